@@ -1,0 +1,2 @@
+//! kassay.
+fn main(){}
