@@ -1,1 +1,230 @@
-//! Wire types.
+//! The wire types: what the harness asks of the guest program ([`Plan`]) and
+//! what the guest program reports ([`Fact`]).
+//!
+//! A plan is `plan.json` in the shared directory. Facts are JSON lines, one
+//! [`Line`] each, written to vmtest's command port and, byte for byte the same,
+//! to `facts.jsonl` in the shared directory. The guest reports facts and never
+//! a verdict: whether a fact is good news is for the harness to say.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of these types. A guest program that speaks another one is
+/// built anew; the field exists so that a mix-up has a name.
+pub const PROTOCOL: u32 = 1;
+
+/// Where the guest mounts the shared directory; vmtest asks for this path.
+pub const SHARE: &str = "/mnt/vmtest";
+
+/// The port over which vmtest streams the output of its command.
+pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
+
+/// The line in the guest's kernel log that says that it waits for vmtest.
+pub const READY: &str = "kassay-guest: ready";
+
+/// The name of the closing datagram of every `udp` step (see [`Step::Udp`]).
+pub const SENTINEL_PORT: u16 = 65000;
+
+/// The source port of packet 0 of a `udp` step; packet *n* has this plus *n*.
+pub const FIRST_PORT: u16 = 40000;
+
+/// What one virtual machine is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Modules to insert, in order: `modules/NAME.ko` in the share.
+    pub modules: Vec<String>,
+    /// BPF objects to load and attach, in order: `bpf/NAME.bpf.o` in the share.
+    pub objects: Vec<String>,
+    /// What to do once everything is attached.
+    pub steps: Vec<Step>,
+    /// Wall clock of the host, in nanoseconds since 1970. A guest that was
+    /// restored from a saved state has the clock of the day it was saved.
+    pub clock_ns: u64,
+    /// Fresh randomness for the guest's pool, for the same reason.
+    pub entropy: Vec<u8>,
+}
+
+/// One thing that triggers programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A child process unlinks this many files on a tmpfs.
+    Unlink {
+        /// How many files, each with an `unlink(2)` of its own.
+        times: u32,
+    },
+    /// A child process in a network namespace of its own sends these packets,
+    /// in order, over a veth pair to a UDP socket, then one empty datagram (the
+    /// sentinel) whose arrival proves that all before it have been handled.
+    Udp {
+        /// What to send.
+        packets: Vec<Packet>,
+    },
+}
+
+/// One IPv4 packet of a [`Step::Udp`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packet {
+    /// The UDP payload.
+    pub payload: Vec<u8>,
+    /// Sent as the first fragment of a datagram whose rest never comes.
+    pub fragment: bool,
+    /// IP protocol number when it is not UDP; the bytes stay those of a datagram.
+    pub protocol: Option<u8>,
+}
+
+/// One line on the wire: facts are numbered from 0 without gaps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The number of the fact.
+    pub seq: u64,
+    /// The fact.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// Something that the guest program saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fact")]
+pub enum Fact {
+    /// The plan was read and the run begins.
+    Start {
+        /// [`PROTOCOL`] of the guest program.
+        protocol: u32,
+        /// `uname -r`.
+        release: String,
+    },
+    /// `finit_module(2)` returned for a module.
+    Inserted {
+        /// The module's name.
+        module: String,
+        /// The error, in the words of errno(3).
+        error: Option<String>,
+        /// `/sys/kernel/btf/MODULE`, or why it could not be read.
+        btf: Result<Vec<u8>, String>,
+        /// Names that `/proc/kallsyms` gives for this module.
+        symbols: Vec<String>,
+    },
+    /// A BPF object was opened and loaded, or was refused.
+    Loaded {
+        /// The object's name.
+        object: String,
+        /// libbpf's error.
+        error: Option<String>,
+        /// What libbpf and the verifier said, when there was an error.
+        log: String,
+    },
+    /// A program of a loaded object was attached, or was not.
+    Attached {
+        /// The object's name.
+        object: String,
+        /// The program's function.
+        program: String,
+        /// Its section, which says where it belongs.
+        section: String,
+        /// libbpf's error.
+        error: Option<String>,
+    },
+    /// A step came to its end.
+    Stepped {
+        /// The step's place in the plan, from 0.
+        step: usize,
+        /// What came of it, or why it could not be done.
+        outcome: Result<Outcome, String>,
+    },
+    /// The trace buffer, from the start of the plan to the end of its steps.
+    Trace {
+        /// The lines, as `trace_pipe` gives them.
+        lines: Vec<String>,
+        /// Events that the ring buffers lost (overrun and dropped).
+        lost: u64,
+    },
+    /// `delete_module(2)` returned for a module; in reverse order of insertion.
+    Removed {
+        /// The module's name.
+        module: String,
+        /// The error, in the words of errno(3).
+        error: Option<String>,
+    },
+    /// What the kernel holds after everything was taken back.
+    Left {
+        /// Names of BPF programs that exist now and did not before.
+        programs: Vec<String>,
+        /// Names of BPF maps, likewise.
+        maps: Vec<String>,
+        /// Number of BPF links, likewise.
+        links: usize,
+        /// `/proc/sys/kernel/tainted` before the plan.
+        taint_before: u64,
+        /// `/proc/sys/kernel/tainted` now.
+        taint: u64,
+    },
+    /// The kernel log, from the start of the plan.
+    Log {
+        /// The records, oldest first.
+        records: Vec<Record>,
+        /// Records that were overwritten before they could be read.
+        lost: u64,
+    },
+    /// The plan could not be followed further.
+    Failed {
+        /// What could not be done, and why.
+        error: String,
+    },
+    /// The closing record. Nothing follows it.
+    End {
+        /// How many facts came before.
+        facts: u64,
+    },
+}
+
+/// What came of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Of [`Step::Unlink`].
+    Unlink {
+        /// The child process.
+        pid: i32,
+        /// How many calls succeeded.
+        unlinked: u32,
+    },
+    /// Of [`Step::Udp`]. The sentinel is not counted in `delivered`.
+    Udp {
+        /// The child process.
+        pid: i32,
+        /// Frames that the sending socket took, the sentinel among them.
+        sent: u64,
+        /// Packets that the classifiers on the receiving end were run on.
+        seen: u64,
+        /// Packets that the receiving end's clsact qdisc counts as dropped.
+        dropped: u64,
+        /// Places in the plan of the packets that the UDP socket received.
+        delivered: Vec<usize>,
+        /// Whether the sentinel arrived.
+        sentinel: bool,
+    },
+}
+
+/// One record of `/dev/kmsg`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// syslog level, 0 (emergency) to 7 (debug).
+    pub level: u8,
+    /// Microseconds since the boot.
+    pub time_us: u64,
+    /// The text, of one or more lines.
+    pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_flat_json() {
+        let line = Line { seq: 3, fact: Fact::End { facts: 3 } };
+        let json = serde_json::to_string(&line).unwrap();
+        assert_eq!(json, r#"{"seq":3,"fact":"end","facts":3}"#);
+        assert_eq!(serde_json::from_str::<Line>(&json).unwrap(), line);
+    }
+}

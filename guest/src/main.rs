@@ -1,2 +1,33 @@
-//! PID 1.
-fn main(){}
+//! PID 1 of a kassay virtual machine: mounts what a Linux program expects,
+//! inserts the modules that the initramfs carries, and answers the guest-agent
+//! calls that vmtest makes. The plan itself runs in a child process, so that a
+//! crash there leaves somebody to tell of it.
+
+mod agent;
+mod bpf;
+mod capture;
+mod facts;
+mod module;
+mod net;
+mod packet;
+mod plan;
+mod process;
+mod step;
+mod system;
+
+use anyhow::Result;
+
+fn main() {
+    if let Err(error) = serve() {
+        system::log(&format!("kassay-guest: {error:#}"));
+    }
+    system::power_off();
+}
+
+fn serve() -> Result<()> {
+    system::mount_all();
+    module::insert_carried()?;
+    let port = agent::find_port()?;
+    system::log(kassay_guest::READY);
+    agent::serve(port)
+}

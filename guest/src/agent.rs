@@ -1,0 +1,136 @@
+//! The guest agent, as far as vmtest uses one: `guest-sync`, `guest-info`,
+//! `guest-exec` and `guest-exec-status` (QEMU's qga/qapi-schema.json).
+//!
+//! vmtest makes a directory, mounts the share, runs its command with `bash`
+//! and syncs, each by `guest-exec`. None of those programs exists here: the
+//! agent does the work itself, and `bash` means the plan. vmtest sleeps between
+//! two polls of a status, so a status is answered only when there is one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+
+use anyhow::{Context, Result, bail};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
+use rustix::process::Pid;
+use serde_json::{Value, json};
+
+use crate::{plan, process, system};
+
+const AGENT_PORT: &str = "org.qemu.guest_agent.0";
+
+/// Opens the virtio port that vmtest's agent calls arrive on.
+pub fn find_port() -> Result<File> {
+    open_port(AGENT_PORT)
+}
+
+/// Opens a virtio port by its name, waiting for it where it is not there yet:
+/// the driver names its ports some time after it has made them, and announces
+/// each change by a uevent.
+pub fn open_port(name: &str) -> Result<File> {
+    let events = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        Some(netlink::KOBJECT_UEVENT),
+    )
+    .context("open a uevent socket")?;
+    rustix::net::bind(&events, &netlink::SocketAddrNetlink::new(0, 1)).context("listen to uevents")?;
+    loop {
+        if let Some(device) = port_device(name) {
+            return OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&device)
+                .with_context(|| format!("open `{device}`"));
+        }
+        let mut event = [0u8; 4096];
+        rustix::net::recv(&events, &mut event, RecvFlags::empty()).context("wait for a uevent")?;
+    }
+}
+
+fn port_device(name: &str) -> Option<String> {
+    let ports = fs::read_dir("/sys/class/virtio-ports").ok()?;
+    ports.flatten().find_map(|port| {
+        let found = fs::read_to_string(port.path().join("name")).ok()?;
+        let device = format!("/dev/{}", port.file_name().to_string_lossy());
+        (found.trim() == name && fs::exists(&device).unwrap_or(false)).then_some(device)
+    })
+}
+
+/// Answers agent calls until the port is gone.
+pub fn serve(port: File) -> Result<()> {
+    let mut calls = BufReader::new(port.try_clone().context("clone the agent port")?);
+    let mut agent = Agent::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if calls.read_until(b'\n', &mut line).context("read the agent port")? == 0 {
+            bail!("the agent port was closed");
+        }
+        let Ok(call) = serde_json::from_slice::<Value>(&line) else { continue };
+        let mut answer = match agent.answer(&call) {
+            Ok(value) => json!({ "return": value }),
+            Err(error) => json!({ "error": { "class": "GenericError", "desc": format!("{error:#}") } }),
+        }
+        .to_string();
+        answer.push('\n');
+        (&port).write_all(answer.as_bytes()).context("write to the agent port")?;
+    }
+}
+
+/// What `guest-exec` has started: its PID there is its place here.
+#[derive(Default)]
+struct Agent {
+    started: Vec<Job>,
+}
+
+enum Job {
+    Done(i32),
+    Running(Pid),
+}
+
+impl Agent {
+    fn answer(&mut self, call: &Value) -> Result<Value> {
+        let arguments = &call["arguments"];
+        match call["execute"].as_str().unwrap_or_default() {
+            "guest-sync" => Ok(arguments["id"].clone()),
+            // The version decides how vmtest words `capture-output`, which
+            // is not looked at here.
+            "guest-info" => Ok(json!({ "version": "8.1.0", "supported_commands": [] })),
+            "guest-exec" => {
+                self.started.push(exec(arguments)?);
+                Ok(json!({ "pid": self.started.len() }))
+            }
+            "guest-exec-status" => self.status(arguments),
+            other => bail!("the agent does not know `{other}`"),
+        }
+    }
+
+    fn status(&mut self, arguments: &Value) -> Result<Value> {
+        let pid = arguments["pid"].as_u64().unwrap_or(0) as usize;
+        let Some(job) = pid.checked_sub(1).and_then(|place| self.started.get_mut(place)) else {
+            bail!("no process {pid}");
+        };
+        if let Job::Running(child) = *job {
+            *job = Job::Done(process::exit_code(process::wait(child)?));
+            process::reap();
+        }
+        let Job::Done(code) = *job else { bail!("process {pid} has no status") };
+        Ok(json!({ "exited": true, "exitcode": code }))
+    }
+}
+
+fn exec(arguments: &Value) -> Result<Job> {
+    let args: Vec<&str> =
+        arguments["arg"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    match (arguments["path"].as_str().unwrap_or_default(), args.as_slice()) {
+        ("mkdir", [.., path]) => {
+            fs::create_dir_all(path).with_context(|| format!("make directory `{path}`"))?;
+        }
+        ("mount", ["-t", "9p", "-o", options, tag, path]) => system::mount_share(tag, path, options)?,
+        ("sync", _) => rustix::fs::sync(),
+        ("bash", _) => return Ok(Job::Running(process::spawn("kassay-plan", plan::run)?)),
+        (program, _) => bail!("the agent does not run `{program}`"),
+    }
+    Ok(Job::Done(0))
+}

@@ -1,0 +1,146 @@
+//! BPF objects: loaded by libbpf, attached by section name.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use kassay_guest::{Fact, SHARE};
+use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
+use libbpf_rs::{
+    Link, Object, ObjectBuilder, PrintLevel, Program, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
+};
+use std::os::fd::AsFd;
+
+use crate::facts::Facts;
+use crate::net::Net;
+use crate::system;
+
+/// What libbpf said since it was last asked.
+static SAID: Mutex<String> = Mutex::new(String::new());
+
+/// A loaded object and what holds its programs in place, in the order in which
+/// they must be let go: links first.
+pub struct Attached {
+    _links: Vec<Link>,
+    hooks: Vec<TcHook>,
+    _object: Object,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        for hook in &mut self.hooks {
+            let _ = hook.detach();
+        }
+    }
+}
+
+/// Opens and loads an object of the share; reports how that went.
+pub fn load(name: &str, facts: &mut Facts) -> Result<Option<Object>> {
+    libbpf_rs::set_print(Some((PrintLevel::Info, |_, text| {
+        if let Ok(mut said) = SAID.lock() {
+            said.push_str(&text);
+        }
+    })));
+    let path = format!("{SHARE}/bpf/{name}.bpf.o");
+    let loaded = ObjectBuilder::default().open_file(&path).and_then(|object| object.load());
+    let said = SAID.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
+    let error = loaded.as_ref().err().map(|error| format!("{error:#}"));
+    let log = if error.is_some() { said } else { String::new() };
+    facts.report(Fact::Loaded { object: name.to_owned(), error, log })?;
+    Ok(loaded.ok())
+}
+
+/// Attaches every program of an object where its section says; reports each.
+pub fn attach(name: &str, object: Object, net: &mut Option<Net>, facts: &mut Facts) -> Result<Attached> {
+    let (mut links, mut hooks) = (Vec::new(), Vec::new());
+    for program in object.progs_mut() {
+        let section = program.section().to_string_lossy().into_owned();
+        let done = if section.starts_with("tc") {
+            attach_tc(&program, net).map(|hook| hooks.push(hook))
+        } else {
+            program.attach().map(|link| links.push(link)).map_err(|error| anyhow!("{error:#}"))
+        };
+        facts.report(Fact::Attached {
+            object: name.to_owned(),
+            program: program.name().to_string_lossy().into_owned(),
+            section,
+            error: done.err().map(|error| format!("{error:#}")),
+        })?;
+    }
+    Ok(Attached { _links: links, hooks, _object: object })
+}
+
+/// Attaches a classifier to the receiving end of the veth pair, at the ingress
+/// hook of its clsact qdisc, and has the kernel count its runs.
+fn attach_tc(program: &ProgramMut<'_>, net: &mut Option<Net>) -> Result<TcHook> {
+    system::write("/proc/sys/kernel/bpf_stats_enabled", "1")?;
+    let net = Net::get(net)?;
+    let mut hook = TcHookBuilder::new(program.as_fd())
+        .ifindex(net.receiver as i32)
+        .replace(true)
+        .handle(1)
+        .priority(1)
+        .hook(TC_INGRESS);
+    hook.create().context("make a clsact qdisc")?;
+    let hook = hook.attach().context("attach to the clsact qdisc")?;
+    net.classifiers.push(Program::id_from_fd(program.as_fd())?);
+    Ok(hook)
+}
+
+/// How often the kernel has run these programs.
+pub fn runs(programs: &[u32]) -> u64 {
+    ProgInfoIter::default().filter(|info| programs.contains(&info.id)).map(|info| info.run_cnt).sum()
+}
+
+/// The BPF objects that the kernel holds, by id.
+#[derive(Default)]
+pub struct Holdings {
+    programs: BTreeMap<u32, String>,
+    maps: BTreeMap<u32, String>,
+    links: Vec<u32>,
+}
+
+/// What is held over and above earlier [`Holdings`].
+pub struct Left {
+    pub programs: Vec<String>,
+    pub maps: Vec<String>,
+    pub links: usize,
+}
+
+impl Holdings {
+    /// What the kernel holds now.
+    pub fn now() -> Holdings {
+        let name = |name: &std::ffi::OsString| name.to_string_lossy().into_owned();
+        Holdings {
+            programs: ProgInfoIter::default().map(|info| (info.id, name(&info.name))).collect(),
+            maps: MapInfoIter::default().map(|info| (info.id, name(&info.name))).collect(),
+            links: LinkInfoIter::default().map(|info| info.id).collect(),
+        }
+    }
+
+    fn beyond(self, before: &Holdings) -> Left {
+        let new = |now: BTreeMap<u32, String>, then: &BTreeMap<u32, String>| {
+            now.into_iter().filter(|(id, _)| !then.contains_key(id)).map(|(_, name)| name).collect()
+        };
+        Left {
+            programs: new(self.programs, &before.programs),
+            maps: new(self.maps, &before.maps),
+            links: self.links.iter().filter(|id| !before.links.contains(id)).count(),
+        }
+    }
+}
+
+/// Waits until the kernel holds nothing over and above `before`, at most three
+/// seconds: it frees programs and maps in the background. Returns what stayed.
+pub fn wait_until_only(before: &Holdings) -> Left {
+    let end = Instant::now() + Duration::from_secs(3);
+    loop {
+        let left = Holdings::now().beyond(before);
+        let none = left.programs.is_empty() && left.maps.is_empty() && left.links == 0;
+        if none || Instant::now() >= end {
+            return left;
+        }
+        std::thread::yield_now();
+    }
+}

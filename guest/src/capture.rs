@@ -1,0 +1,102 @@
+//! What the kernel says while a plan runs: the trace buffer and the kernel log.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+
+use anyhow::{Context, Result};
+use kassay_guest::Record;
+
+use crate::system;
+
+const TRACING: &str = "/sys/kernel/tracing";
+
+/// The trace buffer, from the moment it was opened.
+pub struct Trace {
+    pipe: File,
+}
+
+impl Trace {
+    /// Empties the buffer and opens it for reading.
+    pub fn open() -> Result<Trace> {
+        let path = format!("{TRACING}/trace");
+        File::create(&path).with_context(|| format!("empty `{path}`"))?;
+        Ok(Trace { pipe: nonblocking(&format!("{TRACING}/trace_pipe"))? })
+    }
+
+    /// Takes every line that is in the buffer, and how many events it lost.
+    pub fn take(&mut self) -> Result<(Vec<String>, u64)> {
+        let mut text = Vec::new();
+        match self.pipe.read_to_end(&mut text) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error).context("read `trace_pipe`"),
+        }
+        let lines = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
+        Ok((lines, lost()?))
+    }
+}
+
+/// Events lost, summed over the CPUs (kernel/trace/trace.c, `tracing_stats_read`).
+fn lost() -> Result<u64> {
+    let mut sum = 0;
+    for cpu in fs::read_dir(format!("{TRACING}/per_cpu")).context("list the trace buffers")? {
+        for line in system::read(cpu?.path().join("stats"))?.lines() {
+            if let Some(("overrun" | "commit overrun" | "dropped events", count)) = line.split_once(": ") {
+                sum += count.trim().parse::<u64>().context("parse a trace buffer's statistics")?;
+            }
+        }
+    }
+    Ok(sum)
+}
+
+/// The kernel log, from the moment it was opened.
+pub struct KernelLog {
+    kmsg: File,
+}
+
+impl KernelLog {
+    /// Opens the log behind its last record.
+    pub fn open() -> Result<KernelLog> {
+        let mut kmsg = nonblocking("/dev/kmsg")?;
+        kmsg.seek(SeekFrom::End(0)).context("go to the end of the kernel log")?;
+        Ok(KernelLog { kmsg })
+    }
+
+    /// Takes every record since, and how often records were overwritten before
+    /// they were read (the kernel answers EPIPE then).
+    pub fn take(&mut self) -> Result<(Vec<Record>, u64)> {
+        let (mut records, mut lost) = (Vec::new(), 0);
+        // One read returns one record, of at most PRINTK_MESSAGE_MAX bytes.
+        let mut buffer = [0u8; 16384];
+        loop {
+            match self.kmsg.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => records.extend(record(&String::from_utf8_lossy(&buffer[..length]))),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => lost += 1,
+                Err(error) => return Err(error).context("read `/dev/kmsg`"),
+            }
+        }
+        Ok((records, lost))
+    }
+}
+
+/// Parses `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT` and drops the dictionary
+/// lines behind it (Documentation/ABI/testing/dev-kmsg).
+fn record(raw: &str) -> Option<Record> {
+    let (head, text) = raw.split_once(';')?;
+    let mut fields = head.split(',');
+    let priority: u32 = fields.next()?.parse().ok()?;
+    let time_us = fields.nth(1)?.parse().ok()?;
+    let text = text.lines().next()?.replace("\\x0a", "\n");
+    Some(Record { level: (priority & 7) as u8, time_us, text })
+}
+
+fn nonblocking(path: &str) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .with_context(|| format!("open `{path}`"))
+}

@@ -1,0 +1,74 @@
+//! Kernel modules: `finit_module(2)`, `delete_module(2)` and what the kernel
+//! shows of a module once it is in.
+
+use std::fs::{self, File};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use kassay_guest::{Fact, SHARE};
+use rustix::io::Errno;
+
+use crate::system;
+
+/// How long a module may take to lose its last user after the programs that
+/// called it are gone: the kernel frees those in the background.
+const RELEASE_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Inserts the modules that the initramfs carries, in the order of their names.
+pub fn insert_carried() -> Result<()> {
+    let Ok(entries) = fs::read_dir("/modules") else { return Ok(()) };
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    for file in files {
+        match finit(&file) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("insert `{}`", file.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Inserts a module of the plan and looks at what the kernel then shows of it.
+pub fn insert(name: &str) -> Fact {
+    let path = format!("{SHARE}/modules/{name}.ko");
+    let error = finit(path.as_ref()).err().map(|error| error.to_string());
+    let btf = fs::read(format!("/sys/kernel/btf/{name}")).map_err(|error| error.to_string());
+    Fact::Inserted { module: name.to_owned(), error, btf, symbols: symbols(name) }
+}
+
+/// Removes a module of the plan, waiting for its last user to let go.
+pub fn remove(name: &str) -> Fact {
+    let Ok(c_name) = std::ffi::CString::new(name) else {
+        return Fact::Removed { module: name.to_owned(), error: Some("not a name".to_owned()) };
+    };
+    let end = Instant::now() + RELEASE_DEADLINE;
+    let error = loop {
+        // `O_NONBLOCK`: a module in use is an answer, not a reason to wait.
+        match rustix::system::delete_module(&c_name, libc::O_NONBLOCK) {
+            Ok(()) => break None,
+            Err(Errno::AGAIN) if Instant::now() < end => std::thread::yield_now(),
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    Fact::Removed { module: name.to_owned(), error }
+}
+
+fn finit(path: &std::path::Path) -> Result<(), Errno> {
+    let file = File::open(path)
+        .map_err(|error| error.raw_os_error().map_or(Errno::NOENT, Errno::from_raw_os_error))?;
+    rustix::system::finit_module(&file, c"", 0)
+}
+
+/// The names that kallsyms gives for a module: `ADDRESS TYPE NAME\t[MODULE]`.
+fn symbols(name: &str) -> Vec<String> {
+    let tag = format!("[{name}]");
+    system::read("/proc/kallsyms")
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.ends_with(&tag))
+        .filter_map(|line| line.split_whitespace().nth(2))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! The course of a plan: insert, load, attach, trigger, capture, take back.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
+
+use crate::bpf::{self, Attached, Holdings};
+use crate::capture::{KernelLog, Trace};
+use crate::facts::Facts;
+use crate::net::Net;
+use crate::{module, step, system};
+
+/// Runs the plan of the share and returns the exit status, 0 when the closing
+/// record was written. Nothing but that record says so to the harness.
+pub fn run() -> i32 {
+    match Facts::open().and_then(follow) {
+        Ok(()) => 0,
+        Err(error) => {
+            system::log(&format!("kassay-guest: {error:#}"));
+            1
+        }
+    }
+}
+
+fn follow(mut facts: Facts) -> Result<()> {
+    if let Err(error) = course(&mut facts) {
+        facts.report(Fact::Failed { error: format!("{error:#}") })?;
+    }
+    facts.close()
+}
+
+fn course(facts: &mut Facts) -> Result<()> {
+    let path = format!("{SHARE}/plan.json");
+    let plan = fs::read(&path).with_context(|| format!("read `{path}`"))?;
+    let plan: Plan = serde_json::from_slice(&plan).with_context(|| format!("parse `{path}`"))?;
+    system::set_clock(plan.clock_ns)?;
+    system::add_entropy(&plan.entropy)?;
+
+    let mut log = KernelLog::open()?;
+    let mut trace = Trace::open()?;
+    facts.report(Fact::Start { protocol: PROTOCOL, release: system::release() })?;
+    let taint_before = system::taint()?;
+    let before = Holdings::now();
+
+    for name in &plan.modules {
+        facts.report(module::insert(name))?;
+    }
+    let steps = steps(&plan, facts);
+    // The programs are gone here: what they printed is complete.
+    let (lines, lost) = trace.take()?;
+    facts.report(Fact::Trace { lines, lost })?;
+    let left = bpf::wait_until_only(&before);
+    for name in plan.modules.iter().rev() {
+        facts.report(module::remove(name))?;
+    }
+    facts.report(Fact::Left {
+        programs: left.programs,
+        maps: left.maps,
+        links: left.links,
+        taint_before,
+        taint: system::taint()?,
+    })?;
+    let (records, lost) = log.take()?;
+    facts.report(Fact::Log { records, lost })?;
+    steps
+}
+
+/// Loads and attaches the plan's objects, goes through its steps, and lets go
+/// of the objects again.
+fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
+    let mut net = None;
+    let mut attached: Vec<Attached> = Vec::new();
+    for name in &plan.objects {
+        if let Some(object) = bpf::load(name, facts)? {
+            attached.push(bpf::attach(name, object, &mut net, facts)?);
+        }
+    }
+    for (place, step) in plan.steps.iter().enumerate() {
+        let outcome = step::run(step, &mut net).map_err(|error| format!("{error:#}"));
+        facts.report(Fact::Stepped { step: place, outcome })?;
+    }
+    drop(attached);
+    net.map_or(Ok(()), Net::remove)
+}

@@ -1,0 +1,46 @@
+//! Child processes. The guest program has one thread, so a plain fork is safe
+//! and far cheaper than an exec in an emulated machine.
+
+use anyhow::{Context, Result, anyhow};
+use rustix::process::{Pid, WaitOptions, WaitStatus, waitpid};
+
+/// Runs `work` in a child process and returns its PID. The child's name, as
+/// `ps` and the trace show it, is `name`; its exit status is `work`'s.
+pub fn spawn(name: &str, work: impl FnOnce() -> i32) -> Result<Pid> {
+    // SAFETY: this process has a single thread, so the child may use every
+    // lock and allocation that it inherits.
+    match unsafe { libc::fork() } {
+        -1 => Err(std::io::Error::last_os_error()).context("fork"),
+        0 => {
+            let name = std::ffi::CString::new(name).unwrap_or_default();
+            let _ = rustix::thread::set_name(&name);
+            let status = work();
+            // SAFETY: `_exit` ends the child without running the parent's
+            // exit handlers a second time.
+            unsafe { libc::_exit(status) }
+        }
+        pid => Pid::from_raw(pid).ok_or_else(|| anyhow!("fork returned no PID")),
+    }
+}
+
+/// Waits for a child to end.
+pub fn wait(pid: Pid) -> Result<WaitStatus> {
+    loop {
+        match waitpid(Some(pid), WaitOptions::empty()) {
+            Ok(Some((_, status))) => return Ok(status),
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("wait for a child process"),
+        }
+    }
+}
+
+/// Collects what orphans left behind, as PID 1 has to.
+pub fn reap() {
+    while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
+}
+
+/// The exit code that a shell would show: 128 plus the signal's number for a
+/// child that was killed.
+pub fn exit_code(status: WaitStatus) -> i32 {
+    status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or(0))
+}

@@ -1,0 +1,28 @@
+//! `unlink`: a child process unlinks files on a tmpfs.
+
+use std::fs::{self, File};
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::Outcome;
+
+use crate::process;
+
+/// Makes the files, and has a child unlink them. The child reports how many
+/// calls succeeded by what is left, which nobody else touches.
+pub fn run(times: u32) -> Result<Outcome> {
+    let directory = "/tmp/unlink";
+    fs::create_dir_all(directory).with_context(|| format!("make directory `{directory}`"))?;
+    let path = |number: u32| format!("{directory}/{number}");
+    for number in 0..times {
+        File::create(path(number)).with_context(|| format!("create `{}`", path(number)))?;
+    }
+    let pid = process::spawn("unlink", || {
+        (0..times).filter(|number| rustix::fs::unlink(path(*number)).is_err()).count().min(255) as i32
+    })?;
+    let code = process::exit_code(process::wait(pid)?);
+    if code >= 128 {
+        bail!("the child process was killed by signal {}", code - 128);
+    }
+    let stayed = fs::read_dir(directory).with_context(|| format!("list `{directory}`"))?.count() as u32;
+    Ok(Outcome::Unlink { pid: pid.as_raw_nonzero().get(), unlinked: times - stayed })
+}

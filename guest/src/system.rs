@@ -1,0 +1,104 @@
+//! The machine as PID 1 finds and leaves it: mounts, clock, randomness, power.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rustix::mount::{MountFlags, mount};
+use rustix::system::RebootCommand;
+use rustix::time::{ClockId, Timespec, clock_settime};
+
+/// What is mounted before anything else. A kernel that lacks one of these
+/// types runs without it; what then fails says so by itself.
+const MOUNTS: &[(&str, &str)] = &[
+    ("proc", "/proc"),
+    ("sysfs", "/sys"),
+    ("devtmpfs", "/dev"),
+    ("tracefs", "/sys/kernel/tracing"),
+    ("debugfs", "/sys/kernel/debug"),
+    ("bpf", "/sys/fs/bpf"),
+    ("cgroup2", "/sys/fs/cgroup"),
+    ("tmpfs", "/tmp"),
+];
+
+/// Mounts the file systems of [`MOUNTS`].
+pub fn mount_all() {
+    for (kind, target) in MOUNTS {
+        let _ = fs::create_dir_all(target);
+        let _ = mount(*kind, *target, *kind, MountFlags::empty(), None);
+    }
+}
+
+/// Mounts a 9p share by its tag, as vmtest asks; its options are those of
+/// mount(8), of which `ro` is a flag of the system call.
+pub fn mount_share(tag: &str, target: &str, options: &str) -> Result<()> {
+    let (flags, data): (Vec<&str>, Vec<&str>) = options.split(',').partition(|o| *o == "ro");
+    let flags = if flags.is_empty() { MountFlags::empty() } else { MountFlags::RDONLY };
+    let data = std::ffi::CString::new(data.join(","))?;
+    mount(tag, target, "9p", flags, data.as_c_str())
+        .with_context(|| format!("mount 9p share `{tag}` on `{target}`"))
+}
+
+/// Writes a line to the kernel log, which is also the console.
+pub fn log(line: &str) {
+    if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
+        let _ = kmsg.write_all(line.as_bytes());
+    }
+}
+
+/// Sets the wall clock, in nanoseconds since 1970.
+pub fn set_clock(ns: u64) -> Result<()> {
+    let time = Timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 };
+    clock_settime(ClockId::Realtime, time).context("set the clock")
+}
+
+/// Mixes bytes into the kernel's random pool and reseeds it.
+pub fn add_entropy(bytes: &[u8]) -> Result<()> {
+    /// `_IOW('R', 0x03, int[2])` and `_IO('R', 0x07)` of include/uapi/linux/random.h.
+    const RNDADDENTROPY: libc::Ioctl = 0x4008_5203;
+    const RNDRESEEDCRNG: libc::Ioctl = 0x5207;
+    let pool = OpenOptions::new().write(true).open("/dev/urandom").context("open `/dev/urandom`")?;
+    let mut request = Vec::with_capacity(8 + bytes.len());
+    request.extend((bytes.len() as i32 * 8).to_ne_bytes());
+    request.extend((bytes.len() as i32).to_ne_bytes());
+    request.extend(bytes);
+    // SAFETY: the buffer is a `struct rand_pool_info` whose `buf_size` is the
+    // number of bytes that follow it; the kernel only reads it.
+    let added = unsafe { libc::ioctl(pool.as_raw_fd(), RNDADDENTROPY, request.as_ptr()) };
+    // SAFETY: this request takes no argument.
+    let reseeded = unsafe { libc::ioctl(pool.as_raw_fd(), RNDRESEEDCRNG) };
+    if added != 0 || reseeded != 0 {
+        return Err(io::Error::last_os_error()).context("add entropy");
+    }
+    Ok(())
+}
+
+/// `uname -r`.
+pub fn release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// The kernel's taint flags (Documentation/admin-guide/tainted-kernels.rst).
+pub fn taint() -> Result<u64> {
+    Ok(read("/proc/sys/kernel/tainted")?.trim().parse()?)
+}
+
+/// Reads a small text file.
+pub fn read(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))
+}
+
+/// Writes a setting of /proc/sys or tracefs.
+pub fn write(path: &str, value: &str) -> Result<()> {
+    fs::write(path, value).with_context(|| format!("write `{value}` to `{path}`"))
+}
+
+/// Ends the machine.
+pub fn power_off() -> ! {
+    rustix::fs::sync();
+    let _ = rustix::system::reboot(RebootCommand::PowerOff);
+    std::process::exit(1)
+}
