@@ -10,6 +10,8 @@ __bpf_kfunc_start_defs();
  * the parameter's name ends in __sz. It does not ask for a terminating NUL,
  * and lets a null pointer pass when the size is 0: nothing is read beyond the
  * sizes.
+ *
+ * Newer kernels, 7.2 for one, have a kfunc of this name and refuse the module.
  */
 __bpf_kfunc int bpf_strstr(const char *str, u32 str__sz,
 			   const char *substr, u32 substr__sz)
