@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/if_ether.h>
+#include <linux/if_vlan.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/skbuff.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+
+#include "foo_decode.h"
+#include "kassay_kfunc.h"
+
+#define DROPME_ACCEPT 0
+#define DROPME_DROP (-1)
+
+/* A stretch of the packet, held against skb->len before anything is read. */
+struct dropme_span {
+	u32 offset;
+	u32 len;
+};
+
+/*
+ * The payload of the IPv4 packet, without what the link layer may have padded
+ * it with. The network header is used rather than skb->data because programs
+ * at ingress see the packet from its link layer header on.
+ */
+static bool dropme_ipv4_payload(const struct sk_buff *skb,
+				struct dropme_span *payload)
+{
+	int offset = skb_network_offset(skb);
+	const struct iphdr *iph;
+	struct iphdr buf;
+	u32 header_len, total_len;
+
+	if (skb->protocol != htons(ETH_P_IP) || skb_vlan_tag_present(skb))
+		return false;
+	if (offset < 0 || offset > skb->len)
+		return false;
+
+	iph = skb_header_pointer(skb, offset, sizeof(buf), &buf);
+	if (!iph || iph->version != 4 || iph->protocol != IPPROTO_UDP)
+		return false;
+	if (ip_is_fragment(iph))
+		return false;
+
+	header_len = iph->ihl * 4;
+	total_len = ntohs(iph->tot_len);
+	if (header_len < sizeof(*iph) || total_len < header_len ||
+	    total_len > skb->len - offset)
+		return false;
+
+	payload->offset = offset + header_len;
+	payload->len = total_len - header_len;
+	return true;
+}
+
+static bool dropme_udp_payload(const struct sk_buff *skb,
+			       struct dropme_span *payload)
+{
+	const struct udphdr *uh;
+	struct udphdr buf;
+	u32 len;
+
+	if (payload->len < sizeof(buf))
+		return false;
+	uh = skb_header_pointer(skb, payload->offset, sizeof(buf), &buf);
+	if (!uh)
+		return false;
+
+	len = ntohs(uh->len);
+	if (len < sizeof(buf) || len > payload->len)
+		return false;
+
+	payload->offset += sizeof(buf);
+	payload->len = len - sizeof(buf);
+	return true;
+}
+
+/* What follows the message within the datagram is nobody's and is ignored. */
+static bool dropme_message(const struct sk_buff *skb,
+			   struct dropme_span *payload)
+{
+	__le32 prefix;
+	u32 len;
+
+	if (payload->len < sizeof(prefix) ||
+	    skb_copy_bits(skb, payload->offset, &prefix, sizeof(prefix)))
+		return false;
+
+	len = le32_to_cpu(prefix);
+	if (len > payload->len - sizeof(prefix))
+		return false;
+
+	payload->offset += sizeof(prefix);
+	payload->len = len;
+	return true;
+}
+
+__bpf_kfunc_start_defs();
+
+/*
+ * For the verifier the argument is the program's context, and it lets nothing
+ * else pass; what arrives is the socket buffer behind the context. There is
+ * deliberately no size beside it: the verifier would not hold one against
+ * anything, while the socket buffer knows its own.
+ *
+ * Whatever has no verdict of its own is accepted: what can't be decoded, and
+ * several datagrams waiting in one buffer to be segmented.
+ */
+__bpf_kfunc int kfunc_tc_ingress_clsact_filter(struct __sk_buff *skb)
+{
+	const struct sk_buff *packet = (const struct sk_buff *)skb;
+	struct dropme_span span;
+	bool drop;
+
+	if (skb_is_gso(packet))
+		return DROPME_ACCEPT;
+	if (!dropme_ipv4_payload(packet, &span) ||
+	    !dropme_udp_payload(packet, &span) ||
+	    !dropme_message(packet, &span))
+		return DROPME_ACCEPT;
+	if (foo_decode(packet, span.offset, span.len, &drop))
+		return DROPME_ACCEPT;
+	return drop ? DROPME_DROP : DROPME_ACCEPT;
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(kfunc_dropme_ids)
+BTF_ID_FLAGS(func, kfunc_tc_ingress_clsact_filter)
+BTF_KFUNCS_END(kfunc_dropme_ids)
+
+MODULE_DESCRIPTION("A kfunc that drops the UDP datagrams which ask for it");
+KASSAY_KFUNC_MODULE(kfunc_dropme_ids, BPF_PROG_TYPE_SCHED_CLS);
