@@ -1,1 +1,5 @@
 //! kassay.
+pub mod cache;
+pub mod interrupt;
+pub mod progress;
+pub mod tool;

@@ -1,2 +1,2 @@
 //! kassay.
-fn main(){}
+fn main() {}

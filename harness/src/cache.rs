@@ -1,0 +1,403 @@
+//! Work that is worth keeping: one folder per entry, whole or absent.
+//!
+//! An entry is made in a folder beside its place and renamed when it is whole, so a run that
+//! is killed leaves nothing that could be taken for an entry. A file lock per entry lets one
+//! process make it while others wait; the kernel drops the lock of a process that dies.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
+
+use crate::{interrupt, progress};
+
+/// How often a wait for another process looks whether the user wants to stop.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The folder of all entries, `ROOT/KIND/KEY/`.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    /// Opens `$KASSAY_CACHE`, else `$XDG_CACHE_HOME/kassay`, else `~/.cache/kassay`.
+    ///
+    /// # Errors
+    /// None of the variables is set, or the folder cannot be made or written.
+    pub fn open() -> Result<Cache> {
+        let set = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let root = set("KASSAY_CACHE")
+            .or_else(|| Some(set("XDG_CACHE_HOME")?.join("kassay")))
+            .or_else(|| Some(set("HOME")?.join(".cache/kassay")))
+            .context("find a cache folder: neither HOME nor KASSAY_CACHE is set")?;
+        Cache::at(&root)
+    }
+
+    /// Opens the cache in the folder `root`, which is made if absent.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written.
+    pub fn at(root: &Path) -> Result<Cache> {
+        let advice = || {
+            format!(
+                "write the cache folder `{}`: make it writable, or set KASSAY_CACHE to another",
+                root.display()
+            )
+        };
+        fs::create_dir_all(root.join("locks")).with_context(advice)?;
+        tempfile::tempfile_in(root.join("locks")).with_context(advice)?;
+        // Build trees hold their paths, so these must not depend on the current folder.
+        Ok(Cache {
+            root: root.canonicalize().with_context(advice)?,
+        })
+    }
+
+    /// The cache's folder, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of all entries of a kind; it need not exist.
+    pub fn dir(&self, kind: &str) -> PathBuf {
+        self.root.join(kind)
+    }
+
+    /// The folder of an entry that is whole.
+    pub fn get(&self, kind: &str, key: &str) -> Option<PathBuf> {
+        Some(self.dir(kind).join(key)).filter(|entry| entry.is_dir())
+    }
+
+    /// The keys of all whole entries of a kind, sorted.
+    pub fn keys(&self, kind: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.dir(kind)).into_iter().flatten().flatten();
+        let mut keys: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        keys.sort();
+        keys
+    }
+
+    /// The folder of an entry, made by `make` if absent; `make` gets an empty folder to fill,
+    /// which is renamed to the entry's name when it returns.
+    ///
+    /// While another process makes the same entry, waits for it and says so, naming `what`.
+    ///
+    /// # Errors
+    /// Those of `make`, which then leaves nothing; a full disk; an interrupt while waiting.
+    pub fn get_or_make(
+        &self,
+        kind: &str,
+        key: &str,
+        what: &str,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        if let Some(entry) = self.get(kind, key) {
+            return Ok(entry);
+        }
+        let _lock = self.lock(kind, key, what)?;
+        if let Some(entry) = self.get(kind, key) {
+            return Ok(entry);
+        }
+        let (entry, partial) = (self.dir(kind).join(key), self.partial(kind, key));
+        // Whoever made the leftover is dead: it would hold the lock.
+        clear(&partial)?;
+        let made = fs::create_dir_all(&partial)
+            .with_context(|| format!("make `{}`", partial.display()))
+            .and_then(|()| make(&partial))
+            .and_then(|()| {
+                fs::rename(&partial, &entry).with_context(|| format!("make `{}`", entry.display()))
+            });
+        if let Err(error) = made {
+            clear(&partial)?;
+            return Err(self.explain(error));
+        }
+        Ok(entry)
+    }
+
+    /// Removes an entry, and says whether there was one.
+    ///
+    /// # Errors
+    /// The folder cannot be removed; what is left is not taken for an entry.
+    pub fn remove(&self, kind: &str, key: &str) -> Result<bool> {
+        let _lock = self.lock(kind, key, key)?;
+        let (entry, partial) = (self.dir(kind).join(key), self.partial(kind, key));
+        clear(&partial)?;
+        match fs::rename(&entry, &partial) {
+            Ok(()) => clear(&partial).map(|()| true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("remove `{}`", entry.display())),
+        }
+    }
+
+    /// Takes the lock of an entry; it is released when the file is dropped.
+    ///
+    /// While another process holds it, waits and says so, naming `what`.
+    ///
+    /// # Errors
+    /// The lock file cannot be made, or an interrupt while waiting.
+    pub fn lock(&self, kind: &str, key: &str, what: &str) -> Result<File> {
+        let path = self.dir("locks").join(format!("{kind}-{key}"));
+        let file = File::create(&path).with_context(|| format!("make `{}`", path.display()))?;
+        let mut said = false;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(rustix::io::Errno::WOULDBLOCK) => {}
+                Err(error) => bail!("lock `{}`: {error}", path.display()),
+            }
+            if !said {
+                progress::note(format!("waiting for another kassay that makes `{what}`…"));
+                said = true;
+            }
+            interrupt::check()?;
+            // A blocking flock would be restarted after a signal, and Ctrl-C go unheard.
+            std::thread::sleep(TICK);
+        }
+    }
+
+    /// Keeps a short text under a name, for [`Cache::recall`].
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn remember(&self, name: &str, text: &str) -> Result<()> {
+        let dir = self.dir("memo");
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(&dir)?;
+            let file = tempfile::NamedTempFile::new_in(&dir)?;
+            fs::write(file.path(), text)?;
+            file.persist(dir.join(name))
+                .map(drop)
+                .map_err(|error| error.error)
+        };
+        write().with_context(|| format!("write `{}`", dir.join(name).display()))
+    }
+
+    /// What was last remembered under a name, and how long ago.
+    pub fn recall(&self, name: &str) -> Option<(String, Duration)> {
+        let path = self.dir("memo").join(name);
+        let written = path.metadata().and_then(|meta| meta.modified()).ok()?;
+        let age = SystemTime::now()
+            .duration_since(written)
+            .unwrap_or_default();
+        Some((fs::read_to_string(path).ok()?, age))
+    }
+
+    fn partial(&self, kind: &str, key: &str) -> PathBuf {
+        self.dir(kind).join(format!(".partial-{key}"))
+    }
+
+    /// Adds what to do to an error that comes of a full disk, be it a tool's or our own.
+    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        if !format!("{error:#}").contains("No space left on device") {
+            return error;
+        }
+        error.context(format!(
+            "the disk of `{}` is full: free some with `cargo kassay kernel remove NAME`, \
+             or set KASSAY_CACHE to a folder elsewhere",
+            self.root.display()
+        ))
+    }
+}
+
+/// Removes a folder and all that is in it, if it exists.
+fn clear(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove `{}`", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name of a cache entry: a digest of everything that shapes its content.
+///
+/// Each part goes in with its label and length, so no two lists of parts read the same.
+#[derive(Debug, Clone)]
+pub struct Key(Sha256);
+
+impl Key {
+    /// A key with no parts but the kind of its entry.
+    pub fn new(kind: &str) -> Key {
+        Key(Sha256::new()).text("kind", kind)
+    }
+
+    /// Adds a text, such as a config or a version.
+    pub fn text(mut self, label: &str, text: &str) -> Key {
+        for part in [label, text] {
+            self.0.update((part.len() as u64).to_le_bytes());
+            self.0.update(part);
+        }
+        self
+    }
+
+    /// Adds a file's content; neither its path nor its time counts.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn file(self, label: &str, path: &Path) -> Result<Key> {
+        Ok(self.text(label, &digest(path)?))
+    }
+
+    /// Adds all files of a folder with their paths inside it.
+    ///
+    /// # Errors
+    /// Something in it cannot be read.
+    pub fn tree(self, label: &str, dir: &Path) -> Result<Key> {
+        let read = || format!("read `{}`", dir.display());
+        let entries: std::io::Result<Vec<_>> = fs::read_dir(dir).with_context(read)?.collect();
+        let mut entries: Vec<PathBuf> = entries
+            .with_context(read)?
+            .into_iter()
+            .map(|entry| entry.path())
+            .collect();
+        entries.sort();
+        entries
+            .into_iter()
+            .try_fold(self.text(label, "folder"), |key, path| {
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                let inside = format!("{label}/{name}");
+                if path.is_dir() {
+                    key.tree(&inside, &path)
+                } else {
+                    key.file(&inside, &path)
+                }
+            })
+    }
+
+    /// The key: 16 hexadecimal digits, the first 64 bits of a SHA-256.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize()[..8])
+    }
+}
+
+/// The SHA-256 of a file's content, as 64 hexadecimal digits.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn digest(path: &Path) -> Result<String> {
+    let read = || format!("read `{}`", path.display());
+    let mut file = File::open(path).with_context(read)?;
+    let (mut sha, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match file.read(&mut chunk).with_context(read)? {
+            0 => return Ok(hex(&sha.finalize())),
+            n => sha.update(&chunk[..n]),
+        }
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path()).unwrap();
+        (dir, cache)
+    }
+
+    fn key(parts: &[(&str, &str)]) -> String {
+        parts
+            .iter()
+            .fold(Key::new("test"), |key, (label, text)| key.text(label, text))
+            .finish()
+    }
+
+    #[test]
+    fn a_key_tells_where_one_part_ends() {
+        assert_eq!(key(&[("a", "bc")]), key(&[("a", "bc")]));
+        assert_ne!(key(&[("a", "bc")]), key(&[("ab", "c")]));
+        assert_ne!(key(&[("a", "b"), ("c", "d")]), key(&[("a", "bcd")]));
+    }
+
+    #[test]
+    fn a_tree_counts_names_and_contents() {
+        let (dir, _) = cache();
+        let tree = || Key::new("test").tree("t", dir.path()).unwrap().finish();
+        let empty = tree();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        fs::write(dir.path().join("sub/a"), "1").unwrap();
+        let one = tree();
+        fs::rename(dir.path().join("sub/a"), dir.path().join("sub/b")).unwrap();
+        assert!(empty != one && one != tree());
+    }
+
+    #[test]
+    fn two_who_want_the_same_entry_make_it_once() {
+        let (_dir, cache) = cache();
+        let made = AtomicUsize::new(0);
+        let want = || {
+            cache.get_or_make("k", "one", "one", |dir| {
+                made.fetch_add(1, Ordering::SeqCst);
+                Ok(fs::write(dir.join("file"), "whole")?)
+            })
+        };
+        std::thread::scope(|scope| {
+            let both = [scope.spawn(want), scope.spawn(want)];
+            for entry in both {
+                let entry = entry.join().unwrap().unwrap();
+                assert_eq!(fs::read_to_string(entry.join("file")).unwrap(), "whole");
+            }
+        });
+        assert_eq!(made.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_make_that_fails_leaves_nothing() {
+        let (_dir, cache) = cache();
+        let failed = cache.get_or_make("k", "one", "one", |dir| {
+            fs::write(dir.join("half"), "")?;
+            bail!("no")
+        });
+        assert!(failed.is_err() && cache.get("k", "one").is_none());
+        assert_eq!(fs::read_dir(cache.dir("k")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_neither_taken_nor_kept() {
+        let (_dir, cache) = cache();
+        fs::create_dir_all(cache.partial("k", "one")).unwrap();
+        fs::write(cache.partial("k", "one").join("half"), "").unwrap();
+        assert!(cache.get("k", "one").is_none() && cache.keys("k").is_empty());
+        let entry = cache.get_or_make("k", "one", "one", |_| Ok(())).unwrap();
+        assert_eq!(fs::read_dir(entry).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_says_what_to_do() {
+        let (_dir, cache) = cache();
+        let full = || Err(std::io::Error::from(rustix::io::Errno::NOSPC).into());
+        let error = cache
+            .get_or_make("k", "one", "one", |_| full())
+            .unwrap_err();
+        assert!(error.to_string().contains("kernel remove"), "{error:#}");
+    }
+
+    #[test]
+    fn what_is_removed_is_gone() {
+        let (_dir, cache) = cache();
+        cache.get_or_make("k", "one", "one", |_| Ok(())).unwrap();
+        assert!(cache.remove("k", "one").unwrap() && cache.get("k", "one").is_none());
+        assert!(!cache.remove("k", "one").unwrap());
+    }
+}

@@ -1,0 +1,56 @@
+//! Ctrl-C and SIGTERM: work stops at the next [`check`], cleans up and says so.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a run that the user ended: 128 + SIGINT, as shells count.
+pub const EXIT_CODE: i32 = 130;
+
+/// The error of work that stopped because the user asked for it.
+///
+/// `main` finds it in an error's chain and exits with [`EXIT_CODE`].
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Takes over SIGINT, SIGTERM and SIGHUP for the rest of the process.
+///
+/// The first signal makes [`check`] fail; the second ends the process at once.
+///
+/// # Errors
+/// When called twice, or when the system refuses the signal handler.
+pub fn install() -> Result<()> {
+    ctrlc::set_handler(|| {
+        if REQUESTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(EXIT_CODE);
+        }
+    })
+    .context("handle Ctrl-C")
+}
+
+/// Whether the user has asked to stop.
+pub fn requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
+}
+
+/// Fails with [`Interrupted`] once the user has asked to stop; long loops call it.
+///
+/// # Errors
+/// [`Interrupted`], and nothing else.
+pub fn check() -> Result<()> {
+    if requested() {
+        return Err(Interrupted.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! What long work says while it runs: a bar on a terminal, a plain line now and then elsewhere.
+//!
+//! All of it goes to stderr; stdout is for results.
+
+use std::io::IsTerminal;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressStyle};
+
+/// How often a plain line is printed where there is no terminal.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// All bars of the process share one drawing area, so that lines from [`note`] do not tear them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// One piece of long work. Dropping it takes the bar away without the closing line.
+pub struct Progress {
+    what: String,
+    bytes: bool,
+    bar: ProgressBar,
+    /// When the next plain line is due; `None` on a terminal.
+    plain: Option<Mutex<Instant>>,
+}
+
+impl Progress {
+    /// Work counted in bytes, such as a download; `total` where it is known.
+    pub fn bytes(what: impl Into<String>, total: Option<u64>) -> Progress {
+        Progress::start(what.into(), total, true)
+    }
+
+    /// Work counted in steps, such as compiled files; `total` where it is known or guessed.
+    pub fn steps(what: impl Into<String>, total: Option<u64>) -> Progress {
+        Progress::start(what.into(), total, false)
+    }
+
+    fn start(what: String, total: Option<u64>, bytes: bool) -> Progress {
+        let bar = match total {
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::no_length(),
+        };
+        let bar = BARS.add(
+            bar.with_style(style(total.is_some(), bytes))
+                .with_prefix(what.clone()),
+        );
+        let plain = if std::io::stderr().is_terminal() {
+            bar.enable_steady_tick(Duration::from_millis(120));
+            None
+        } else {
+            eprintln!("{what}…");
+            Some(Mutex::new(Instant::now() + PLAIN_EVERY))
+        };
+        Progress {
+            what,
+            bytes,
+            bar,
+            plain,
+        }
+    }
+
+    /// Adds `n` bytes or steps.
+    pub fn inc(&self, n: u64) {
+        self.bar.inc(n);
+        self.plain_line();
+    }
+
+    /// Sets how many bytes or steps are done.
+    pub fn position(&self, n: u64) {
+        self.bar.set_position(n);
+        self.plain_line();
+    }
+
+    /// How many bytes or steps are done.
+    pub fn done(&self) -> u64 {
+        self.bar.position()
+    }
+
+    /// Says what is being done right now, such as the file being compiled.
+    pub fn message(&self, message: &str) {
+        self.bar.set_message(message.to_owned());
+        self.plain_line();
+    }
+
+    /// Takes the bar away and leaves a line that says how long the work took.
+    pub fn finish(self) {
+        self.bar.finish_and_clear();
+        let seconds = self.bar.elapsed().as_secs_f64();
+        note(format!("{}: done in {seconds:.1} s", self.what));
+    }
+
+    fn plain_line(&self) {
+        let Some(next) = &self.plain else { return };
+        let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if now < *next {
+            return;
+        }
+        *next = now + PLAIN_EVERY;
+        eprintln!("{}: {} {}", self.what, self.counted(), self.bar.message());
+    }
+
+    fn counted(&self) -> String {
+        let show = |n: u64| {
+            if self.bytes {
+                BinaryBytes(n).to_string()
+            } else {
+                n.to_string()
+            }
+        };
+        match self.bar.length() {
+            // A guessed total must not end in "2300 of 2200".
+            Some(total) if total >= self.done() => {
+                format!("{} of {}", show(self.done()), show(total))
+            }
+            _ => show(self.done()),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(known: bool, bytes: bool) -> ProgressStyle {
+    let template = match (known, bytes) {
+        (true, true) => {
+            "{prefix} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {wide_msg}"
+        }
+        (true, false) => "{prefix} [{bar:30}] {percent}% {elapsed} {wide_msg}",
+        (false, true) => "{spinner} {prefix} {binary_bytes} {wide_msg}",
+        (false, false) => "{spinner} {prefix} {pos} {elapsed} {wide_msg}",
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
+/// Prints a line to stderr, above the bars that are being drawn.
+pub fn note(line: impl AsRef<str>) {
+    BARS.suspend(|| eprintln!("{}", line.as_ref()));
+}
