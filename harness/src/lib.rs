@@ -1,5 +1,10 @@
 //! kassay.
 pub mod cache;
+pub mod cli {
+    //! The command line.
+    pub mod kernel;
+}
 pub mod interrupt;
+pub mod kernel;
 pub mod progress;
 pub mod tool;
