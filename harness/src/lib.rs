@@ -1,5 +1,36 @@
-//! kassay.
+//! kassay assays kernel extensions: it boots a real kernel in QEMU, inserts
+//! the modules that define kfuncs, loads the BPF programs that call them,
+//! triggers them, and compares what the kernel printed with a reviewed snapshot.
+//!
+//! Data flows one way: a [`scenario`] and a [`kernel`] are [`compile`]d into
+//! what a [`vm`] runs; its evidence becomes a [`verdict`] and a [`transcript`],
+//! which [`snapshot`] compares. [`run`] is that whole way.
+
+pub mod btf;
 pub mod cache;
+pub mod cli;
+pub mod compile;
 pub mod interrupt;
+pub mod kernel;
+pub mod kernel_report;
+pub mod nearest;
+pub mod normalise;
 pub mod progress;
+pub mod report;
+pub mod run;
+pub mod scenario;
+pub mod snapshot;
 pub mod tool;
+pub mod transcript;
+pub mod verdict;
+pub mod vm;
+
+use std::path::PathBuf;
+
+/// The repository that this program was built from: the place of `modules/`,
+/// `bpf/`, `guest/` and `kernel-config/`.
+pub fn repository() -> PathBuf {
+    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    path.pop();
+    path
+}

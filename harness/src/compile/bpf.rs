@@ -1,0 +1,96 @@
+//! BPF objects, compiled by the host's clang once for all kernels.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache::{Cache, Key};
+use crate::tool::{self, Tool};
+
+/// The oldest clang that will do.
+const OLDEST: u32 = 14;
+
+/// Names under which distributions install clang, the preferred one first.
+const NAMES: &[&str] = &["clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang", "clang-14"];
+
+/// The compiler's flags. The machine's own headers are those of `linux/bpf.h`.
+const FLAGS: &[&str] = &["-target", "bpf", "-g", "-O2", "-Wall", "-Werror", "-D__TARGET_ARCH_x86"];
+
+/// Compiles `bpf/NAME.bpf.c`.
+///
+/// # Errors
+/// No clang; the compiler's own lines.
+pub fn build(cache: &Cache, name: &str) -> Result<PathBuf> {
+    let sources = crate::repository().join("bpf");
+    let source = sources.join(format!("{name}.bpf.c"));
+    let clang = clang(cache)?;
+    let mut key = Key::new("bpf")
+        .text("compiler", &clang.display().to_string())
+        .text("flags", &FLAGS.join(" "))
+        .file("source", &source)?;
+    for header in headers(&sources)? {
+        key = key.file("header", &header)?;
+    }
+    let what = format!("BPF program {name}");
+    let object = format!("{name}.bpf.o");
+    let entry = cache.get_or_make("bpf", &key.finish(), &what, |directory| {
+        Tool::new(&clang)
+            .args(FLAGS)
+            .arg(format!("-I{}", sources.display()))
+            .arg(format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH))
+            .arg("-c")
+            .arg(&source)
+            .arg("-o")
+            .arg(directory.join(&object))
+            .run_logged(&directory.join("build.log"), |_| {})
+            .with_context(|| format!("compile {what}"))
+    })?;
+    Ok(entry.join(object))
+}
+
+fn headers(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut headers: Vec<PathBuf> = std::fs::read_dir(directory)
+        .with_context(|| format!("list `{}`", directory.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "h"))
+        .collect();
+    headers.sort();
+    Ok(headers)
+}
+
+/// The first clang of [`NAMES`] that is new enough. Which version a file is
+/// does not change while the file does not, so the answer is remembered.
+pub fn clang(cache: &Cache) -> Result<PathBuf> {
+    let mut too_old = None;
+    for path in NAMES.iter().filter_map(tool::find) {
+        let version = version(cache, &path)?;
+        if version >= OLDEST {
+            return Ok(path);
+        }
+        too_old = Some((path, version));
+    }
+    match too_old {
+        Some((path, version)) => bail!(
+            "find clang: `{}` is version {version}, and {OLDEST} is the oldest that will do; \
+             `cargo kassay setup` installs one",
+            path.display()
+        ),
+        None => bail!("find clang: there is none in PATH; `cargo kassay setup` installs it"),
+    }
+}
+
+fn version(cache: &Cache, clang: &Path) -> Result<u32> {
+    let file = clang.metadata().with_context(|| format!("look at `{}`", clang.display()))?;
+    let memo = Key::new("clang")
+        .text("path", &clang.display().to_string())
+        .text("file", &format!("{:?} {}", file.modified().ok(), file.len()))
+        .finish();
+    let memo = format!("clang-{memo}");
+    if let Some(version) = cache.recall(&memo).and_then(|(text, _)| text.parse().ok()) {
+        return Ok(version);
+    }
+    let said = Tool::new(clang).arg("-dumpversion").output()?;
+    let version = said.split('.').next().and_then(|major| major.trim().parse().ok()).unwrap_or(0);
+    cache.remember(&memo, &version.to_string())?;
+    Ok(version)
+}

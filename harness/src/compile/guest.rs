@@ -1,0 +1,50 @@
+//! The guest program, built by cargo as one static file.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::cache::{Cache, Key};
+use crate::progress::Progress;
+use crate::tool::Tool;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds the guest program. A change of the Rust toolchain alone does not
+/// rebuild it: the sources and the locked dependencies say what it does.
+///
+/// # Errors
+/// Cargo's own lines; a host without libelf or zlib to link.
+pub fn build(cache: &Cache) -> Result<PathBuf> {
+    let repository = crate::repository();
+    let key = Key::new("guest")
+        .tree("source", &repository.join("guest"))?
+        .file("lock", &repository.join("Cargo.lock"))?
+        .file("profile", &repository.join("Cargo.toml"))?
+        .finish();
+    let entry = cache.get_or_make("guest", &key, "the guest program", |directory| {
+        let progress = Progress::steps("build the guest program", None);
+        // A target directory of its own, so that it never waits for a lock
+        // that the cargo which runs kassay may hold.
+        let target = cache.root().join("guest-target");
+        Tool::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--package", "kassay-guest", "--bin", "kassay-guest"])
+            .args(["--locked", "--profile", "guest", "--target", TARGET, "--target-dir"])
+            .arg(&target)
+            .env("RUSTFLAGS", format!("-C target-feature=+crt-static -L native={}", library_directory()))
+            .cwd(&repository)
+            .run_logged(&directory.join("build.log"), |_| progress.inc(1))
+            .context("build the guest program; `cargo kassay setup` installs the libraries that it needs")?;
+        let built = target.join(TARGET).join("guest/kassay-guest");
+        fs::copy(&built, directory.join("init")).with_context(|| format!("copy `{}`", built.display()))?;
+        progress.finish();
+        Ok(())
+    })?;
+    Ok(entry.join("init"))
+}
+
+/// Where Debian and its like keep static libraries.
+fn library_directory() -> String {
+    format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH)
+}

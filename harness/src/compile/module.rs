@@ -1,0 +1,143 @@
+//! Kernel modules, built by kbuild against the kernel under test, outside both
+//! source trees, and what they say of their kfuncs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSection, ObjectSymbol};
+
+use crate::cache::{Cache, Key};
+use crate::kernel::Kernel;
+use crate::progress::Progress;
+use crate::tool::Tool;
+
+/// A built module.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// Its name, which is that of its directory.
+    pub name: String,
+    /// The file to insert.
+    pub file: PathBuf,
+    /// Names of the kfuncs that it registers.
+    pub kfuncs: Vec<String>,
+}
+
+/// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
+const NO_BTF: &str = "Skipping BTF generation";
+
+/// Builds `modules/NAME` for a kernel.
+///
+/// # Errors
+/// A compiler's error, with its lines; a module without BTF, with the reason
+/// and how it is mended.
+pub fn build(cache: &Cache, kernel: &Kernel, name: &str) -> Result<Module> {
+    let sources = crate::repository().join("modules");
+    let include = sources.join("include");
+    let key = Key::new("module")
+        .text("name", name)
+        .text("kernel", &kernel.key)
+        .tree("source", &sources.join(name))?
+        .tree("include", &include)?
+        .finish();
+    let what = format!("module {name} for {}", kernel.name);
+    let entry = cache.get_or_make("modules", &key, &what, |directory| {
+        let copy = directory.join(name);
+        copy_tree(&sources.join(name), &copy)?;
+        copy_tree(&include, &directory.join("include"))?;
+        give_btf(kernel)?;
+        make(kernel, &copy, &what, &directory.join("build.log"))
+    })?;
+    let file = entry.join(name).join(format!("{name}.ko"));
+    let kfuncs = kfuncs(&file)?;
+    Ok(Module { name: name.to_owned(), file, kfuncs })
+}
+
+fn make(kernel: &Kernel, directory: &Path, what: &str, log: &Path) -> Result<()> {
+    let progress = Progress::steps(format!("build {what}"), None);
+    let mut skipped = None;
+    Tool::new("make")
+        .arg("-C")
+        .arg(&kernel.build)
+        .arg(format!("M={}", directory.display()))
+        .arg("modules")
+        .run_logged(log, |line| {
+            progress.inc(1);
+            if line.contains(NO_BTF) {
+                skipped = Some(line.to_owned());
+            }
+        })
+        .with_context(|| format!("build {what}"))?;
+    progress.finish();
+    if let Some(line) = skipped {
+        bail!(
+            "build {what}: kbuild says `{line}`; a module without BTF inserts cleanly and its kfuncs are \
+             missed much later. Put the kernel's vmlinux (or a copy of its /sys/kernel/btf/vmlinux) at \
+             `{}`, install pahole, and try again",
+            kernel.build.join("vmlinux").display()
+        );
+    }
+    Ok(())
+}
+
+/// kbuild takes the base BTF from `vmlinux` in the build tree. A tree that has
+/// none gets a link to the kernel's, where it can be written.
+fn give_btf(kernel: &Kernel) -> Result<()> {
+    let wanted = kernel.build.join("vmlinux");
+    if wanted.exists() {
+        return Ok(());
+    }
+    std::os::unix::fs::symlink(&kernel.btf, &wanted).with_context(|| {
+        format!("give the build tree its BTF: link `{}` to `{}`", wanted.display(), kernel.btf.display())
+    })
+}
+
+/// Names of the kfuncs in a module's `.BTF_ids`: the entries of its sets have
+/// symbols `__BTF_ID__func__NAME__NUMBER` (include/linux/btf_ids.h).
+fn kfuncs(module: &Path) -> Result<Vec<String>> {
+    let read = || -> Result<Vec<String>> {
+        let data = fs::read(module)?;
+        let file = object::File::parse(&*data)?;
+        let Some(section) = file.section_by_name(".BTF_ids") else { return Ok(Vec::new()) };
+        let mut found: Vec<(u64, String)> = file
+            .symbols()
+            .filter(|symbol| symbol.section_index() == Some(section.index()))
+            .filter_map(|symbol| Some((symbol.address(), kfunc_name(symbol.name().ok()?)?.to_owned())))
+            .collect();
+        found.sort();
+        found.dedup();
+        Ok(found.into_iter().map(|(_, name)| name).collect())
+    };
+    read().with_context(|| format!("read the kfuncs of `{}`", module.display()))
+}
+
+fn kfunc_name(symbol: &str) -> Option<&str> {
+    let (name, number) = symbol.strip_prefix("__BTF_ID__func__")?.rsplit_once("__")?;
+    number.chars().all(|digit| digit.is_ascii_digit()).then_some(name)
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    let copy = || -> std::io::Result<()> {
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                fs::copy(entry.path(), to.join(entry.file_name()))?;
+            }
+        }
+        Ok(())
+    };
+    copy().with_context(|| format!("copy `{}` to `{}`", from.display(), to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kfunc_is_named_by_its_symbol() {
+        assert_eq!(kfunc_name("__BTF_ID__func__bpf_strstr__12"), Some("bpf_strstr"));
+        assert_eq!(kfunc_name("__BTF_ID__func__two__parts__3"), Some("two__parts"));
+        assert_eq!(kfunc_name("__BTF_ID__set8__kfunc_set"), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! Builds kernels from source, out of tree, with a small config.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::source::Source;
+use super::{KIND, Kernel, read};
+use crate::cache::{Cache, Key};
+use crate::progress::Progress;
+use crate::tool::Tool;
+
+/// How many steps a build is guessed to have until one was counted; 6.11 with base.config.
+const STEPS: u64 = 2200;
+
+/// What a built tree must have, to boot its kernel and to build modules for it.
+pub const NEEDED: [&str; 5] = [
+    "arch/x86/boot/bzImage",
+    "include/config/kernel.release",
+    ".config",
+    "vmlinux",
+    "Module.symvers",
+];
+
+/// The file in a build tree that says which fragments its config was made from.
+const CONFIG_STAMP: &str = ".kassay-config";
+
+/// The kernel built from a source of the catalog with some config fragments, unless cached.
+///
+/// # Errors
+/// A tool is missing, an option cannot be had, or the build fails.
+pub fn obtain(cache: &Cache, name: &str, source: &Source, fragments: &[PathBuf]) -> Result<Kernel> {
+    let fragment = concatenated(fragments)?;
+    let key = key(name, source, &fragment)?;
+    let entry = cache.get_or_make(KIND, &key, name, |dir| {
+        let build = dir.join("build");
+        make(cache, name, &source.dir, &build, &fragment)?;
+        sweep(&build)
+    })?;
+    from_tree(name, &entry.join("build"), key)
+}
+
+/// Whether [`obtain`] would find the kernel in the cache.
+///
+/// # Errors
+/// A fragment cannot be read, or there is no compiler.
+pub fn cached(cache: &Cache, name: &str, source: &Source, fragments: &[PathBuf]) -> Result<bool> {
+    let key = key(name, source, &concatenated(fragments)?)?;
+    Ok(cache.get(KIND, &key).is_some())
+}
+
+/// Whether any kernel in the cache was built from this source, and so still needs it.
+pub fn uses(cache: &Cache, source: &Source) -> bool {
+    // The link is kbuild's own.
+    let link = |key: &String| fs::read_link(cache.dir(KIND).join(key).join("build/source"));
+    cache
+        .keys(KIND)
+        .iter()
+        .any(|key| link(key).is_ok_and(|dir| dir == source.dir))
+}
+
+/// The kernel in a build tree, which must be whole.
+///
+/// # Errors
+/// Something that is needed is missing.
+pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
+    if let Some(missing) = NEEDED.iter().find(|file| !build.join(file).exists()) {
+        bail!(
+            "use the build tree `{}`: it has no `{missing}`",
+            build.display()
+        );
+    }
+    Ok(Kernel {
+        name: name.to_owned(),
+        release: read(&build.join("include/config/kernel.release"))?
+            .trim()
+            .to_owned(),
+        image: build.join("arch/x86/boot/bzImage"),
+        build: build.to_owned(),
+        btf: build.join("vmlinux"),
+        config: build.join(".config"),
+        modules: Vec::new(),
+        key,
+    })
+}
+
+/// All that shapes a build: the source, the config, and the tools that a kernel's own
+/// .config takes note of.
+fn key(name: &str, source: &Source, fragment: &str) -> Result<String> {
+    let mut key = Key::new(KIND)
+        .text("source", &source.key)
+        .text("config", fragment);
+    for tool in ["gcc", "ld", "pahole"] {
+        key = key.text(tool, &Tool::new(tool).arg("--version").output()?);
+    }
+    Ok(format!("{name}-{}", key.finish()))
+}
+
+/// The text of all fragments, in order.
+///
+/// # Errors
+/// One of them cannot be read.
+pub fn concatenated(fragments: &[PathBuf]) -> Result<String> {
+    fragments.iter().map(|fragment| read(fragment)).collect()
+}
+
+/// Builds the kernel of `source` in the folder `build`, which may have an older build of it.
+///
+/// # Errors
+/// A tool is missing, an option cannot be had, or the build fails.
+pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, fragment: &str) -> Result<()> {
+    let logs = cache.dir("logs");
+    for dir in [build, &logs] {
+        fs::create_dir_all(dir).with_context(|| format!("make `{}`", dir.display()))?;
+    }
+    let label = name.replace('/', "_");
+    let log = logs.join(format!("kernel-{label}.log"));
+    fs::write(&log, "").with_context(|| format!("write `{}`", log.display()))?;
+
+    configure(source, build, fragment, &log)?;
+    let memo = format!("steps-{label}");
+    let steps = cache
+        .recall(&memo)
+        .and_then(|(steps, _)| steps.parse().ok())
+        .unwrap_or(STEPS);
+    let progress = Progress::steps(format!("build kernel {name}"), Some(steps));
+    let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
+    kbuild(source, build)
+        .args([&format!("-j{jobs}"), "bzImage", "modules"])
+        .run_logged(&log, |line| {
+            if let Some(file) = step(line) {
+                progress.inc(1);
+                progress.message(file);
+            }
+        })?;
+    cache.remember(&memo, &progress.done().to_string())?;
+    progress.finish();
+    Ok(())
+}
+
+/// Makes the build's .config, or brings it up to date with the source's options.
+fn configure(source: &Path, build: &Path, fragment: &str, log: &Path) -> Result<()> {
+    let (config, stamp) = (build.join(".config"), build.join(CONFIG_STAMP));
+    if !config.exists() || fs::read_to_string(&stamp).ok().as_deref() != Some(fragment) {
+        kbuild(source, build)
+            .arg("tinyconfig")
+            .run_logged(log, |_| ())?;
+        // Where an option is set twice kconfig takes the last one.
+        let merged = read(&config)? + fragment;
+        fs::write(&config, merged).with_context(|| format!("write `{}`", config.display()))?;
+    }
+    kbuild(source, build)
+        .arg("olddefconfig")
+        .run_logged(log, |_| ())?;
+    let missing = unmet(fragment, &read(&config)?);
+    if !missing.is_empty() {
+        bail!(
+            "configure `{}`: this kernel does not take {} (an option may depend on one that is \
+             off, or have another name in this version; see its Kconfig)",
+            source.display(),
+            missing.join(", ")
+        );
+    }
+    fs::write(&stamp, fragment).with_context(|| format!("write `{}`", stamp.display()))
+}
+
+/// `make` for an out-of-tree build that comes out the same wherever and whenever it runs.
+fn kbuild(source: &Path, build: &Path) -> Tool {
+    Tool::new("make")
+        .arg("-C")
+        .arg(source)
+        .arg(format!("O={}", build.display()))
+        .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
+        .env("KBUILD_BUILD_USER", "kassay")
+        .env("KBUILD_BUILD_HOST", "kassay")
+        .env("KBUILD_BUILD_VERSION", "1")
+        .env("LC_ALL", "C")
+        // A make that started kassay would otherwise hand down its flags and its jobserver.
+        .env("MAKEFLAGS", "")
+}
+
+/// The file that a line of a kernel build says it makes, such as `  CC      kernel/fork.o`.
+fn step(line: &str) -> Option<&str> {
+    let (verb, file) = line.strip_prefix("  ")?.split_once(' ')?;
+    verb.starts_with(|c: char| c.is_ascii_uppercase())
+        .then(|| file.trim())
+}
+
+/// The lines of a fragment that a config does not fulfil. An option that is to be off may be
+/// unknown to the kernel.
+fn unmet<'a>(fragment: &'a str, config: &str) -> Vec<&'a str> {
+    let is_off = |line: &str| {
+        line.strip_prefix("# ")?
+            .strip_suffix(" is not set")
+            .map(str::to_owned)
+    };
+    let met = |line: &str| match is_off(line) {
+        Some(option) => !config.lines().any(|set| {
+            set.strip_prefix(&option)
+                .is_some_and(|rest| rest.starts_with('='))
+        }),
+        None => config.lines().any(|set| set == line),
+    };
+    let wanted = |line: &&str| line.starts_with("CONFIG_") || is_off(line).is_some();
+    fragment
+        .lines()
+        .map(str::trim_end)
+        .filter(wanted)
+        .filter(|line| !met(line))
+        .collect()
+}
+
+/// Removes what only an incremental build needs: nine tenths of a build tree.
+///
+/// The host programs in `scripts` and `tools` stay, modules are built with them.
+fn sweep(build: &Path) -> Result<()> {
+    let read = || format!("remove object files in `{}`", build.display());
+    for entry in fs::read_dir(build).with_context(read)? {
+        let entry = entry.with_context(read)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type().with_context(read)?.is_dir() {
+            if name != "scripts" && name != "tools" {
+                sweep(&entry.path())?;
+            }
+        } else if [".o", ".a", ".cmd"].iter().any(|end| name.ends_with(end))
+            || name.starts_with(".tmp_vmlinux")
+        {
+            fs::remove_file(entry.path()).with_context(read)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_is_lost_or_different_is_unmet() {
+        let fragment = "# a comment\nCONFIG_A=y\nCONFIG_B=y\nCONFIG_C=\"x\"\n";
+        assert_eq!(
+            unmet(fragment, "CONFIG_A=y\nCONFIG_B=m\nCONFIG_C=\"x\"\n"),
+            ["CONFIG_B=y"]
+        );
+        assert_eq!(
+            unmet("CONFIG_A=y\n", "# CONFIG_A is not set\n"),
+            ["CONFIG_A=y"]
+        );
+    }
+
+    #[test]
+    fn an_option_that_is_to_be_off_may_be_absent() {
+        let fragment = "# CONFIG_A is not set\n";
+        assert!(unmet(fragment, "# CONFIG_A is not set\n").is_empty());
+        assert!(unmet(fragment, "CONFIG_AB=y\n").is_empty());
+        assert_eq!(unmet(fragment, "CONFIG_A=y\n"), ["# CONFIG_A is not set"]);
+    }
+
+    #[test]
+    fn a_build_line_names_its_file() {
+        assert_eq!(step("  CC      kernel/fork.o"), Some("kernel/fork.o"));
+        assert_eq!(step("  CC [M]  a.o"), Some("[M]  a.o"));
+        assert_eq!(step("make[1]: Entering directory"), None);
+        assert_eq!(step("  printed by a script"), None);
+    }
+
+    #[test]
+    fn a_sweep_keeps_host_programs() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in [
+            "kernel/a.o",
+            "kernel/.a.o.cmd",
+            "scripts/b.o",
+            "vmlinux",
+            ".tmp_vmlinux1",
+        ] {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        sweep(dir.path()).unwrap();
+        let left = |file: &str| dir.path().join(file).exists();
+        assert!(left("scripts/b.o") && left("vmlinux"));
+        assert!(!left("kernel/a.o") && !left("kernel/.a.o.cmd") && !left(".tmp_vmlinux1"));
+    }
+}

@@ -1,0 +1,241 @@
+//! The kernels that are known by name: `kernel-config/kernels.toml`, which documents itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// The folder of the catalog and the config fragments that belong to kassay.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernel-config");
+
+/// The fragment that a kernel is built with when none is named.
+const BASE_CONFIG: &str = "base.config";
+
+/// How alike two names must be (Jaro-Winkler, 0 to 1) for one to be a likely slip of the other.
+const ALIKE: f64 = 0.7;
+
+/// A catalog of kernels.
+#[derive(Debug)]
+pub struct Catalog {
+    /// The names to choose the default kernel from, best first; all of them are known.
+    pub default: Vec<String>,
+    sources: BTreeMap<String, Source>,
+    folder: PathBuf,
+}
+
+/// Where a kernel comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// A file of source, built here.
+    Tarball(Tarball),
+    /// A Debian package of source, built here.
+    Package(Package),
+    /// The distribution's own kernel.
+    Prebuilt(Prebuilt),
+}
+
+/// A file of source at an address.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tarball {
+    /// Where the tar.xz file is, by http or https.
+    pub url: String,
+    /// The file's SHA-256, in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Config fragments, in the order they are merged.
+    #[serde(default = "base_config")]
+    pub config: Vec<String>,
+}
+
+/// A Debian package that holds a tar.xz file of source.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// The package's name.
+    pub package: String,
+    /// Config fragments, in the order they are merged.
+    #[serde(default = "base_config")]
+    pub config: Vec<String>,
+}
+
+/// A kernel that the distribution built.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prebuilt {
+    /// Packages that depend on the kernel's own package, best first.
+    pub packages: Vec<String>,
+    /// Modules to insert at boot; what they depend on need not be named.
+    #[serde(default)]
+    pub boot_modules: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    default: Vec<String>,
+    #[serde(default)]
+    tarball: BTreeMap<String, Tarball>,
+    #[serde(default)]
+    package: BTreeMap<String, Package>,
+    #[serde(default)]
+    prebuilt: BTreeMap<String, Prebuilt>,
+}
+
+fn base_config() -> Vec<String> {
+    vec![BASE_CONFIG.to_owned()]
+}
+
+impl Catalog {
+    /// Reads the file that KASSAY_CATALOG names, else kassay's own.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not a catalog.
+    pub fn load() -> Result<Catalog> {
+        let path = std::env::var_os("KASSAY_CATALOG")
+            .map_or_else(|| Path::new(FOLDER).join("kernels.toml"), PathBuf::from);
+        let read = || format!("read the kernel catalog `{}`", path.display());
+        let text = fs::read_to_string(&path).with_context(read)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Catalog::parse(&text, folder).with_context(read)
+    }
+
+    fn parse(text: &str, folder: &Path) -> Result<Catalog> {
+        let file: File = toml::from_str(text)?;
+        let tarballs = file
+            .tarball
+            .into_iter()
+            .map(|(name, it)| (name, Source::Tarball(it)));
+        let packages = file
+            .package
+            .into_iter()
+            .map(|(name, it)| (name, Source::Package(it)));
+        let prebuilt = file
+            .prebuilt
+            .into_iter()
+            .map(|(name, it)| (name, Source::Prebuilt(it)));
+        let mut sources = BTreeMap::new();
+        for (name, source) in tarballs.chain(packages).chain(prebuilt) {
+            check_name(&name)?;
+            if sources.insert(name.clone(), source).is_some() {
+                bail!("kernel `{name}` has two sources");
+            }
+        }
+        let catalog = Catalog {
+            default: file.default,
+            sources,
+            folder: folder.to_owned(),
+        };
+        for name in &catalog.default {
+            catalog.get(name).context("in `default`")?;
+        }
+        Ok(catalog)
+    }
+
+    /// The names of all kernels, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.sources.keys().map(String::as_str)
+    }
+
+    /// Whether a kernel of that name is known.
+    pub fn knows(&self, name: &str) -> bool {
+        self.sources.contains_key(name)
+    }
+
+    /// The source of the kernel of that name.
+    ///
+    /// # Errors
+    /// It is not known; the error has the nearest name that is.
+    pub fn get(&self, name: &str) -> Result<&Source> {
+        if let Some(source) = self.sources.get(name) {
+            return Ok(source);
+        }
+        let alike = |known: &&str| strsim::jaro_winkler(known, name);
+        let nearest = self
+            .names()
+            .filter(|known| alike(known) >= ALIKE)
+            .max_by(|a, b| alike(a).total_cmp(&alike(b)))
+            .map(|nearest| format!(", did you mean `{nearest}`?"))
+            .unwrap_or_default();
+        let known: Vec<&str> = self.names().collect();
+        bail!(
+            "no kernel is named `{name}`{nearest} (known are {}; or give the path of a kernel tree)",
+            known.join(", ")
+        )
+    }
+
+    /// The path of a config fragment: beside the catalog, else in kassay's own folder.
+    pub fn fragment(&self, name: &str) -> PathBuf {
+        Some(self.folder.join(name))
+            .filter(|path| path.exists())
+            .unwrap_or_else(|| Path::new(FOLDER).join(name))
+    }
+
+    /// The fragments that a kernel outside the catalog is built with.
+    pub fn base_config(&self) -> Vec<String> {
+        base_config()
+    }
+}
+
+/// A name is part of file names and of test names, so it is kept plain.
+fn check_name(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+.-_".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        bail!("kernel `{name}`: a name is made of letters, digits, `+`, `-`, `_` and `.`");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Catalog> {
+        Catalog::parse(text, Path::new("."))
+    }
+
+    fn error(text: &str) -> String {
+        format!("{:#}", parse(text).unwrap_err())
+    }
+
+    #[test]
+    fn kassays_own_catalog_is_whole() {
+        let text = fs::read_to_string(Path::new(FOLDER).join("kernels.toml")).unwrap();
+        let catalog = parse(&text).unwrap();
+        assert!(catalog.names().eq(["6.1", "6.11", "6.12", "distro"]));
+        assert!(catalog.fragment(BASE_CONFIG).exists());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = error("default = []\n[package.a]\npackage = 'b'\nconfg = []");
+        assert!(error.contains("unknown field `confg`"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_name_shows_the_nearest() {
+        let catalog = parse("default = []\n[package.distro]\npackage = 'b'").unwrap();
+        let error = catalog.get("distor").unwrap_err().to_string();
+        assert!(error.contains("did you mean `distro`?"), "{error}");
+        assert!(
+            !catalog
+                .get("7")
+                .unwrap_err()
+                .to_string()
+                .contains("did you mean")
+        );
+    }
+
+    #[test]
+    fn the_default_must_be_known() {
+        assert!(error("default = ['6.11']").contains("no kernel is named `6.11`"));
+    }
+
+    #[test]
+    fn a_name_is_no_path_and_has_one_source() {
+        assert!(error("default = []\n[package.'../a']\npackage = 'b'").contains("made of letters"));
+        let two = "default = []\n[package.a]\npackage = 'b'\n[prebuilt.a]\npackages = []";
+        assert!(error(two).contains("two sources"));
+    }
+}

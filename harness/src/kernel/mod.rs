@@ -1,0 +1,298 @@
+//! Kernels to test on: from the catalog or a path, downloaded or built, ending in a [`Kernel`].
+
+mod apt;
+mod build;
+mod catalog;
+mod prebuilt;
+mod source;
+mod tree;
+mod unpack;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+pub use apt::unusable as apt_unusable;
+pub use catalog::Catalog;
+
+use crate::cache::Cache;
+use catalog::Source;
+
+/// The cache's kind of finished kernels; their keys are `NAME-` and a [`Key`](crate::cache::Key).
+const KIND: &str = "kernel";
+
+/// A kernel that can be booted, and that modules can be built for.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The name as asked for: one of the catalog, or a path.
+    pub name: String,
+    /// What `uname -r` says in it.
+    pub release: String,
+    /// The bzImage.
+    pub image: PathBuf,
+    /// The folder for `make -C`, to build modules.
+    pub build: PathBuf,
+    /// An ELF file with the kernel's `.BTF` section.
+    pub btf: PathBuf,
+    /// The `.config` it was built with.
+    pub config: PathBuf,
+    /// Modules (plain .ko files) to insert at boot, in this order.
+    pub modules: Vec<PathBuf>,
+    /// What tells it from any other kernel, for caches.
+    pub key: String,
+}
+
+impl Kernel {
+    /// Whether an option, such as `KPROBES`, is built in or a module.
+    ///
+    /// # Errors
+    /// The config cannot be read.
+    pub fn config_has(&self, option: &str) -> Result<bool> {
+        let config = read(&self.config)?;
+        let value = config.lines().find_map(|line| {
+            line.strip_prefix("CONFIG_")?
+                .strip_prefix(option)?
+                .strip_prefix('=')
+        });
+        Ok(matches!(value, Some("y" | "m")))
+    }
+
+    /// The release's numbers, such as (6, 11, 0); what is no number counts as 0.
+    pub fn version(&self) -> (u32, u32, u32) {
+        let mut numbers = self.release.splitn(3, '.').map(|part| {
+            let digits = part
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(part.len());
+            part[..digits].parse().unwrap_or(0)
+        });
+        let mut next = || numbers.next().unwrap_or(0);
+        (next(), next(), next())
+    }
+}
+
+/// Whether a kernel of the catalog can be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Availability {
+    /// It is in the cache.
+    Ready,
+    /// It is not in the cache, and nothing is known that stands against getting it.
+    Obtainable,
+    /// It is not in the cache and cannot be had, for this reason.
+    Unobtainable(String),
+}
+
+/// The default kernel.
+#[derive(Debug)]
+pub struct Chosen {
+    /// Its name in the catalog.
+    pub name: String,
+    /// Why it was chosen, as a clause: `6.11 is not cached and cdn.kernel.org cannot be reached`.
+    pub why: String,
+}
+
+/// The kernel that `spec` asks for, which is a name of the catalog or a path; downloaded and
+/// built unless cached. A cached kernel takes milliseconds, a source tree at least a `make`.
+///
+/// # Errors
+/// There is no such kernel, or it cannot be had or built; never another one in its place.
+pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
+    if is_path(catalog, spec) {
+        let config = fragments(catalog, &catalog.base_config());
+        return tree::obtain(cache, spec, &config);
+    }
+    match catalog.get(spec)? {
+        Source::Tarball(tarball) => {
+            let source = tarball.obtain(cache)?;
+            build::obtain(cache, spec, &source, &fragments(catalog, &tarball.config))
+        }
+        Source::Package(package) => {
+            let source = package
+                .cached(cache)
+                .map_or_else(|| package.obtain(cache), Ok)?;
+            build::obtain(cache, spec, &source, &fragments(catalog, &package.config))
+        }
+        Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, spec) {
+            Some(kernel) => kernel,
+            None => prebuilt.obtain(cache, spec),
+        },
+    }
+    .with_context(|| format!("get kernel `{spec}`"))
+}
+
+/// Downloads and unpacks what a kernel of the catalog is made of, without building it;
+/// a package in the version that apt offers now.
+///
+/// # Errors
+/// There is no such kernel, or it cannot be downloaded.
+pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
+    if is_path(catalog, name) {
+        bail!("fetch `{name}`: it is a path, so there is nothing to download");
+    }
+    match catalog.get(name)? {
+        Source::Tarball(tarball) => tarball.obtain(cache).map(drop),
+        Source::Package(package) => package.obtain(cache).map(drop),
+        Source::Prebuilt(prebuilt) => prebuilt.obtain(cache, name).map(drop),
+    }
+    .with_context(|| format!("fetch kernel `{name}`"))
+}
+
+/// Removes from the cache all that was made for a kernel, and says whether there was anything.
+///
+/// A source stays as long as another kernel was built from it.
+///
+/// # Errors
+/// There is no such kernel, or the cache cannot be written.
+pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
+    if is_path(catalog, spec) {
+        return tree::remove(cache, spec);
+    }
+    let source = match catalog.get(spec)? {
+        Source::Tarball(tarball) => tarball.cached(cache),
+        Source::Package(package) => package.cached(cache),
+        Source::Prebuilt(_) => None,
+    };
+    let mut removed = false;
+    for key in cache.keys(KIND) {
+        if key.rsplit_once('-').is_some_and(|(name, _)| name == spec) {
+            removed |= cache.remove(KIND, &key)?;
+        }
+    }
+    if let Some(source) = source.filter(|source| !build::uses(cache, source)) {
+        removed |= cache.remove("source", &source.key)?;
+    }
+    Ok(removed)
+}
+
+/// Whether a kernel of the catalog can be had; takes milliseconds and asks no server.
+///
+/// # Errors
+/// There is no such kernel, or a config fragment cannot be read.
+pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
+    let from_apt = || match apt::unusable() {
+        Some(why) => Availability::Unobtainable(why.to_owned()),
+        None => Availability::Obtainable,
+    };
+    let built = |source: Option<source::Source>, config: &[String]| match source {
+        Some(source) => {
+            let built = build::cached(cache, name, &source, &fragments(catalog, config))?;
+            Ok(Some(if built {
+                Availability::Ready
+            } else {
+                Availability::Obtainable
+            }))
+        }
+        None => anyhow::Ok(None),
+    };
+    Ok(match catalog.get(name)? {
+        Source::Tarball(tarball) => match built(tarball.cached(cache), &tarball.config)? {
+            Some(known) => known,
+            None => match tarball.unreachable(cache) {
+                Some(why) => Availability::Unobtainable(why),
+                None => Availability::Obtainable,
+            },
+        },
+        Source::Package(package) => {
+            built(package.cached(cache), &package.config)?.unwrap_or_else(from_apt)
+        }
+        Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, name) {
+            Some(_) => Availability::Ready,
+            None => from_apt(),
+        },
+    })
+}
+
+/// The first kernel of the catalog's `default` that is cached or can be had; may ask a server
+/// for up to 3 seconds, and after a failure not again for an hour.
+///
+/// # Errors
+/// None can be had, or the cache cannot be written.
+pub fn default(cache: &Cache, catalog: &Catalog) -> Result<Chosen> {
+    let mut reasons = Vec::new();
+    for name in &catalog.default {
+        let state = match (availability(cache, catalog, name)?, catalog.get(name)?) {
+            (Availability::Obtainable, Source::Tarball(tarball))
+                if tarball.cached(cache).is_none() =>
+            {
+                match tarball.probe(cache)? {
+                    Some(why) => Availability::Unobtainable(why),
+                    None => Availability::Obtainable,
+                }
+            }
+            (state, _) => state,
+        };
+        match state {
+            Availability::Unobtainable(why) => {
+                reasons.push(format!("{name} is not cached and {why}"))
+            }
+            Availability::Ready | Availability::Obtainable => {
+                if reasons.is_empty() {
+                    let had = if state == Availability::Ready {
+                        "is cached"
+                    } else {
+                        "can be had"
+                    };
+                    reasons.push(format!("{name} is the first choice and {had}"));
+                }
+                return Ok(Chosen {
+                    name: name.clone(),
+                    why: reasons.join(", "),
+                });
+            }
+        }
+    }
+    bail!("choose a kernel: {}", reasons.join(", "))
+}
+
+/// A name of the catalog wins over a file of that name; whatever else exists is a path.
+fn is_path(catalog: &Catalog, spec: &str) -> bool {
+    !catalog.knows(spec) && (spec.contains('/') || Path::new(spec).exists())
+}
+
+fn fragments(catalog: &Catalog, names: &[String]) -> Vec<PathBuf> {
+    names.iter().map(|name| catalog.fragment(name)).collect()
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kernel(release: &str, config: &str) -> (tempfile::NamedTempFile, Kernel) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), config).unwrap();
+        let path = file.path().to_owned();
+        let kernel = Kernel {
+            name: "test".into(),
+            release: release.into(),
+            image: path.clone(),
+            build: path.clone(),
+            btf: path.clone(),
+            config: path,
+            modules: Vec::new(),
+            key: "test".into(),
+        };
+        (file, kernel)
+    }
+
+    #[test]
+    fn a_release_has_three_numbers() {
+        let version = |release| kernel(release, "").1.version();
+        assert_eq!(version("6.12.117+deb12-amd64"), (6, 12, 117));
+        assert_eq!(version("7.2.0-rc3-00012-gabc"), (7, 2, 0));
+        assert_eq!(version("6.1"), (6, 1, 0));
+    }
+
+    #[test]
+    fn an_option_is_on_when_built_in_or_a_module() {
+        let (_file, kernel) = kernel(
+            "6.11.0",
+            "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_AB=n\n",
+        );
+        let has = |option| kernel.config_has(option).unwrap();
+        assert!(has("A") && has("B") && !has("C") && !has("AB") && !has("D"));
+    }
+}

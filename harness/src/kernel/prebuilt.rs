@@ -1,0 +1,296 @@
+//! The distribution's own kernel: its packages unpacked into one cache entry, not installed.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSection};
+use serde::{Deserialize, Serialize};
+
+use super::unpack::{Counted, untar, unxz};
+use super::{KIND, Kernel, apt, catalog, read};
+use crate::cache::{Cache, Key};
+use crate::progress::Progress;
+
+/// The folder of an entry with the modules to insert at boot, named so that they sort in order.
+const BOOT: &str = "boot-modules";
+
+/// The packages that make up a kernel.
+#[derive(Debug, Serialize, Deserialize)]
+struct Found {
+    release: String,
+    packages: Vec<apt::Package>,
+}
+
+impl catalog::Prebuilt {
+    /// The kernel, if it is cached, in the version that was last asked for; an entry that
+    /// somebody damaged is an error.
+    pub fn cached(&self, cache: &Cache, name: &str) -> Option<Result<Kernel>> {
+        let (memo, _) = cache.recall(&self.memo())?;
+        let found: Found = serde_json::from_str(&memo).ok()?;
+        let key = self.key(name, &found);
+        Some(kernel(name, &found.release, &cache.get(KIND, &key)?, &key))
+    }
+
+    /// The kernel in the version that apt offers now, downloaded and unpacked unless cached.
+    ///
+    /// # Errors
+    /// apt does not know or cannot download a package, or a package is not as Debian's are.
+    pub fn obtain(&self, cache: &Cache, name: &str) -> Result<Kernel> {
+        let found = self.resolve()?;
+        let key = self.key(name, &found);
+        let entry = cache.get_or_make(KIND, &key, name, |dir| self.unpack(&found, dir))?;
+        cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
+        kernel(name, &found.release, &entry, &key)
+    }
+
+    fn memo(&self) -> String {
+        let packages = self.packages.join(" ");
+        format!(
+            "prebuilt-{}",
+            Key::new("prebuilt").text("packages", &packages).finish()
+        )
+    }
+
+    fn key(&self, name: &str, found: &Found) -> String {
+        let key = Key::new("prebuilt").text("modules", &self.boot_modules.join(" "));
+        let key = found
+            .packages
+            .iter()
+            .fold(key, |key, package| key.text("deb", &package.sha256));
+        format!("{name}-{}", key.finish())
+    }
+
+    /// Follows the first known package to the kernel's own, and that to its headers'.
+    fn resolve(&self) -> Result<Found> {
+        for package in &self.packages {
+            if apt::show(package)?.is_none() {
+                continue;
+            }
+            let image = apt::depends(package)?
+                .into_iter()
+                .find(|name| name.starts_with("linux-image-"));
+            let image =
+                image.with_context(|| format!("find the kernel that `{package}` depends on"))?;
+            let release = image
+                .trim_start_matches("linux-image-")
+                .trim_end_matches("-unsigned");
+            let headers = format!("linux-headers-{release}");
+            let parts = apt::depends(&headers)?.into_iter().filter(|name| {
+                name.starts_with("linux-headers-") || name.starts_with("linux-kbuild-")
+            });
+            let names = [image.clone(), headers.clone()].into_iter().chain(parts);
+            let packages = names
+                .map(|name| apt::require(&name))
+                .collect::<Result<_>>()?;
+            return Ok(Found {
+                release: release.to_owned(),
+                packages,
+            });
+        }
+        bail!(
+            "find a kernel package: apt knows none of {}; run `sudo apt-get update`",
+            self.packages.join(", ")
+        )
+    }
+
+    fn unpack(&self, found: &Found, dir: &Path) -> Result<()> {
+        let debs = dir.join("debs");
+        fs::create_dir(&debs)?;
+        let what = format!("linux-image-{} and its headers", found.release);
+        let files = apt::download(&what, &found.packages, &debs)?;
+        let progress = Progress::bytes(format!("unpack {what}"), None);
+        for deb in files {
+            apt::contents(&deb).read(|contents| untar(Counted::new(contents, &progress), dir))?;
+        }
+        progress.finish();
+        fs::remove_dir_all(&debs)?;
+        mend_headers(&headers(dir, &found.release))?;
+        let modules =
+            ["lib/modules", "usr/lib/modules"].map(|place| dir.join(place).join(&found.release));
+        let modules = modules.iter().find(|place| place.is_dir());
+        let modules =
+            modules.with_context(|| format!("find the modules of `{}`", found.release))?;
+        boot_modules(modules, &self.boot_modules, &dir.join(BOOT))?;
+        // Nine tenths of the entry, and none of it is needed any more.
+        fs::remove_dir_all(modules).with_context(|| format!("remove `{}`", modules.display()))
+    }
+}
+
+fn headers(entry: &Path, release: &str) -> PathBuf {
+    entry
+        .join("usr/src")
+        .join(format!("linux-headers-{release}"))
+}
+
+fn kernel(name: &str, release: &str, entry: &Path, key: &str) -> Result<Kernel> {
+    let build = headers(entry, release);
+    let mut modules = fs::read_dir(entry.join(BOOT))
+        .and_then(|files| {
+            files
+                .map(|file| Ok(file?.path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .with_context(|| format!("read `{}`", entry.join(BOOT).display()))?;
+    modules.sort();
+    let kernel = Kernel {
+        name: name.to_owned(),
+        release: release.to_owned(),
+        image: entry.join(format!("boot/vmlinuz-{release}")),
+        btf: build.join("vmlinux"),
+        config: build.join(".config"),
+        build,
+        modules,
+        key: key.to_owned(),
+    };
+    for file in [&kernel.image, &kernel.btf, &kernel.config] {
+        if !file.exists() {
+            bail!(
+                "find `{}`: remove the kernel with `cargo kassay kernel remove {name}`",
+                file.display()
+            );
+        }
+    }
+    Ok(kernel)
+}
+
+/// Makes the headers work where they lie: their Makefile includes another by its absolute path.
+///
+/// The new path starts at the Makefile itself, so it holds after the entry is renamed.
+fn mend_headers(build: &Path) -> Result<()> {
+    let path = build.join("Makefile");
+    let mended = read(&path)?.replace(
+        "include /usr/src/",
+        "include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../",
+    );
+    fs::write(&path, mended).with_context(|| format!("write `{}`", path.display()))
+}
+
+/// Puts the wanted modules and those they depend on, decompressed, into the folder `into`,
+/// numbered in an order in which they can be inserted.
+fn boot_modules(modules: &Path, wanted: &[String], into: &Path) -> Result<()> {
+    fs::create_dir(into)?;
+    let mut files = HashMap::new();
+    collect_modules(&modules.join("kernel"), &mut files)?;
+    let builtin = read(&modules.join("modules.builtin"))?;
+    let mut order = Order {
+        files,
+        builtin: builtin
+            .lines()
+            .map(|line| module_name(Path::new(line)))
+            .collect(),
+        done: HashSet::new(),
+        into,
+    };
+    wanted.iter().try_for_each(|name| order.add(name))
+}
+
+/// The walk over modules and what they depend on.
+struct Order<'a> {
+    files: HashMap<String, PathBuf>,
+    builtin: HashSet<String>,
+    done: HashSet<String>,
+    into: &'a Path,
+}
+
+impl Order<'_> {
+    fn add(&mut self, name: &str) -> Result<()> {
+        let name = name.replace('-', "_");
+        if self.builtin.contains(&name) || self.done.contains(&name) {
+            return Ok(());
+        }
+        let Some(file) = self.files.get(&name) else {
+            bail!("find the boot module `{name}`: it is neither in the package nor built in");
+        };
+        let module = decompressed(file)?;
+        for dependency in
+            dependencies(&module).with_context(|| format!("read `{}`", file.display()))?
+        {
+            self.add(&dependency)?;
+        }
+        let path = self.into.join(format!("{:02}-{name}.ko", self.done.len()));
+        fs::write(&path, module).with_context(|| format!("write `{}`", path.display()))?;
+        self.done.insert(name);
+        Ok(())
+    }
+}
+
+/// The module's name in a path: `kernel/fs/9p/9p.ko.xz` is `9p`; dashes count as underscores.
+fn module_name(path: &Path) -> String {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    file.split(".ko")
+        .next()
+        .unwrap_or_default()
+        .replace('-', "_")
+}
+
+fn collect_modules(dir: &Path, files: &mut HashMap<String, PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| format!("read `{}`", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect_modules(&path, files)?;
+        } else {
+            files.insert(module_name(&path), path);
+        }
+    }
+    Ok(())
+}
+
+fn decompressed(path: &Path) -> Result<Vec<u8>> {
+    let open = || format!("read `{}`", path.display());
+    let mut file = File::open(path).with_context(open)?;
+    let mut bytes = Vec::new();
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("xz") => std::io::Read::read_to_end(&mut unxz(file), &mut bytes),
+        Some("ko") => std::io::Read::read_to_end(&mut file, &mut bytes),
+        _ => bail!("read `{}`: neither .ko nor .ko.xz", path.display()),
+    }
+    .with_context(open)?;
+    Ok(bytes)
+}
+
+/// The modules that a module says it depends on: `depends=a,b` in its `.modinfo`.
+fn dependencies(module: &[u8]) -> Result<Vec<String>> {
+    let elf = object::File::parse(module)?;
+    let info = elf
+        .section_by_name(".modinfo")
+        .context("find its `.modinfo`")?
+        .data()?;
+    let depends = info
+        .split(|&byte| byte == 0)
+        .find_map(|field| field.strip_prefix(b"depends="));
+    let depends = String::from_utf8_lossy(depends.unwrap_or_default()).into_owned();
+    Ok(depends
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_modules_name_has_no_folder_ending_or_dash() {
+        assert_eq!(module_name(Path::new("kernel/fs/9p/9p.ko.xz")), "9p");
+        assert_eq!(module_name(Path::new("kernel/a-b.ko")), "a_b");
+    }
+
+    #[test]
+    fn mended_headers_include_by_a_path_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(
+            dir.path().join("Makefile"),
+            "include /usr/src/linux-headers-1-common/Makefile\n",
+        )
+        .unwrap();
+        mend_headers(dir.path()).unwrap();
+        let text = read(&dir.path().join("Makefile")).unwrap();
+        assert!(
+            text.ends_with("../linux-headers-1-common/Makefile\n") && !text.contains("/usr/src"),
+            "{text}"
+        );
+    }
+}

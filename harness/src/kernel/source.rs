@@ -1,0 +1,251 @@
+//! Kernel source by name: downloaded, checked and unpacked into the cache.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use super::unpack::{Counted, untar, unxz};
+use super::{apt, catalog};
+use crate::cache::{Cache, Key, hex};
+use crate::progress::Progress;
+
+/// How long a server may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How long a server may stay silent.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a probe of a server may take, name lookup included.
+const PROBE: Duration = Duration::from_secs(3);
+/// How long a failed probe is believed.
+const PROBE_AGAIN: Duration = Duration::from_secs(3600);
+
+/// An unpacked kernel source in the cache.
+#[derive(Debug)]
+pub struct Source {
+    /// The folder of the kernel's top Makefile.
+    pub dir: PathBuf,
+    /// The cache's name for it, which holds the digest of what was unpacked.
+    pub key: String,
+}
+
+impl Source {
+    /// The source under a key, if it is cached.
+    fn cached(cache: &Cache, key: String) -> Option<Source> {
+        let entry = cache.get("source", &key)?;
+        let mut folders = fs::read_dir(entry)
+            .ok()?
+            .flatten()
+            .map(|folder| folder.path());
+        Some(Source {
+            dir: folders.find(|dir| dir.join("Makefile").exists())?,
+            key,
+        })
+    }
+
+    /// The source under a key; `download` fills a folder with the one file to unpack, which
+    /// `unpack` does. A file that was downloaded is kept until it is unpacked.
+    fn obtain(
+        cache: &Cache,
+        key: String,
+        download: impl FnOnce(&Path) -> Result<()>,
+        unpack: impl FnOnce(&Path, &Path) -> Result<()>,
+    ) -> Result<Source> {
+        cache.get_or_make("source", &key, &key, |dir| {
+            let folder = cache.get_or_make("download", &key, &key, download)?;
+            let file = fs::read_dir(&folder)?
+                .next()
+                .context("find what was downloaded")??
+                .path();
+            unpack(&file, dir).with_context(|| format!("unpack `{}`", file.display()))
+        })?;
+        cache.remove("download", &key)?;
+        Source::cached(cache, key.clone()).with_context(|| {
+            format!(
+                "find a kernel's Makefile in `{}`",
+                cache.dir("source").join(key).display()
+            )
+        })
+    }
+}
+
+fn key(name: &str, sha256: &str) -> String {
+    format!(
+        "{name}-{}",
+        Key::new("source").text("sha256", sha256).finish()
+    )
+}
+
+impl catalog::Tarball {
+    fn file(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+
+    fn key(&self) -> String {
+        key(self.file().trim_end_matches(".tar.xz"), &self.sha256)
+    }
+
+    /// The source, if it is cached.
+    pub fn cached(&self, cache: &Cache) -> Option<Source> {
+        Source::cached(cache, self.key())
+    }
+
+    /// The source, downloaded and unpacked unless cached.
+    ///
+    /// # Errors
+    /// It cannot be downloaded, has another digest, or cannot be unpacked.
+    pub fn obtain(&self, cache: &Cache) -> Result<Source> {
+        let unpack = |file: &Path, into: &Path| {
+            let compressed = File::open(file)?;
+            let progress = Progress::bytes(
+                format!("unpack {}", self.file()),
+                Some(compressed.metadata()?.len()),
+            );
+            untar(unxz(Counted::new(compressed, &progress)), into)?;
+            progress.finish();
+            Ok(())
+        };
+        Source::obtain(
+            cache,
+            self.key(),
+            |dir| self.download(&dir.join(self.file())),
+            unpack,
+        )
+    }
+
+    /// Downloads the file to `path`, and deletes it when its digest is not the catalog's.
+    fn download(&self, path: &Path) -> Result<()> {
+        let from = || {
+            format!(
+                "download `{}`: is there a network? `cargo kassay list` shows the kernels to be had",
+                self.url
+            )
+        };
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE))
+            .build()
+            .into();
+        let body = agent.get(&self.url).call().with_context(from)?.into_body();
+        let progress = Progress::bytes(format!("download {}", self.file()), body.content_length());
+        let mut body = Counted::new(body.into_reader(), &progress);
+        let mut file = File::create(path)?;
+        let (mut sha, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
+        loop {
+            let n = body.read(&mut chunk).with_context(from)?;
+            if n == 0 {
+                break;
+            }
+            sha.update(&chunk[..n]);
+            file.write_all(&chunk[..n])
+                .with_context(|| format!("write `{}`", path.display()))?;
+        }
+        let found = hex(&sha.finalize());
+        if found != self.sha256 {
+            fs::remove_file(path)?;
+            bail!(
+                "`{}` has the wrong digest, and what was downloaded is deleted\n    \
+                 expected {}\n    found    {found}",
+                self.url,
+                self.sha256
+            );
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    /// Why the server is believed to be out of reach, if a probe failed within the last hour.
+    pub fn unreachable(&self, cache: &Cache) -> Option<String> {
+        let (why, age) = cache.recall(&self.probe_name())?;
+        (age < PROBE_AGAIN).then_some(why)
+    }
+
+    /// Why the server cannot be reached, if so; asks it, and takes at most 3 seconds.
+    ///
+    /// A failure is remembered for [`Tarball::unreachable`](Self::unreachable).
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub fn probe(&self, cache: &Cache) -> Result<Option<String>> {
+        if let Some(why) = self.unreachable(cache) {
+            return Ok(Some(why));
+        }
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(PROBE))
+            .build()
+            .into();
+        if agent.head(&self.url).call().is_ok() {
+            return Ok(None);
+        }
+        let why = format!("{} cannot be reached", self.host());
+        cache.remember(&self.probe_name(), &why)?;
+        Ok(Some(why))
+    }
+
+    fn host(&self) -> &str {
+        self.url.split('/').nth(2).unwrap_or(&self.url)
+    }
+
+    fn probe_name(&self) -> String {
+        format!(
+            "unreachable-{}",
+            Key::new("host").text("host", self.host()).finish()
+        )
+    }
+}
+
+impl catalog::Package {
+    fn memo(&self) -> String {
+        format!("package-{}", self.package)
+    }
+
+    fn key(&self, found: &apt::Package) -> String {
+        key(&self.package, &found.sha256)
+    }
+
+    /// The source, if it is cached, in the version that was last asked for.
+    pub fn cached(&self, cache: &Cache) -> Option<Source> {
+        let (memo, _) = cache.recall(&self.memo())?;
+        Source::cached(cache, self.key(&serde_json::from_str(&memo).ok()?))
+    }
+
+    /// The source in the version that apt offers now, downloaded and unpacked unless cached.
+    ///
+    /// # Errors
+    /// apt does not know or cannot download the package, or it cannot be unpacked.
+    pub fn obtain(&self, cache: &Cache) -> Result<Source> {
+        let found = apt::require(&self.package)?;
+        let what = format!("{} {}", found.name, found.version);
+        let download =
+            |dir: &Path| apt::download(&what, std::slice::from_ref(&found), dir).map(drop);
+        let source = Source::obtain(cache, self.key(&found), download, |deb, into| {
+            self.unpack(&what, deb, into)
+        })?;
+        cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
+        Ok(source)
+    }
+
+    /// Unpacks the tarball that is in the package, `usr/src/PACKAGE.tar.xz`, on the fly.
+    fn unpack(&self, what: &str, deb: &Path, into: &Path) -> Result<()> {
+        let wanted = format!("{}.tar.xz", self.package);
+        apt::contents(deb).read(|contents| {
+            for file in tar::Archive::new(contents).entries()? {
+                let file = file?;
+                if file
+                    .path()?
+                    .file_name()
+                    .is_some_and(|name| name == wanted.as_str())
+                {
+                    let progress = Progress::bytes(format!("unpack {what}"), Some(file.size()));
+                    untar(unxz(Counted::new(file, &progress)), into)?;
+                    progress.finish();
+                    return Ok(());
+                }
+            }
+            bail!("there is no `{wanted}` in it")
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Kernels by path: a source tree, a built tree, or the bzImage in one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::{Kernel, build};
+use crate::cache::{Cache, Key};
+
+/// The cache's kind of the build trees of source trees. They are not entries that are whole or
+/// absent: an incremental build starts from whatever is there, and a kernel is taken from
+/// them only after a make that succeeded, under the tree's lock.
+const KIND: &str = "tree";
+
+/// The kernel at a path.
+///
+/// A built tree is used as it is. A source tree is built with base.config in a folder of the
+/// cache that belongs to its path; `make` runs each time, so that edits are picked up.
+///
+/// # Errors
+/// The path is none of these, or the build fails.
+pub fn obtain(cache: &Cache, path: &str, fragments: &[PathBuf]) -> Result<Kernel> {
+    let dir = fs::canonicalize(path).with_context(|| format!("find the kernel `{path}`"))?;
+    if dir.is_file() {
+        let built = dir.ancestors().skip(1).find(|dir| is_built(dir));
+        let built = built.with_context(|| {
+            format!(
+                "use the image `{path}`: no folder above it has `{}`",
+                build::NEEDED[1]
+            )
+        })?;
+        return from_built(path, built, Some(dir.clone()));
+    }
+    if is_built(&dir) {
+        return from_built(path, &dir, None);
+    }
+    if !(dir.join("Kconfig").exists() && dir.join("Makefile").exists()) {
+        bail!(
+            "use `{path}` as a kernel: it is neither a source tree (`Kconfig`, `Makefile`) nor \
+             a built one (`{}`, `{}`)",
+            build::NEEDED[0],
+            build::NEEDED[1]
+        );
+    }
+    let key = key(&dir);
+    let _lock = cache.lock(KIND, &key, path)?;
+    let tree = cache.dir(KIND).join(&key);
+    build::make(cache, path, &dir, &tree, &build::concatenated(fragments)?)
+        .with_context(|| format!("build the kernel `{path}`"))?;
+    from_built(path, &tree, None)
+}
+
+/// Removes the build tree of a source tree, and says whether there was one.
+///
+/// # Errors
+/// The path does not exist, or the cache cannot be written.
+pub fn remove(cache: &Cache, path: &str) -> Result<bool> {
+    let dir = fs::canonicalize(path).with_context(|| format!("find the kernel `{path}`"))?;
+    cache.remove(KIND, &key(&dir))
+}
+
+fn key(dir: &Path) -> String {
+    Key::new(KIND).text("path", &dir.to_string_lossy()).finish()
+}
+
+fn is_built(dir: &Path) -> bool {
+    build::NEEDED[..2]
+        .iter()
+        .all(|file| dir.join(file).exists())
+}
+
+/// The kernel in a built tree; what it is, is told by its content, as anybody may rebuild it.
+fn from_built(name: &str, tree: &Path, image: Option<PathBuf>) -> Result<Kernel> {
+    let mut kernel = build::from_tree(name, tree, String::new())?;
+    if let Some(image) = image {
+        kernel.image = image;
+    }
+    kernel.key = Key::new(KIND)
+        .file("image", &kernel.image)?
+        .file("config", &kernel.config)?
+        .file("symbols", &tree.join("Module.symvers"))?
+        .finish();
+    Ok(kernel)
+}

@@ -1,0 +1,120 @@
+//! The one place where text loses what differs from run to run, machine to
+//! machine and kernel to kernel. Rules are only ever added; each has a test
+//! that shows a line before and after.
+
+/// The processes that a scenario's steps were done by.
+pub struct Triggers {
+    /// Their ids in the guest.
+    pub pids: Vec<i32>,
+}
+
+/// A line of the trace: without CPU, flags and time; the triggering process is
+/// `[pid]`, in front and where the message speaks of a PID, and nowhere else.
+pub fn trace_line(line: &str, triggers: &Triggers) -> String {
+    let Some((task, pid, message)) = split_trace(line) else { return line.to_owned() };
+    let message = name_pids(message, triggers);
+    if triggers.pids.contains(&pid) {
+        format!("{task}[pid]: {message}")
+    } else {
+        format!("{task}-{pid}: {message}")
+    }
+}
+
+/// Splits `TASK-PID [CPU] FLAGS TIME: EVENT: MESSAGE` (Documentation/trace/ftrace.rst).
+fn split_trace(line: &str) -> Option<(&str, i32, &str)> {
+    let (head, rest) = line.split_once(" [")?;
+    let (task, pid) = head.trim().rsplit_once('-')?;
+    let (_, rest) = rest.split_once("] ")?;
+    let (_, rest) = rest.split_once(": ")?;
+    let message = rest.strip_prefix("bpf_trace_printk: ").unwrap_or(rest);
+    Some((task, pid.parse().ok()?, message))
+}
+
+/// Replaces a triggering PID by `[pid]` behind the word PID, in any case, with
+/// or without a colon: elsewhere the same number may be a result.
+fn name_pids(message: &str, triggers: &Triggers) -> String {
+    let mut out = String::new();
+    let mut rest = message;
+    while let Some(at) = rest.to_ascii_lowercase().find("pid") {
+        let (before, after) = rest.split_at(at + 3);
+        let gap = after.len() - after.trim_start_matches([' ', ':', '=']).len();
+        let digits = after[gap..].chars().take_while(char::is_ascii_digit).count();
+        let number = &after[gap..gap + digits];
+        out.push_str(before);
+        out.push_str(&after[..gap]);
+        let is_trigger = gap > 0 && number.parse().is_ok_and(|pid| triggers.pids.contains(&pid));
+        out.push_str(if is_trigger { "[pid]" } else { number });
+        rest = &after[gap + digits..];
+    }
+    out + rest
+}
+
+/// Messages that depend on the kernel's configuration or on the host, not on
+/// what is tested.
+const NOISE: &[fn(&str) -> bool] = &[
+    |line| line.ends_with(": loading out-of-tree module taints kernel."),
+    |line| line.contains(": module verification failed: signature and/or required key missing"),
+    |line| line.starts_with("IPv6: ADDRCONF("),
+    |line| line.starts_with("clocksource: "),
+    |line| line.starts_with("random: "),
+];
+
+/// A line of the kernel log, unless it is noise.
+pub fn log_line(line: &str) -> Option<String> {
+    (!NOISE.iter().any(|is_noise| is_noise(line))).then(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(line: &str) -> String {
+        trace_line(line, &Triggers { pids: vec![79] })
+    }
+
+    #[test]
+    fn a_trace_line_loses_cpu_flags_and_time() {
+        let line = "          unlink-79      [000] ...21     1.234567: bpf_trace_printk: index 7";
+        assert_eq!(trace(line), "unlink[pid]: index 7");
+    }
+
+    #[test]
+    fn only_the_triggering_process_is_named_pid() {
+        let line = "     some-task-80      [001] d..21     1.2: bpf_trace_printk: from PID 80. Result: 79";
+        assert_eq!(trace(line), "some-task-80: from PID 80. Result: 79");
+        let line = "        unlink-79      [001] d..21     1.2: bpf_trace_printk: from PID 79. Result: 79";
+        assert_eq!(trace(line), "unlink[pid]: from PID [pid]. Result: 79");
+    }
+
+    #[test]
+    fn a_pid_may_follow_a_colon() {
+        let line = "        unlink-79      [001] d..21     1.2: bpf_trace_printk: Hello (pid: 79) found 7";
+        assert_eq!(trace(line), "unlink[pid]: Hello (pid: [pid]) found 7");
+    }
+
+    #[test]
+    fn a_longer_number_is_another_number() {
+        let line = "        unlink-79      [001] d..21     1.2: bpf_trace_printk: PID 791";
+        assert_eq!(trace(line), "unlink[pid]: PID 791");
+    }
+
+    #[test]
+    fn what_is_no_trace_line_stays() {
+        assert_eq!(trace("CPU:0 [LOST 5 EVENTS]"), "CPU:0 [LOST 5 EVENTS]");
+    }
+
+    #[test]
+    fn taint_notes_are_noise() {
+        assert_eq!(log_line("kfunc_sum: loading out-of-tree module taints kernel."), None);
+        let note = "kfunc_sum: module verification failed: signature and/or required key missing - tainting kernel";
+        assert_eq!(log_line(note), None);
+        assert_eq!(log_line("Hello, world!").as_deref(), Some("Hello, world!"));
+    }
+
+    #[test]
+    fn notes_of_network_clock_and_randomness_are_noise() {
+        assert_eq!(log_line("IPv6: ADDRCONF(NETDEV_CHANGE): kassay-rx: link becomes ready"), None);
+        assert_eq!(log_line("clocksource: Switched to clocksource tsc"), None);
+        assert_eq!(log_line("random: crng reseeded due to virtual machine fork"), None);
+    }
+}

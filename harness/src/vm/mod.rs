@@ -1,0 +1,48 @@
+//! Virtual machines: QEMU driven by vmtest. What comes out is evidence, not a
+//! verdict, and nothing here knows what a scenario is about.
+
+pub mod accelerator;
+pub mod machine;
+pub mod qmp;
+pub mod session;
+
+use std::time::Duration;
+
+pub use accelerator::Accelerator;
+pub use machine::Machine;
+pub use session::Run;
+
+/// What a run left behind.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// Lines that came over vmtest's command port.
+    pub port: Vec<String>,
+    /// The same lines as the guest wrote them to the share.
+    pub file: Option<String>,
+    /// The console, whole.
+    pub console: Option<String>,
+    /// How QEMU said that it ended.
+    pub shutdown: Option<Shutdown>,
+    /// Exit status of the guest's plan process, 128 plus the signal's number
+    /// when it was killed.
+    pub exit_code: Option<i64>,
+    /// Whether the deadline passed.
+    pub timed_out: bool,
+    /// vmtest's error.
+    pub trouble: Option<String>,
+    /// What QEMU wrote to its stderr.
+    pub stderr: String,
+    /// QEMU's command line, its arguments ended by NUL.
+    pub command: String,
+    /// From the start of QEMU to its end.
+    pub duration: Duration,
+}
+
+/// QEMU's `SHUTDOWN` event (qapi/run-state.json).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Whether the guest asked for it.
+    pub guest: bool,
+    /// A `ShutdownCause` such as `host-qmp-quit` or `guest-reset`.
+    pub reason: String,
+}

@@ -1,0 +1,9 @@
+#!/bin/sh
+# vmtest starts this in QEMU's place, through a link in the run's directory.
+# It keeps what vmtest does not: the process id, the exact command line and
+# every byte of the console; and it has QEMU die with the thread that started it.
+case $1 in --help) exit 0 ;; esac
+cd "${0%/*}" || exit
+echo $$ >pid
+printf '%s\0' qemu-system-x86_64 "$@" >command
+exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr

@@ -1,0 +1,188 @@
+//! One run of one virtual machine, from start to evidence.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde_json::json;
+use vmtest::Vmtest;
+use vmtest::output::Output;
+
+use super::machine::{self, Machine};
+use super::qmp::Qmp;
+use super::{Evidence, Shutdown};
+use crate::cache::Cache;
+use crate::interrupt;
+
+/// What vmtest starts instead of QEMU.
+const STAND_IN: &str = include_str!("qemu.sh");
+
+/// How long QEMU may take to end once it was told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often a wait looks at the clock and at Ctrl-C.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The directory of one run. It is removed when it is dropped.
+pub struct Run {
+    directory: tempfile::TempDir,
+}
+
+impl Run {
+    /// Makes the directory in the cache, with QEMU's stand-in in it.
+    pub fn new(cache: &Cache) -> Result<Run> {
+        let parent = cache.root().join("run");
+        fs::create_dir_all(&parent).with_context(|| format!("make directory `{}`", parent.display()))?;
+        let directory = tempfile::Builder::new()
+            .prefix("vm-")
+            .tempdir_in(&parent)
+            .with_context(|| format!("make a directory in `{}`", parent.display()))?;
+        machine::prepare(directory.path())?;
+        let link = directory.path().join("qemu");
+        std::os::unix::fs::symlink(stand_in(cache)?, &link)
+            .with_context(|| format!("link `{}`", link.display()))?;
+        Ok(Run { directory })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What the guest sees of the host.
+    pub fn share(&self) -> PathBuf {
+        self.path().join("share")
+    }
+
+    /// Runs the machine on what lies in the share until it ends or `timeout`
+    /// passes, and collects what there is to know.
+    pub fn go(&self, machine: &Machine, timeout: Duration) -> Result<Evidence> {
+        let started = Instant::now();
+        let (updates, received) = mpsc::channel();
+        let vmtest = Vmtest::new(self.share(), machine.config(self.path()))?;
+        // QEMU dies with this thread, which lives until QEMU has ended.
+        let runner = thread::spawn(move || vmtest.run_one(0, updates));
+        let over = Arc::new(AtomicBool::new(false));
+        let monitor = {
+            let (socket, over) = (self.path().join("qmp.sock"), over.clone());
+            thread::spawn(move || watch(&socket, &over))
+        };
+        let mut evidence = self.follow(&received, started + timeout);
+        let joined = runner.join();
+        over.store(true, Ordering::Relaxed);
+        evidence.shutdown = monitor.join().unwrap_or_default();
+        if joined.is_err() {
+            evidence.trouble.get_or_insert_with(|| "vmtest panicked".to_owned());
+        }
+        self.collect(&mut evidence);
+        evidence.duration = started.elapsed();
+        interrupt::check()?;
+        Ok(evidence)
+    }
+
+    /// Follows vmtest's updates until it lets go of the channel, which it does
+    /// when QEMU has ended.
+    fn follow(&self, updates: &Receiver<Output>, deadline: Instant) -> Evidence {
+        let mut evidence = Evidence::default();
+        let mut stopped = None;
+        loop {
+            match updates.recv_timeout(TICK) {
+                Ok(Output::Command(line)) => evidence.port.push(line),
+                Ok(Output::CommandEnd(Ok(code))) => evidence.exit_code = Some(code),
+                Ok(
+                    Output::BootEnd(Err(error))
+                    | Output::SetupEnd(Err(error))
+                    | Output::CommandEnd(Err(error)),
+                ) => {
+                    evidence.trouble.get_or_insert_with(|| format!("{error:#}"));
+                }
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return evidence,
+            }
+            let late = Instant::now() >= deadline;
+            evidence.timed_out |= late && stopped.is_none();
+            if late || interrupt::requested() {
+                let since = *stopped.get_or_insert_with(|| {
+                    self.ask_to_quit();
+                    Instant::now()
+                });
+                if since.elapsed() >= GRACE {
+                    self.kill();
+                }
+            }
+        }
+    }
+
+    fn ask_to_quit(&self) {
+        if let Ok(mut qmp) = Qmp::connect(&self.path().join("qmp.sock"), Some(GRACE / 2)) {
+            let _ = qmp.execute("quit", json!({}));
+        } else {
+            self.kill();
+        }
+    }
+
+    /// Kills this run's QEMU, which is known by the process id that its
+    /// stand-in wrote down; a process that has ended in between is told apart
+    /// by its command line.
+    fn kill(&self) {
+        let pid = fs::read_to_string(self.path().join("pid")).ok();
+        let pid = pid.and_then(|text| text.trim().parse().ok()).and_then(Pid::from_raw);
+        let Some(pid) = pid else { return };
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+        let command = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+        let share = self.share().display().to_string();
+        if String::from_utf8_lossy(&command).contains(&share) {
+            let _ = pidfd_send_signal(process, Signal::KILL);
+        }
+    }
+
+    fn collect(&self, evidence: &mut Evidence) {
+        let read = |name: &str| fs::read(self.path().join(name));
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        evidence.console = read("console").map(text).ok();
+        evidence.file = read("share/facts.jsonl").map(text).ok();
+        evidence.stderr = read("stderr").map(text).unwrap_or_default();
+        evidence.command = read("command").map(text).unwrap_or_default();
+    }
+}
+
+/// Writes the stand-in where it is not yet, whole or not at all.
+fn stand_in(cache: &Cache) -> Result<PathBuf> {
+    let key = crate::cache::Key::new("stand-in").text("script", STAND_IN).finish();
+    let entry = cache.get_or_make("qemu", &key, "QEMU's stand-in", |directory| {
+        let path = directory.join("qemu");
+        fs::write(&path, STAND_IN)
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
+            .with_context(|| format!("write `{}`", path.display()))
+    })?;
+    Ok(entry.join("qemu"))
+}
+
+/// Listens to QEMU's events until it is gone and returns how it was shut down.
+fn watch(socket: &Path, over: &AtomicBool) -> Option<Shutdown> {
+    let mut qmp = loop {
+        match Qmp::connect(socket, None) {
+            Ok(qmp) => break qmp,
+            // QEMU has not made its socket yet.
+            Err(_) if !over.load(Ordering::Relaxed) => thread::sleep(TICK / 10),
+            Err(_) => return None,
+        }
+    };
+    let mut shutdown = None;
+    while let Ok(Some(event)) = qmp.event() {
+        if event["event"] == "SHUTDOWN" {
+            shutdown = Some(Shutdown {
+                guest: event["data"]["guest"].as_bool().unwrap_or(true),
+                reason: event["data"]["reason"].as_str().unwrap_or_default().to_owned(),
+            });
+        }
+    }
+    shutdown
+}
