@@ -34,7 +34,8 @@ pub fn open_port(name: &str) -> Result<File> {
         Some(netlink::KOBJECT_UEVENT),
     )
     .context("open a uevent socket")?;
-    rustix::net::bind(&events, &netlink::SocketAddrNetlink::new(0, 1)).context("listen to uevents")?;
+    rustix::net::bind(&events, &netlink::SocketAddrNetlink::new(0, 1))
+        .context("listen to uevents")?;
     loop {
         if let Some(device) = port_device(name) {
             return OpenOptions::new()
@@ -64,17 +65,27 @@ pub fn serve(port: File) -> Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if calls.read_until(b'\n', &mut line).context("read the agent port")? == 0 {
+        if calls
+            .read_until(b'\n', &mut line)
+            .context("read the agent port")?
+            == 0
+        {
             bail!("the agent port was closed");
         }
-        let Ok(call) = serde_json::from_slice::<Value>(&line) else { continue };
+        let Ok(call) = serde_json::from_slice::<Value>(&line) else {
+            continue;
+        };
         let mut answer = match agent.answer(&call) {
             Ok(value) => json!({ "return": value }),
-            Err(error) => json!({ "error": { "class": "GenericError", "desc": format!("{error:#}") } }),
+            Err(error) => {
+                json!({ "error": { "class": "GenericError", "desc": format!("{error:#}") } })
+            }
         }
         .to_string();
         answer.push('\n');
-        (&port).write_all(answer.as_bytes()).context("write to the agent port")?;
+        (&port)
+            .write_all(answer.as_bytes())
+            .context("write to the agent port")?;
     }
 }
 
@@ -108,26 +119,40 @@ impl Agent {
 
     fn status(&mut self, arguments: &Value) -> Result<Value> {
         let pid = arguments["pid"].as_u64().unwrap_or(0) as usize;
-        let Some(job) = pid.checked_sub(1).and_then(|place| self.started.get_mut(place)) else {
+        let Some(job) = pid
+            .checked_sub(1)
+            .and_then(|place| self.started.get_mut(place))
+        else {
             bail!("no process {pid}");
         };
         if let Job::Running(child) = *job {
             *job = Job::Done(process::exit_code(process::wait(child)?));
             process::reap();
         }
-        let Job::Done(code) = *job else { bail!("process {pid} has no status") };
+        let Job::Done(code) = *job else {
+            bail!("process {pid} has no status")
+        };
         Ok(json!({ "exited": true, "exitcode": code }))
     }
 }
 
 fn exec(arguments: &Value) -> Result<Job> {
-    let args: Vec<&str> =
-        arguments["arg"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    match (arguments["path"].as_str().unwrap_or_default(), args.as_slice()) {
+    let args: Vec<&str> = arguments["arg"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    match (
+        arguments["path"].as_str().unwrap_or_default(),
+        args.as_slice(),
+    ) {
         ("mkdir", [.., path]) => {
             fs::create_dir_all(path).with_context(|| format!("make directory `{path}`"))?;
         }
-        ("mount", ["-t", "9p", "-o", options, tag, path]) => system::mount_share(tag, path, options)?,
+        ("mount", ["-t", "9p", "-o", options, tag, path]) => {
+            system::mount_share(tag, path, options)?
+        }
         ("sync", _) => rustix::fs::sync(),
         ("bash", _) => return Ok(Job::Running(process::spawn("kassay-plan", plan::run)?)),
         (program, _) => bail!("the agent does not run `{program}`"),

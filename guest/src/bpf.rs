@@ -43,23 +43,40 @@ pub fn load(name: &str, facts: &mut Facts) -> Result<Option<Object>> {
         }
     })));
     let path = format!("{SHARE}/bpf/{name}.bpf.o");
-    let loaded = ObjectBuilder::default().open_file(&path).and_then(|object| object.load());
-    let said = SAID.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
+    let loaded = ObjectBuilder::default()
+        .open_file(&path)
+        .and_then(|object| object.load());
+    let said = SAID
+        .lock()
+        .map(|mut said| std::mem::take(&mut *said))
+        .unwrap_or_default();
     let error = loaded.as_ref().err().map(|error| format!("{error:#}"));
     let log = if error.is_some() { said } else { String::new() };
-    facts.report(Fact::Loaded { object: name.to_owned(), error, log })?;
+    facts.report(Fact::Loaded {
+        object: name.to_owned(),
+        error,
+        log,
+    })?;
     Ok(loaded.ok())
 }
 
 /// Attaches every program of an object where its section says; reports each.
-pub fn attach(name: &str, object: Object, net: &mut Option<Net>, facts: &mut Facts) -> Result<Attached> {
+pub fn attach(
+    name: &str,
+    object: Object,
+    net: &mut Option<Net>,
+    facts: &mut Facts,
+) -> Result<Attached> {
     let (mut links, mut hooks) = (Vec::new(), Vec::new());
     for program in object.progs_mut() {
         let section = program.section().to_string_lossy().into_owned();
         let done = if section.starts_with("tc") {
             attach_tc(&program, net).map(|hook| hooks.push(hook))
         } else {
-            program.attach().map(|link| links.push(link)).map_err(|error| anyhow!("{error:#}"))
+            program
+                .attach()
+                .map(|link| links.push(link))
+                .map_err(|error| anyhow!("{error:#}"))
         };
         facts.report(Fact::Attached {
             object: name.to_owned(),
@@ -68,7 +85,11 @@ pub fn attach(name: &str, object: Object, net: &mut Option<Net>, facts: &mut Fac
             error: done.err().map(|error| format!("{error:#}")),
         })?;
     }
-    Ok(Attached { _links: links, hooks, _object: object })
+    Ok(Attached {
+        _links: links,
+        hooks,
+        _object: object,
+    })
 }
 
 /// Attaches a classifier to the receiving end of the veth pair, at the ingress
@@ -90,7 +111,10 @@ fn attach_tc(program: &ProgramMut<'_>, net: &mut Option<Net>) -> Result<TcHook> 
 
 /// How often the kernel has run these programs.
 pub fn runs(programs: &[u32]) -> u64 {
-    ProgInfoIter::default().filter(|info| programs.contains(&info.id)).map(|info| info.run_cnt).sum()
+    ProgInfoIter::default()
+        .filter(|info| programs.contains(&info.id))
+        .map(|info| info.run_cnt)
+        .sum()
 }
 
 /// The BPF objects that the kernel holds, by id.
@@ -113,20 +137,31 @@ impl Holdings {
     pub fn now() -> Holdings {
         let name = |name: &std::ffi::OsString| name.to_string_lossy().into_owned();
         Holdings {
-            programs: ProgInfoIter::default().map(|info| (info.id, name(&info.name))).collect(),
-            maps: MapInfoIter::default().map(|info| (info.id, name(&info.name))).collect(),
+            programs: ProgInfoIter::default()
+                .map(|info| (info.id, name(&info.name)))
+                .collect(),
+            maps: MapInfoIter::default()
+                .map(|info| (info.id, name(&info.name)))
+                .collect(),
             links: LinkInfoIter::default().map(|info| info.id).collect(),
         }
     }
 
     fn beyond(self, before: &Holdings) -> Left {
         let new = |now: BTreeMap<u32, String>, then: &BTreeMap<u32, String>| {
-            now.into_iter().filter(|(id, _)| !then.contains_key(id)).map(|(_, name)| name).collect()
+            now.into_iter()
+                .filter(|(id, _)| !then.contains_key(id))
+                .map(|(_, name)| name)
+                .collect()
         };
         Left {
             programs: new(self.programs, &before.programs),
             maps: new(self.maps, &before.maps),
-            links: self.links.iter().filter(|id| !before.links.contains(id)).count(),
+            links: self
+                .links
+                .iter()
+                .filter(|id| !before.links.contains(id))
+                .count(),
         }
     }
 }

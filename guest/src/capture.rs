@@ -21,7 +21,9 @@ impl Trace {
     pub fn open() -> Result<Trace> {
         let path = format!("{TRACING}/trace");
         File::create(&path).with_context(|| format!("empty `{path}`"))?;
-        Ok(Trace { pipe: nonblocking(&format!("{TRACING}/trace_pipe"))? })
+        Ok(Trace {
+            pipe: nonblocking(&format!("{TRACING}/trace_pipe"))?,
+        })
     }
 
     /// Takes every line that is in the buffer, and how many events it lost.
@@ -32,7 +34,10 @@ impl Trace {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error).context("read `trace_pipe`"),
         }
-        let lines = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
+        let lines = String::from_utf8_lossy(&text)
+            .lines()
+            .map(str::to_owned)
+            .collect();
         Ok((lines, lost()?))
     }
 }
@@ -42,8 +47,13 @@ fn lost() -> Result<u64> {
     let mut sum = 0;
     for cpu in fs::read_dir(format!("{TRACING}/per_cpu")).context("list the trace buffers")? {
         for line in system::read(cpu?.path().join("stats"))?.lines() {
-            if let Some(("overrun" | "commit overrun" | "dropped events", count)) = line.split_once(": ") {
-                sum += count.trim().parse::<u64>().context("parse a trace buffer's statistics")?;
+            if let Some(("overrun" | "commit overrun" | "dropped events", count)) =
+                line.split_once(": ")
+            {
+                sum += count
+                    .trim()
+                    .parse::<u64>()
+                    .context("parse a trace buffer's statistics")?;
             }
         }
     }
@@ -59,7 +69,8 @@ impl KernelLog {
     /// Opens the log behind its last record.
     pub fn open() -> Result<KernelLog> {
         let mut kmsg = nonblocking("/dev/kmsg")?;
-        kmsg.seek(SeekFrom::End(0)).context("go to the end of the kernel log")?;
+        kmsg.seek(SeekFrom::End(0))
+            .context("go to the end of the kernel log")?;
         Ok(KernelLog { kmsg })
     }
 
@@ -90,7 +101,11 @@ fn record(raw: &str) -> Option<Record> {
     let priority: u32 = fields.next()?.parse().ok()?;
     let time_us = fields.nth(1)?.parse().ok()?;
     let text = text.lines().next()?.replace("\\x0a", "\n");
-    Some(Record { level: (priority & 7) as u8, time_us, text })
+    Some(Record {
+        level: (priority & 7) as u8,
+        time_us,
+        text,
+    })
 }
 
 fn nonblocking(path: &str) -> Result<File> {

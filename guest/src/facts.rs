@@ -21,15 +21,27 @@ impl Facts {
     pub fn open() -> Result<Facts> {
         let path = format!("{SHARE}/facts.jsonl");
         let file = File::create_new(&path).with_context(|| format!("create `{path}`"))?;
-        Ok(Facts { port: agent::open_port(COMMAND_PORT)?, file, next: 0 })
+        Ok(Facts {
+            port: agent::open_port(COMMAND_PORT)?,
+            file,
+            next: 0,
+        })
     }
 
     /// Reports one fact. A write blocks until the host has room.
     pub fn report(&mut self, fact: Fact) -> Result<()> {
-        let mut line = serde_json::to_vec(&Line { seq: self.next, fact }).context("word a fact")?;
+        let mut line = serde_json::to_vec(&Line {
+            seq: self.next,
+            fact,
+        })
+        .context("word a fact")?;
         line.push(b'\n');
-        self.file.write_all(&line).context("write a fact to the share")?;
-        self.port.write_all(&line).context("write a fact to the command port")?;
+        self.file
+            .write_all(&line)
+            .context("write a fact to the share")?;
+        self.port
+            .write_all(&line)
+            .context("write a fact to the command port")?;
         self.next += 1;
         Ok(())
     }

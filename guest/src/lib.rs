@@ -222,7 +222,10 @@ mod tests {
 
     #[test]
     fn a_line_is_flat_json() {
-        let line = Line { seq: 3, fact: Fact::End { facts: 3 } };
+        let line = Line {
+            seq: 3,
+            fact: Fact::End { facts: 3 },
+        };
         let json = serde_json::to_string(&line).unwrap();
         assert_eq!(json, r#"{"seq":3,"fact":"end","facts":3}"#);
         assert_eq!(serde_json::from_str::<Line>(&json).unwrap(), line);

@@ -16,7 +16,9 @@ const RELEASE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Inserts the modules that the initramfs carries, in the order of their names.
 pub fn insert_carried() -> Result<()> {
-    let Ok(entries) = fs::read_dir("/modules") else { return Ok(()) };
+    let Ok(entries) = fs::read_dir("/modules") else {
+        return Ok(());
+    };
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
     for file in files {
@@ -35,13 +37,21 @@ pub fn insert(name: &str) -> Fact {
     let path = format!("{SHARE}/modules/{name}.ko");
     let error = finit(path.as_ref()).err().map(|error| error.to_string());
     let btf = fs::read(format!("/sys/kernel/btf/{name}")).map_err(|error| error.to_string());
-    Fact::Inserted { module: name.to_owned(), error, btf, symbols: symbols(name) }
+    Fact::Inserted {
+        module: name.to_owned(),
+        error,
+        btf,
+        symbols: symbols(name),
+    }
 }
 
 /// Removes a module of the plan, waiting for its last user to let go.
 pub fn remove(name: &str) -> Fact {
     let Ok(c_name) = std::ffi::CString::new(name) else {
-        return Fact::Removed { module: name.to_owned(), error: Some("not a name".to_owned()) };
+        return Fact::Removed {
+            module: name.to_owned(),
+            error: Some("not a name".to_owned()),
+        };
     };
     let end = Instant::now() + RELEASE_DEADLINE;
     let error = loop {
@@ -52,12 +62,18 @@ pub fn remove(name: &str) -> Fact {
             Err(error) => break Some(error.to_string()),
         }
     };
-    Fact::Removed { module: name.to_owned(), error }
+    Fact::Removed {
+        module: name.to_owned(),
+        error,
+    }
 }
 
 fn finit(path: &std::path::Path) -> Result<(), Errno> {
-    let file = File::open(path)
-        .map_err(|error| error.raw_os_error().map_or(Errno::NOENT, Errno::from_raw_os_error))?;
+    let file = File::open(path).map_err(|error| {
+        error
+            .raw_os_error()
+            .map_or(Errno::NOENT, Errno::from_raw_os_error)
+    })?;
     rustix::system::finit_module(&file, c"", 0)
 }
 

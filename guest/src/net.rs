@@ -22,9 +22,17 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 use crate::system;
 
 /// The ends' names, addresses (TEST-NET-1, RFC 5737) and MACs.
-pub const SENDER: End = End { name: "kassay-tx", ip: Ipv4Addr::new(192, 0, 2, 1), mac: [2, 0, 0, 0, 0, 1] };
+pub const SENDER: End = End {
+    name: "kassay-tx",
+    ip: Ipv4Addr::new(192, 0, 2, 1),
+    mac: [2, 0, 0, 0, 0, 1],
+};
 /// See [`SENDER`].
-pub const RECEIVER: End = End { name: "kassay-rx", ip: Ipv4Addr::new(192, 0, 2, 2), mac: [2, 0, 0, 0, 0, 2] };
+pub const RECEIVER: End = End {
+    name: "kassay-rx",
+    ip: Ipv4Addr::new(192, 0, 2, 2),
+    mac: [2, 0, 0, 0, 0, 2],
+};
 
 /// One end of the pair.
 pub struct End {
@@ -66,25 +74,40 @@ impl Net {
         there?;
         let mut rtnl = Rtnl::open()?;
         let receiver = rtnl.configure(&RECEIVER)?;
-        Ok(Net { sender_namespace, receiver, classifiers: Vec::new() })
+        Ok(Net {
+            sender_namespace,
+            receiver,
+            classifiers: Vec::new(),
+        })
     }
 
     /// Packets that the receiving end's qdiscs have dropped.
     pub fn drops(&self) -> Result<u64> {
         let mut query = TcMessage::default();
         query.header.index = self.receiver as i32;
-        let answers = Rtnl::open()?.send(RouteNetlinkMessage::GetQueueDiscipline(query), NLM_F_DUMP)?;
+        let answers =
+            Rtnl::open()?.send(RouteNetlinkMessage::GetQueueDiscipline(query), NLM_F_DUMP)?;
         let mut sum = 0;
         for answer in answers {
-            let RouteNetlinkMessage::NewQueueDiscipline(qdisc) = answer else { continue };
+            let RouteNetlinkMessage::NewQueueDiscipline(qdisc) = answer else {
+                continue;
+            };
             if qdisc.header.index != self.receiver as i32 {
                 continue;
             }
             for attribute in qdisc.attributes {
-                let TcAttribute::Stats2(stats) = attribute else { continue };
+                let TcAttribute::Stats2(stats) = attribute else {
+                    continue;
+                };
                 sum += stats
                     .iter()
-                    .map(|stat| if let TcStats2::Queue(queue) = stat { u64::from(queue.drops) } else { 0 })
+                    .map(|stat| {
+                        if let TcStats2::Queue(queue) = stat {
+                            u64::from(queue.drops)
+                        } else {
+                            0
+                        }
+                    })
                     .sum::<u64>();
             }
         }
@@ -95,7 +118,9 @@ impl Net {
     pub fn remove(self) -> Result<()> {
         let mut link = LinkMessage::default();
         link.header.index = self.receiver;
-        Rtnl::open()?.send(RouteNetlinkMessage::DelLink(link), NLM_F_ACK).context("remove the veth pair")?;
+        Rtnl::open()?
+            .send(RouteNetlinkMessage::DelLink(link), NLM_F_ACK)
+            .context("remove the veth pair")?;
         Ok(())
     }
 }
@@ -118,7 +143,10 @@ fn make_pair(home: RawFd) -> Result<()> {
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
         ]),
     ];
-    rtnl.send(RouteNetlinkMessage::NewLink(link), NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)?;
+    rtnl.send(
+        RouteNetlinkMessage::NewLink(link),
+        NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+    )?;
     rtnl.configure(&SENDER)?;
     Ok(())
 }
@@ -127,7 +155,10 @@ fn make_pair(home: RawFd) -> Result<()> {
 /// counted. A kernel without IPv6 has nothing to switch off.
 fn quiet() {
     for which in ["all", "default"] {
-        let _ = system::write(&format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6"), "1");
+        let _ = system::write(
+            &format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6"),
+            "1",
+        );
     }
 }
 
@@ -150,7 +181,9 @@ impl Rtnl {
     fn open() -> Result<Rtnl> {
         let mut socket = Socket::new(NETLINK_ROUTE).context("open an rtnetlink socket")?;
         socket.bind_auto().context("bind an rtnetlink socket")?;
-        socket.connect(&SocketAddr::new(0, 0)).context("connect an rtnetlink socket")?;
+        socket
+            .connect(&SocketAddr::new(0, 0))
+            .context("connect an rtnetlink socket")?;
         Ok(Rtnl { socket })
     }
 
@@ -165,7 +198,10 @@ impl Rtnl {
         address.header.index = index;
         let ip = IpAddr::V4(end.ip);
         address.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
-        self.send(RouteNetlinkMessage::NewAddress(address), NLM_F_ACK | NLM_F_CREATE)?;
+        self.send(
+            RouteNetlinkMessage::NewAddress(address),
+            NLM_F_ACK | NLM_F_CREATE,
+        )?;
         let mut link = LinkMessage::default();
         link.header.index = index;
         link.header.flags = LinkFlags::Up | LinkFlags::Noarp;
@@ -175,27 +211,41 @@ impl Rtnl {
     }
 
     /// Sends one request and returns what the kernel answered.
-    fn send(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>> {
+    fn send(
+        &mut self,
+        request: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<Vec<RouteNetlinkMessage>> {
         let mut message = NetlinkMessage::from(request);
         message.header.flags = NLM_F_REQUEST | flags;
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
-        self.socket.send(&bytes, 0).context("send an rtnetlink request")?;
+        self.socket
+            .send(&bytes, 0)
+            .context("send an rtnetlink request")?;
         let mut answers = Vec::new();
         loop {
-            let (bytes, _) = self.socket.recv_from_full().context("read an rtnetlink answer")?;
+            let (bytes, _) = self
+                .socket
+                .recv_from_full()
+                .context("read an rtnetlink answer")?;
             let mut rest = bytes.as_slice();
             while !rest.is_empty() {
                 let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
                     .context("parse an rtnetlink answer")?;
-                let length = (answer.header.length as usize).next_multiple_of(4).min(rest.len());
+                let length = (answer.header.length as usize)
+                    .next_multiple_of(4)
+                    .min(rest.len());
                 match answer.payload {
                     NetlinkPayload::Done(_) => return Ok(answers),
                     NetlinkPayload::Error(error) => match error.code {
                         None => return Ok(answers),
                         Some(code) => {
-                            bail!("rtnetlink refused: {}", io::Error::from_raw_os_error(-code.get()))
+                            bail!(
+                                "rtnetlink refused: {}",
+                                io::Error::from_raw_os_error(-code.get())
+                            )
                         }
                     },
                     NetlinkPayload::InnerMessage(inner) => answers.push(inner),

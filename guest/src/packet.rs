@@ -20,11 +20,21 @@ pub fn frame(packet: &Packet, source_port: u16, from: &End, to: &End) -> Vec<u8>
     frame.extend(to.mac);
     frame.extend(from.mac);
     frame.extend(0x0800u16.to_be_bytes());
-    frame.extend(ipv4_header(packet, udp_length as u16, source_port, from.ip, to.ip));
+    frame.extend(ipv4_header(
+        packet,
+        udp_length as u16,
+        source_port,
+        from.ip,
+        to.ip,
+    ));
     frame.extend(source_port.to_be_bytes());
     frame.extend(LISTEN_PORT.to_be_bytes());
     // A first fragment announces a datagram of which more is to come.
-    let announced = if packet.fragment { udp_length + 8 } else { udp_length };
+    let announced = if packet.fragment {
+        udp_length + 8
+    } else {
+        udp_length
+    };
     frame.extend((announced as u16).to_be_bytes());
     frame.extend([0, 0]);
     frame.extend(&packet.payload);

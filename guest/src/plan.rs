@@ -25,7 +25,9 @@ pub fn run() -> i32 {
 
 fn follow(mut facts: Facts) -> Result<()> {
     if let Err(error) = course(&mut facts) {
-        facts.report(Fact::Failed { error: format!("{error:#}") })?;
+        facts.report(Fact::Failed {
+            error: format!("{error:#}"),
+        })?;
     }
     facts.close()
 }
@@ -39,7 +41,10 @@ fn course(facts: &mut Facts) -> Result<()> {
 
     let mut log = KernelLog::open()?;
     let mut trace = Trace::open()?;
-    facts.report(Fact::Start { protocol: PROTOCOL, release: system::release() })?;
+    facts.report(Fact::Start {
+        protocol: PROTOCOL,
+        release: system::release(),
+    })?;
     let taint_before = system::taint()?;
     let before = Holdings::now();
 
@@ -78,7 +83,10 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
     }
     for (place, step) in plan.steps.iter().enumerate() {
         let outcome = step::run(step, &mut net).map_err(|error| format!("{error:#}"));
-        facts.report(Fact::Stepped { step: place, outcome })?;
+        facts.report(Fact::Stepped {
+            step: place,
+            outcome,
+        })?;
     }
     drop(attached);
     net.map_or(Ok(()), Net::remove)

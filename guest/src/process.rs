@@ -42,5 +42,7 @@ pub fn reap() {
 /// The exit code that a shell would show: 128 plus the signal's number for a
 /// child that was killed.
 pub fn exit_code(status: WaitStatus) -> i32 {
-    status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or(0))
+    status
+        .exit_status()
+        .unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or(0))
 }

@@ -35,7 +35,11 @@ pub fn mount_all() {
 /// mount(8), of which `ro` is a flag of the system call.
 pub fn mount_share(tag: &str, target: &str, options: &str) -> Result<()> {
     let (flags, data): (Vec<&str>, Vec<&str>) = options.split(',').partition(|o| *o == "ro");
-    let flags = if flags.is_empty() { MountFlags::empty() } else { MountFlags::RDONLY };
+    let flags = if flags.is_empty() {
+        MountFlags::empty()
+    } else {
+        MountFlags::RDONLY
+    };
     let data = std::ffi::CString::new(data.join(","))?;
     mount(tag, target, "9p", flags, data.as_c_str())
         .with_context(|| format!("mount 9p share `{tag}` on `{target}`"))
@@ -50,7 +54,10 @@ pub fn log(line: &str) {
 
 /// Sets the wall clock, in nanoseconds since 1970.
 pub fn set_clock(ns: u64) -> Result<()> {
-    let time = Timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 };
+    let time = Timespec {
+        tv_sec: (ns / 1_000_000_000) as i64,
+        tv_nsec: (ns % 1_000_000_000) as i64,
+    };
     clock_settime(ClockId::Realtime, time).context("set the clock")
 }
 
@@ -59,7 +66,10 @@ pub fn add_entropy(bytes: &[u8]) -> Result<()> {
     /// `_IOW('R', 0x03, int[2])` and `_IO('R', 0x07)` of include/uapi/linux/random.h.
     const RNDADDENTROPY: libc::Ioctl = 0x4008_5203;
     const RNDRESEEDCRNG: libc::Ioctl = 0x5207;
-    let pool = OpenOptions::new().write(true).open("/dev/urandom").context("open `/dev/urandom`")?;
+    let pool = OpenOptions::new()
+        .write(true)
+        .open("/dev/urandom")
+        .context("open `/dev/urandom`")?;
     let mut request = Vec::with_capacity(8 + bytes.len());
     request.extend((bytes.len() as i32 * 8).to_ne_bytes());
     request.extend((bytes.len() as i32).to_ne_bytes());
@@ -77,7 +87,10 @@ pub fn add_entropy(bytes: &[u8]) -> Result<()> {
 
 /// `uname -r`.
 pub fn release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The kernel's taint flags (Documentation/admin-guide/tainted-kernels.rst).

@@ -71,9 +71,14 @@ pub fn functions(data: &[u8], base_strings: usize) -> Result<Vec<String>> {
         let (name, info) = (word(types, at)? as usize, word(types, at + 4)?);
         let kind = info >> 24 & 0x1f;
         if kind == KIND_FUNC
-            && let Some(rest) = name.checked_sub(base_strings).and_then(|start| strings.get(start..))
+            && let Some(rest) = name
+                .checked_sub(base_strings)
+                .and_then(|start| strings.get(start..))
         {
-            let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+            let end = rest
+                .iter()
+                .position(|byte| *byte == 0)
+                .unwrap_or(rest.len());
             names.push(String::from_utf8_lossy(&rest[..end]).into_owned());
         }
         at += 12 + trailing(kind, info & 0xffff)?;
@@ -96,7 +101,9 @@ fn trailing(kind: u32, vlen: u32) -> Result<usize> {
 }
 
 fn word(data: &[u8], at: usize) -> Result<u32> {
-    let bytes = data.get(at..at + 4).context("ends in the middle of a type")?;
+    let bytes = data
+        .get(at..at + 4)
+        .context("ends in the middle of a type")?;
     Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 

@@ -30,14 +30,38 @@ pub enum Kind {
 /// what its title begins with. The first that matches counts, so that special
 /// ones stand before general ones.
 const OPENINGS: &[(&str, Kind, &str)] = &[
-    ("Out of memory: Killed process", Kind::OutOfMemory, "Out of memory"),
-    ("Memory cgroup out of memory", Kind::OutOfMemory, "Out of memory"),
-    ("Kernel panic - not syncing: Out of memory", Kind::OutOfMemory, "Out of memory"),
+    (
+        "Out of memory: Killed process",
+        Kind::OutOfMemory,
+        "Out of memory",
+    ),
+    (
+        "Memory cgroup out of memory",
+        Kind::OutOfMemory,
+        "Out of memory",
+    ),
+    (
+        "Kernel panic - not syncing: Out of memory",
+        Kind::OutOfMemory,
+        "Out of memory",
+    ),
     ("BUG: KASAN: ", Kind::Report, "KASAN: "),
     ("BUG: KCSAN: ", Kind::Report, "KCSAN: "),
-    ("BUG: kernel NULL pointer dereference", Kind::Panic, "BUG: kernel NULL pointer dereference"),
-    ("BUG: unable to handle page fault", Kind::Panic, "BUG: unable to handle page fault"),
-    ("BUG: scheduling while atomic", Kind::Report, "BUG: scheduling while atomic"),
+    (
+        "BUG: kernel NULL pointer dereference",
+        Kind::Panic,
+        "BUG: kernel NULL pointer dereference",
+    ),
+    (
+        "BUG: unable to handle page fault",
+        Kind::Panic,
+        "BUG: unable to handle page fault",
+    ),
+    (
+        "BUG: scheduling while atomic",
+        Kind::Report,
+        "BUG: scheduling while atomic",
+    ),
     (
         "BUG: sleeping function called from invalid context",
         Kind::Report,
@@ -46,27 +70,63 @@ const OPENINGS: &[(&str, Kind, &str)] = &[
     ("BUG: soft lockup", Kind::Report, "BUG: soft lockup"),
     ("BUG: ", Kind::Report, "BUG: "),
     ("UBSAN: ", Kind::Report, "UBSAN: "),
-    ("possible circular locking dependency detected", Kind::Report, "possible deadlock"),
-    ("possible recursive locking detected", Kind::Report, "possible deadlock"),
-    ("inconsistent lock state", Kind::Report, "inconsistent lock state"),
-    ("WARNING: bad unlock balance detected", Kind::Report, "WARNING: bad unlock balance"),
-    ("[ BUG: Invalid wait context ]", Kind::Report, "BUG: Invalid wait context"),
+    (
+        "possible circular locking dependency detected",
+        Kind::Report,
+        "possible deadlock",
+    ),
+    (
+        "possible recursive locking detected",
+        Kind::Report,
+        "possible deadlock",
+    ),
+    (
+        "inconsistent lock state",
+        Kind::Report,
+        "inconsistent lock state",
+    ),
+    (
+        "WARNING: bad unlock balance detected",
+        Kind::Report,
+        "WARNING: bad unlock balance",
+    ),
+    (
+        "[ BUG: Invalid wait context ]",
+        Kind::Report,
+        "BUG: Invalid wait context",
+    ),
     ("WARNING: ", Kind::Report, "WARNING"),
     ("INFO: task ", Kind::Report, "INFO: task hung"),
     ("rcu: INFO: ", Kind::Report, "INFO: rcu detected stall"),
     ("list_add corruption", Kind::Report, "list_add corruption"),
     ("list_del corruption", Kind::Report, "list_del corruption"),
     ("refcount_t: ", Kind::Report, "refcount bug"),
-    ("general protection fault", Kind::Panic, "general protection fault"),
+    (
+        "general protection fault",
+        Kind::Panic,
+        "general protection fault",
+    ),
     ("Oops: ", Kind::Panic, "Oops"),
     ("kernel BUG at ", Kind::Panic, "kernel BUG"),
     ("invalid opcode: ", Kind::Panic, "invalid opcode"),
     ("stack-protector: ", Kind::Panic, "stack corruption"),
-    ("Kernel panic - not syncing: ", Kind::Panic, "kernel panic: "),
+    (
+        "Kernel panic - not syncing: ",
+        Kind::Panic,
+        "kernel panic: ",
+    ),
     ("verifier bug", Kind::Report, "verifier bug"),
     ("verifier backtracking bug", Kind::Report, "verifier bug"),
-    ("missing module BTF", Kind::Report, "BPF: missing module BTF"),
-    ("failed to validate module", Kind::Report, "BPF: failed to validate module"),
+    (
+        "missing module BTF",
+        Kind::Report,
+        "BPF: missing module BTF",
+    ),
+    (
+        "failed to validate module",
+        Kind::Report,
+        "BPF: failed to validate module",
+    ),
 ];
 
 /// How many lines of a report are kept.
@@ -78,7 +138,9 @@ pub fn find(log: &str) -> Vec<Report> {
     let lines: Vec<&str> = log.lines().map(strip_time).collect();
     let mut reports: Vec<Report> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        let Some((opening, kind, title)) = OPENINGS.iter().find(|(opening, ..)| line.contains(opening)) else {
+        let Some((opening, kind, title)) =
+            OPENINGS.iter().find(|(opening, ..)| line.contains(opening))
+        else {
             continue;
         };
         let tail = &lines[at..lines.len().min(at + LINES)];
@@ -105,7 +167,9 @@ fn name(opening: &str, title: &str, line: &str, tail: &[&str]) -> String {
 
 /// The words of a line without offsets, addresses and process ids.
 fn words(text: &str) -> String {
-    let words = text.split_whitespace().filter(|word| !word.starts_with("0x"));
+    let words = text
+        .split_whitespace()
+        .filter(|word| !word.starts_with("0x"));
     let bare = words.map(|word| word.split_once("+0x").map_or(word, |(name, _)| name));
     bare.collect::<Vec<_>>().join(" ")
 }
@@ -124,7 +188,10 @@ fn place<'a>(tail: &[&'a str]) -> Option<&'a str> {
 fn strip_time(line: &str) -> &str {
     let mut rest = line.trim_start();
     while let Some((head, tail)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        if !head.trim().starts_with(|first: char| first.is_ascii_digit() || first == 'T' || first == 'C') {
+        if !head
+            .trim()
+            .starts_with(|first: char| first.is_ascii_digit() || first == 'T' || first == 'C')
+        {
             break;
         }
         rest = tail.trim_start();
@@ -149,18 +216,28 @@ mod tests {
     #[test]
     fn kasan_keeps_its_own_words() {
         let log = "[    2.0] BUG: KASAN: slab-out-of-bounds in kfunc_dropme_filter+0x10/0x90 [m]";
-        assert_eq!(titles(log), ["KASAN: slab-out-of-bounds in kfunc_dropme_filter"]);
+        assert_eq!(
+            titles(log),
+            ["KASAN: slab-out-of-bounds in kfunc_dropme_filter"]
+        );
     }
 
     #[test]
     fn a_panic_keeps_its_reason() {
-        let log = "[    2.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b";
-        assert_eq!(titles(log), ["kernel panic: Attempted to kill init! exitcode=0x0000000b"]);
+        let log =
+            "[    2.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b";
+        assert_eq!(
+            titles(log),
+            ["kernel panic: Attempted to kill init! exitcode=0x0000000b"]
+        );
         assert_eq!(find(log)[0].kind, Kind::Panic);
     }
 
     #[test]
     fn a_quiet_log_has_none() {
-        assert_eq!(titles("[    0.1] Linux version 6.11\n[    0.2] Hello, world!"), [""; 0]);
+        assert_eq!(
+            titles("[    0.1] Linux version 6.11\n[    0.2] Hello, world!"),
+            [""; 0]
+        );
     }
 }

@@ -20,7 +20,10 @@ pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
 /// whose names stand in backticks, the wrong one first.
 pub fn explain(message: &str) -> Error {
     let message = message.trim_end();
-    let Some(unknown) = message.find("unknown field `").or_else(|| message.find("unknown variant `")) else {
+    let Some(unknown) = message
+        .find("unknown field `")
+        .or_else(|| message.find("unknown variant `"))
+    else {
         return anyhow!("{message}");
     };
     let names: Vec<&str> = message[unknown..].split('`').skip(1).step_by(2).collect();

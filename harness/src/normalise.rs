@@ -11,7 +11,9 @@ pub struct Triggers {
 /// A line of the trace: without CPU, flags and time; the triggering process is
 /// `[pid]`, in front and where the message speaks of a PID, and nowhere else.
 pub fn trace_line(line: &str, triggers: &Triggers) -> String {
-    let Some((task, pid, message)) = split_trace(line) else { return line.to_owned() };
+    let Some((task, pid, message)) = split_trace(line) else {
+        return line.to_owned();
+    };
     let message = name_pids(message, triggers);
     if triggers.pids.contains(&pid) {
         format!("{task}[pid]: {message}")
@@ -38,7 +40,10 @@ fn name_pids(message: &str, triggers: &Triggers) -> String {
     while let Some(at) = rest.to_ascii_lowercase().find("pid") {
         let (before, after) = rest.split_at(at + 3);
         let gap = after.len() - after.trim_start_matches([' ', ':', '=']).len();
-        let digits = after[gap..].chars().take_while(char::is_ascii_digit).count();
+        let digits = after[gap..]
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .count();
         let number = &after[gap..gap + digits];
         out.push_str(before);
         out.push_str(&after[..gap]);
@@ -57,6 +62,7 @@ const NOISE: &[fn(&str) -> bool] = &[
     |line| line.starts_with("IPv6: ADDRCONF("),
     |line| line.starts_with("clocksource: "),
     |line| line.starts_with("random: "),
+    |line| line.starts_with("tsc: "),
 ];
 
 /// A line of the kernel log, unless it is noise.
@@ -80,15 +86,18 @@ mod tests {
 
     #[test]
     fn only_the_triggering_process_is_named_pid() {
-        let line = "     some-task-80      [001] d..21     1.2: bpf_trace_printk: from PID 80. Result: 79";
+        let line =
+            "     some-task-80      [001] d..21     1.2: bpf_trace_printk: from PID 80. Result: 79";
         assert_eq!(trace(line), "some-task-80: from PID 80. Result: 79");
-        let line = "        unlink-79      [001] d..21     1.2: bpf_trace_printk: from PID 79. Result: 79";
+        let line =
+            "        unlink-79      [001] d..21     1.2: bpf_trace_printk: from PID 79. Result: 79";
         assert_eq!(trace(line), "unlink[pid]: from PID [pid]. Result: 79");
     }
 
     #[test]
     fn a_pid_may_follow_a_colon() {
-        let line = "        unlink-79      [001] d..21     1.2: bpf_trace_printk: Hello (pid: 79) found 7";
+        let line =
+            "        unlink-79      [001] d..21     1.2: bpf_trace_printk: Hello (pid: 79) found 7";
         assert_eq!(trace(line), "unlink[pid]: Hello (pid: [pid]) found 7");
     }
 
@@ -105,7 +114,10 @@ mod tests {
 
     #[test]
     fn taint_notes_are_noise() {
-        assert_eq!(log_line("kfunc_sum: loading out-of-tree module taints kernel."), None);
+        assert_eq!(
+            log_line("kfunc_sum: loading out-of-tree module taints kernel."),
+            None
+        );
         let note = "kfunc_sum: module verification failed: signature and/or required key missing - tainting kernel";
         assert_eq!(log_line(note), None);
         assert_eq!(log_line("Hello, world!").as_deref(), Some("Hello, world!"));
@@ -113,8 +125,18 @@ mod tests {
 
     #[test]
     fn notes_of_network_clock_and_randomness_are_noise() {
-        assert_eq!(log_line("IPv6: ADDRCONF(NETDEV_CHANGE): kassay-rx: link becomes ready"), None);
+        assert_eq!(
+            log_line("IPv6: ADDRCONF(NETDEV_CHANGE): kassay-rx: link becomes ready"),
+            None
+        );
         assert_eq!(log_line("clocksource: Switched to clocksource tsc"), None);
-        assert_eq!(log_line("random: crng reseeded due to virtual machine fork"), None);
+        assert_eq!(
+            log_line("tsc: Refined TSC clocksource calibration: 2596.081 MHz"),
+            None
+        );
+        assert_eq!(
+            log_line("random: crng reseeded due to virtual machine fork"),
+            None
+        );
     }
 }

@@ -55,7 +55,11 @@ impl TryFrom<String> for Bound {
     type Error = String;
 
     fn try_from(text: String) -> Result<Bound, String> {
-        let mut bound = Bound { text: text.clone(), at_least: None, below: None };
+        let mut bound = Bound {
+            text: text.clone(),
+            at_least: None,
+            below: None,
+        };
         for part in text.split(',').map(str::trim) {
             let version = |digits: &str| {
                 let (major, minor) = digits.trim().split_once('.')?;
@@ -68,7 +72,9 @@ impl TryFrom<String> for Bound {
             };
             *slot = version;
             if version.is_none() {
-                return Err(format!("`{part}` is not a version bound such as `>=6.10` or `<7.0`"));
+                return Err(format!(
+                    "`{part}` is not a version bound such as `>=6.10` or `<7.0`"
+                ));
             }
         }
         Ok(bound)
@@ -78,7 +84,8 @@ impl TryFrom<String> for Bound {
 impl Bound {
     /// Whether a version will do.
     pub fn holds(&self, version: (u32, u32)) -> bool {
-        self.at_least.is_none_or(|least| version >= least) && self.below.is_none_or(|below| version < below)
+        self.at_least.is_none_or(|least| version >= least)
+            && self.below.is_none_or(|below| version < below)
     }
 }
 
@@ -152,22 +159,33 @@ impl Scenario {
     /// Reads and checks a scenario file. That the modules and programs that it
     /// names exist is checked against `root`, which holds `modules/` and `bpf/`.
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("read scenario `{}`", path.display()))?;
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("read scenario `{}`", path.display()))?;
         let file: File = toml::from_str(&text)
             .map_err(|error| nearest::explain(&error.to_string()))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
         let scenario = Scenario::from_file(file, path)?;
-        scenario.check(root).with_context(|| format!("check scenario `{}`", path.display()))?;
+        scenario
+            .check(root)
+            .with_context(|| format!("check scenario `{}`", path.display()))?;
         Ok(scenario)
     }
 
     fn from_file(file: File, path: &Path) -> Result<Scenario> {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let (mut steps, mut packet_names) = (Vec::new(), Vec::new());
         for step in file.step {
             let (step, names) = match step {
-                FileStep::Unlink(unlink) => (Step::Unlink { times: unlink.times }, Vec::new()),
+                FileStep::Unlink(unlink) => (
+                    Step::Unlink {
+                        times: unlink.times,
+                    },
+                    Vec::new(),
+                ),
                 FileStep::Udp(udp) => udp_step(udp)?,
             };
             steps.push(step);
@@ -213,10 +231,16 @@ pub fn read_all(directory: &Path, root: &Path) -> Result<Vec<Scenario>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(directory)
         .with_context(|| format!("list scenarios in `{}`", directory.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .collect();
     paths.sort();
-    paths.iter().map(|path| Scenario::read(path, root)).collect()
+    paths
+        .iter()
+        .map(|path| Scenario::read(path, root))
+        .collect()
 }
 
 fn check_part(
@@ -227,7 +251,9 @@ fn check_part(
     there: impl Fn(&str) -> bool,
 ) -> Result<()> {
     let plain = !name.is_empty()
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
     if plain && there(name) {
         return Ok(());
     }
@@ -235,7 +261,13 @@ fn check_part(
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(suffix).map(str::to_owned))
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()?
+                .strip_suffix(suffix)
+                .map(str::to_owned)
+        })
         .filter(|name| there(name))
         .collect();
     bail!(
@@ -247,7 +279,11 @@ fn check_part(
 
 fn udp_step(udp: FileUdp) -> Result<(Step, Vec<String>)> {
     if udp.packets.len() >= usize::from(SENTINEL_PORT - FIRST_PORT) {
-        bail!("a `udp` step of {} packets: one step sends at most {}", udp.packets.len(), SENTINEL_PORT - FIRST_PORT - 1);
+        bail!(
+            "a `udp` step of {} packets: one step sends at most {}",
+            udp.packets.len(),
+            SENTINEL_PORT - FIRST_PORT - 1
+        );
     }
     let mut names = Vec::new();
     let mut packets = Vec::new();
@@ -265,16 +301,25 @@ fn encode(packet: &FilePacket) -> Result<Packet> {
         _ => bail!("a packet has either a `message` or a payload in `hex`"),
     };
     if payload.len() > MAX_PAYLOAD {
-        bail!("a payload of {} bytes: at most {MAX_PAYLOAD} fit a frame", payload.len());
+        bail!(
+            "a payload of {} bytes: at most {MAX_PAYLOAD} fit a frame",
+            payload.len()
+        );
     }
-    Ok(Packet { payload, fragment: packet.fragment, protocol: packet.protocol })
+    Ok(Packet {
+        payload,
+        fragment: packet.fragment,
+        protocol: packet.protocol,
+    })
 }
 
 impl Foo {
     /// The message behind its length, as `kfunc_dropme` reads it.
     fn payload(&self) -> Vec<u8> {
         // Field 1 as a varint: the tag is 1 << 3 | 0.
-        let message = self.drop.map_or(Vec::new(), |drop| vec![0x08, u8::from(drop)]);
+        let message = self
+            .drop
+            .map_or(Vec::new(), |drop| vec![0x08, u8::from(drop)]);
         [(message.len() as u32).to_le_bytes().to_vec(), message].concat()
     }
 }
@@ -289,7 +334,10 @@ fn parse_hex(text: &str) -> Result<Vec<u8>> {
     if !digits.len().is_multiple_of(2) {
         bail!("`{text}` has an odd number of digits");
     }
-    Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    Ok(digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect())
 }
 
 #[cfg(test)]
@@ -339,14 +387,19 @@ mod tests {
         let scenario =
             read("about = 'x'\n[[step]]\nudp = { packets = [{ name = 'a', message = { drop = true } }] }")
                 .unwrap();
-        let Step::Udp { packets } = &scenario.steps[0] else { panic!() };
+        let Step::Udp { packets } = &scenario.steps[0] else {
+            panic!()
+        };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);
     }
 
     #[test]
     fn a_bound_has_two_ends() {
         let bound = Bound::try_from(">=6.10, <7.0".to_owned()).unwrap();
-        assert_eq!([(6, 9), (6, 10), (6, 19), (7, 0)].map(|version| bound.holds(version)), [false, true, true, false]);
+        assert_eq!(
+            [(6, 9), (6, 10), (6, 19), (7, 0)].map(|version| bound.holds(version)),
+            [false, true, true, false]
+        );
         assert!(Bound::try_from("6.10".to_owned()).is_err());
     }
 }

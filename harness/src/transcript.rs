@@ -14,12 +14,26 @@ pub type Offered = BTreeMap<String, Vec<String>>;
 
 /// The transcript of complete facts.
 pub fn write(scenario: &Scenario, facts: &[Fact], offered: &Offered) -> String {
-    let triggers = Triggers { pids: facts.iter().filter_map(trigger).collect() };
+    let triggers = Triggers {
+        pids: facts.iter().filter_map(trigger).collect(),
+    };
     let mut text = String::new();
-    section(&mut text, "modules", facts.iter().filter_map(|fact| module(fact, offered)));
+    section(
+        &mut text,
+        "modules",
+        facts.iter().filter_map(|fact| module(fact, offered)),
+    );
     section(&mut text, "programs", facts.iter().filter_map(program));
-    section(&mut text, "steps", facts.iter().filter_map(|fact| step(scenario, fact)));
-    section(&mut text, "trace", facts.iter().flat_map(|fact| trace(fact, &triggers)));
+    section(
+        &mut text,
+        "steps",
+        facts.iter().filter_map(|fact| step(scenario, fact)),
+    );
+    section(
+        &mut text,
+        "trace",
+        facts.iter().flat_map(|fact| trace(fact, &triggers)),
+    );
     section(&mut text, "kernel log", facts.iter().flat_map(kernel_log));
     text
 }
@@ -38,29 +52,55 @@ fn section(text: &mut String, title: &str, entries: impl Iterator<Item = String>
 /// The process that a step was done by.
 fn trigger(fact: &Fact) -> Option<i32> {
     match fact {
-        Fact::Stepped { outcome: Ok(Outcome::Unlink { pid, .. } | Outcome::Udp { pid, .. }), .. } => Some(*pid),
+        Fact::Stepped {
+            outcome: Ok(Outcome::Unlink { pid, .. } | Outcome::Udp { pid, .. }),
+            ..
+        } => Some(*pid),
         _ => None,
     }
 }
 
 fn module(fact: &Fact, offered: &Offered) -> Option<String> {
     match fact {
-        Fact::Inserted { module, error: None, .. } => {
+        Fact::Inserted {
+            module,
+            error: None,
+            ..
+        } => {
             let kfuncs = offered.get(module).into_iter().flatten();
             let kfuncs: String = kfuncs.map(|kfunc| format!("\n  kfunc {kfunc}")).collect();
             Some(format!("{module}: inserted{kfuncs}"))
         }
-        Fact::Inserted { module, error: Some(error), .. } => Some(format!("{module}: refused: {error}")),
-        Fact::Removed { module, error: None } => Some(format!("{module}: removed")),
-        Fact::Removed { module, error: Some(error) } => Some(format!("{module}: not removed: {error}")),
+        Fact::Inserted {
+            module,
+            error: Some(error),
+            ..
+        } => Some(format!("{module}: refused: {error}")),
+        Fact::Removed {
+            module,
+            error: None,
+        } => Some(format!("{module}: removed")),
+        Fact::Removed {
+            module,
+            error: Some(error),
+        } => Some(format!("{module}: not removed: {error}")),
         _ => None,
     }
 }
 
 fn program(fact: &Fact) -> Option<String> {
     match fact {
-        Fact::Loaded { object, error: Some(_), .. } => Some(format!("{object}: refused")),
-        Fact::Attached { program, section, error, .. } => Some(match error {
+        Fact::Loaded {
+            object,
+            error: Some(_),
+            ..
+        } => Some(format!("{object}: refused")),
+        Fact::Attached {
+            program,
+            section,
+            error,
+            ..
+        } => Some(match error {
             None => format!("{program}: attached to {section}"),
             Some(error) => format!("{program}: not attached to {section}: {error}"),
         }),
@@ -69,19 +109,38 @@ fn program(fact: &Fact) -> Option<String> {
 }
 
 fn step(scenario: &Scenario, fact: &Fact) -> Option<String> {
-    let Fact::Stepped { step, outcome } = fact else { return None };
+    let Fact::Stepped { step, outcome } = fact else {
+        return None;
+    };
     let asked = scenario.steps.get(*step)?;
     Some(match (asked, outcome) {
         (Step::Unlink { .. }, Err(error)) => format!("unlink: failed: {error}"),
         (Step::Udp { .. }, Err(error)) => format!("udp: failed: {error}"),
         (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
-        (Step::Udp { packets }, Ok(Outcome::Udp { sent, seen, dropped, delivered, .. })) => {
+        (
+            Step::Udp { packets },
+            Ok(Outcome::Udp {
+                sent,
+                seen,
+                dropped,
+                delivered,
+                ..
+            }),
+        ) => {
             let mut text = format!(
                 "udp: {sent} sent, {seen} classified, {dropped} dropped, {} delivered",
                 delivered.len() + 1
             );
-            for (place, (packet, name)) in packets.iter().zip(&scenario.packet_names[*step]).enumerate() {
-                let _ = write!(text, "\n  {name}: {}", fate(packet, delivered.contains(&place)));
+            for (place, (packet, name)) in packets
+                .iter()
+                .zip(&scenario.packet_names[*step])
+                .enumerate()
+            {
+                let _ = write!(
+                    text,
+                    "\n  {name}: {}",
+                    fate(packet, delivered.contains(&place))
+                );
             }
             text
         }
@@ -105,11 +164,21 @@ pub fn has_datagram(packet: &Packet) -> bool {
 }
 
 fn trace(fact: &Fact, triggers: &Triggers) -> Vec<String> {
-    let Fact::Trace { lines, .. } = fact else { return Vec::new() };
-    lines.iter().map(|line| normalise::trace_line(line, triggers)).collect()
+    let Fact::Trace { lines, .. } = fact else {
+        return Vec::new();
+    };
+    lines
+        .iter()
+        .map(|line| normalise::trace_line(line, triggers))
+        .collect()
 }
 
 fn kernel_log(fact: &Fact) -> Vec<String> {
-    let Fact::Log { records, .. } = fact else { return Vec::new() };
-    records.iter().filter_map(|record| normalise::log_line(&record.text)).collect()
+    let Fact::Log { records, .. } = fact else {
+        return Vec::new();
+    };
+    records
+        .iter()
+        .filter_map(|record| normalise::log_line(&record.text))
+        .collect()
 }

@@ -42,7 +42,10 @@ impl Verdict {
     /// Whether this says that something is broken, rather than that nothing
     /// can be said.
     pub fn is_regression(self) -> bool {
-        !matches!(self, Verdict::Pass | Verdict::Skipped | Verdict::Infra | Verdict::Lost)
+        !matches!(
+            self,
+            Verdict::Pass | Verdict::Skipped | Verdict::Infra | Verdict::Lost
+        )
     }
 }
 
@@ -76,7 +79,11 @@ pub struct Fault {
 
 impl Fault {
     fn new(verdict: Verdict, title: impl Into<String>) -> Fault {
-        Fault { verdict, title: title.into(), reason: String::new() }
+        Fault {
+            verdict,
+            title: title.into(),
+            reason: String::new(),
+        }
     }
 
     fn because(mut self, reason: impl Into<String>) -> Fault {
@@ -119,10 +126,15 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
     check_reports(&kernel_report::find(console))?;
     let booted = console.contains(READY) || !evidence.port.is_empty();
     if evidence.timed_out {
-        let title = if booted { "deadline passed" } else { "deadline passed before the guest was ready" };
+        let title = if booted {
+            "deadline passed"
+        } else {
+            "deadline passed before the guest was ready"
+        };
         return Err(Fault::new(Verdict::Hang, title).because(tail(console)));
     }
-    if evidence.shutdown.is_none() && evidence.port.is_empty() && !evidence.stderr.trim().is_empty() {
+    if evidence.shutdown.is_none() && evidence.port.is_empty() && !evidence.stderr.trim().is_empty()
+    {
         return Err(not_started(evidence));
     }
     match &evidence.shutdown {
@@ -132,24 +144,34 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
             return Err(Fault::new(Verdict::Lost, title).because(tail(console)));
         }
         None => {
-            return Err(Fault::new(Verdict::Lost, "QEMU ended without a word").because(tail(console)));
+            return Err(
+                Fault::new(Verdict::Lost, "QEMU ended without a word").because(tail(console))
+            );
         }
     }
     match &evidence.trouble {
-        Some(trouble) => Err(Fault::new(Verdict::Lost, "the guest stopped answering").because(trouble.clone())),
+        Some(trouble) => {
+            Err(Fault::new(Verdict::Lost, "the guest stopped answering").because(trouble.clone()))
+        }
         None => Ok(()),
     }
 }
 
 fn not_started(evidence: &Evidence) -> Fault {
-    let said = [evidence.trouble.clone().unwrap_or_default(), evidence.stderr.clone()].join("\n");
+    let said = [
+        evidence.trouble.clone().unwrap_or_default(),
+        evidence.stderr.clone(),
+    ]
+    .join("\n");
     Fault::new(Verdict::Infra, "QEMU did not start").because(said.trim())
 }
 
 /// The gravest report decides; its text is the first one's, which the others
 /// mostly follow from.
 fn check_reports(reports: &[Report]) -> Result<(), Fault> {
-    let Some(first) = reports.first() else { return Ok(()) };
+    let Some(first) = reports.first() else {
+        return Ok(());
+    };
     let verdict = match reports.iter().map(|report| report.kind).max() {
         Some(Kind::OutOfMemory) => Verdict::Oom,
         Some(Kind::Panic) => Verdict::Panic,
@@ -169,14 +191,24 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     }
     let mut facts = Vec::new();
     for (place, text) in evidence.port.iter().enumerate() {
-        let line: Line = serde_json::from_str(text)
-            .map_err(|error| lost("the guest wrote garbage", format!("line {place}: {error}: {text}")))?;
+        let line: Line = serde_json::from_str(text).map_err(|error| {
+            lost(
+                "the guest wrote garbage",
+                format!("line {place}: {error}: {text}"),
+            )
+        })?;
         if line.seq != place as u64 {
-            return Err(lost("facts are missing", format!("line {place} has number {}", line.seq)));
+            return Err(lost(
+                "facts are missing",
+                format!("line {place} has number {}", line.seq),
+            ));
         }
         facts.push(line.fact);
     }
-    match facts.iter().position(|fact| matches!(fact, Fact::End { .. })) {
+    match facts
+        .iter()
+        .position(|fact| matches!(fact, Fact::End { .. }))
+    {
         None => return Err(lost("no closing record", tail(file))),
         Some(end) if end + 1 != facts.len() => {
             return Err(lost("facts follow the closing record", tail(file)));
@@ -187,10 +219,15 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
         Some(_) => {}
     }
     if !evidence.port.iter().map(String::as_str).eq(file.lines()) {
-        return Err(lost("the command port and the share tell different facts", tail(file)));
+        return Err(lost(
+            "the command port and the share tell different facts",
+            tail(file),
+        ));
     }
     match facts.first() {
-        Some(Fact::Start { protocol: PROTOCOL, .. }) => Ok(facts),
+        Some(Fact::Start {
+            protocol: PROTOCOL, ..
+        }) => Ok(facts),
         _ => Err(lost("no opening record of this protocol", tail(file))),
     }
 }
@@ -215,7 +252,9 @@ fn check_capture(fact: &Fact) -> Result<(), Fault> {
         Fact::Failed { error } => {
             Err(Fault::new(Verdict::Infra, "the plan could not be followed").because(error.clone()))
         }
-        Fact::Trace { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, "the trace buffer overflowed")),
+        Fact::Trace { lost: 1.., .. } => {
+            Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
+        }
         Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, "the kernel log overflowed")),
         Fact::Log { records, .. } => {
             let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
@@ -230,10 +269,23 @@ fn check_capture(fact: &Fact) -> Result<(), Fault> {
 fn offered(case: &Case, facts: &[Fact]) -> Offered {
     let mut offered = Offered::new();
     for fact in facts {
-        let Fact::Inserted { module: name, error: None, btf: Ok(btf), symbols } = fact else { continue };
-        let Some(module) = case.modules.iter().find(|module| module.name == *name) else { continue };
+        let Fact::Inserted {
+            module: name,
+            error: None,
+            btf: Ok(btf),
+            symbols,
+        } = fact
+        else {
+            continue;
+        };
+        let Some(module) = case.modules.iter().find(|module| module.name == *name) else {
+            continue;
+        };
         let functions = btf::functions(btf, case.base_strings).unwrap_or_default();
-        let shown = module.kfuncs.iter().filter(|kfunc| functions.contains(kfunc) && symbols.contains(kfunc));
+        let shown = module
+            .kfuncs
+            .iter()
+            .filter(|kfunc| functions.contains(kfunc) && symbols.contains(kfunc));
         offered.insert(name.clone(), shown.cloned().collect());
     }
     offered
@@ -242,15 +294,25 @@ fn offered(case: &Case, facts: &[Fact]) -> Offered {
 /// A module that is in shows its BTF, and its kfuncs there and in kallsyms.
 fn check_contract(module: &Module, facts: &[Fact], offered: &Offered) -> Result<(), Fault> {
     let inserted = facts.iter().find_map(|fact| match fact {
-        Fact::Inserted { module: name, error: None, btf, .. } if *name == module.name => Some(btf),
+        Fact::Inserted {
+            module: name,
+            error: None,
+            btf,
+            ..
+        } if *name == module.name => Some(btf),
         _ => None,
     });
     let Some(btf) = inserted else { return Ok(()) };
     if let Err(error) = btf {
         let reason = format!("read `/sys/kernel/btf/{}`: {error}", module.name);
-        return Err(Fault::new(Verdict::Mismatch, format!("{} has no BTF", module.name)).because(reason));
+        return Err(
+            Fault::new(Verdict::Mismatch, format!("{} has no BTF", module.name)).because(reason),
+        );
     }
-    let shown = offered.get(&module.name).map(Vec::as_slice).unwrap_or_default();
+    let shown = offered
+        .get(&module.name)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     match module.kfuncs.iter().find(|kfunc| !shown.contains(kfunc)) {
         None => Ok(()),
         Some(kfunc) => {
@@ -267,12 +329,25 @@ const EXPECTED_TAINT: u64 = 1 << 12 | 1 << 13;
 
 fn check_left(fact: &Fact) -> Result<(), Fault> {
     match fact {
-        Fact::Removed { module, error: Some(error) } => {
+        Fact::Removed {
+            module,
+            error: Some(error),
+        } => {
             let title = format!("module {module} could not be removed");
             Err(Fault::new(Verdict::Leak, title).because(error.clone()))
         }
-        Fact::Left { programs, maps, links, taint_before, taint } => {
-            let kinds = [("program", programs.len()), ("map", maps.len()), ("link", *links)];
+        Fact::Left {
+            programs,
+            maps,
+            links,
+            taint_before,
+            taint,
+        } => {
+            let kinds = [
+                ("program", programs.len()),
+                ("map", maps.len()),
+                ("link", *links),
+            ];
             if let Some((kind, count)) = kinds.into_iter().find(|(_, count)| *count > 0) {
                 let names = [programs.as_slice(), maps].concat().join(", ");
                 let title = format!("{count} BPF {kind} left behind");
@@ -280,7 +355,10 @@ fn check_left(fact: &Fact) -> Result<(), Fault> {
             }
             match taint & !taint_before & !EXPECTED_TAINT {
                 0 => Ok(()),
-                bits => Err(Fault::new(Verdict::Leak, format!("the kernel is tainted: {bits:#x}"))),
+                bits => Err(Fault::new(
+                    Verdict::Leak,
+                    format!("the kernel is tainted: {bits:#x}"),
+                )),
             }
         }
         _ => Ok(()),
@@ -289,13 +367,29 @@ fn check_left(fact: &Fact) -> Result<(), Fault> {
 
 /// A `udp` step counts its packets three ways, which must agree.
 fn check_counts(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
-    let Fact::Stepped { step, outcome: Ok(Outcome::Udp { sent, seen, dropped, delivered, sentinel, .. }) } =
-        fact
+    let Fact::Stepped {
+        step,
+        outcome:
+            Ok(Outcome::Udp {
+                sent,
+                seen,
+                dropped,
+                delivered,
+                sentinel,
+                ..
+            }),
+    } = fact
     else {
         return Ok(());
     };
-    let Some(Step::Udp { packets }) = scenario.steps.get(*step) else { return Ok(()) };
-    let due = packets.iter().filter(|packet| transcript::has_datagram(packet)).count() as u64 + 1;
+    let Some(Step::Udp { packets }) = scenario.steps.get(*step) else {
+        return Ok(());
+    };
+    let due = packets
+        .iter()
+        .filter(|packet| transcript::has_datagram(packet))
+        .count() as u64
+        + 1;
     let arrived = delivered.len() as u64 + u64::from(*sentinel);
     let classified = !scenario.bpf.is_empty();
     let seen_all = !classified || seen == sent;
@@ -312,7 +406,11 @@ fn check_counts(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
     }
     let reason = format!(
         "{sent} sent, {seen} classified, {dropped} dropped, {arrived} of {due} datagrams delivered{}",
-        if *sentinel { "" } else { " (the sentinel was not)" }
+        if *sentinel {
+            ""
+        } else {
+            " (the sentinel was not)"
+        }
     );
     Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(reason))
 }

@@ -1,1 +1,114 @@
-fn main() {}
+//! Every scenario on every chosen kernel, one test each: `KERNEL::SCENARIO`.
+//!
+//! `KASSAY_KERNELS=6.11,distro` chooses kernels. A transcript that differs is
+//! insta's business: `cargo insta review` and `INSTA_UPDATE` work as usual.
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Result;
+use kassay::cache::Cache;
+use kassay::cli::run::{self, TIMEOUT};
+use kassay::interrupt;
+use kassay::kernel::{Catalog, Kernel};
+use kassay::report::pretty;
+use kassay::run::{Outcome, Setting};
+use kassay::scenario::Scenario;
+use kassay::verdict::Verdict;
+use kassay::vm::accelerator::{self, Probe, Wish};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // One machine at a time, until it is known how many the host can feed.
+    arguments.test_threads.get_or_insert(1);
+    match trials(&arguments) {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("kassay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the tests of one kernel share: the kernel is obtained by the first.
+struct Shared {
+    setting: Setting,
+    catalog: Catalog,
+    name: String,
+    kernel: OnceLock<Result<Kernel, String>>,
+}
+
+fn trials(arguments: &Arguments) -> Result<Vec<Trial>> {
+    interrupt::install()?;
+    let asked = std::env::var("KASSAY_KERNELS").unwrap_or_default();
+    let asked: Vec<String> = asked
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let names = run::kernels(&Cache::open()?, &Catalog::load()?, &asked)?;
+    let scenarios = run::scenarios(&[])?;
+    let mut trials = Vec::new();
+    for name in names {
+        let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
+        let setting = Setting {
+            cache: Cache::open()?,
+            accelerator,
+            timeout: Duration::from_secs(TIMEOUT),
+        };
+        let shared = Arc::new(Shared {
+            setting,
+            catalog: Catalog::load()?,
+            name,
+            kernel: OnceLock::new(),
+        });
+        for scenario in &scenarios {
+            let (shared, scenario) = (shared.clone(), scenario.clone());
+            let title = format!("{}::{}", shared.name, scenario.name);
+            trials.push(Trial::test(title, move || shared.test(&scenario)));
+        }
+    }
+    debug_assert!(arguments.test_threads.is_some());
+    Ok(trials)
+}
+
+impl Shared {
+    fn test(&self, scenario: &Scenario) -> Result<(), Failed> {
+        let outcome = self
+            .outcome(scenario)
+            .map_err(|error| format!("{error:#}"))?;
+        match outcome.verdict {
+            Verdict::Pass | Verdict::Skipped => Ok(()),
+            Verdict::Mismatch if outcome.is_comparison => review(&outcome, scenario),
+            _ => Err(pretty::case(&self.setting, &outcome).into()),
+        }
+    }
+
+    fn outcome(&self, scenario: &Scenario) -> Result<Outcome> {
+        let kernel = self.kernel.get_or_init(|| {
+            run::obtain(&self.setting.cache, &self.catalog, &self.name)
+                .unwrap_or_else(|error| Err(format!("{error:#}")))
+        });
+        run::one(&self.setting, kernel, &self.name, scenario)
+    }
+}
+
+/// Hands a transcript that is not the reviewed one to insta, which shows the
+/// difference, keeps it for review, or accepts it, as it is told.
+fn review(outcome: &Outcome, scenario: &Scenario) -> Result<(), Failed> {
+    let Some((snapshot, transcript)) = &outcome.transcript else {
+        return Err("no transcript".into());
+    };
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(&snapshot.directory);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_description(scenario.about.as_str());
+    let asserted = catch_unwind(|| {
+        settings.bind(|| insta::assert_snapshot!(snapshot.name.as_str(), transcript));
+    });
+    asserted.map_err(|_| outcome.reason.as_str().into())
+}

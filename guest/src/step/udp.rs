@@ -18,8 +18,11 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// Sends the packets and the sentinel, and receives until the sentinel arrives.
 pub fn run(packets: &[Packet], net: &Net) -> Result<Outcome> {
-    let socket = UdpSocket::bind((RECEIVER.ip, packet::LISTEN_PORT)).context("bind the receiving socket")?;
-    socket.set_read_timeout(Some(SILENCE)).context("set a receive timeout")?;
+    let socket =
+        UdpSocket::bind((RECEIVER.ip, packet::LISTEN_PORT)).context("bind the receiving socket")?;
+    socket
+        .set_read_timeout(Some(SILENCE))
+        .context("set a receive timeout")?;
     let seen = bpf::runs(&net.classifiers);
     let dropped = net.drops()?;
 
@@ -65,8 +68,8 @@ fn receive(socket: &UdpSocket) -> Result<(Vec<usize>, bool)> {
 /// Sends frames out of the sending end, from its namespace.
 fn send(frames: &[Vec<u8>], net: &Net) -> Result<()> {
     net::enter(&net.sender_namespace)?;
-    let socket =
-        rustix::net::socket(AddressFamily::PACKET, SocketType::RAW, None).context("open a packet socket")?;
+    let socket = rustix::net::socket(AddressFamily::PACKET, SocketType::RAW, None)
+        .context("open a packet socket")?;
     bind_to(&socket, SENDER.name)?;
     for frame in frames {
         rustix::net::send(&socket, frame, SendFlags::empty()).context("send a frame")?;

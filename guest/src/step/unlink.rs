@@ -17,12 +17,20 @@ pub fn run(times: u32) -> Result<Outcome> {
         File::create(path(number)).with_context(|| format!("create `{}`", path(number)))?;
     }
     let pid = process::spawn("unlink", || {
-        (0..times).filter(|number| rustix::fs::unlink(path(*number)).is_err()).count().min(255) as i32
+        (0..times)
+            .filter(|number| rustix::fs::unlink(path(*number)).is_err())
+            .count()
+            .min(255) as i32
     })?;
     let code = process::exit_code(process::wait(pid)?);
     if code >= 128 {
         bail!("the child process was killed by signal {}", code - 128);
     }
-    let stayed = fs::read_dir(directory).with_context(|| format!("list `{directory}`"))?.count() as u32;
-    Ok(Outcome::Unlink { pid: pid.as_raw_nonzero().get(), unlinked: times - stayed })
+    let stayed = fs::read_dir(directory)
+        .with_context(|| format!("list `{directory}`"))?
+        .count() as u32;
+    Ok(Outcome::Unlink {
+        pid: pid.as_raw_nonzero().get(),
+        unlinked: times - stayed,
+    })
 }

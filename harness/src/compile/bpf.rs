@@ -11,10 +11,20 @@ use crate::tool::{self, Tool};
 const OLDEST: u32 = 14;
 
 /// Names under which distributions install clang, the preferred one first.
-const NAMES: &[&str] = &["clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang", "clang-14"];
+const NAMES: &[&str] = &[
+    "clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang", "clang-14",
+];
 
 /// The compiler's flags. The machine's own headers are those of `linux/bpf.h`.
-const FLAGS: &[&str] = &["-target", "bpf", "-g", "-O2", "-Wall", "-Werror", "-D__TARGET_ARCH_x86"];
+const FLAGS: &[&str] = &[
+    "-target",
+    "bpf",
+    "-g",
+    "-O2",
+    "-Wall",
+    "-Werror",
+    "-D__TARGET_ARCH_x86",
+];
 
 /// Compiles `bpf/NAME.bpf.c`.
 ///
@@ -37,7 +47,10 @@ pub fn build(cache: &Cache, name: &str) -> Result<PathBuf> {
         Tool::new(&clang)
             .args(FLAGS)
             .arg(format!("-I{}", sources.display()))
-            .arg(format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH))
+            .arg(format!(
+                "-I/usr/include/{}-linux-gnu",
+                std::env::consts::ARCH
+            ))
             .arg("-c")
             .arg(&source)
             .arg("-o")
@@ -80,17 +93,26 @@ pub fn clang(cache: &Cache) -> Result<PathBuf> {
 }
 
 fn version(cache: &Cache, clang: &Path) -> Result<u32> {
-    let file = clang.metadata().with_context(|| format!("look at `{}`", clang.display()))?;
+    let file = clang
+        .metadata()
+        .with_context(|| format!("look at `{}`", clang.display()))?;
     let memo = Key::new("clang")
         .text("path", &clang.display().to_string())
-        .text("file", &format!("{:?} {}", file.modified().ok(), file.len()))
+        .text(
+            "file",
+            &format!("{:?} {}", file.modified().ok(), file.len()),
+        )
         .finish();
     let memo = format!("clang-{memo}");
     if let Some(version) = cache.recall(&memo).and_then(|(text, _)| text.parse().ok()) {
         return Ok(version);
     }
     let said = Tool::new(clang).arg("-dumpversion").output()?;
-    let version = said.split('.').next().and_then(|major| major.trim().parse().ok()).unwrap_or(0);
+    let version = said
+        .split('.')
+        .next()
+        .and_then(|major| major.trim().parse().ok())
+        .unwrap_or(0);
     cache.remember(&memo, &version.to_string())?;
     Ok(version)
 }

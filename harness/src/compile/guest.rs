@@ -1,7 +1,8 @@
 //! The guest program, built by cargo as one static file.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -10,6 +11,10 @@ use crate::progress::Progress;
 use crate::tool::Tool;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Static libraries that the guest program is linked with. Newer versions of
+/// libelf need zstd.
+const LIBRARIES: &[&str] = &["libelf.a", "libz.a", "libzstd.a"];
 
 /// Builds the guest program. A change of the Rust toolchain alone does not
 /// rebuild it: the sources and the locked dependencies say what it does.
@@ -21,6 +26,7 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
     let key = Key::new("guest")
         .tree("source", &repository.join("guest"))?
         .file("lock", &repository.join("Cargo.lock"))?
+        .text("libraries", &LIBRARIES.join(" "))
         .file("profile", &repository.join("Cargo.toml"))?
         .finish();
     let entry = cache.get_or_make("guest", &key, "the guest program", |directory| {
@@ -28,11 +34,13 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
         // A target directory of its own, so that it never waits for a lock
         // that the cargo which runs kassay may hold.
         let target = cache.root().join("guest-target");
+        let libraries = directory.join("libraries");
+        link_libraries(&libraries)?;
         Tool::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--package", "kassay-guest", "--bin", "kassay-guest"])
             .args(["--locked", "--profile", "guest", "--target", TARGET, "--target-dir"])
             .arg(&target)
-            .env("RUSTFLAGS", format!("-C target-feature=+crt-static -L native={}", library_directory()))
+            .env("RUSTFLAGS", format!("-C target-feature=+crt-static -L native={}", libraries.display()))
             .cwd(&repository)
             .run_logged(&directory.join("build.log"), |_| progress.inc(1))
             .context("build the guest program; `cargo kassay setup` installs the libraries that it needs")?;
@@ -44,7 +52,18 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
     Ok(entry.join("init"))
 }
 
-/// Where Debian and its like keep static libraries.
-fn library_directory() -> String {
-    format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH)
+/// Makes a directory of the static libraries that the guest program is linked
+/// with. The distribution's own directory will not do: a libbpf there would be
+/// taken instead of the one that libbpf-rs brings.
+fn link_libraries(directory: &Path) -> Result<()> {
+    let theirs = PathBuf::from(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH));
+    fs::create_dir_all(directory)
+        .with_context(|| format!("make directory `{}`", directory.display()))?;
+    for name in LIBRARIES {
+        let (library, link) = (theirs.join(name), directory.join(name));
+        if library.exists() {
+            symlink(&library, &link).with_context(|| format!("link `{}`", link.display()))?;
+        }
+    }
+    Ok(())
 }

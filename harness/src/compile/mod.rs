@@ -37,5 +37,9 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         .iter()
         .map(|name| Ok((name.clone(), bpf::build(cache, name)?)))
         .collect::<Result<_>>()?;
-    Ok(Artifacts { initramfs, modules, objects })
+    Ok(Artifacts {
+        initramfs,
+        modules,
+        objects,
+    })
 }

@@ -50,7 +50,11 @@ pub fn build(cache: &Cache, kernel: &Kernel, name: &str) -> Result<Module> {
     })?;
     let file = entry.join(name).join(format!("{name}.ko"));
     let kfuncs = kfuncs(&file)?;
-    Ok(Module { name: name.to_owned(), file, kfuncs })
+    Ok(Module {
+        name: name.to_owned(),
+        file,
+        kfuncs,
+    })
 }
 
 fn make(kernel: &Kernel, directory: &Path, what: &str, log: &Path) -> Result<()> {
@@ -88,7 +92,11 @@ fn give_btf(kernel: &Kernel) -> Result<()> {
         return Ok(());
     }
     std::os::unix::fs::symlink(&kernel.btf, &wanted).with_context(|| {
-        format!("give the build tree its BTF: link `{}` to `{}`", wanted.display(), kernel.btf.display())
+        format!(
+            "give the build tree its BTF: link `{}` to `{}`",
+            wanted.display(),
+            kernel.btf.display()
+        )
     })
 }
 
@@ -98,11 +106,18 @@ fn kfuncs(module: &Path) -> Result<Vec<String>> {
     let read = || -> Result<Vec<String>> {
         let data = fs::read(module)?;
         let file = object::File::parse(&*data)?;
-        let Some(section) = file.section_by_name(".BTF_ids") else { return Ok(Vec::new()) };
+        let Some(section) = file.section_by_name(".BTF_ids") else {
+            return Ok(Vec::new());
+        };
         let mut found: Vec<(u64, String)> = file
             .symbols()
             .filter(|symbol| symbol.section_index() == Some(section.index()))
-            .filter_map(|symbol| Some((symbol.address(), kfunc_name(symbol.name().ok()?)?.to_owned())))
+            .filter_map(|symbol| {
+                Some((
+                    symbol.address(),
+                    kfunc_name(symbol.name().ok()?)?.to_owned(),
+                ))
+            })
             .collect();
         found.sort();
         found.dedup();
@@ -113,7 +128,10 @@ fn kfuncs(module: &Path) -> Result<Vec<String>> {
 
 fn kfunc_name(symbol: &str) -> Option<&str> {
     let (name, number) = symbol.strip_prefix("__BTF_ID__func__")?.rsplit_once("__")?;
-    number.chars().all(|digit| digit.is_ascii_digit()).then_some(name)
+    number
+        .chars()
+        .all(|digit| digit.is_ascii_digit())
+        .then_some(name)
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {
@@ -136,8 +154,14 @@ mod tests {
 
     #[test]
     fn a_kfunc_is_named_by_its_symbol() {
-        assert_eq!(kfunc_name("__BTF_ID__func__bpf_strstr__12"), Some("bpf_strstr"));
-        assert_eq!(kfunc_name("__BTF_ID__func__two__parts__3"), Some("two__parts"));
+        assert_eq!(
+            kfunc_name("__BTF_ID__func__bpf_strstr__12"),
+            Some("bpf_strstr")
+        );
+        assert_eq!(
+            kfunc_name("__BTF_ID__func__two__parts__3"),
+            Some("two__parts")
+        );
         assert_eq!(kfunc_name("__BTF_ID__set8__kfunc_set"), None);
     }
 }

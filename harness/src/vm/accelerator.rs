@@ -70,7 +70,10 @@ pub fn choose(wish: Wish, probe: impl FnOnce() -> Probe) -> Result<(Accelerator,
         return Ok((Accelerator::Tcg, "asked for".to_owned()));
     }
     match (probe().verdict(), wish) {
-        (Ok(()), _) => Ok((Accelerator::Kvm, "/dev/kvm opens and makes a virtual machine".to_owned())),
+        (Ok(()), _) => Ok((
+            Accelerator::Kvm,
+            "/dev/kvm opens and makes a virtual machine".to_owned(),
+        )),
         (Err(why), Wish::Kvm) => bail!("use KVM: {why}; `--accel tcg` runs without it"),
         (Err(why), _) => Ok((Accelerator::Tcg, why)),
     }
@@ -93,15 +96,23 @@ impl Probe {
 
     /// The first thing that does not hold.
     pub fn verdict(self) -> Result<(), String> {
-        self.device.map_err(|why| format!("/dev/kvm does not open: {why}"))?;
+        self.device
+            .map_err(|why| format!("/dev/kvm does not open: {why}"))?;
         self.flag?;
-        self.machine.map_err(|why| format!("/dev/kvm makes no virtual machine: {why}"))
+        self.machine
+            .map_err(|why| format!("/dev/kvm makes no virtual machine: {why}"))
     }
 }
 
 fn cpu_flag(cpuinfo: &str) -> Result<(), String> {
-    let flags = cpuinfo.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default();
-    if flags.split_whitespace().any(|flag| flag == "svm" || flag == "vmx") {
+    let flags = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("flags"))
+        .unwrap_or_default();
+    if flags
+        .split_whitespace()
+        .any(|flag| flag == "svm" || flag == "vmx")
+    {
         return Ok(());
     }
     Err("/dev/kvm exists, but the CPU has neither svm nor vmx".to_owned())
@@ -131,11 +142,17 @@ mod tests {
     use super::*;
 
     fn working() -> Probe {
-        Probe { device: Ok(()), flag: Ok(()), machine: Ok(()) }
+        Probe {
+            device: Ok(()),
+            flag: Ok(()),
+            machine: Ok(()),
+        }
     }
 
     fn chosen(wish: Wish, probe: Probe) -> Option<Accelerator> {
-        choose(wish, || probe).ok().map(|(accelerator, _)| accelerator)
+        choose(wish, || probe)
+            .ok()
+            .map(|(accelerator, _)| accelerator)
     }
 
     #[test]
@@ -147,20 +164,40 @@ mod tests {
     #[test]
     fn a_device_without_hardware_is_seen_through() {
         let flag = cpu_flag("processor : 0\nflags\t\t: fpu vme sse2\n");
-        assert_eq!(chosen(Wish::Auto, Probe { flag, ..working() }), Some(Accelerator::Tcg));
+        assert_eq!(
+            chosen(Wish::Auto, Probe { flag, ..working() }),
+            Some(Accelerator::Tcg)
+        );
     }
 
     #[test]
     fn a_device_that_makes_no_machine_is_seen_through() {
         let machine = Err("Device or resource busy".to_owned());
-        assert_eq!(chosen(Wish::Auto, Probe { machine, ..working() }), Some(Accelerator::Tcg));
+        assert_eq!(
+            chosen(
+                Wish::Auto,
+                Probe {
+                    machine,
+                    ..working()
+                }
+            ),
+            Some(Accelerator::Tcg)
+        );
     }
 
     #[test]
     fn kvm_that_was_asked_for_is_never_replaced() {
         let device = Err("Permission denied".to_owned());
-        let error = choose(Wish::Kvm, || Probe { device, ..working() }).unwrap_err().to_string();
-        assert!(error.contains("Permission denied") && error.contains("--accel tcg"), "{error}");
+        let error = choose(Wish::Kvm, || Probe {
+            device,
+            ..working()
+        })
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("Permission denied") && error.contains("--accel tcg"),
+            "{error}"
+        );
     }
 
     #[test]

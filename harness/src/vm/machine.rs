@@ -27,6 +27,10 @@ impl Machine {
     /// by [`prepare`].
     pub(super) fn config(&self, directory: &Path) -> Config {
         let mut extra_args: Vec<String> = vec![
+            // No keyboard and no mouse, whose probing takes a while and ends
+            // when it likes.
+            "-machine".to_owned(),
+            "pc,i8042=off".to_owned(),
             "-initrd".to_owned(),
             self.initramfs.display().to_string(),
             // Relative to the run's directory: the path of a socket has at
@@ -34,7 +38,12 @@ impl Machine {
             "-qmp".to_owned(),
             "unix:qmp.sock,server=on,wait=off".to_owned(),
         ];
-        extra_args.extend(self.accelerator.arguments().iter().map(|argument| (*argument).to_owned()));
+        extra_args.extend(
+            self.accelerator
+                .arguments()
+                .iter()
+                .map(|argument| (*argument).to_owned()),
+        );
         Config {
             target: vec![Target {
                 name: "kassay".to_owned(),
@@ -71,8 +80,12 @@ pub fn prepare(directory: &Path) -> Result<()> {
     // under the host's name for temporary files.
     let temporary = std::env::temp_dir();
     let temporary = temporary.strip_prefix("/").unwrap_or(&temporary);
-    for path in [directory.join("share"), directory.join("root").join(temporary)] {
-        fs::create_dir_all(&path).with_context(|| format!("make directory `{}`", path.display()))?;
+    for path in [
+        directory.join("share"),
+        directory.join("root").join(temporary),
+    ] {
+        fs::create_dir_all(&path)
+            .with_context(|| format!("make directory `{}`", path.display()))?;
     }
     Ok(())
 }

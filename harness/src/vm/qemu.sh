@@ -2,8 +2,9 @@
 # vmtest starts this in QEMU's place, through a link in the run's directory.
 # It keeps what vmtest does not: the process id, the exact command line and
 # every byte of the console; and it has QEMU die with the thread that started it.
-case $1 in --help) exit 0 ;; esac
 cd "${0%/*}" || exit
+# vmtest first asks whether there is a QEMU, and never waits for the answer.
+case $1 in --help) echo $$ >asked; exit 0 ;; esac
 echo $$ >pid
 printf '%s\0' qemu-system-x86_64 "$@" >command
 exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr

@@ -21,9 +21,15 @@ impl Qmp {
     pub fn connect(socket: &Path, patience: Option<Duration>) -> Result<Qmp> {
         let stream = UnixStream::connect(socket)
             .with_context(|| format!("connect to QEMU at `{}`", socket.display()))?;
-        stream.set_read_timeout(patience).context("set QMP's read timeout")?;
-        let mut qmp = Qmp { reader: BufReader::new(stream), events: Vec::new() };
-        qmp.message()?.context("QEMU closed QMP before its greeting")?;
+        stream
+            .set_read_timeout(patience)
+            .context("set QMP's read timeout")?;
+        let mut qmp = Qmp {
+            reader: BufReader::new(stream),
+            events: Vec::new(),
+        };
+        qmp.message()?
+            .context("QEMU closed QMP before its greeting")?;
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
     }
@@ -31,12 +37,17 @@ impl Qmp {
     /// Executes a command and returns its result.
     pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let call = json!({ "execute": command, "arguments": arguments });
-        writeln!(self.reader.get_mut(), "{call}").with_context(|| format!("send QMP `{command}`"))?;
+        writeln!(self.reader.get_mut(), "{call}")
+            .with_context(|| format!("send QMP `{command}`"))?;
         loop {
-            let mut answer =
-                self.message()?.with_context(|| format!("QEMU closed QMP before it answered `{command}`"))?;
+            let mut answer = self
+                .message()?
+                .with_context(|| format!("QEMU closed QMP before it answered `{command}`"))?;
             if let Some(error) = answer.get("error") {
-                bail!("QMP `{command}`: {}", error["desc"].as_str().unwrap_or("no description"));
+                bail!(
+                    "QMP `{command}`: {}",
+                    error["desc"].as_str().unwrap_or("no description")
+                );
             }
             match answer.get_mut("return") {
                 Some(value) => return Ok(value.take()),
@@ -58,6 +69,8 @@ impl Qmp {
         if self.reader.read_line(&mut line).context("read QMP")? == 0 {
             return Ok(None);
         }
-        serde_json::from_str(&line).map(Some).map_err(|error| anyhow!("parse QMP: {error}"))
+        serde_json::from_str(&line)
+            .map(Some)
+            .map_err(|error| anyhow!("parse QMP: {error}"))
     }
 }

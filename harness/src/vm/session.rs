@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid,
+};
 use serde_json::json;
 use vmtest::Vmtest;
 use vmtest::output::Output;
@@ -39,7 +41,8 @@ impl Run {
     /// Makes the directory in the cache, with QEMU's stand-in in it.
     pub fn new(cache: &Cache) -> Result<Run> {
         let parent = cache.root().join("run");
-        fs::create_dir_all(&parent).with_context(|| format!("make directory `{}`", parent.display()))?;
+        fs::create_dir_all(&parent)
+            .with_context(|| format!("make directory `{}`", parent.display()))?;
         let directory = tempfile::Builder::new()
             .prefix("vm-")
             .tempdir_in(&parent)
@@ -79,8 +82,11 @@ impl Run {
         over.store(true, Ordering::Relaxed);
         evidence.shutdown = monitor.join().unwrap_or_default();
         if joined.is_err() {
-            evidence.trouble.get_or_insert_with(|| "vmtest panicked".to_owned());
+            evidence
+                .trouble
+                .get_or_insert_with(|| "vmtest panicked".to_owned());
         }
+        self.reap();
         self.collect(&mut evidence);
         evidence.duration = started.elapsed();
         interrupt::check()?;
@@ -132,15 +138,30 @@ impl Run {
     /// stand-in wrote down; a process that has ended in between is told apart
     /// by its command line.
     fn kill(&self) {
-        let pid = fs::read_to_string(self.path().join("pid")).ok();
-        let pid = pid.and_then(|text| text.trim().parse().ok()).and_then(Pid::from_raw);
-        let Some(pid) = pid else { return };
-        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
-        let command = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+        let Some(pid) = self.pid("pid") else { return };
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+            return;
+        };
+        let command =
+            fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
         let share = self.share().display().to_string();
         if String::from_utf8_lossy(&command).contains(&share) {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
+    }
+
+    /// Waits for the process in which vmtest looked for QEMU, which it leaves
+    /// as a zombie.
+    fn reap(&self) {
+        if let Some(pid) = self.pid("asked") {
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+
+    /// A process id that the stand-in wrote down.
+    fn pid(&self, name: &str) -> Option<Pid> {
+        let text = fs::read_to_string(self.path().join(name)).ok()?;
+        Pid::from_raw(text.trim().parse().ok()?)
     }
 
     fn collect(&self, evidence: &mut Evidence) {
@@ -155,7 +176,9 @@ impl Run {
 
 /// Writes the stand-in where it is not yet, whole or not at all.
 fn stand_in(cache: &Cache) -> Result<PathBuf> {
-    let key = crate::cache::Key::new("stand-in").text("script", STAND_IN).finish();
+    let key = crate::cache::Key::new("stand-in")
+        .text("script", STAND_IN)
+        .finish();
     let entry = cache.get_or_make("qemu", &key, "QEMU's stand-in", |directory| {
         let path = directory.join("qemu");
         fs::write(&path, STAND_IN)
@@ -180,7 +203,10 @@ fn watch(socket: &Path, over: &AtomicBool) -> Option<Shutdown> {
         if event["event"] == "SHUTDOWN" {
             shutdown = Some(Shutdown {
                 guest: event["data"]["guest"].as_bool().unwrap_or(true),
-                reason: event["data"]["reason"].as_str().unwrap_or_default().to_owned(),
+                reason: event["data"]["reason"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
             });
         }
     }

@@ -1,0 +1,58 @@
+//! `kassay doctor`: what is here, what is missing, and which accelerator.
+
+use anyhow::Result;
+
+use super::print;
+use crate::cache::Cache;
+use crate::report::UNJUDGED;
+use crate::vm::accelerator::{self, Probe, Wish};
+use crate::{compile, kernel, tool};
+
+/// The host's programs, and what each is for.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("qemu-system-x86_64", "runs the virtual machines"),
+    ("setpriv", "has QEMU end with kassay"),
+    ("make", "builds modules and kernels"),
+    ("gcc", "builds modules and kernels"),
+    ("pahole", "makes BTF"),
+    ("flex", "builds kernels"),
+    ("bison", "builds kernels"),
+    ("bc", "builds kernels"),
+    ("lz4", "packs kernels"),
+    ("dpkg-deb", "unpacks the distribution's kernels"),
+    ("apt-get", "downloads the distribution's kernels"),
+];
+
+/// Prints what was found; the exit code is 0 when nothing is missing.
+pub fn run() -> Result<u8> {
+    let mut missing = 0;
+    let mut say = |name: &str, found: Result<String, String>| {
+        missing += u32::from(found.is_err());
+        let (mark, text) = match found {
+            Ok(text) => ("ok     ", text),
+            Err(text) => ("MISSING", text),
+        };
+        print(&format!("{mark} {name:<20} {text}"))
+    };
+    let cache = Cache::open();
+    for (name, purpose) in PROGRAMS {
+        let found = tool::find(name).map(|path| path.display().to_string());
+        say(
+            name,
+            found.ok_or_else(|| format!("{purpose}; `cargo kassay setup` installs it")),
+        )?;
+    }
+    if let Ok(cache) = &cache {
+        let clang = compile::bpf::clang(cache).map(|path| path.display().to_string());
+        say("clang", clang.map_err(|error| format!("{error:#}")))?;
+    }
+    say(
+        "apt's lists",
+        kernel::apt_unusable().map_or(Ok("there".to_owned()), |why| Err(why.to_owned())),
+    )?;
+    let place = cache.map(|cache| cache.root().display().to_string());
+    say("cache", place.map_err(|error| format!("{error:#}")))?;
+    let (accelerator, why) = accelerator::choose(Wish::Auto, Probe::here)?;
+    say("accelerator", Ok(format!("{accelerator}: {why}")))?;
+    Ok(if missing == 0 { 0 } else { UNJUDGED })
+}

@@ -1,0 +1,57 @@
+//! `kassay list`: kernels and scenarios.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::print;
+use super::run::scenarios;
+use crate::cache::Cache;
+use crate::kernel::{self, Availability, Catalog};
+use crate::report::Format;
+
+/// The arguments of `kassay list`.
+#[derive(Args)]
+pub struct ListArgs {
+    /// How the list is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints the catalog's kernels and the repository's scenarios.
+pub fn run(args: &ListArgs) -> Result<()> {
+    let (cache, catalog) = (Cache::open()?, Catalog::load()?);
+    let kernels = catalog
+        .names()
+        .map(|name| Ok((name, kernel::availability(&cache, &catalog, name)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let scenarios = scenarios(&[])?;
+    if args.format == Format::Json {
+        for (name, availability) in kernels {
+            let (state, why) = state(&availability);
+            print(&json!({ "kernel": name, "state": state, "why": why }).to_string())?;
+        }
+        for scenario in scenarios {
+            print(&json!({ "scenario": scenario.name, "about": scenario.about }).to_string())?;
+        }
+        return Ok(());
+    }
+    print("kernels")?;
+    for (name, availability) in kernels {
+        let (state, why) = state(&availability);
+        print(format!("  {name:<14} {state} {why}").trim_end())?;
+    }
+    print("scenarios")?;
+    for scenario in scenarios {
+        print(&format!("  {:<14} {}", scenario.name, scenario.about))?;
+    }
+    Ok(())
+}
+
+fn state(availability: &Availability) -> (&'static str, String) {
+    match availability {
+        Availability::Ready => ("ready", String::new()),
+        Availability::Obtainable => ("obtainable", String::new()),
+        Availability::Unobtainable(why) => ("not obtainable:", why.clone()),
+    }
+}

@@ -1,0 +1,91 @@
+//! The command line: one thin file a subcommand.
+
+pub mod doctor;
+pub mod kernel;
+pub mod list;
+pub mod run;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::interrupt::{self, Interrupted};
+use crate::report::UNJUDGED;
+
+/// Tests kernel modules and BPF programs on real kernels.
+#[derive(Parser)]
+#[command(name = "kassay", version, about, after_help = ENVIRONMENT)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  KASSAY_CACHE    where kernels and everything built is kept [default: $XDG_CACHE_HOME/kassay]
+  KASSAY_KERNELS  kernels for `run` and for `cargo test --test vm`, with commas between them
+
+Exit codes:
+  0    something passed, and nothing else happened but skips
+  1    at least one regression
+  2    wrong usage
+  125  no regression, but something could not be judged, or nothing was
+  130  interrupted";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run scenarios on kernels
+    Run(run::RunArgs),
+    /// Show kernels, and whether each can be had, and scenarios
+    List(list::ListArgs),
+    /// Download, build or remove kernels
+    Kernel(kernel::KernelArgs),
+    /// Show what is here, what is missing, and which accelerator is used
+    Doctor,
+}
+
+/// Parses the command line, does what it says and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = interrupt::install().and_then(|()| match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::List(args) => list::run(args).map(|()| 0),
+        Command::Kernel(args) => kernel::run(args).map(|()| 0),
+        Command::Doctor => doctor::run(),
+    });
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => report(&error),
+    }
+}
+
+fn report(error: &anyhow::Error) -> ExitCode {
+    if interrupt::requested() || error.is::<Interrupted>() {
+        eprintln!("kassay: interrupted");
+        return ExitCode::from(interrupt::EXIT_CODE as u8);
+    }
+    eprintln!("kassay: {error:#}");
+    ExitCode::from(if error.is::<Usage>() { 2 } else { UNJUDGED })
+}
+
+/// An error of the command line's user rather than of the machine.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Writes a line to stdout. A reader that has gone away is no error.
+pub fn print(line: &str) -> Result<()> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
+}

@@ -1,0 +1,76 @@
+//! Results, as a person or a program reads them. Everything here goes to stdout.
+
+pub mod json;
+pub mod pretty;
+
+use crate::run::Outcome;
+use crate::verdict::Verdict;
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Exit code: at least one regression.
+pub const REGRESSION: u8 = 1;
+/// Exit code: no regression, but something could not be judged, or nothing
+/// was; `git bisect run` takes it as "skip this commit".
+pub const UNJUDGED: u8 = 125;
+
+/// The exit code that these outcomes come to.
+pub fn exit_code(outcomes: &[Outcome]) -> u8 {
+    let any = |holds: fn(Verdict) -> bool| outcomes.iter().any(|outcome| holds(outcome.verdict));
+    if any(Verdict::is_regression) {
+        return REGRESSION;
+    }
+    let unjudged = any(|verdict| matches!(verdict, Verdict::Infra | Verdict::Lost));
+    if unjudged || !any(|verdict| verdict == Verdict::Pass) {
+        UNJUDGED
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(verdicts: &[Verdict]) -> u8 {
+        let outcome = |verdict: &Verdict| Outcome {
+            kernel: "distro".to_owned(),
+            release: String::new(),
+            scenario: "case".to_owned(),
+            verdict: *verdict,
+            title: String::new(),
+            reason: String::new(),
+            duration: std::time::Duration::ZERO,
+            artifacts: None,
+            transcript: None,
+            is_comparison: false,
+        };
+        exit_code(&verdicts.iter().map(outcome).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_regression_outweighs_everything() {
+        assert_eq!(code(&[Verdict::Pass, Verdict::Infra, Verdict::Mismatch]), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_judged_is_no_pass() {
+        assert_eq!(code(&[Verdict::Pass, Verdict::Infra]), 125);
+        assert_eq!(code(&[Verdict::Pass, Verdict::Lost]), 125);
+        assert_eq!(code(&[Verdict::Skipped, Verdict::Skipped]), 125);
+        assert_eq!(code(&[]), 125);
+    }
+
+    #[test]
+    fn a_pass_with_skips_is_a_pass() {
+        assert_eq!(code(&[Verdict::Pass, Verdict::Skipped]), 0);
+    }
+}

@@ -1,0 +1,58 @@
+//! Lines for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::run::{Outcome, Setting};
+use crate::verdict::Verdict;
+
+/// What one case came to: one line, and below it what there is to say of a
+/// verdict that is not a pass.
+pub fn case(setting: &Setting, outcome: &Outcome) -> String {
+    let mut text = format!(
+        "{:<9} {}::{}",
+        outcome.verdict, outcome.kernel, outcome.scenario
+    );
+    if !outcome.duration.is_zero() {
+        let _ = write!(
+            text,
+            " ({:.2} s, {})",
+            outcome.duration.as_secs_f64(),
+            setting.accelerator
+        );
+    }
+    if outcome.verdict == Verdict::Pass {
+        return text;
+    }
+    let _ = write!(text, ": {}", outcome.title);
+    if outcome.reason != outcome.title {
+        for line in outcome.reason.lines() {
+            let _ = write!(text, "\n    {line}");
+        }
+    }
+    if let Some(artifacts) = &outcome.artifacts {
+        let _ = write!(
+            text,
+            "\n    everything of this run: {}",
+            artifacts.display()
+        );
+    }
+    text
+}
+
+/// The last line: how many cases came to which verdict.
+pub fn summary(outcomes: &[Outcome]) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for outcome in outcomes {
+        *counts.entry(outcome.verdict.to_string()).or_default() += 1;
+    }
+    let passed = counts.remove("pass").unwrap_or(0);
+    let others = counts
+        .iter()
+        .map(|(verdict, count)| format!(", {count} {verdict}"));
+    format!(
+        "{passed} of {} passed{}",
+        outcomes.len(),
+        others.collect::<String>()
+    )
+}

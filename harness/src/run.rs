@@ -1,0 +1,287 @@
+//! The whole way of one case, a scenario on a kernel: build, run, judge,
+//! compare, and keep what is needed to understand a failure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use kassay_guest::Plan;
+
+use crate::cache::Cache;
+use crate::compile::{self, Artifacts};
+use crate::kernel::Kernel;
+use crate::scenario::Scenario;
+use crate::snapshot::{Comparison, Snapshot};
+use crate::verdict::{self, Case, Fault, Verdict};
+use crate::vm::{Accelerator, Evidence, Machine, Run};
+use crate::{btf, interrupt};
+
+/// How to run, for every case alike.
+pub struct Setting {
+    /// Where everything that is built is kept.
+    pub cache: Cache,
+    /// What executes the guest's instructions.
+    pub accelerator: Accelerator,
+    /// How long a virtual machine may take, from its start to its end.
+    pub timeout: Duration,
+}
+
+/// What one case came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The kernel's name, as asked for.
+    pub kernel: String,
+    /// The kernel's release, when it was obtained.
+    pub release: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict's stable name; empty for a pass.
+    pub title: String,
+    /// What was seen, at any length.
+    pub reason: String,
+    /// From the start of QEMU to its end.
+    pub duration: Duration,
+    /// Where the failure's artifacts are.
+    pub artifacts: Option<PathBuf>,
+    /// The transcript, when the facts were complete, and where it belongs.
+    pub transcript: Option<(Snapshot, String)>,
+    /// Whether nothing is wrong but that the transcript is not the reviewed one.
+    pub is_comparison: bool,
+}
+
+impl Outcome {
+    /// The outcome of a case that never came to a virtual machine.
+    pub fn without_machine(
+        kernel: &str,
+        scenario: &Scenario,
+        verdict: Verdict,
+        reason: String,
+    ) -> Outcome {
+        let title = reason.lines().next().unwrap_or_default().to_owned();
+        Outcome {
+            kernel: kernel.to_owned(),
+            release: String::new(),
+            scenario: scenario.name.clone(),
+            verdict,
+            title,
+            reason,
+            duration: Duration::ZERO,
+            artifacts: None,
+            transcript: None,
+            is_comparison: false,
+        }
+    }
+}
+
+/// Runs a scenario on a kernel. Whatever goes wrong is an outcome.
+///
+/// # Errors
+/// Only an interruption by the user.
+pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
+    let outcome = match lacks(kernel, scenario) {
+        Ok(None) => attempt(setting, kernel, scenario),
+        Ok(Some(reason)) => Ok(Outcome::without_machine(
+            &kernel.name,
+            scenario,
+            Verdict::Skipped,
+            reason,
+        )),
+        Err(error) => Err(error),
+    };
+    interrupt::check()?;
+    let mut outcome = outcome.unwrap_or_else(|error| {
+        Outcome::without_machine(&kernel.name, scenario, Verdict::Infra, format!("{error:#}"))
+    });
+    outcome.release.clone_from(&kernel.release);
+    Ok(outcome)
+}
+
+/// What the scenario requires and the kernel lacks.
+fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
+    let (major, minor, _) = kernel.version();
+    if let Some(bound) = &scenario.requires.kernel
+        && !bound.holds((major, minor))
+    {
+        return Ok(Some(format!(
+            "needs a kernel {bound}, and this is {}",
+            kernel.release
+        )));
+    }
+    for option in &scenario.requires.config {
+        if !kernel.config_has(option)? {
+            return Ok(Some(format!(
+                "needs CONFIG_{option}, which {} is built without",
+                kernel.release
+            )));
+        }
+    }
+    Ok(None)
+}
+
+fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
+    let artifacts = compile::build(&setting.cache, kernel, scenario)?;
+    let base_strings = btf::base_strings(&kernel.btf)?;
+    let run = Run::new(&setting.cache)?;
+    fill_share(&run.share(), scenario, &artifacts)?;
+    let machine = Machine {
+        image: kernel.image.clone(),
+        initramfs: artifacts.initramfs.clone(),
+        accelerator: setting.accelerator,
+    };
+    let evidence = run.go(&machine, setting.timeout)?;
+    let case = Case {
+        scenario,
+        modules: &artifacts.modules,
+        base_strings,
+    };
+    let (judged, transcript) = verdict::judge(&case, &evidence);
+    let snapshot = Snapshot::of(scenario, kernel);
+    let is_comparison = judged.is_ok();
+    let fault = match (judged, &transcript) {
+        (Err(fault), _) => Some(fault),
+        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript)?,
+        (Ok(()), None) => unreachable!("a run without a fault has a transcript"),
+    };
+    let mut outcome =
+        Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
+    outcome.duration = evidence.duration;
+    if let Some(fault) = fault {
+        outcome.verdict = fault.verdict;
+        outcome.reason = explain(&fault, &evidence);
+        outcome.title = fault.title;
+        let transcript = transcript.as_deref().unwrap_or_default();
+        outcome.artifacts = Some(keep(kernel, scenario, &run, &outcome.reason, transcript)?);
+    }
+    outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
+    outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
+    Ok(outcome)
+}
+
+/// Lays out what the guest reads: the plan, the modules and the objects.
+fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> Result<()> {
+    let copy = |from: &Path, directory: &str, name: String| {
+        let directory = share.join(directory);
+        fs::create_dir_all(&directory)
+            .and_then(|()| fs::copy(from, directory.join(&name)))
+            .with_context(|| format!("copy `{}` into the share", from.display()))
+    };
+    for module in &artifacts.modules {
+        copy(&module.file, "modules", format!("{}.ko", module.name))?;
+    }
+    for (name, object) in &artifacts.objects {
+        copy(object, "bpf", format!("{name}.bpf.o"))?;
+    }
+    let plan = Plan {
+        modules: scenario.modules.clone(),
+        objects: scenario.bpf.clone(),
+        steps: scenario.steps.clone(),
+        clock_ns: SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)?
+            .as_nanos() as u64,
+        entropy: entropy()?,
+    };
+    fs::write(share.join("plan.json"), serde_json::to_vec(&plan)?).context("write the plan")
+}
+
+fn entropy() -> Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = vec![0; 64];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .context("read `/dev/urandom`")?;
+    Ok(bytes)
+}
+
+fn mismatch(snapshot: &Snapshot, transcript: &str) -> Result<Option<Fault>> {
+    let (title, reason) = match snapshot.compare(transcript)? {
+        Comparison::Same => return Ok(None),
+        Comparison::Differs(diff) => ("the transcript differs from the snapshot", diff),
+        Comparison::Missing => {
+            let how = "there is no snapshot yet; `cargo kassay run --accept` makes this one, or \
+                       `cargo test --test vm` and `cargo insta review`";
+            ("there is no snapshot", format!("{transcript}\n{how}"))
+        }
+    };
+    Ok(Some(Fault {
+        verdict: Verdict::Mismatch,
+        title: title.to_owned(),
+        reason,
+    }))
+}
+
+/// The reason of a fault, with the verifier's log where a program was refused.
+fn explain(fault: &Fault, evidence: &Evidence) -> String {
+    let mut reason = fault.reason.clone();
+    for log in verifier_logs(evidence) {
+        reason.push_str("\n\nlibbpf and the verifier say:\n");
+        reason.push_str(log.trim_end());
+    }
+    reason
+}
+
+/// What libbpf and the verifier said of programs that were refused.
+fn verifier_logs(evidence: &Evidence) -> Vec<String> {
+    evidence
+        .port
+        .iter()
+        .filter_map(
+            |line| match serde_json::from_str::<kassay_guest::Line>(line).ok()?.fact {
+                kassay_guest::Fact::Loaded {
+                    error: Some(error),
+                    log,
+                    ..
+                } => Some(format!("{log}\n{error}")),
+                _ => None,
+            },
+        )
+        .collect()
+}
+
+/// Keeps what is needed to understand a failure, in a folder that the next run
+/// of the same case replaces.
+fn keep(
+    kernel: &Kernel,
+    scenario: &Scenario,
+    run: &Run,
+    reason: &str,
+    transcript: &str,
+) -> Result<PathBuf> {
+    let kernel: String = kernel
+        .name
+        .chars()
+        .map(|letter| if letter == '/' { '_' } else { letter })
+        .collect();
+    let folder = target().join("kassay").join(kernel).join(&scenario.name);
+    let _ = fs::remove_dir_all(&folder);
+    let keep = || -> std::io::Result<()> {
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("reason"), reason)?;
+        fs::write(folder.join("transcript"), transcript)?;
+        for name in [
+            "console",
+            "stderr",
+            "command",
+            "share/plan.json",
+            "share/facts.jsonl",
+        ] {
+            let from = run.path().join(name);
+            if from.exists() {
+                fs::copy(&from, folder.join(from.file_name().unwrap_or_default()))?;
+            }
+        }
+        // NUL between arguments is for programs; a person gets a line each.
+        let command = fs::read_to_string(folder.join("command")).unwrap_or_default();
+        fs::write(folder.join("command"), command.replace('\0', "\n"))
+    };
+    keep().with_context(|| format!("keep the failure's artifacts in `{}`", folder.display()))?;
+    Ok(folder)
+}
+
+/// Cargo's target directory, for what failures leave.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| crate::repository().join("target"), PathBuf::from)
+}

@@ -1,0 +1,145 @@
+//! Reviewed transcripts, in insta's files: one for all kernels, and where a
+//! kernel truly differs one of its own beside it, `NAME@KERNEL.snap`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use similar::{ChangeTag, TextDiff};
+
+use crate::kernel::Kernel;
+use crate::scenario::Scenario;
+
+/// How a transcript compares with what was reviewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// It is the same.
+    Same,
+    /// It differs; the lines of a unified diff, from reviewed to seen.
+    Differs(String),
+    /// Nothing was reviewed yet.
+    Missing,
+}
+
+/// The snapshot of a scenario on a kernel.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Its name, as insta knows it.
+    pub name: String,
+    /// The directory that it lies in.
+    pub directory: PathBuf,
+}
+
+impl Snapshot {
+    /// The kernel's own snapshot where there is one, by the kernel's name or by
+    /// its version (`6.1`), else the common one.
+    pub fn of(scenario: &Scenario, kernel: &Kernel) -> Snapshot {
+        let directory = scenario.snapshots();
+        let (major, minor, _) = kernel.version();
+        let own = [kernel.name.clone(), format!("{major}.{minor}")];
+        let name = own
+            .iter()
+            .map(|kernel| format!("{}@{kernel}", scenario.name))
+            .find(|name| directory.join(format!("{name}.snap")).is_file())
+            .unwrap_or_else(|| scenario.name.clone());
+        Snapshot { name, directory }
+    }
+
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(format!("{}.snap", self.name))
+    }
+
+    /// Compares a transcript with the file.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn compare(&self, transcript: &str) -> Result<Comparison> {
+        let path = self.path();
+        if !path.exists() {
+            return Ok(Comparison::Missing);
+        }
+        let reviewed = read(&path)?;
+        Ok(if reviewed.trim_end() == transcript.trim_end() {
+            Comparison::Same
+        } else {
+            Comparison::Differs(diff(&reviewed, transcript))
+        })
+    }
+
+    /// Makes a transcript the reviewed one.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn accept(&self, about: &str, transcript: &str) -> Result<()> {
+        let path = self.path();
+        let about = serde_json::to_string(about)?;
+        let text =
+            format!("---\nsource: harness/tests/vm.rs\ndescription: {about}\n---\n{transcript}");
+        fs::create_dir_all(&self.directory)
+            .and_then(|()| fs::write(&path, text))
+            .with_context(|| format!("write snapshot `{}`", path.display()))
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    let snapshot = insta::Snapshot::from_file(path)
+        .map_err(|error| anyhow!("{error}"))
+        .with_context(|| format!("read snapshot `{}`", path.display()))?;
+    let text = snapshot
+        .as_text()
+        .with_context(|| format!("snapshot `{}` is not text", path.display()))?;
+    Ok(format!("{text}\n"))
+}
+
+/// A unified diff without a header: three lines of context, `-` reviewed, `+` seen.
+fn diff(reviewed: &str, seen: &str) -> String {
+    let diff = TextDiff::from_lines(reviewed, seen);
+    let mut lines = String::new();
+    for group in diff.grouped_ops(3) {
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            lines.push(sign);
+            lines.push_str(change.value().trim_end_matches('\n'));
+            lines.push('\n');
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(directory: &Path) -> Snapshot {
+        Snapshot {
+            name: "case".to_owned(),
+            directory: directory.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_was_accepted_is_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot(directory.path());
+        assert_eq!(
+            snapshot.compare("trace\n  10\n").unwrap(),
+            Comparison::Missing
+        );
+        snapshot.accept("about: \"it\"", "trace\n  10\n").unwrap();
+        assert_eq!(snapshot.compare("trace\n  10\n").unwrap(), Comparison::Same);
+    }
+
+    #[test]
+    fn a_difference_shows_both_sides() {
+        let directory = tempfile::tempdir().unwrap();
+        let snapshot = snapshot(directory.path());
+        snapshot.accept("it", "trace\n  10\n").unwrap();
+        let differs = Comparison::Differs(" trace\n-  10\n+  11\n".to_owned());
+        assert_eq!(snapshot.compare("trace\n  11\n").unwrap(), differs);
+    }
+}
