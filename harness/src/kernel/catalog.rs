@@ -101,7 +101,8 @@ impl Catalog {
         Catalog::parse(&text, folder).with_context(read)
     }
 
-    fn parse(text: &str, folder: &Path) -> Result<Catalog> {
+    /// Reads a catalog from text; config fragments are looked for in `folder` first.
+    pub(super) fn parse(text: &str, folder: &Path) -> Result<Catalog> {
         let file: File = toml::from_str(text)?;
         let tarballs = file
             .tarball
