@@ -45,7 +45,7 @@ impl Cache {
     /// Opens the cache in the folder `root`, which is made if absent.
     ///
     /// # Errors
-    /// The folder cannot be made or written.
+    /// The folder cannot be made or written, or has a name that kbuild cannot take.
     pub fn at(root: &Path) -> Result<Cache> {
         let advice = || {
             format!(
@@ -198,7 +198,9 @@ impl Cache {
 
     /// Adds what to do to an error that comes of a full disk, be it a tool's or our own.
     fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        if !format!("{error:#}").contains("No space left on device") {
+        let text = format!("{error:#}");
+        // An entry may be made while another is, and one advice is enough.
+        if !text.contains("No space left on device") || text.starts_with("the disk of") {
             return error;
         }
         error.context(format!(

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
+use crate::progress;
+
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// The exit code of a run that the user ended: 128 + SIGINT, as shells count.
@@ -35,6 +37,7 @@ pub fn install() -> Result<()> {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(EXIT_CODE);
         }
+        progress::note("stopping (again to stop at once)…");
     })
     .context("handle Ctrl-C")
 }

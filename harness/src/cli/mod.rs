@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod kernel;
 pub mod list;
 pub mod run;
+pub mod setup;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Command {
     List(list::ListArgs),
     /// Download, build or remove kernels
     Kernel(kernel::KernelArgs),
+    /// Install what kassay needs of the host's packages
+    Setup(setup::SetupArgs),
     /// Show what is here, what is missing, and which accelerator is used
     Doctor,
 }
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
+        Command::Setup(args) => setup::run(args).map(|()| 0),
         Command::Doctor => doctor::run(),
     });
     match done {

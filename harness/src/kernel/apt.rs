@@ -2,11 +2,13 @@
 //!
 //! apt checks each file against the archive's signatures.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::interrupt;
 use crate::progress::Progress;
 use crate::tool::{Tool, find};
 
@@ -52,7 +54,7 @@ pub fn show(package: &str) -> Result<Option<Package>> {
         .args(["show", "--no-all-versions", package])
         .output()
     else {
-        crate::interrupt::check()?;
+        interrupt::check()?;
         return Ok(None);
     };
     let field = |name: &str| {
@@ -98,29 +100,44 @@ pub fn depends(package: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(name).collect())
 }
 
-/// Downloads packages into a folder and returns the paths of their files, in no certain order.
+/// Downloads packages into an empty folder and returns the paths of their files, in no
+/// certain order.
 ///
 /// # Errors
 /// apt cannot download them, or the user interrupted.
 pub fn download(what: &str, packages: &[Package], into: &Path) -> Result<Vec<PathBuf>> {
     let progress = Progress::steps(format!("download {what}"), Some(100));
-    let log = into.join("apt.log");
     Tool::new("apt-get")
-        .args(["download", "-q", "-o", "APT::Status-Fd=1"])
-        .args(packages.iter().map(|package| format!("{}={}", package.name, package.version)))
+        .args(["download", "-qq", "-o", "APT::Status-Fd=1"])
+        // Root's apt downloads as another user, who cannot write here, and warns of that.
+        .args(["-o", "APT::Sandbox::User=root"])
+        .args(
+            packages
+                .iter()
+                .map(|package| format!("{}={}", package.name, package.version)),
+        )
         .env("LC_ALL", "C.UTF-8")
         .cwd(into)
-        .run_logged(&log, |line| {
-            if let Some(percent) = percent(line) {
-                progress.position(percent);
+        .read(|status| {
+            for line in BufReader::new(status).lines() {
+                interrupt::check()?;
+                percent(&line?)
+                    .into_iter()
+                    .for_each(|percent| progress.position(percent));
             }
+            Ok(())
         })
-        .with_context(|| format!("download {what}: is there a network, and are apt's lists fresh? (`sudo apt-get update`)"))?;
-    std::fs::remove_file(&log)?;
+        .with_context(|| {
+            format!(
+                "download {what}: is there a network, and are apt's lists fresh? \
+                 (`sudo apt-get update`)"
+            )
+        })?;
     progress.finish();
     let files = std::fs::read_dir(into)?.map(|entry| Ok(entry?.path()));
-    let debs: Vec<PathBuf> = files.collect::<std::io::Result<_>>()?;
-    Ok(debs)
+    files
+        .collect::<std::io::Result<_>>()
+        .with_context(|| format!("read `{}`", into.display()))
 }
 
 /// The percentage in a status line, such as `dlstatus:1:34.5:Retrieving file 1 of 1`.

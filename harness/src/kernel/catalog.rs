@@ -13,8 +13,8 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernel-config");
 /// The fragment that a kernel is built with when none is named.
 const BASE_CONFIG: &str = "base.config";
 
-/// How alike two names must be (Jaro-Winkler, 0 to 1) for one to be a likely slip of the other.
-const ALIKE: f64 = 0.7;
+/// The part of a name's letters that must be right for another name to be what was meant.
+const ALIKE: f64 = 0.5;
 
 /// A catalog of kernels.
 #[derive(Debug)]
@@ -101,7 +101,8 @@ impl Catalog {
         Catalog::parse(&text, folder).with_context(read)
     }
 
-    fn parse(text: &str, folder: &Path) -> Result<Catalog> {
+    /// Reads a catalog from text; config fragments are looked for in `folder` first.
+    pub(super) fn parse(text: &str, folder: &Path) -> Result<Catalog> {
         let file: File = toml::from_str(text)?;
         let tarballs = file
             .tarball
@@ -151,7 +152,7 @@ impl Catalog {
         if let Some(source) = self.sources.get(name) {
             return Ok(source);
         }
-        let alike = |known: &&str| strsim::jaro_winkler(known, name);
+        let alike = |known: &&str| strsim::normalized_damerau_levenshtein(known, name);
         let nearest = self
             .names()
             .filter(|known| alike(known) >= ALIKE)

@@ -295,4 +295,27 @@ mod tests {
         let has = |option| kernel.config_has(option).unwrap();
         assert!(has("A") && has("B") && !has("C") && !has("AB") && !has("D"));
     }
+
+    #[test]
+    fn a_default_that_cannot_be_had_says_why_and_is_not_asked_for_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path()).unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let text = format!("default = ['a']\n[tarball.a]\nurl = 'http://{closed}/a'\nsha256 = '0'");
+        let catalog = Catalog::parse(&text, dir.path()).unwrap();
+        assert_eq!(
+            availability(&cache, &catalog, "a").unwrap(),
+            Availability::Obtainable
+        );
+        let error = default(&cache, &catalog).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("choose a kernel: a is not cached and {closed} cannot be reached")
+        );
+        let why = Availability::Unobtainable(format!("{closed} cannot be reached"));
+        assert_eq!(availability(&cache, &catalog, "a").unwrap(), why);
+    }
 }

@@ -61,7 +61,9 @@ impl Source {
                 .path();
             unpack(&file, dir).with_context(|| format!("unpack `{}`", file.display()))
         })?;
-        cache.remove("download", &key)?;
+        if cache.get("download", &key).is_some() {
+            cache.remove("download", &key)?;
+        }
         Source::cached(cache, key.clone()).with_context(|| {
             format!(
                 "find a kernel's Makefile in `{}`",

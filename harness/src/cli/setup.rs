@@ -1,0 +1,198 @@
+//! `kassay setup`: installs what kassay runs on the host.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::kernel::apt_unusable;
+use crate::tool::{Tool, find};
+
+/// How old apt's package lists may be before something is installed by them.
+const LISTS_FRESH: Duration = Duration::from_secs(24 * 3600);
+
+/// Debian's packages by what they are for. `a|b` is one of them: whichever is installed, else
+/// the first that apt knows.
+const NEEDS: [(&str, &[&str]); 4] = [
+    ("run virtual machines", &["qemu-system-x86"]),
+    (
+        "build modules and kernels",
+        &[
+            "make",
+            "gcc",
+            "libc6-dev",
+            "bc",
+            "bison",
+            "cpio",
+            "flex",
+            "libelf-dev",
+            "libssl-dev",
+            "lz4",
+            "pahole|dwarves",
+            "perl",
+            "xz-utils",
+        ],
+    ),
+    (
+        "compile BPF programs",
+        &["clang-19|clang", "libbpf-dev", "linux-libc-dev"],
+    ),
+    // elfutils' static library needs zstd's from version 0.189 on.
+    (
+        "link the guest program",
+        &["libzstd-dev", "pkgconf|pkg-config", "zlib1g-dev"],
+    ),
+];
+
+/// The arguments of `kassay setup`.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// Say what would be installed, and by which commands, but run none
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs `kassay setup`: says per purpose what is installed and what is missing, and installs
+/// that with apt-get, as root by sudo where need be.
+///
+/// # Errors
+/// This is no machine with apt, root is out of reach, or apt-get fails.
+pub fn run(args: &SetupArgs) -> Result<()> {
+    if find("apt-get").is_none() {
+        bail!(
+            "set up this machine: there is no apt-get; install by hand the like of{}",
+            by_hand()
+        );
+    }
+    let installed = installed()?;
+    let missing = report(&installed);
+    let unlisted = apt_unusable().is_some();
+    if unlisted || (!missing.is_empty() && lists_are_old()) {
+        as_root(&["apt-get", "update", "-q"], args.dry_run)?;
+    }
+    if missing.is_empty() {
+        println!("everything is installed");
+        return Ok(());
+    }
+    let names = missing
+        .into_iter()
+        .map(|need| first_known(need))
+        .collect::<Result<Vec<_>>>()?;
+    let install = ["apt-get", "install", "-q", "-y", "--no-install-recommends"];
+    as_root(&[&install[..], &names].concat(), args.dry_run)
+}
+
+/// Prints a line per purpose and returns the needs that no installed package meets.
+fn report(installed: &HashSet<String>) -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    for (purpose, needs) in NEEDS {
+        let met = |need: &&str| need.split('|').any(|name| installed.contains(name));
+        let lacking: Vec<&str> = needs.iter().copied().filter(|need| !met(need)).collect();
+        let state = match lacking.as_slice() {
+            [] => "installed".to_owned(),
+            lacking => format!("missing {}", lacking.join(", ").replace('|', " or ")),
+        };
+        println!("to {purpose}: {state}");
+        missing.extend(lacking);
+    }
+    missing
+}
+
+/// The names of all installed packages.
+fn installed() -> Result<HashSet<String>> {
+    let list = Tool::new("dpkg-query")
+        .args(["-W", "-f", "${db:Status-Abbrev} ${Package}\n"])
+        .output()?;
+    let name = |line: &str| Some(line.strip_prefix("ii ")?.trim().to_owned());
+    Ok(list.lines().filter_map(name).collect())
+}
+
+/// The first package of a need that apt knows. Before apt has any lists, as in a dry run, it
+/// is the first one; apt-get then says itself what it lacks.
+fn first_known(need: &'static str) -> Result<&'static str> {
+    let mut names = need.split('|');
+    let first = names.next().context("name a package")?;
+    let known = |name: &&str| {
+        let shown = Tool::new("apt-cache")
+            .args(["show", "--no-all-versions", name])
+            .output();
+        shown.is_ok_and(|text| !text.is_empty())
+    };
+    Ok(std::iter::once(first)
+        .chain(names)
+        .find(known)
+        .unwrap_or(first))
+}
+
+/// Whether apt's lists were last updated more than a day ago.
+fn lists_are_old() -> bool {
+    // An update that finds nothing new touches only the folder of unfinished downloads.
+    let changed = ["/var/lib/apt/lists", "/var/lib/apt/lists/partial"]
+        .iter()
+        .filter_map(|dir| {
+            Path::new(dir)
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .ok()
+        })
+        .max();
+    let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
+    age.is_none_or(|age| age > LISTS_FRESH)
+}
+
+/// Runs a command as root, its output and questions passed through; only says so in a dry run.
+fn as_root(command: &[&str], dry_run: bool) -> Result<()> {
+    let mut words = vec!["env", "DEBIAN_FRONTEND=noninteractive"];
+    words.extend(command);
+    if !rustix::process::geteuid().is_root() {
+        words.insert(0, "sudo");
+    }
+    let line = words.join(" ");
+    println!("{} {line}", if dry_run { "would run" } else { "run" });
+    if dry_run {
+        return Ok(());
+    }
+    if words[0] == "sudo" && find("sudo").is_none() {
+        bail!(
+            "run `{}`: this takes root, and there is no sudo",
+            command.join(" ")
+        );
+    }
+    let status = Command::new(words[0]).args(&words[1..]).status();
+    let status = status.with_context(|| format!("run `{line}`"))?;
+    if !status.success() {
+        bail!("run `{line}`: {status}");
+    }
+    Ok(())
+}
+
+fn by_hand() -> String {
+    NEEDS
+        .iter()
+        .map(|(purpose, needs)| {
+            format!(
+                "\n    to {purpose}: {}",
+                needs.join(", ").replace('|', " or ")
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_of_two_packages_will_do() {
+        let all = NEEDS.iter().flat_map(|(_, needs)| needs.iter());
+        let mut installed: HashSet<String> = all
+            .map(|need| need.rsplit('|').next().unwrap().to_owned())
+            .collect();
+        assert!(report(&installed).is_empty());
+        installed.remove("clang");
+        assert_eq!(report(&installed), ["clang-19|clang"]);
+    }
+}

@@ -1,0 +1,224 @@
+//! Getting kernels, seen from outside: what a user asks for, and what the command says.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use kassay::cache;
+use tempfile::TempDir;
+
+/// A machine of its own: a cache and a catalog.
+struct Host(TempDir);
+
+impl Host {
+    fn new(catalog: &str) -> Host {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("kernels.toml"), catalog).unwrap();
+        Host(dir)
+    }
+
+    /// A host whose catalog has the kernel `tiny` at `url`.
+    fn tarball(url: &str, sha256: &str) -> Host {
+        Host::new(&format!(
+            "default = ['tiny']\n[tarball.tiny]\nurl = '{url}'\nsha256 = '{sha256}'\n"
+        ))
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn kernel(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_kassay"))
+            .arg("kernel")
+            .args(args)
+            .current_dir(self.0.path())
+            .env("KASSAY_CACHE", self.path("cache"))
+            .env("KASSAY_CATALOG", self.path("kernels.toml"))
+            .env_remove("http_proxy")
+            .env_remove("HTTP_PROXY")
+            .env_remove("all_proxy")
+            .env_remove("ALL_PROXY")
+            .output()
+            .unwrap()
+    }
+
+    /// What the command says when it fails, as it must.
+    #[track_caller]
+    fn fails(&self, args: &[&str]) -> String {
+        let output = self.kernel(args);
+        assert!(
+            !output.status.success() && output.stdout.is_empty(),
+            "{output:?}"
+        );
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    #[track_caller]
+    fn succeeds(&self, args: &[&str]) -> String {
+        let output = self.kernel(args);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A source tree at `tree` with this Makefile, and a base.config that wants CONFIG_A.
+    fn source_tree(&self, makefile: &str) {
+        fs::write(self.path("base.config"), "CONFIG_A=y\n").unwrap();
+        fs::create_dir_all(self.path("tree")).unwrap();
+        fs::write(self.path("tree/Kconfig"), "").unwrap();
+        fs::write(self.path("tree/Makefile"), makefile).unwrap();
+    }
+}
+
+#[track_caller]
+fn assert_has(text: &str, part: &str) {
+    assert!(text.contains(part), "no {part:?} in: {text}");
+}
+
+/// Serves `body` once over HTTP, and returns the address of the file `tiny.tar.xz`.
+fn serve(body: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream
+            .write_all(&[head.as_bytes(), &body].concat())
+            .unwrap();
+    });
+    format!("http://{address}/tiny.tar.xz")
+}
+
+/// A tar.xz file of one kernel source, and its digest.
+fn tiny_kernel(dir: &Path) -> (Vec<u8>, String) {
+    let path = dir.join("tiny.tar.xz");
+    let xz = liblzma::write::XzEncoder::new(fs::File::create(&path).unwrap(), 0);
+    let mut tar = tar::Builder::new(xz);
+    let mut header = tar::Header::new_gnu();
+    header.set_size(3);
+    header.set_mode(0o755);
+    tar.append_data(&mut header, "linux-tiny/Makefile", &b"all"[..])
+        .unwrap();
+    tar.into_inner().unwrap().finish().unwrap();
+    (fs::read(&path).unwrap(), cache::digest(&path).unwrap())
+}
+
+#[test]
+fn an_unknown_name_shows_the_nearest() {
+    let host = Host::tarball("http://127.0.0.1/tiny.tar.xz", "00");
+    assert_has(&host.fails(&["build", "tyni"]), "did you mean `tiny`?");
+}
+
+#[test]
+fn a_wrong_digest_is_deleted_and_said() {
+    let url = serve(b"not a kernel".to_vec());
+    let host = Host::tarball(&url, &"0".repeat(64));
+    let error = host.fails(&["fetch", "tiny"]);
+    assert_has(&error, "wrong digest, and what was downloaded is deleted");
+    assert_has(&error, "found    ca5e3e91");
+    assert_eq!(
+        fs::read_dir(host.path("cache/download")).unwrap().count(),
+        0
+    );
+    assert_eq!(fs::read_dir(host.path("cache/source")).unwrap().count(), 0);
+}
+
+#[test]
+fn without_a_network_the_address_is_named() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let host = Host::tarball(&format!("http://{closed}/tiny.tar.xz"), "00");
+    let error = host.fails(&["fetch", "tiny"]);
+    assert_has(
+        &error,
+        &format!("download `http://{closed}/tiny.tar.xz`: is there a network?"),
+    );
+}
+
+#[test]
+fn a_tarball_is_fetched_once_and_removed_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (body, digest) = tiny_kernel(dir.path());
+    let host = Host::tarball(&serve(body), &digest);
+    host.succeeds(&["fetch", "tiny"]);
+    // The server is gone by now.
+    host.succeeds(&["fetch", "tiny"]);
+    let entry = fs::read_dir(host.path("cache/source"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        fs::read(entry.path().join("linux-tiny/Makefile")).unwrap(),
+        b"all"
+    );
+    assert_eq!(host.succeeds(&["remove", "tiny"]), "tiny: removed\n");
+    assert_eq!(host.succeeds(&["remove", "tiny"]), "tiny: was not cached\n");
+}
+
+#[test]
+fn a_folder_that_is_no_kernel_says_what_was_looked_for() {
+    let host = Host::new("default = []");
+    let error = host.fails(&["build", "."]);
+    assert_has(
+        &error,
+        "neither a source tree (`Kconfig`, `Makefile`) nor a built one",
+    );
+}
+
+#[test]
+fn an_option_that_the_kernel_does_not_take_is_named() {
+    let host = Host::new("default = []");
+    host.source_tree("%config:\n\techo '# CONFIG_A is not set' > $(O)/.config\n");
+    assert_has(
+        &host.fails(&["build", "./tree"]),
+        "this kernel does not take CONFIG_A=y",
+    );
+}
+
+#[test]
+fn a_failed_build_shows_the_last_lines_and_keeps_the_log() {
+    let host = Host::new("default = []");
+    host.source_tree("%config:\n\techo CONFIG_A=y > $(O)/.config\nbzImage:\n\techo oh no; false\n");
+    let error = host.fails(&["build", "./tree"]);
+    assert_has(&error, "    oh no\n");
+    let (_, log) = error.trim_end().rsplit_once("the whole log: `").unwrap();
+    assert_has(
+        &fs::read_to_string(log.trim_end_matches('`')).unwrap(),
+        "oh no",
+    );
+}
+
+#[test]
+fn an_edited_source_tree_is_built_anew() {
+    let host = Host::new("default = []");
+    let makefile = |release: &str| {
+        format!(
+            "%config:\n\techo CONFIG_A=y > $(O)/.config\nmodules:\n\
+             bzImage:\n\tcd $(O) && mkdir -p arch/x86/boot include/config\n\
+             \tcd $(O) && echo {release} | tee arch/x86/boot/bzImage include/config/kernel.release\n\
+             \tcd $(O) && touch vmlinux Module.symvers\n"
+        )
+    };
+    for release in ["6.11.0-first", "6.11.0-second"] {
+        host.source_tree(&makefile(release));
+        assert_has(&host.succeeds(&["build", "./tree"]), release);
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_named() {
+    let host = Host::new("default = []");
+    fs::write(host.path("cache"), "a file").unwrap();
+    let error = host.fails(&["build", "."]);
+    assert_has(&error, "/cache`: make it writable, or set KASSAY_CACHE");
+}
