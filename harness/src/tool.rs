@@ -30,7 +30,7 @@ const TICK: Timespec = Timespec {
 
 /// A command of the host, in the making.
 ///
-/// Its standard input is empty, and it is told to end (SIGTERM) when kassay dies.
+/// Its standard input is empty, it speaks English, and it is told to end (SIGTERM) when kassay dies.
 pub struct Tool {
     command: Command,
 }
@@ -39,7 +39,8 @@ impl Tool {
     /// A command that runs `program`, found by `PATH` unless it is a path.
     pub fn new(program: impl AsRef<OsStr>) -> Tool {
         let mut command = Command::new(program);
-        command.stdin(Stdio::null());
+        // What tools print is shown and, in places, read: it must not be in the user's language.
+        command.stdin(Stdio::null()).env("LC_ALL", "C.UTF-8");
         end_with_parent(&mut command);
         Tool { command }
     }

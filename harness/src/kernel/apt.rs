@@ -116,7 +116,6 @@ pub fn download(what: &str, packages: &[Package], into: &Path) -> Result<Vec<Pat
                 .iter()
                 .map(|package| format!("{}={}", package.name, package.version)),
         )
-        .env("LC_ALL", "C.UTF-8")
         .cwd(into)
         .read(|status| {
             for line in BufReader::new(status).lines() {

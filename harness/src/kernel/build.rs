@@ -175,7 +175,6 @@ fn kbuild(source: &Path, build: &Path) -> Tool {
         .env("KBUILD_BUILD_USER", "kassay")
         .env("KBUILD_BUILD_HOST", "kassay")
         .env("KBUILD_BUILD_VERSION", "1")
-        .env("LC_ALL", "C")
         // A make that started kassay would otherwise hand down its flags and its jobserver.
         .env("MAKEFLAGS", "")
 }
@@ -211,7 +210,7 @@ fn unmet<'a>(fragment: &'a str, config: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Removes what only an incremental build needs: nine tenths of a build tree.
+/// Removes what only an incremental build needs, four fifths of a build tree.
 ///
 /// The host programs in `scripts` and `tools` stay, modules are built with them.
 fn sweep(build: &Path) -> Result<()> {

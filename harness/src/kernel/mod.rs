@@ -167,36 +167,31 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
 /// Whether a kernel of the catalog can be had; takes milliseconds and asks no server.
 ///
 /// # Errors
-/// There is no such kernel, or a config fragment cannot be read.
+/// There is no such kernel.
 pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
-    let from_apt = || match apt::unusable() {
-        Some(why) => Availability::Unobtainable(why.to_owned()),
-        None => Availability::Obtainable,
-    };
-    let built = |source: Option<source::Source>, config: &[String]| match source {
-        Some(source) => {
-            let built = build::cached(cache, name, &source, &fragments(catalog, config))?;
-            Ok(Some(if built {
-                Availability::Ready
-            } else {
-                Availability::Obtainable
-            }))
-        }
-        None => anyhow::Ok(None),
+    use Availability::{Obtainable, Ready, Unobtainable};
+    let from_apt = || apt::unusable().map_or(Obtainable, |why| Unobtainable(why.to_owned()));
+    let built = |source: source::Source, config: &[String]| match build::cached(
+        cache,
+        name,
+        &source,
+        &fragments(catalog, config),
+    ) {
+        Ok(true) => Ready,
+        Ok(false) => Obtainable,
+        Err(error) => Unobtainable(format!("{error:#}")),
     };
     Ok(match catalog.get(name)? {
-        Source::Tarball(tarball) => match built(tarball.cached(cache), &tarball.config)? {
-            Some(known) => known,
-            None => match tarball.unreachable(cache) {
-                Some(why) => Availability::Unobtainable(why),
-                None => Availability::Obtainable,
-            },
+        Source::Tarball(tarball) => match tarball.cached(cache) {
+            Some(source) => built(source, &tarball.config),
+            None => tarball.unreachable(cache).map_or(Obtainable, Unobtainable),
         },
-        Source::Package(package) => {
-            built(package.cached(cache), &package.config)?.unwrap_or_else(from_apt)
-        }
+        Source::Package(package) => match package.cached(cache) {
+            Some(source) => built(source, &package.config),
+            None => from_apt(),
+        },
         Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, name) {
-            Some(_) => Availability::Ready,
+            Some(_) => Ready,
             None => from_apt(),
         },
     })
