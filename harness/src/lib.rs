@@ -27,9 +27,12 @@ pub mod vm;
 
 use std::path::PathBuf;
 
-/// The repository that this program was built from: the place of `modules/`,
-/// `bpf/`, `guest/` and `kernel-config/`.
+/// The place of `modules/`, `bpf/`, `guest/` and `kernel-config/`: the
+/// repository that this program was built from, or `KASSAY_REPOSITORY`.
 pub fn repository() -> PathBuf {
+    if let Some(path) = std::env::var_os("KASSAY_REPOSITORY") {
+        return PathBuf::from(path);
+    }
     let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     path.pop();
     path

@@ -3,7 +3,7 @@
 //! `KASSAY_KERNELS=6.11,distro` chooses kernels. A transcript that differs is
 //! insta's business: `cargo insta review` and `INSTA_UPDATE` work as usual.
 
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // One machine at a time, until it is known how many the host can feed.
     arguments.test_threads.get_or_insert(1);
-    match trials(&arguments) {
+    match trials() {
         Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
         Err(error) => {
             eprintln!("kassay: {error:#}");
@@ -41,7 +41,7 @@ struct Shared {
     kernel: OnceLock<Result<Kernel, String>>,
 }
 
-fn trials(arguments: &Arguments) -> Result<Vec<Trial>> {
+fn trials() -> Result<Vec<Trial>> {
     interrupt::install()?;
     let asked = std::env::var("KASSAY_KERNELS").unwrap_or_default();
     let asked: Vec<String> = asked
@@ -71,7 +71,6 @@ fn trials(arguments: &Arguments) -> Result<Vec<Trial>> {
             trials.push(Trial::test(title, move || shared.test(&scenario)));
         }
     }
-    debug_assert!(arguments.test_threads.is_some());
     Ok(trials)
 }
 
@@ -107,8 +106,8 @@ fn review(outcome: &Outcome, scenario: &Scenario) -> Result<(), Failed> {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_description(scenario.about.as_str());
-    let asserted = catch_unwind(|| {
+    let asserted = catch_unwind(AssertUnwindSafe(|| {
         settings.bind(|| insta::assert_snapshot!(snapshot.name.as_str(), transcript));
-    });
+    }));
     asserted.map_err(|_| outcome.reason.as_str().into())
 }

@@ -24,8 +24,10 @@ struct Cli {
 
 const ENVIRONMENT: &str = "\
 Environment:
-  KASSAY_CACHE    where kernels and everything built is kept [default: $XDG_CACHE_HOME/kassay]
-  KASSAY_KERNELS  kernels for `run` and for `cargo test --test vm`, with commas between them
+  KASSAY_CACHE       where kernels and all that is built are kept [default: $XDG_CACHE_HOME/kassay]
+  KASSAY_KERNELS     kernels for `run` and `cargo test --test vm`, with commas between them
+  KASSAY_CATALOG     a catalog of kernels [default: kernel-config/kernels.toml]
+  KASSAY_REPOSITORY  the checkout to work on [default: the one that kassay was built from]
 
 Exit codes:
   0    something passed, and nothing else happened but skips

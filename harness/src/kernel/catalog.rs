@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// The folder of the catalog and the config fragments that belong to kassay.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernel-config");
+fn folder() -> PathBuf {
+    crate::repository().join("kernel-config")
+}
 
 /// The fragment that a kernel is built with when none is named.
 const BASE_CONFIG: &str = "base.config";
@@ -94,7 +96,7 @@ impl Catalog {
     /// The file cannot be read or is not a catalog.
     pub fn load() -> Result<Catalog> {
         let path = std::env::var_os("KASSAY_CATALOG")
-            .map_or_else(|| Path::new(FOLDER).join("kernels.toml"), PathBuf::from);
+            .map_or_else(|| folder().join("kernels.toml"), PathBuf::from);
         let read = || format!("read the kernel catalog `{}`", path.display());
         let text = fs::read_to_string(&path).with_context(read)?;
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -170,7 +172,7 @@ impl Catalog {
     pub fn fragment(&self, name: &str) -> PathBuf {
         Some(self.folder.join(name))
             .filter(|path| path.exists())
-            .unwrap_or_else(|| Path::new(FOLDER).join(name))
+            .unwrap_or_else(|| folder().join(name))
     }
 
     /// The fragments that a kernel outside the catalog is built with.
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn kassays_own_catalog_is_whole() {
-        let text = fs::read_to_string(Path::new(FOLDER).join("kernels.toml")).unwrap();
+        let text = fs::read_to_string(folder().join("kernels.toml")).unwrap();
         let catalog = parse(&text).unwrap();
         assert!(catalog.names().eq(["6.1", "6.11", "6.12", "distro"]));
         assert!(catalog.fragment(BASE_CONFIG).exists());
