@@ -169,7 +169,7 @@ fn name(opening: &str, title: &str, line: &str, tail: &[&str]) -> String {
 fn words(text: &str) -> String {
     let words = text
         .split_whitespace()
-        .filter(|word| !word.starts_with("0x"));
+        .filter(|word| !word.starts_with("0x") && !word.starts_with('['));
     let bare = words.map(|word| word.split_once("+0x").map_or(word, |(name, _)| name));
     bare.collect::<Vec<_>>().join(" ")
 }
