@@ -56,14 +56,14 @@ fn listed(root: &Path) -> Option<Vec<String>> {
     Some(paths.split_terminator('\0').map(str::to_owned).collect())
 }
 
-/// Every file below a folder but git's own and what cargo builds.
+/// Every file below a folder but git's own and what is built.
 fn walked(root: &Path, folder: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(root.join(folder)).unwrap().flatten() {
         let path = format!("{folder}{}", entry.file_name().into_string().unwrap());
         if !entry.file_type().unwrap().is_dir() {
             paths.push(path);
-        } else if path != ".git" && !entry.path().join("CACHEDIR.TAG").exists() {
+        } else if path != ".git" && path != "target" {
             paths.extend(walked(root, &format!("{path}/")));
         }
     }
