@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod kernel_report;
 pub mod nearest;
 pub mod normalise;
+pub mod pool;
 pub mod progress;
 pub mod report;
 pub mod run;

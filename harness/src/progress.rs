@@ -137,7 +137,35 @@ fn style(known: bool, bytes: bool) -> ProgressStyle {
         .progress_chars("=> ")
 }
 
+/// A line that stands on the terminal while something runs, such as a virtual machine.
+pub struct Live(ProgressBar);
+
+impl Live {
+    /// Shows the line, with the time that has passed.
+    pub fn new(what: String) -> Live {
+        if !std::io::stderr().is_terminal() {
+            return Live(ProgressBar::hidden());
+        }
+        let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = BARS.add(ProgressBar::no_length().with_style(style).with_prefix(what));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Live(bar)
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Does something to the terminal while no bar is being drawn.
+pub fn suspend<T>(act: impl FnOnce() -> T) -> T {
+    BARS.suspend(act)
+}
+
 /// Prints a line to stderr, above the bars that are being drawn.
 pub fn note(line: impl AsRef<str>) {
-    BARS.suspend(|| eprintln!("{}", line.as_ref()));
+    suspend(|| eprintln!("{}", line.as_ref()));
 }

@@ -14,7 +14,7 @@ use crate::kernel::Kernel;
 use crate::scenario::Scenario;
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Case, Fault, Verdict};
-use crate::vm::{Accelerator, Evidence, Machine, Run, Start, State};
+use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State};
 use crate::{btf, interrupt, progress};
 
 /// How to run, for every case alike.
@@ -27,6 +27,8 @@ pub struct Setting {
     pub timeout: Duration,
     /// Whether to boot rather than restore.
     pub cold: bool,
+    /// How many virtual machines may run at once, here and in other processes.
+    pub jobs: usize,
 }
 
 /// What one case came to.
@@ -175,6 +177,7 @@ fn execute(
     let go = |start: Start<'_>| {
         let run = Run::new(&setting.cache)?;
         fill_share(&run.share(), scenario, artifacts)?;
+        let _slot = Slot::take(&setting.cache, setting.jobs)?;
         let evidence = run.go(&machine, start, setting.timeout)?;
         anyhow::Ok((run, evidence))
     };

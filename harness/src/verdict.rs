@@ -4,7 +4,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use kassay_guest::{Fact, Line, Outcome, PROTOCOL, READY, Step};
+use kassay_guest::{Fact, Line, Outcome, PROTOCOL, Step};
 
 use crate::btf;
 use crate::compile::module::Module;
@@ -124,12 +124,11 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
         return Err(not_started(evidence));
     };
     check_reports(&kernel_report::find(console))?;
-    let booted = console.contains(READY) || !evidence.port.is_empty();
     if evidence.timed_out {
-        let title = if booted {
+        let title = if evidence.answered {
             "deadline passed"
         } else {
-            "deadline passed before the guest was ready"
+            "deadline passed before the guest answered"
         };
         return Err(Fault::new(Verdict::Hang, title).because(tail(console)));
     }

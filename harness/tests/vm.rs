@@ -18,12 +18,14 @@ use kassay::run::{Outcome, Setting};
 use kassay::scenario::Scenario;
 use kassay::verdict::Verdict;
 use kassay::vm::accelerator::{self, Probe, Wish};
+use kassay::vm::slot;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // One machine at a time, until it is known how many the host can feed.
-    arguments.test_threads.get_or_insert(1);
+    arguments
+        .test_threads
+        .get_or_insert_with(slot::default_jobs);
     match trials() {
         Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
         Err(error) => {
@@ -59,6 +61,7 @@ fn trials() -> Result<Vec<Trial>> {
             accelerator,
             timeout: Duration::from_secs(TIMEOUT),
             cold: false,
+            jobs: slot::default_jobs(),
         };
         let shared = Arc::new(Shared {
             setting,

@@ -12,6 +12,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::interrupt::{self, Interrupted};
+use crate::progress;
 use crate::report::UNJUDGED;
 
 /// Tests kernel modules and BPF programs on real kernels.
@@ -90,7 +91,7 @@ impl std::error::Error for Usage {}
 /// Writes a line to stdout. A reader that has gone away is no error.
 pub fn print(line: &str) -> Result<()> {
     use std::io::Write;
-    match writeln!(std::io::stdout(), "{line}") {
+    match progress::suspend(|| writeln!(std::io::stdout(), "{line}")) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         done => Ok(done?),
     }

@@ -1,6 +1,7 @@
 //! `kassay run`: scenarios on kernels.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,12 +10,14 @@ use clap::Args;
 use super::{Usage, print};
 use crate::cache::Cache;
 use crate::kernel::{self, Catalog, Kernel};
+use crate::pool;
 use crate::progress;
 use crate::report::{self, Format, json, pretty};
 use crate::run::{self, Outcome, Setting};
 use crate::scenario::{self, Scenario};
 use crate::verdict::Verdict;
 use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::slot;
 
 /// The arguments of `kassay run`.
 #[derive(Args)]
@@ -38,6 +41,9 @@ pub struct RunArgs {
     /// How long one virtual machine may take, in seconds
     #[arg(long, value_name = "SECS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    /// How many virtual machines run at once [default: by CPUs and free memory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Boot every virtual machine instead of restoring a saved state
     #[arg(long)]
     cold: bool,
@@ -62,30 +68,41 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         accelerator,
         timeout: Duration::from_secs(args.timeout),
         cold: args.cold,
+        jobs: args.jobs.map_or_else(slot::default_jobs, usize::from),
     };
     let kernels = kernels(&setting.cache, &catalog, &args.kernel)?;
-    let mut outcomes = Vec::new();
+    let mut cases = Vec::new();
     for name in &kernels {
-        let chosen: Vec<&Scenario> = scenarios
+        let chosen = scenarios
             .iter()
-            .filter(|scenario| matches(&args.filter, name, scenario))
-            .collect();
-        if chosen.is_empty() {
-            continue;
-        }
-        let kernel = obtain(&setting.cache, &catalog, name)?;
-        for scenario in chosen {
-            let mut outcome = one(&setting, &kernel, name, scenario)?;
-            if args.accept {
-                accept(&mut outcome, scenario)?;
-            }
-            print(&match args.format {
-                Format::Pretty => pretty::case(&setting, &outcome),
-                Format::Json => json::line(&setting, &outcome),
-            })?;
-            outcomes.push(outcome);
+            .filter(|scenario| matches(&args.filter, name, scenario));
+        let chosen: Vec<&Scenario> = chosen.collect();
+        if !chosen.is_empty() {
+            let kernel = Arc::new(obtain(&setting.cache, &catalog, name)?);
+            cases.extend(
+                chosen
+                    .into_iter()
+                    .map(|scenario| (kernel.clone(), name, scenario)),
+            );
         }
     }
+    let mut outcomes = Vec::new();
+    let work = |(kernel, name, scenario): &(Arc<Obtained>, &String, &Scenario)| {
+        let _line = progress::Live::new(format!("{name}::{}", scenario.name));
+        let mut outcome = one(&setting, kernel, name, scenario)?;
+        if args.accept {
+            accept(&mut outcome, scenario)?;
+        }
+        Ok(outcome)
+    };
+    pool::each(&cases, setting.jobs, work, |outcome| {
+        print(&match args.format {
+            Format::Pretty => pretty::case(&setting, &outcome),
+            Format::Json => json::line(&setting, &outcome),
+        })?;
+        outcomes.push(outcome);
+        Ok(())
+    })?;
     if outcomes.is_empty() {
         let filter = args.filter.join("`, `");
         return Err(Usage(format!(
@@ -122,9 +139,12 @@ pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec
     Ok(vec![chosen.name])
 }
 
-/// A kernel, or why it could not be had: an outcome of each of its cases, but
+/// A kernel, or why it could not be had.
+pub type Obtained = Result<Kernel, String>;
+
+/// Gets a kernel. That it cannot be had is an outcome of each of its cases, but
 /// for a name that nobody knows, which is wrong usage.
-pub fn obtain(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Result<Kernel, String>> {
+pub fn obtain(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Obtained> {
     match kernel::obtain(cache, catalog, name) {
         Ok(kernel) => Ok(Ok(kernel)),
         Err(error) => {
@@ -141,7 +161,7 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Result<Ker
 /// Runs one case, on a kernel that may not have been had.
 pub fn one(
     setting: &Setting,
-    kernel: &Result<Kernel, String>,
+    kernel: &Obtained,
     name: &str,
     scenario: &Scenario,
 ) -> Result<Outcome> {

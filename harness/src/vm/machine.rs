@@ -14,6 +14,12 @@ use super::accelerator::Accelerator;
 /// Guest memory, in MiB.
 pub const MEMORY_MIB: u32 = 256;
 
+/// The pipes behind the gate, as QEMU's `-chardev pipe,path=gate` names them:
+/// what goes into the guest, and what comes out.
+const GATE_IN: &str = "gate.in";
+/// See [`GATE_IN`].
+pub(super) const GATE_OUT: &str = "gate.out";
+
 /// CPUs of the guest.
 const CPUS: u8 = 1;
 
@@ -124,8 +130,10 @@ pub(super) fn prepare(directory: &Path, start: Start) -> Result<()> {
         fs::create_dir_all(&path)
             .with_context(|| format!("make directory `{}`", path.display()))?;
     }
-    let pipe = rustix::fs::mknodat(CWD, directory.join("gate"), FileType::Fifo, Mode::RWXU, 0);
-    pipe.context("make the gate")?;
+    for pipe in [GATE_IN, GATE_OUT] {
+        rustix::fs::mknodat(CWD, directory.join(pipe), FileType::Fifo, Mode::RWXU, 0)
+            .with_context(|| format!("make pipe `{pipe}`"))?;
+    }
     match start {
         Start::Boot => Ok(()),
         Start::Wait => fs::write(directory.join("shut"), "").context("shut the gate"),

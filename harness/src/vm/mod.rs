@@ -5,6 +5,7 @@ pub mod accelerator;
 pub mod machine;
 pub mod qmp;
 pub mod session;
+pub mod slot;
 pub mod state;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use accelerator::Accelerator;
 pub use machine::{Machine, Start};
 pub use session::Run;
+pub use slot::Slot;
 pub use state::State;
 
 /// What a run left behind.

@@ -9,6 +9,6 @@ echo $$ >pid
 printf '%s\0' qemu-system-x86_64 "$@" >command
 # The gate is a pipe that holds a byte, unless it is to stay shut; as long as
 # this end is open, the byte stays there.
-exec 9<>gate
+exec 9<>gate.in
 [ -e shut ] || echo >&9
 exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr

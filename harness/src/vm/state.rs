@@ -13,11 +13,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::READY;
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::machine::{Machine, Start};
+use super::machine::{GATE_OUT, Machine, Start};
 use super::session::{Run, Started};
 use crate::cache::{Cache, Key};
 use crate::kernel::Kernel;
@@ -139,23 +139,30 @@ fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<()> {
     saved
 }
 
+/// Waits for the byte with which the guest says that it is at the gate.
 fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
+    let gate = run.path().join(GATE_OUT);
+    let gate = rustix::fs::open(&gate, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
+        .with_context(|| format!("open `{}`", gate.display()))?;
     let deadline = Instant::now() + BOOT_DEADLINE;
+    let mut byte = [0u8];
     loop {
-        let console = fs::read(run.path().join("console")).unwrap_or_default();
-        let console = String::from_utf8_lossy(&console);
-        if console.contains(READY) {
-            if let Some(report) = kernel_report::find(&console).first() {
-                bail!("the kernel reports while it boots: {}", report.title);
-            }
-            return Ok(());
-        }
+        let up = rustix::io::read(&gate, &mut byte).is_ok_and(|read| read == 1);
         let ended = match started.updates.recv_timeout(TICK) {
             Err(RecvTimeoutError::Disconnected) => true,
             Ok(_) | Err(RecvTimeoutError::Timeout) => false,
         };
+        let console = || fs::read(run.path().join("console")).unwrap_or_default();
+        if up {
+            let reports = kernel_report::find(&String::from_utf8_lossy(&console()));
+            return match reports.first() {
+                Some(report) => bail!("the kernel reports while it boots: {}", report.title),
+                None => Ok(()),
+            };
+        }
         if ended || Instant::now() >= deadline {
-            bail!("the guest did not come up: {}", tool::last_lines(&console));
+            let said = tool::last_lines(&String::from_utf8_lossy(&console()));
+            bail!("the guest did not come up{said}");
         }
         interrupt::check()?;
     }

@@ -1,0 +1,88 @@
+//! Work side by side, results in order.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::Result;
+
+/// Works through `items`, at most `jobs` at once, and hands each result to
+/// `done` in the order of the items, as soon as all before it are there.
+///
+/// # Errors
+/// The first of `work` or of `done`, after which nothing new is begun.
+pub fn each<T: Sync, R: Send>(
+    items: &[T],
+    jobs: usize,
+    work: impl Fn(&T) -> Result<R> + Sync,
+    mut done: impl FnMut(R) -> Result<()>,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let stop = || next.store(items.len(), Ordering::Relaxed);
+    let (sender, results) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, items.len().max(1)) {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            scope.spawn(move || {
+                while let Some((place, item)) = take(next, items) {
+                    if sender.send((place, work(item))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        let mut due = 0;
+        for (place, result) in results {
+            early.insert(place, result.inspect_err(|_| stop())?);
+            while let Some(result) = early.remove(&due) {
+                done(result).inspect_err(|_| stop())?;
+                due += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn take<'a, T>(next: &AtomicUsize, items: &'a [T]) -> Option<(usize, &'a T)> {
+    let place = next.fetch_add(1, Ordering::Relaxed);
+    Some((place, items.get(place)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_order() {
+        let (first, second) = (mpsc::channel(), mpsc::channel::<()>());
+        let mut seen = Vec::new();
+        // Item 0 waits for item 1 to be through.
+        let waiting = std::sync::Mutex::new(first.1);
+        let work = |item: &usize| {
+            if *item == 0 {
+                waiting.lock().unwrap().recv().unwrap();
+            } else {
+                first.0.send(()).unwrap();
+            }
+            Ok(*item)
+        };
+        each(&[0, 1], 2, work, |item| Ok(seen.push(item))).unwrap();
+        drop(second);
+        assert_eq!(seen, [0, 1]);
+    }
+
+    #[test]
+    fn an_error_begins_nothing_new() {
+        let begun = AtomicUsize::new(0);
+        let work = |_: &usize| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            anyhow::bail!("no")
+        };
+        let done = |_: ()| Ok(());
+        assert!(each(&[0; 100], 1, work, done).is_err());
+        assert!(begun.load(Ordering::Relaxed) < 100);
+    }
+}
