@@ -75,7 +75,7 @@ impl KernelLog {
     }
 
     /// Takes every record since, and how often records were overwritten before
-    /// they were read (the kernel answers EPIPE then).
+    /// they were read (the kernel answers EPIPE then) or made no sense.
     pub fn take(&mut self) -> Result<(Vec<Record>, u64)> {
         let (mut records, mut lost) = (Vec::new(), 0);
         // One read returns one record, of at most PRINTK_MESSAGE_MAX bytes.
@@ -83,7 +83,10 @@ impl KernelLog {
         loop {
             match self.kmsg.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(length) => records.extend(record(&String::from_utf8_lossy(&buffer[..length]))),
+                Ok(length) => match record(&String::from_utf8_lossy(&buffer[..length])) {
+                    Some(record) => records.push(record),
+                    None => lost += 1,
+                },
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => lost += 1,
                 Err(error) => return Err(error).context("read `/dev/kmsg`"),
