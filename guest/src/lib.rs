@@ -21,6 +21,10 @@ pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
 /// The line in the guest's kernel log that says that it waits for vmtest.
 pub const READY: &str = "kassay-guest: ready";
 
+/// The line that opens the plan in the guest's kernel log, outside of what
+/// [`Fact::Log`] reports: a console without it is one that shows nothing.
+pub const BEGUN: &str = "kassay-guest: the plan begins";
+
 /// The name of the closing datagram of every `udp` step (see [`Step::Udp`]).
 pub const SENTINEL_PORT: u16 = 65000;
 
