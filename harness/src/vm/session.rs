@@ -21,7 +21,7 @@ use super::machine::{self, Machine};
 use super::qmp::Qmp;
 use super::{Evidence, Shutdown};
 use crate::cache::Cache;
-use crate::interrupt;
+use crate::{interrupt, tool};
 
 /// What vmtest starts instead of QEMU.
 const STAND_IN: &str = include_str!("qemu.sh");
@@ -40,6 +40,10 @@ pub struct Run {
 impl Run {
     /// Makes the directory in the cache, with QEMU's stand-in in it.
     pub fn new(cache: &Cache) -> Result<Run> {
+        // vmtest would wait for the sockets of a QEMU that cannot come.
+        for program in ["qemu-system-x86_64", "setpriv"] {
+            tool::require(program)?;
+        }
         let parent = cache.root().join("run");
         fs::create_dir_all(&parent)
             .with_context(|| format!("make directory `{}`", parent.display()))?;
