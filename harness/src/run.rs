@@ -135,6 +135,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let case = Case {
         scenario,
         modules: &artifacts.modules,
+        release: &kernel.release,
         base_strings,
     };
     let (judged, transcript) = verdict::judge(&case, &evidence);
