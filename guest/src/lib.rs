@@ -21,9 +21,9 @@ pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
 /// The line in the guest's kernel log that says that it waits for vmtest.
 pub const READY: &str = "kassay-guest: ready";
 
-/// The line that opens the plan in the guest's kernel log, outside of what
-/// [`Fact::Log`] reports: a console without it is one that shows nothing.
-pub const BEGUN: &str = "kassay-guest: the plan begins";
+/// The line that closes the kernel log that [`Fact::Log`] reports, and is not
+/// part of it: a console without it does not show what the guest does.
+pub const DONE: &str = "kassay-guest: the plan is done";
 
 /// The name of the closing datagram of every `udp` step (see [`Step::Udp`]).
 pub const SENTINEL_PORT: u16 = 65000;

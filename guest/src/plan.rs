@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use kassay_guest::{BEGUN, Fact, PROTOCOL, Plan, SHARE};
+use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
 
 use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
@@ -39,7 +39,6 @@ fn course(facts: &mut Facts) -> Result<()> {
     system::set_clock(plan.clock_ns)?;
     system::add_entropy(&plan.entropy)?;
 
-    system::log(BEGUN);
     let mut log = KernelLog::open()?;
     let mut trace = Trace::open()?;
     facts.report(Fact::Start {

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use kassay_guest::{BEGUN, Fact, Line, Outcome, PROTOCOL, READY, Step};
+use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, READY, Step};
 
 use crate::btf;
 use crate::compile::module::Module;
@@ -156,7 +156,7 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
         );
     }
     // A console that shows nothing shows no report either.
-    if !console.contains(BEGUN) {
+    if !console.contains(DONE) {
         let title = "the console does not show the guest";
         return Err(Fault::new(Verdict::Lost, title).because(tail(console)));
     }
@@ -617,7 +617,7 @@ mod tests {
         Evidence {
             file: Some(port.join("\n") + "\n"),
             port,
-            console: Some(format!("{READY}\n{BEGUN}\n")),
+            console: Some(format!("{READY}\n{DONE}\n")),
             shutdown: Some(Shutdown {
                 guest: false,
                 reason: "host-qmp-quit".to_owned(),
@@ -807,7 +807,7 @@ mod tests {
             console(Some(READY)),
             "lost: the console does not show the guest"
         );
-        let said = |text: &str| console(Some(&format!("{BEGUN}\n[    1.0] {text}\n")));
+        let said = |text: &str| console(Some(&format!("{DONE}\n[    1.0] {text}\n")));
         assert_eq!(
             said("Kernel panic - not syncing: no"),
             "panic: kernel panic: no"
