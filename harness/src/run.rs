@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Case, Fault, Verdict};
 use crate::vm::{Accelerator, Evidence, Machine, Run};
-use crate::{btf, interrupt};
+use crate::{btf, interrupt, tool};
 
 /// How to run, for every case alike.
 pub struct Setting {
@@ -154,7 +154,12 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         outcome.reason = explain(&fault, &evidence);
         outcome.title = fault.title;
         let transcript = transcript.as_deref().unwrap_or_default();
-        outcome.artifacts = Some(keep(kernel, scenario, &run, &outcome.reason, transcript)?);
+        let texts = [
+            ("reason", outcome.reason.clone()),
+            ("transcript", transcript.to_owned()),
+            ("verifier", verifier_logs(&evidence).join("\n")),
+        ];
+        outcome.artifacts = Some(keep(kernel, scenario, &run, &texts)?);
     }
     outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
@@ -217,8 +222,8 @@ fn mismatch(snapshot: &Snapshot, transcript: &str) -> Result<Option<Fault>> {
 fn explain(fault: &Fault, evidence: &Evidence) -> String {
     let mut reason = fault.reason.clone();
     for log in verifier_logs(evidence) {
-        reason.push_str("\n\nlibbpf and the verifier say:\n");
-        reason.push_str(log.trim_end());
+        reason.push_str("\n\nlibbpf and the verifier say at last:");
+        reason.push_str(&tool::last_lines(&log));
     }
     reason
 }
@@ -247,8 +252,7 @@ fn keep(
     kernel: &Kernel,
     scenario: &Scenario,
     run: &Run,
-    reason: &str,
-    transcript: &str,
+    texts: &[(&str, String)],
 ) -> Result<PathBuf> {
     let kernel: String = kernel
         .name
@@ -259,8 +263,9 @@ fn keep(
     let _ = fs::remove_dir_all(&folder);
     let keep = || -> std::io::Result<()> {
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("reason"), reason)?;
-        fs::write(folder.join("transcript"), transcript)?;
+        for (name, text) in texts.iter().filter(|(_, text)| !text.is_empty()) {
+            fs::write(folder.join(name), text)?;
+        }
         for name in [
             "console",
             "stderr",
