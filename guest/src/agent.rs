@@ -7,9 +7,10 @@
 //! two polls of a status, so a status is answered only when there is one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
 use anyhow::{Context, Result, bail};
+use kassay_guest::{GATE_PORT, READY};
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
 use rustix::process::Pid;
@@ -17,11 +18,17 @@ use serde_json::{Value, json};
 
 use crate::{plan, process, system};
 
-const AGENT_PORT: &str = "org.qemu.guest_agent.0";
+/// The virtio port that vmtest's agent calls arrive on.
+pub const AGENT_PORT: &str = "org.qemu.guest_agent.0";
 
-/// Opens the virtio port that vmtest's agent calls arrive on.
-pub fn find_port() -> Result<File> {
-    open_port(AGENT_PORT)
+/// Says that the machine is up and waits until the host opens the gate. Up to
+/// here nothing differs between two machines of a kind, so that this is where
+/// the state of one is saved for all others.
+pub fn wait_at_gate() -> Result<()> {
+    let mut gate = open_port(GATE_PORT)?;
+    system::log(READY);
+    let mut byte = [0u8];
+    gate.read_exact(&mut byte).context("wait at the gate")
 }
 
 /// Opens a virtio port by its name, waiting for it where it is not there yet:

@@ -18,7 +18,15 @@ pub const SHARE: &str = "/mnt/vmtest";
 /// The port over which vmtest streams the output of its command.
 pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
 
-/// The line in the guest's kernel log that says that it waits for vmtest.
+/// The port on which the guest waits for a byte before it opens any other: a
+/// state of the machine that is saved while it waits holds nothing of vmtest's.
+pub const GATE_PORT: &str = "kassay.gate";
+
+/// The argument with which the guest program ends the machine at once, to see
+/// how long the bare machine takes.
+pub const POWER_OFF: &str = "power-off";
+
+/// The line in the guest's kernel log that says that it waits at the gate.
 pub const READY: &str = "kassay-guest: ready";
 
 /// The line that closes the kernel log that [`Fact::Log`] reports, and is not

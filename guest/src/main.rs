@@ -16,8 +16,12 @@ mod step;
 mod system;
 
 use anyhow::Result;
+use kassay_guest::POWER_OFF;
 
 fn main() {
+    if std::env::args().any(|argument| argument == POWER_OFF) {
+        system::power_off();
+    }
     if let Err(error) = serve() {
         system::log(&format!("kassay-guest: {error:#}"));
     }
@@ -27,7 +31,6 @@ fn main() {
 fn serve() -> Result<()> {
     system::mount_all();
     module::insert_carried()?;
-    let port = agent::find_port()?;
-    system::log(kassay_guest::READY);
-    agent::serve(port)
+    agent::wait_at_gate()?;
+    agent::serve(agent::open_port(agent::AGENT_PORT)?)
 }

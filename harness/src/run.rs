@@ -14,8 +14,8 @@ use crate::kernel::Kernel;
 use crate::scenario::Scenario;
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Case, Fault, Verdict};
-use crate::vm::{Accelerator, Evidence, Machine, Run};
-use crate::{btf, interrupt, tool};
+use crate::vm::{Accelerator, Evidence, Machine, Run, Start, State};
+use crate::{btf, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
 pub struct Setting {
@@ -25,6 +25,8 @@ pub struct Setting {
     pub accelerator: Accelerator,
     /// How long a virtual machine may take, from its start to its end.
     pub timeout: Duration,
+    /// Whether to boot rather than restore.
+    pub cold: bool,
 }
 
 /// What one case came to.
@@ -44,6 +46,8 @@ pub struct Outcome {
     pub reason: String,
     /// From the start of QEMU to its end.
     pub duration: Duration,
+    /// Whether the machine went on from a saved state.
+    pub restored: bool,
     /// Where the failure's artifacts are.
     pub artifacts: Option<PathBuf>,
     /// The transcript, when the facts were complete, and where it belongs.
@@ -69,6 +73,7 @@ impl Outcome {
             title,
             reason,
             duration: Duration::ZERO,
+            restored: false,
             artifacts: None,
             transcript: None,
             is_comparison: false,
@@ -124,14 +129,7 @@ fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
 fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
     let base_strings = btf::base_strings(&kernel.btf)?;
-    let run = Run::new(&setting.cache)?;
-    fill_share(&run.share(), scenario, &artifacts)?;
-    let machine = Machine {
-        image: kernel.image.clone(),
-        initramfs: artifacts.initramfs.clone(),
-        accelerator: setting.accelerator,
-    };
-    let evidence = run.go(&machine, setting.timeout)?;
+    let (run, evidence) = execute(setting, kernel, scenario, &artifacts)?;
     let case = Case {
         scenario,
         modules: &artifacts.modules,
@@ -149,6 +147,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let mut outcome =
         Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
     outcome.duration = evidence.duration;
+    outcome.restored = evidence.restored;
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
         outcome.reason = explain(&fault, &evidence);
@@ -164,6 +163,51 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
     Ok(outcome)
+}
+
+/// Runs the machine: restored where that works, else booted. A state that the
+/// guest does not answer from is made anew, once.
+fn execute(
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+    artifacts: &Artifacts,
+) -> Result<(Run, Evidence)> {
+    let machine = Machine {
+        image: kernel.image.clone(),
+        initramfs: artifacts.initramfs.clone(),
+        accelerator: setting.accelerator,
+    };
+    let go = |start: Start<'_>| {
+        let run = Run::new(&setting.cache)?;
+        fill_share(&run.share(), scenario, artifacts)?;
+        let evidence = run.go(&machine, start, setting.timeout)?;
+        anyhow::Ok((run, evidence))
+    };
+    // vmtest would wait for the sockets of a QEMU that cannot come.
+    for program in vm::PROGRAMS {
+        tool::require(program)?;
+    }
+    for _ in 0..if setting.cold { 0 } else { 2 } {
+        let state = match State::obtain(&setting.cache, kernel, &machine) {
+            Ok(state) => state,
+            Err(error) => {
+                interrupt::check()?;
+                progress::note(format!("{error:#}; booting instead"));
+                break;
+            }
+        };
+        let (run, evidence) = go(Start::Restore(&state.file))?;
+        if evidence.answered {
+            return Ok((run, evidence));
+        }
+        progress::note(format!(
+            "the warm state of {} does not restore; making it anew",
+            kernel.name
+        ));
+        state.discard(&setting.cache)?;
+    }
+    go(Start::Boot)
 }
 
 /// Lays out what the guest reads: the plan, the modules and the objects.

@@ -58,6 +58,7 @@ fn trials() -> Result<Vec<Trial>> {
             cache: Cache::open()?,
             accelerator,
             timeout: Duration::from_secs(TIMEOUT),
+            cold: false,
         };
         let shared = Arc::new(Shared {
             setting,

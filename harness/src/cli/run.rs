@@ -38,6 +38,9 @@ pub struct RunArgs {
     /// How long one virtual machine may take, in seconds
     #[arg(long, value_name = "SECS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    /// Boot every virtual machine instead of restoring a saved state
+    #[arg(long)]
+    cold: bool,
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -58,6 +61,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         cache: Cache::open()?,
         accelerator,
         timeout: Duration::from_secs(args.timeout),
+        cold: args.cold,
     };
     let kernels = kernels(&setting.cache, &catalog, &args.kernel)?;
     let mut outcomes = Vec::new();

@@ -16,7 +16,7 @@ pub fn line(setting: &Setting, outcome: &Outcome) -> String {
         "title": outcome.title,
         "reason": outcome.reason,
         "duration_ms": outcome.duration.as_millis() as u64,
-        "restored": false,
+        "restored": outcome.restored,
         "artifacts": outcome.artifacts,
     })
     .to_string()

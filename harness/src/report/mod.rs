@@ -49,6 +49,7 @@ mod tests {
             title: String::new(),
             reason: String::new(),
             duration: std::time::Duration::ZERO,
+            restored: false,
             artifacts: None,
             transcript: None,
             is_comparison: false,

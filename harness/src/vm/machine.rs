@@ -1,15 +1,21 @@
 //! One kind of virtual machine, in vmtest's terms.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kassay_guest::GATE_PORT;
+use rustix::fs::{CWD, FileType, Mode};
 use vmtest::{Config, Target, VMConfig};
 
 use super::accelerator::Accelerator;
 
 /// Guest memory, in MiB.
 pub const MEMORY_MIB: u32 = 256;
+
+/// CPUs of the guest.
+const CPUS: u8 = 1;
 
 /// What a virtual machine is made of.
 #[derive(Clone, Debug)]
@@ -22,28 +28,63 @@ pub struct Machine {
     pub accelerator: Accelerator,
 }
 
+/// How a machine comes up.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// It boots.
+    Boot,
+    /// It boots and then waits at the gate, for its state to be saved.
+    Wait,
+    /// It goes on from a saved state, a file.
+    Restore(&'a Path),
+}
+
+/// The kernel's arguments over and above vmtest's; the last one of a kind wins.
+/// Messages below warnings stay out of the emulated serial port, which is slow;
+/// the guest reports the whole log.
+const KERNEL_ARGS: &str = "loglevel=5 oops=panic random.trust_cpu=on no_timer_check tsc=reliable";
+
 impl Machine {
-    /// vmtest's configuration for a run in `directory`, which has been prepared
-    /// by [`prepare`].
-    pub(super) fn config(&self, directory: &Path) -> Config {
-        let mut extra_args: Vec<String> = vec![
+    /// QEMU's arguments over and above vmtest's that shape the machine, and so
+    /// its saved states.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            "-initrd".to_owned(),
+            self.initramfs.display().to_string(),
             // No keyboard and no mouse, whose probing takes a while and ends
             // when it likes.
             "-machine".to_owned(),
             "pc,i8042=off".to_owned(),
-            "-initrd".to_owned(),
-            self.initramfs.display().to_string(),
-            // Relative to the run's directory: the path of a socket has at
-            // most 107 bytes.
-            "-qmp".to_owned(),
-            "unix:qmp.sock,server=on,wait=off".to_owned(),
+            "-device".to_owned(),
+            format!("virtserialport,chardev=gate,name={GATE_PORT}"),
         ];
-        extra_args.extend(
+        arguments.extend(
             self.accelerator
                 .arguments()
                 .iter()
                 .map(|argument| (*argument).to_owned()),
         );
+        arguments
+    }
+
+    /// Everything about the machine that is not its kernel, for cache keys.
+    pub(super) fn identity(&self) -> String {
+        format!("{:?} {KERNEL_ARGS} {CPUS} {MEMORY_MIB}", self.arguments())
+    }
+
+    /// vmtest's configuration for a run in `directory`, which has been prepared
+    /// by [`prepare`]. Paths in it that are QEMU's alone are relative to that
+    /// directory: the path of a socket has at most 107 bytes.
+    pub(super) fn config(&self, directory: &Path, start: Start) -> Config {
+        let mut extra_args = self.arguments();
+        extra_args.extend([
+            "-qmp".to_owned(),
+            "unix:qmp.sock,server=on,wait=off".to_owned(),
+        ]);
+        extra_args.extend(["-chardev".to_owned(), "pipe,id=gate,path=gate".to_owned()]);
+        if let Start::Restore(_) = start {
+            extra_args.extend(["-incoming".to_owned(), "exec:exec cat state".to_owned()]);
+        }
         Config {
             target: vec![Target {
                 name: "kassay".to_owned(),
@@ -58,7 +99,7 @@ impl Machine {
                 qemu_command: Some(directory.join("qemu").display().to_string()),
                 command: "kassay-plan".to_owned(),
                 vm: VMConfig {
-                    num_cpus: 1,
+                    num_cpus: CPUS,
                     memory: format!("{MEMORY_MIB}M"),
                     extra_args,
                     ..VMConfig::default()
@@ -69,13 +110,9 @@ impl Machine {
     }
 }
 
-/// The kernel's arguments over and above vmtest's; the last one of a kind wins.
-/// Messages below warnings stay out of the emulated serial port, which is slow;
-/// the guest reports the whole log.
-const KERNEL_ARGS: &str = "loglevel=5 oops=panic random.trust_cpu=on no_timer_check tsc=reliable";
-
-/// Makes a run's directory: the share, the empty root and QEMU's stand-in.
-pub fn prepare(directory: &Path) -> Result<()> {
+/// Fills a run's directory: the share, the empty root, the open gate and the
+/// state to go on from.
+pub(super) fn prepare(directory: &Path, start: Start) -> Result<()> {
     // vmtest writes an init script, which nothing runs, into the guest's root
     // under the host's name for temporary files.
     let temporary = std::env::temp_dir();
@@ -87,5 +124,13 @@ pub fn prepare(directory: &Path) -> Result<()> {
         fs::create_dir_all(&path)
             .with_context(|| format!("make directory `{}`", path.display()))?;
     }
-    Ok(())
+    let pipe = rustix::fs::mknodat(CWD, directory.join("gate"), FileType::Fifo, Mode::RWXU, 0);
+    pipe.context("make the gate")?;
+    match start {
+        Start::Boot => Ok(()),
+        Start::Wait => fs::write(directory.join("shut"), "").context("shut the gate"),
+        Start::Restore(state) => {
+            symlink(state, directory.join("state")).context("link the saved state")
+        }
+    }
 }

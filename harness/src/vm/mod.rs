@@ -5,16 +5,25 @@ pub mod accelerator;
 pub mod machine;
 pub mod qmp;
 pub mod session;
+pub mod state;
 
 use std::time::Duration;
 
 pub use accelerator::Accelerator;
-pub use machine::Machine;
+pub use machine::{Machine, Start};
 pub use session::Run;
+pub use state::State;
+
+/// The host's programs that a machine needs.
+pub const PROGRAMS: [&str; 2] = ["qemu-system-x86_64", "setpriv"];
 
 /// What a run left behind.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
+    /// Whether the machine went on from a saved state.
+    pub restored: bool,
+    /// Whether the guest answered vmtest.
+    pub answered: bool,
     /// Lines that came over vmtest's command port.
     pub port: Vec<String>,
     /// The same lines as the guest wrote them to the share.

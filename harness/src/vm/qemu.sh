@@ -7,4 +7,8 @@ cd "${0%/*}" || exit
 case $1 in --help) echo $$ >asked; exit 0 ;; esac
 echo $$ >pid
 printf '%s\0' qemu-system-x86_64 "$@" >command
+# The gate is a pipe that holds a byte, unless it is to stay shut; as long as
+# this end is open, the byte stays there.
+exec 9<>gate
+[ -e shut ] || echo >&9
 exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr

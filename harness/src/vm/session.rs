@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -17,17 +17,21 @@ use serde_json::json;
 use vmtest::Vmtest;
 use vmtest::output::Output;
 
-use super::machine::{self, Machine};
+use super::machine::{self, Machine, Start};
 use super::qmp::Qmp;
 use super::{Evidence, Shutdown};
-use crate::cache::Cache;
-use crate::{interrupt, tool};
+use crate::cache::{Cache, Key};
+use crate::interrupt;
 
 /// What vmtest starts instead of QEMU.
 const STAND_IN: &str = include_str!("qemu.sh");
 
 /// How long QEMU may take to end once it was told to.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a restored machine may take to answer vmtest. It had nothing left
+/// to do but that.
+const RESTORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a wait looks at the clock and at Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
@@ -37,13 +41,16 @@ pub struct Run {
     directory: tempfile::TempDir,
 }
 
+/// A virtual machine that was started.
+pub(super) struct Started {
+    /// What vmtest tells of it. The channel ends when QEMU has ended.
+    pub updates: Receiver<Output>,
+    runner: JoinHandle<()>,
+}
+
 impl Run {
     /// Makes the directory in the cache, with QEMU's stand-in in it.
     pub fn new(cache: &Cache) -> Result<Run> {
-        // vmtest would wait for the sockets of a QEMU that cannot come.
-        for program in ["qemu-system-x86_64", "setpriv"] {
-            tool::require(program)?;
-        }
         let parent = cache.root().join("run");
         fs::create_dir_all(&parent)
             .with_context(|| format!("make directory `{}`", parent.display()))?;
@@ -51,10 +58,10 @@ impl Run {
             .prefix("vm-")
             .tempdir_in(&parent)
             .with_context(|| format!("make a directory in `{}`", parent.display()))?;
-        machine::prepare(directory.path())?;
         let link = directory.path().join("qemu");
         std::os::unix::fs::symlink(stand_in(cache)?, &link)
             .with_context(|| format!("link `{}`", link.display()))?;
+        fs::create_dir(directory.path().join("share")).context("make the share")?;
         Ok(Run { directory })
     }
 
@@ -70,19 +77,21 @@ impl Run {
 
     /// Runs the machine on what lies in the share until it ends or `timeout`
     /// passes, and collects what there is to know.
-    pub fn go(&self, machine: &Machine, timeout: Duration) -> Result<Evidence> {
-        let started = Instant::now();
-        let (updates, received) = mpsc::channel();
-        let vmtest = Vmtest::new(self.share(), machine.config(self.path()))?;
-        // QEMU dies with this thread, which lives until QEMU has ended.
-        let runner = thread::spawn(move || vmtest.run_one(0, updates));
+    pub fn go(&self, machine: &Machine, start: Start, timeout: Duration) -> Result<Evidence> {
+        let began = Instant::now();
+        let started = self.start(machine, start)?;
         let over = Arc::new(AtomicBool::new(false));
         let monitor = {
             let (socket, over) = (self.path().join("qmp.sock"), over.clone());
             thread::spawn(move || watch(&socket, &over))
         };
-        let mut evidence = self.follow(&received, started + timeout);
-        let joined = runner.join();
+        let patience = match start {
+            Start::Restore(_) => RESTORE_PATIENCE.min(timeout),
+            Start::Boot | Start::Wait => timeout,
+        };
+        let mut evidence = self.follow(&started.updates, began, patience, timeout);
+        evidence.restored = matches!(start, Start::Restore(_));
+        let joined = started.join();
         over.store(true, Ordering::Relaxed);
         evidence.shutdown = monitor.join().unwrap_or_default();
         if joined.is_err() {
@@ -92,18 +101,35 @@ impl Run {
         }
         self.reap();
         self.collect(&mut evidence);
-        evidence.duration = started.elapsed();
+        evidence.duration = began.elapsed();
         interrupt::check()?;
         Ok(evidence)
     }
 
+    /// Starts the machine.
+    pub(super) fn start(&self, machine: &Machine, start: Start) -> Result<Started> {
+        machine::prepare(self.path(), start)?;
+        let (sender, updates) = mpsc::channel();
+        let vmtest = Vmtest::new(self.share(), machine.config(self.path(), start))?;
+        // QEMU dies with this thread, which lives until QEMU has ended.
+        let runner = thread::spawn(move || vmtest.run_one(0, sender));
+        Ok(Started { updates, runner })
+    }
+
     /// Follows vmtest's updates until it lets go of the channel, which it does
-    /// when QEMU has ended.
-    fn follow(&self, updates: &Receiver<Output>, deadline: Instant) -> Evidence {
+    /// when QEMU has ended. The guest has to answer within `patience`.
+    fn follow(
+        &self,
+        updates: &Receiver<Output>,
+        began: Instant,
+        patience: Duration,
+        timeout: Duration,
+    ) -> Evidence {
         let mut evidence = Evidence::default();
-        let mut stopped = None;
+        let mut stopping = None;
         loop {
             match updates.recv_timeout(TICK) {
+                Ok(Output::BootEnd(Ok(()))) => evidence.answered = true,
                 Ok(Output::Command(line)) => evidence.port.push(line),
                 Ok(Output::CommandEnd(Ok(code))) => evidence.exit_code = Some(code),
                 Ok(
@@ -116,11 +142,12 @@ impl Run {
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return evidence,
             }
-            let late = Instant::now() >= deadline;
-            evidence.timed_out |= late && stopped.is_none();
+            let allowed = if evidence.answered { timeout } else { patience };
+            let late = began.elapsed() >= allowed;
+            evidence.timed_out |= late && stopping.is_none();
             if late || interrupt::requested() {
-                let since = *stopped.get_or_insert_with(|| {
-                    self.ask_to_quit();
+                let since = *stopping.get_or_insert_with(|| {
+                    self.quit();
                     Instant::now()
                 });
                 if since.elapsed() >= GRACE {
@@ -130,10 +157,19 @@ impl Run {
         }
     }
 
-    fn ask_to_quit(&self) {
-        if let Ok(mut qmp) = Qmp::connect(&self.path().join("qmp.sock"), Some(GRACE / 2)) {
-            let _ = qmp.execute("quit", json!({}));
-        } else {
+    /// A monitor connection, whose answers may take as long as QEMU may take
+    /// to end.
+    pub(super) fn qmp(&self) -> Result<Qmp> {
+        Qmp::connect(&self.path().join("qmp.sock"), Some(GRACE / 2))
+    }
+
+    /// Has QEMU end.
+    pub(super) fn quit(&self) {
+        if self
+            .qmp()
+            .and_then(|mut qmp| qmp.execute("quit", json!({})))
+            .is_err()
+        {
             self.kill();
         }
     }
@@ -146,17 +182,16 @@ impl Run {
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
             return;
         };
-        let command =
-            fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
-        let share = self.share().display().to_string();
-        if String::from_utf8_lossy(&command).contains(&share) {
+        let command = format!("/proc/{}/cmdline", pid.as_raw_nonzero());
+        let command = fs::read(command).unwrap_or_default();
+        if String::from_utf8_lossy(&command).contains(&self.share().display().to_string()) {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
     }
 
     /// Waits for the process in which vmtest looked for QEMU, which it leaves
     /// as a zombie.
-    fn reap(&self) {
+    pub(super) fn reap(&self) {
         if let Some(pid) = self.pid("asked") {
             let _ = waitpid(Some(pid), WaitOptions::empty());
         }
@@ -178,11 +213,16 @@ impl Run {
     }
 }
 
+impl Started {
+    /// Waits for vmtest to return, which it does when QEMU has ended.
+    pub(super) fn join(self) -> thread::Result<()> {
+        self.runner.join()
+    }
+}
+
 /// Writes the stand-in where it is not yet, whole or not at all.
 fn stand_in(cache: &Cache) -> Result<PathBuf> {
-    let key = crate::cache::Key::new("stand-in")
-        .text("script", STAND_IN)
-        .finish();
+    let key = Key::new("stand-in").text("script", STAND_IN).finish();
     let entry = cache.get_or_make("qemu", &key, "QEMU's stand-in", |directory| {
         let path = directory.join("qemu");
         fs::write(&path, STAND_IN)

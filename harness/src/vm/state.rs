@@ -1,0 +1,182 @@
+//! Warm states: the memory and devices of a machine that has booted and waits
+//! at the gate, saved once and restored for every run of its kind.
+//!
+//! The state is saved by migration while the machine runs (one that was saved
+//! stopped would be restored stopped), before anything of vmtest's has reached
+//! the guest and before the share is mounted, which would forbid it. A state
+//! that does not restore is thrown away and made again; it is never trusted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::READY;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::machine::{Machine, Start};
+use super::session::{Run, Started};
+use crate::cache::{Cache, Key};
+use crate::kernel::Kernel;
+use crate::progress::Progress;
+use crate::tool;
+use crate::{interrupt, kernel_report};
+
+/// The cache's kind of states.
+pub const KIND: &str = "state";
+
+/// How long a kernel may take to boot to the gate, where its CPU is emulated
+/// and the host is busy.
+const BOOT_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How often a wait looks again.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A saved state.
+#[derive(Debug)]
+pub struct State {
+    /// The file to restore.
+    pub file: PathBuf,
+    key: String,
+}
+
+/// What lies beside a state and tells whether it is whole and the right one.
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct Label {
+    key: String,
+    kernel: String,
+    bytes: u64,
+}
+
+impl State {
+    /// The state of a machine, made if it is not there or not whole.
+    ///
+    /// # Errors
+    /// The kernel does not come up to the gate, or QEMU does not save it.
+    pub fn obtain(cache: &Cache, kernel: &Kernel, machine: &Machine) -> Result<State> {
+        let key = key(kernel, machine)?;
+        if let Some(entry) = cache.get(KIND, &key)
+            && !is_whole(&entry, &key)
+        {
+            cache.remove(KIND, &key)?;
+        }
+        let what = format!("the warm state of {}", kernel.name);
+        let entry = cache.get_or_make(KIND, &key, &what, |directory| {
+            let progress =
+                Progress::steps(format!("boot {} and save its state", kernel.name), None);
+            let file = directory.join("state");
+            save(cache, machine, &file).with_context(|| format!("save {what}"))?;
+            let label = Label {
+                key: key.clone(),
+                kernel: kernel.name.clone(),
+                bytes: file.metadata()?.len(),
+            };
+            fs::write(directory.join("label.json"), serde_json::to_vec(&label)?)?;
+            progress.finish();
+            Ok(())
+        })?;
+        Ok(State {
+            file: entry.join("state"),
+            key,
+        })
+    }
+
+    /// Throws the state away.
+    pub fn discard(self, cache: &Cache) -> Result<()> {
+        cache.remove(KIND, &self.key).map(drop)
+    }
+}
+
+/// Everything that shapes a state. QEMU is known by its file, since asking it
+/// for its version takes longer than restoring a machine.
+fn key(kernel: &Kernel, machine: &Machine) -> Result<String> {
+    let qemu = tool::require("qemu-system-x86_64")?;
+    let file = qemu
+        .metadata()
+        .with_context(|| format!("look at `{}`", qemu.display()))?;
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .filter(|line| line.starts_with("model name") || line.starts_with("microcode"));
+    Ok(Key::new(KIND)
+        .text("kernel", &kernel.key)
+        .text("machine", &machine.identity())
+        .text(
+            "qemu",
+            &format!(
+                "{} {:?} {}",
+                qemu.display(),
+                file.modified().ok(),
+                file.len()
+            ),
+        )
+        .text("cpu", model.take(2).collect::<Vec<_>>().join("\n").as_str())
+        .finish())
+}
+
+fn is_whole(entry: &Path, key: &str) -> bool {
+    let label = fs::read(entry.join("label.json")).ok();
+    let label = label.and_then(|label| serde_json::from_slice::<Label>(&label).ok());
+    let bytes = entry.join("state").metadata().map(|file| file.len()).ok();
+    label.is_some_and(|label| label.key == key && Some(label.bytes) == bytes)
+}
+
+/// Boots a machine to the gate and saves it into a file.
+fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<()> {
+    let run = Run::new(cache)?;
+    let started = run.start(machine, Start::Wait)?;
+    let saved = wait_for_gate(&run, &started).and_then(|()| migrate(&run, file));
+    run.quit();
+    // vmtest's complaint that QEMU ended is what was asked for.
+    while started.updates.recv().is_ok() {}
+    let _ = started.join();
+    run.reap();
+    interrupt::check()?;
+    saved
+}
+
+fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
+    let deadline = Instant::now() + BOOT_DEADLINE;
+    loop {
+        let console = fs::read(run.path().join("console")).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        if console.contains(READY) {
+            if let Some(report) = kernel_report::find(&console).first() {
+                bail!("the kernel reports while it boots: {}", report.title);
+            }
+            return Ok(());
+        }
+        let ended = match started.updates.recv_timeout(TICK) {
+            Err(RecvTimeoutError::Disconnected) => true,
+            Ok(_) | Err(RecvTimeoutError::Timeout) => false,
+        };
+        if ended || Instant::now() >= deadline {
+            bail!("the guest did not come up: {}", tool::last_lines(&console));
+        }
+        interrupt::check()?;
+    }
+}
+
+fn migrate(run: &Run, file: &Path) -> Result<()> {
+    let mut qmp = run.qmp()?;
+    // QEMU holds itself back by default, for the sake of a network.
+    qmp.execute(
+        "migrate-set-parameters",
+        json!({ "max-bandwidth": 8u64 << 30 }),
+    )?;
+    let target = run.path().join("saved");
+    qmp.execute("migrate", json!({ "uri": "exec:exec cat >saved" }))?;
+    loop {
+        let status = qmp.execute("query-migrate", json!({}))?;
+        match status["status"].as_str().unwrap_or_default() {
+            "completed" => break,
+            "failed" | "cancelled" => bail!("QEMU does not save the machine: {status}"),
+            _ => thread::sleep(TICK),
+        }
+        interrupt::check()?;
+    }
+    fs::rename(&target, file).with_context(|| format!("move the state to `{}`", file.display()))
+}
