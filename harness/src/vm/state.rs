@@ -131,7 +131,11 @@ fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<()> {
     let saved = wait_for_gate(&run, &started).and_then(|()| migrate(&run, file));
     run.quit();
     // vmtest's complaint that QEMU ended is what was asked for.
-    while started.updates.recv().is_ok() {}
+    while !matches!(
+        started.updates.recv_timeout(TICK),
+        Err(RecvTimeoutError::Disconnected)
+    ) && !run.has_ended()
+    {}
     let _ = started.join();
     run.reap();
     interrupt::check()?;
@@ -149,12 +153,14 @@ fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
             }
             return Ok(());
         }
-        let ended = match started.updates.recv_timeout(TICK) {
+        let gone = match started.updates.recv_timeout(TICK) {
             Err(RecvTimeoutError::Disconnected) => true,
-            Ok(_) | Err(RecvTimeoutError::Timeout) => false,
+            Ok(_) | Err(RecvTimeoutError::Timeout) => run.has_ended(),
         };
-        if ended || Instant::now() >= deadline {
-            bail!("the guest did not come up: {}", tool::last_lines(&console));
+        if gone || Instant::now() >= deadline {
+            let stderr = fs::read_to_string(run.path().join("stderr")).unwrap_or_default();
+            let said = tool::last_lines(&format!("{console}\n{stderr}"));
+            bail!("the guest did not come up:{said}");
         }
         interrupt::check()?;
     }
