@@ -1,0 +1,176 @@
+//! What no compiler holds: how the repository's files look, and that its
+//! modules, programs, scenarios and snapshots belong together.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use kassay::cli::run::scenarios;
+
+/// The longest line of Rust. rustfmt ends code at 100 and leaves text alone.
+const LINE: usize = 120;
+
+/// A file of the repository.
+struct File {
+    /// Its path from the root.
+    path: String,
+    /// Its content; what is not UTF-8 shows as U+FFFD.
+    text: String,
+}
+
+impl File {
+    fn is_in(&self, folders: &[&str]) -> bool {
+        folders.iter().any(|folder| self.path.starts_with(folder))
+    }
+
+    fn ends(&self, endings: &[&str]) -> bool {
+        endings.iter().any(|ending| self.path.ends_with(ending))
+    }
+}
+
+/// The repository's files that `wanted` picks, of which there is at least one.
+fn files(wanted: impl Fn(&File) -> bool) -> Vec<File> {
+    let root = kassay::repository();
+    let paths = listed(&root).unwrap_or_else(|| walked(&root, ""));
+    let read = |path: String| {
+        let text = fs::read(root.join(&path)).ok()?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Some(File { path, text })
+    };
+    let files: Vec<File> = paths.into_iter().filter_map(read).filter(wanted).collect();
+    assert!(!files.is_empty(), "no file to look at");
+    files
+}
+
+/// What git tracks or would track; none where this is not a git checkout.
+fn listed(root: &Path) -> Option<Vec<String>> {
+    let list = "ls-files -z --cached --others --exclude-standard";
+    let output = Command::new("git")
+        .current_dir(root)
+        .args(list.split(' '))
+        .output()
+        .ok()
+        .filter(|output| output.status.success() && !output.stdout.is_empty())?;
+    let paths = String::from_utf8(output.stdout).ok()?;
+    Some(paths.split_terminator('\0').map(str::to_owned).collect())
+}
+
+/// Every file below a folder but git's own and what is built.
+fn walked(root: &Path, folder: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(root.join(folder)).unwrap().flatten() {
+        let path = format!("{folder}{}", entry.file_name().into_string().unwrap());
+        if !entry.file_type().unwrap().is_dir() {
+            paths.push(path);
+        } else if path != ".git" && path != "target" {
+            paths.extend(walked(root, &format!("{path}/")));
+        }
+    }
+    paths
+}
+
+/// Fails with the place of each line that is wrong.
+#[track_caller]
+fn no_line(files: Vec<File>, is_wrong: impl Fn(&str) -> bool) {
+    let mut wrong = Vec::new();
+    for File { path, text } in files {
+        for (number, line) in (1..).zip(text.split('\n')) {
+            if is_wrong(line) {
+                wrong.push(format!("{path}:{number}: {line}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Fails with the path of each file that is wrong.
+#[track_caller]
+fn no_file(files: Vec<File>, is_wrong: impl Fn(&File) -> bool) {
+    let wrong: Vec<String> = files
+        .into_iter()
+        .filter(is_wrong)
+        .map(|file| file.path)
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Licences are kept byte for byte.
+fn is_ours(file: &File) -> bool {
+    !file.is_in(&["LICENSE"])
+}
+
+/// The names between a beginning and an end of paths.
+fn names(before: &str, after: &str) -> BTreeSet<String> {
+    let name = |file: &File| {
+        let name = file.path.strip_prefix(before)?.strip_suffix(after)?;
+        Some(name.to_owned())
+    };
+    files(|file| name(file).is_some())
+        .iter()
+        .filter_map(name)
+        .collect()
+}
+
+#[test]
+fn programs_are_ascii() {
+    // Before 6.12 a bpf_printk with any other format prints nothing and says nothing.
+    no_line(files(|file| file.is_in(&["bpf/"])), |line| !line.is_ascii());
+}
+
+#[test]
+fn kernel_code_is_gpl() {
+    no_file(files(|file| file.is_in(&["modules/", "bpf/"])), |file| {
+        let first = file.text.lines().next().unwrap_or_default();
+        !first.contains("SPDX-License-Identifier: GPL-2.0-only")
+    });
+}
+
+#[test]
+fn lines_of_rust_are_not_long() {
+    no_line(files(|file| file.ends(&[".rs"])), |line| {
+        line.chars().count() > LINE
+    });
+}
+
+#[test]
+fn lines_end_without_blanks() {
+    no_line(files(is_ours), |line| line != line.trim_end());
+}
+
+#[test]
+fn files_end_with_one_newline() {
+    no_file(files(is_ours), |file| {
+        !file.text.is_empty() && (!file.text.ends_with('\n') || file.text.ends_with("\n\n"))
+    });
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let marks = [
+        concat!("to", "do!("),
+        concat!("FIX", "ME"),
+        concat!("dbg", "!("),
+    ];
+    let code = files(|file| file.ends(&[".rs", ".c", ".h", ".sh", ".toml", ".yml"]));
+    no_line(code, |line| marks.iter().any(|mark| line.contains(mark)));
+}
+
+#[test]
+fn every_module_and_program_is_in_a_scenario() {
+    let scenarios = scenarios(&[]).unwrap();
+    let modules = scenarios.iter().flat_map(|scenario| &scenario.modules);
+    let programs = scenarios.iter().flat_map(|scenario| &scenario.bpf);
+    assert_eq!(names("modules/", "/Kbuild"), modules.cloned().collect());
+    assert_eq!(names("bpf/", ".bpf.c"), programs.cloned().collect());
+}
+
+#[test]
+fn every_scenario_has_a_snapshot_and_every_snapshot_a_scenario() {
+    let snapshots = names("harness/tests/snapshots/", ".snap");
+    let scenario = |name: &String| name.split('@').next().unwrap_or_default().to_owned();
+    assert_eq!(
+        names("harness/tests/scenarios/", ".toml"),
+        snapshots.iter().map(scenario).collect()
+    );
+}
