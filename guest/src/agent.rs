@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::GATE_PORT;
+use rustix::event::epoll;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
 use rustix::process::Pid;
 use serde_json::{Value, json};
@@ -65,7 +66,8 @@ fn port_device(name: &str) -> Option<String> {
     })
 }
 
-/// Answers agent calls until the port is gone.
+/// Answers agent calls until the machine is ended. The host hangs up and calls
+/// again when an answer takes too long, as in a machine that boots slowly.
 pub fn serve(port: File) -> Result<()> {
     let mut calls = BufReader::new(port.try_clone().context("clone the agent port")?);
     let mut agent = Agent::default();
@@ -77,7 +79,8 @@ pub fn serve(port: File) -> Result<()> {
             .context("read the agent port")?
             == 0
         {
-            bail!("the agent port was closed");
+            wait_for_host(&port).context("wait for the host")?;
+            continue;
         }
         let Ok(call) = serde_json::from_slice::<Value>(&line) else {
             continue;
@@ -93,6 +96,23 @@ pub fn serve(port: File) -> Result<()> {
         (&port)
             .write_all(answer.as_bytes())
             .context("write to the agent port")?;
+    }
+}
+
+/// Waits until the host is connected to a port. That it is not, poll(2) reports
+/// all the time, so the wait is for edges.
+fn wait_for_host(port: &File) -> Result<()> {
+    let edges = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let flags = epoll::EventFlags::OUT | epoll::EventFlags::ET;
+    epoll::add(&edges, port, epoll::EventData::new_u64(0), flags)?;
+    let mut events = Vec::with_capacity(1);
+    loop {
+        events.clear();
+        epoll::wait(&edges, rustix::buffer::spare_capacity(&mut events), None)?;
+        let connected = |event: epoll::Event| !{ event.flags }.contains(epoll::EventFlags::HUP);
+        if events.iter().copied().any(connected) {
+            return Ok(());
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, Result};
-use kassay_guest::Record;
+use kassay_guest::{DONE, Record};
 
 use crate::system;
 
@@ -74,22 +74,25 @@ impl KernelLog {
         Ok(KernelLog { kmsg })
     }
 
-    /// Takes every record since, and how often records were overwritten before
-    /// they were read (the kernel answers EPIPE then).
+    /// Takes every record up to now, and how often records were overwritten before
+    /// they were read (the kernel answers EPIPE then) or made no sense.
     pub fn take(&mut self) -> Result<(Vec<Record>, u64)> {
         let (mut records, mut lost) = (Vec::new(), 0);
+        // It also ends the record of a message that has no line break.
+        system::log(DONE);
         // One read returns one record, of at most PRINTK_MESSAGE_MAX bytes.
         let mut buffer = [0u8; 16384];
         loop {
             match self.kmsg.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => records.extend(record(&String::from_utf8_lossy(&buffer[..length]))),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Ok(length) => match record(&String::from_utf8_lossy(&buffer[..length])) {
+                    Some(record) if record.text == DONE => return Ok((records, lost)),
+                    Some(record) => records.push(record),
+                    None => lost += 1,
+                },
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => lost += 1,
-                Err(error) => return Err(error).context("read `/dev/kmsg`"),
+                Err(error) => return Err(error).context("read `/dev/kmsg` up to its last record"),
             }
         }
-        Ok((records, lost))
     }
 }
 

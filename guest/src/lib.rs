@@ -26,6 +26,10 @@ pub const GATE_PORT: &str = "kassay.gate";
 /// how long the bare machine takes.
 pub const POWER_OFF: &str = "power-off";
 
+/// The line that closes the kernel log that [`Fact::Log`] reports, and is not
+/// part of it: a console without it does not show what the guest does.
+pub const DONE: &str = "kassay-guest: the plan is done";
+
 /// The name of the closing datagram of every `udp` step (see [`Step::Udp`]).
 pub const SENTINEL_PORT: u16 = 65000;
 

@@ -48,15 +48,20 @@ fn course(facts: &mut Facts) -> Result<()> {
     let taint_before = system::taint()?;
     let before = Holdings::now();
 
+    let mut inserted = Vec::new();
     for name in &plan.modules {
-        facts.report(module::insert(name))?;
+        let fact = module::insert(name);
+        if matches!(fact, Fact::Inserted { error: None, .. }) {
+            inserted.push(name);
+        }
+        facts.report(fact)?;
     }
     let steps = steps(&plan, facts);
     // The programs are gone here: what they printed is complete.
     let (lines, lost) = trace.take()?;
     facts.report(Fact::Trace { lines, lost })?;
     let left = bpf::wait_until_only(&before);
-    for name in plan.modules.iter().rev() {
+    for name in inserted.into_iter().rev() {
         facts.report(module::remove(name))?;
     }
     facts.report(Fact::Left {

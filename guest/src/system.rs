@@ -45,10 +45,11 @@ pub fn mount_share(tag: &str, target: &str, options: &str) -> Result<()> {
         .with_context(|| format!("mount 9p share `{tag}` on `{target}`"))
 }
 
-/// Writes a line to the kernel log, which is also the console.
+/// Writes a line to the kernel log, which is also the console. A record without
+/// a line break would stay open, and hidden from readers, until the next one.
 pub fn log(line: &str) {
     if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
-        let _ = kmsg.write_all(line.as_bytes());
+        let _ = kmsg.write_all(format!("{line}\n").as_bytes());
     }
 }
 

@@ -107,32 +107,46 @@ fn word(data: &[u8], at: usize) -> Result<u32> {
     Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 
+/// Bytes of strings in the base of [`sample`].
+#[cfg(test)]
+pub const SAMPLE_BASE: usize = 10;
+
+/// Split BTF: one FUNC called `f`.
+#[cfg(test)]
+pub fn sample() -> Vec<u8> {
+    let mut data = Vec::new();
+    data.extend(MAGIC.to_le_bytes());
+    data.extend([1, 0]);
+    for field in [
+        24u32,
+        0,
+        12,
+        12,
+        3,
+        SAMPLE_BASE as u32 + 1,
+        KIND_FUNC << 24,
+        1,
+    ] {
+        data.extend(field.to_le_bytes());
+    }
+    data.extend(b"\0f\0");
+    data
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Split BTF over a base of 10 bytes of strings: one FUNC called `f`.
-    fn sample() -> Vec<u8> {
-        let mut data = Vec::new();
-        data.extend(MAGIC.to_le_bytes());
-        data.extend([1, 0]);
-        for field in [24u32, 0, 12, 12, 3, 11, KIND_FUNC << 24, 1] {
-            data.extend(field.to_le_bytes());
-        }
-        data.extend(b"\0f\0");
-        data
-    }
-
     #[test]
     fn functions_are_named_behind_the_base() {
-        assert_eq!(functions(&sample(), 10).unwrap(), ["f"]);
+        assert_eq!(functions(&sample(), SAMPLE_BASE).unwrap(), ["f"]);
     }
 
     #[test]
     fn what_is_cut_off_is_an_error() {
         let data = sample();
         for end in 0..data.len() {
-            assert!(functions(&data[..end], 10).is_err(), "{end} bytes");
+            assert!(functions(&data[..end], SAMPLE_BASE).is_err(), "{end} bytes");
         }
     }
 }

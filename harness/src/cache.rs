@@ -165,6 +165,18 @@ impl Cache {
         }
     }
 
+    /// An empty file for what a tool prints, kept whether the work succeeds or not.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn log(&self, name: &str) -> Result<PathBuf> {
+        let path = self.dir("logs").join(format!("{name}.log"));
+        fs::create_dir_all(self.dir("logs"))
+            .and_then(|()| fs::write(&path, ""))
+            .with_context(|| format!("write `{}`", path.display()))?;
+        Ok(path)
+    }
+
     /// Keeps a short text under a name, for [`Cache::recall`].
     ///
     /// # Errors

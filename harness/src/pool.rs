@@ -57,20 +57,22 @@ mod tests {
 
     #[test]
     fn results_come_in_order() {
-        let (first, second) = (mpsc::channel(), mpsc::channel::<()>());
-        let mut seen = Vec::new();
+        let (through, waits) = mpsc::channel();
+        let waits = std::sync::Mutex::new(waits);
         // Item 0 waits for item 1 to be through.
-        let waiting = std::sync::Mutex::new(first.1);
         let work = |item: &usize| {
-            if *item == 0 {
-                waiting.lock().unwrap().recv().unwrap();
-            } else {
-                first.0.send(()).unwrap();
+            match item {
+                0 => waits.lock().unwrap().recv()?,
+                _ => through.send(())?,
             }
             Ok(*item)
         };
-        each(&[0, 1], 2, work, |item| Ok(seen.push(item))).unwrap();
-        drop(second);
+        let mut seen = Vec::new();
+        let done = |item| {
+            seen.push(item);
+            Ok(())
+        };
+        each(&[0, 1], 2, work, done).unwrap();
         assert_eq!(seen, [0, 1]);
     }
 

@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Case, Fault, Verdict};
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State};
-use crate::{btf, interrupt, progress};
+use crate::{btf, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
 pub struct Setting {
@@ -135,6 +135,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let case = Case {
         scenario,
         modules: &artifacts.modules,
+        release: &kernel.release,
         base_strings,
     };
     let (judged, transcript) = verdict::judge(&case, &evidence);
@@ -154,7 +155,12 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         outcome.reason = explain(&fault, &evidence);
         outcome.title = fault.title;
         let transcript = transcript.as_deref().unwrap_or_default();
-        outcome.artifacts = Some(keep(kernel, scenario, &run, &outcome.reason, transcript)?);
+        let texts = [
+            ("reason", outcome.reason.clone()),
+            ("transcript", transcript.to_owned()),
+            ("verifier", verifier_logs(&evidence).join("\n")),
+        ];
+        outcome.artifacts = Some(keep(kernel, scenario, &run, &texts)?);
     }
     outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
@@ -181,6 +187,10 @@ fn execute(
         let evidence = run.go(&machine, start, setting.timeout)?;
         anyhow::Ok((run, evidence))
     };
+    // vmtest would wait for the sockets of a QEMU that cannot come.
+    for program in vm::PROGRAMS {
+        tool::require(program)?;
+    }
     for _ in 0..if setting.cold { 0 } else { 2 } {
         let state = match State::obtain(&setting.cache, kernel, &machine) {
             Ok(state) => state,
@@ -259,8 +269,8 @@ fn mismatch(snapshot: &Snapshot, transcript: &str) -> Result<Option<Fault>> {
 fn explain(fault: &Fault, evidence: &Evidence) -> String {
     let mut reason = fault.reason.clone();
     for log in verifier_logs(evidence) {
-        reason.push_str("\n\nlibbpf and the verifier say:\n");
-        reason.push_str(log.trim_end());
+        reason.push_str("\n\nlibbpf and the verifier say at last:");
+        reason.push_str(&tool::last_lines(&log));
     }
     reason
 }
@@ -289,8 +299,7 @@ fn keep(
     kernel: &Kernel,
     scenario: &Scenario,
     run: &Run,
-    reason: &str,
-    transcript: &str,
+    texts: &[(&str, String)],
 ) -> Result<PathBuf> {
     let kernel: String = kernel
         .name
@@ -301,8 +310,9 @@ fn keep(
     let _ = fs::remove_dir_all(&folder);
     let keep = || -> std::io::Result<()> {
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("reason"), reason)?;
-        fs::write(folder.join("transcript"), transcript)?;
+        for (name, text) in texts.iter().filter(|(_, text)| !text.is_empty()) {
+            fs::write(folder.join(name), text)?;
+        }
         for name in [
             "console",
             "stderr",

@@ -162,17 +162,11 @@ impl Tool {
     fn spawn(&mut self) -> Result<Child> {
         interrupt::check()?;
         let program = self.command.get_program().to_owned();
-        self.command.spawn().map_err(|error| {
-            let missing = error.kind() == ErrorKind::NotFound && find(&program).is_none();
-            let error = anyhow::Error::from(error).context(format!("run `{self}`"));
-            if missing {
-                error.context(format!(
-                    "`{}` is not installed: install it with `cargo kassay setup`",
-                    program.display()
-                ))
-            } else {
-                error
+        self.command.spawn().or_else(|error| {
+            if error.kind() == ErrorKind::NotFound {
+                require(&program)?;
             }
+            Err(error).with_context(|| format!("run `{self}`"))
         })
     }
 }
@@ -272,6 +266,20 @@ pub fn find(program: impl AsRef<OsStr>) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|dir| dir.join(program))
         .find(|path| runs(path))
+}
+
+/// Where `program` is.
+///
+/// # Errors
+/// It is not installed.
+pub fn require(program: impl AsRef<OsStr>) -> Result<PathBuf> {
+    let program = program.as_ref();
+    find(program).with_context(|| {
+        format!(
+            "`{}` is not installed: install it with `cargo kassay setup`",
+            program.display()
+        )
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use kassay_guest::{Fact, Line, Outcome, PROTOCOL, Step};
+use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
 
 use crate::btf;
 use crate::compile::module::Module;
@@ -98,6 +98,8 @@ pub struct Case<'a> {
     pub scenario: &'a Scenario,
     /// The modules that were inserted.
     pub modules: &'a [Module],
+    /// The release of the kernel that was asked for.
+    pub release: &'a str,
     /// Bytes of strings in the kernel's own BTF.
     pub base_strings: usize,
 }
@@ -132,8 +134,7 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
         };
         return Err(Fault::new(Verdict::Hang, title).because(tail(console)));
     }
-    if evidence.shutdown.is_none() && evidence.port.is_empty() && !evidence.stderr.trim().is_empty()
-    {
+    if evidence.shutdown.is_none() && !evidence.answered && !evidence.stderr.trim().is_empty() {
         return Err(not_started(evidence));
     }
     match &evidence.shutdown {
@@ -148,12 +149,17 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
             );
         }
     }
-    match &evidence.trouble {
-        Some(trouble) => {
-            Err(Fault::new(Verdict::Lost, "the guest stopped answering").because(trouble.clone()))
-        }
-        None => Ok(()),
+    if let Some(trouble) = &evidence.trouble {
+        return Err(
+            Fault::new(Verdict::Lost, "the guest stopped answering").because(trouble.clone())
+        );
     }
+    // A console that shows nothing shows no report either.
+    if !console.contains(DONE) {
+        let title = "the console does not show the guest";
+        return Err(Fault::new(Verdict::Lost, title).because(tail(console)));
+    }
+    Ok(())
 }
 
 fn not_started(evidence: &Evidence) -> Fault {
@@ -183,10 +189,14 @@ fn check_reports(reports: &[Report]) -> Result<(), Fault> {
 fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     let lost = |title: &str, reason: String| Fault::new(Verdict::Lost, title).because(reason);
     let file = evidence.file.as_deref().unwrap_or_default();
-    let ended = evidence.exit_code.filter(|code| *code > 128);
-    if let Some(code) = ended {
-        let title = format!("the guest program was killed by signal {}", code - 128);
-        return Err(lost(&title, tail(file)));
+    let ended = match evidence.exit_code {
+        Some(0) => None,
+        Some(code) if code > 128 => Some(format!("was killed by signal {}", code - 128)),
+        Some(code) => Some(format!("ended with status {code}")),
+        None => Some("did not end".to_owned()),
+    };
+    if let Some(how) = ended {
+        return Err(lost(&format!("the guest program {how}"), tail(file)));
     }
     let mut facts = Vec::new();
     for (place, text) in evidence.port.iter().enumerate() {
@@ -236,14 +246,77 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered) -> Result<(), Fau
     for fact in facts {
         check_capture(fact)?;
     }
+    check_complete(case, facts)?;
     for module in case.modules {
         check_contract(module, facts, offered)?;
     }
     for fact in facts {
         check_left(fact)?;
-        check_counts(case.scenario, fact)?;
+        check_counts(case.scenario, facts, fact)?;
     }
     Ok(())
+}
+
+/// Every part of the plan has its fact, once and in its place, and they are of
+/// the kernel that was asked for.
+fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
+    let names = |kind: &'static str, names: &[String]| -> Vec<String> {
+        names.iter().map(|name| format!("{kind} {name}")).collect()
+    };
+    let mut inserted: Vec<String> = facts.iter().filter_map(inserted).cloned().collect();
+    inserted.reverse();
+    let steps: Vec<String> = (0..case.scenario.steps.len())
+        .map(|step| step.to_string())
+        .collect();
+    let due = [
+        vec![format!("start {}", case.release)],
+        names("insert", &case.scenario.modules),
+        names("load", &case.scenario.bpf),
+        names("step", &steps),
+        vec!["trace".to_owned()],
+        names("remove", &inserted),
+        ["left", "log", "end"].map(str::to_owned).to_vec(),
+    ]
+    .concat();
+    let seen: Vec<String> = facts.iter().filter_map(part).collect();
+    if seen == due {
+        return Ok(());
+    }
+    let reason = format!("due:  {}\nseen: {}", due.join(", "), seen.join(", "));
+    if seen.first() != due.first() {
+        return Err(Fault::new(Verdict::Infra, "another kernel was started").because(reason));
+    }
+    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(reason))
+}
+
+/// The module that a fact says was inserted.
+fn inserted(fact: &Fact) -> Option<&String> {
+    match fact {
+        Fact::Inserted {
+            module,
+            error: None,
+            ..
+        } => Some(module),
+        _ => None,
+    }
+}
+
+/// The part of the plan that a fact is of. How many programs an object has, only
+/// the object knows; the transcript names them.
+fn part(fact: &Fact) -> Option<String> {
+    Some(match fact {
+        Fact::Start { release, .. } => format!("start {release}"),
+        Fact::Inserted { module, .. } => format!("insert {module}"),
+        Fact::Loaded { object, .. } => format!("load {object}"),
+        Fact::Attached { .. } => return None,
+        Fact::Stepped { step, .. } => format!("step {step}"),
+        Fact::Trace { .. } => "trace".to_owned(),
+        Fact::Removed { module, .. } => format!("remove {module}"),
+        Fact::Left { .. } => "left".to_owned(),
+        Fact::Log { .. } => "log".to_owned(),
+        Fact::Failed { .. } => "failed".to_owned(),
+        Fact::End { .. } => "end".to_owned(),
+    })
 }
 
 fn check_capture(fact: &Fact) -> Result<(), Fault> {
@@ -365,7 +438,7 @@ fn check_left(fact: &Fact) -> Result<(), Fault> {
 }
 
 /// A `udp` step counts its packets three ways, which must agree.
-fn check_counts(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
+fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), Fault> {
     let Fact::Stepped {
         step,
         outcome:
@@ -384,32 +457,32 @@ fn check_counts(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
     let Some(Step::Udp { packets }) = scenario.steps.get(*step) else {
         return Ok(());
     };
-    let due = packets
-        .iter()
-        .filter(|packet| transcript::has_datagram(packet))
-        .count() as u64
-        + 1;
-    let arrived = delivered.len() as u64 + u64::from(*sentinel);
-    let classified = !scenario.bpf.is_empty();
-    let seen_all = !classified || seen == sent;
+    let classified = facts.iter().any(|fact| {
+        matches!(fact, Fact::Attached { section, error: None, .. } if section.starts_with("tc"))
+    });
+    let in_order = delivered.windows(2).all(|pair| pair[0] < pair[1])
+        && delivered.last().is_none_or(|last| *last < packets.len());
+    let gone = |datagram: bool| {
+        let places = packets.iter().enumerate();
+        let gone = places.filter(|(place, packet)| {
+            transcript::has_datagram(packet) == datagram && !delivered.contains(place)
+        });
+        gone.count() as u64
+    };
     // What has no datagram of its own may have been dropped or not; the
     // classifier's count bounds it.
-    let strays = *sent - due;
-    let missing = due.saturating_sub(arrived);
+    let (missing, strays) = (gone(true), gone(false));
     let agree = *sent == packets.len() as u64 + 1
         && *sentinel
-        && seen_all
+        && in_order
+        && (!classified || seen == sent)
         && (missing..=missing + strays).contains(dropped);
     if agree {
         return Ok(());
     }
     let reason = format!(
-        "{sent} sent, {seen} classified, {dropped} dropped, {arrived} of {due} datagrams delivered{}",
-        if *sentinel {
-            ""
-        } else {
-            " (the sentinel was not)"
-        }
+        "{sent} sent, {seen} classified, {dropped} dropped, delivered {delivered:?}, and the sentinel {}",
+        if *sentinel { "too" } else { "not" }
     );
     Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(reason))
 }
@@ -418,4 +491,433 @@ fn check_counts(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::Shutdown;
+    use kassay_guest::{Packet, Record};
+
+    const RELEASE: &str = "6.11.0";
+
+    fn scenario() -> Scenario {
+        let packets = ["drop", "accept"].map(|_| Packet::default()).to_vec();
+        Scenario {
+            name: "case".to_owned(),
+            path: "case.toml".into(),
+            about: String::new(),
+            modules: vec!["m".to_owned()],
+            bpf: vec!["b".to_owned()],
+            requires: Default::default(),
+            steps: vec![Step::Unlink { times: 1 }, Step::Udp { packets }],
+            packet_names: vec![Vec::new(), vec!["drop".to_owned(), "accept".to_owned()]],
+        }
+    }
+
+    fn udp(sent: u64, seen: u64, dropped: u64, delivered: &[usize], sentinel: bool) -> Fact {
+        Fact::Stepped {
+            step: 1,
+            outcome: Ok(Outcome::Udp {
+                pid: 71,
+                sent,
+                seen,
+                dropped,
+                delivered: delivered.to_vec(),
+                sentinel,
+            }),
+        }
+    }
+
+    fn left(programs: &[&str], maps: &[&str], links: usize, taint: u64) -> Fact {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Fact::Left {
+            programs: names(programs),
+            maps: names(maps),
+            links,
+            taint_before: 0,
+            taint,
+        }
+    }
+
+    fn log(text: &str, lost: u64) -> Fact {
+        let text = text.to_owned();
+        Fact::Log {
+            records: vec![Record {
+                level: 6,
+                time_us: 0,
+                text,
+            }],
+            lost,
+        }
+    }
+
+    fn inserted(btf: Result<Vec<u8>, String>, symbols: &[&str]) -> Fact {
+        Fact::Inserted {
+            module: "m".to_owned(),
+            error: None,
+            btf,
+            symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    /// The facts of a run in which all is well, without the closing record.
+    fn facts() -> Vec<Fact> {
+        vec![
+            Fact::Start {
+                protocol: PROTOCOL,
+                release: RELEASE.to_owned(),
+            },
+            inserted(Ok(btf::sample()), &["f"]),
+            Fact::Loaded {
+                object: "b".to_owned(),
+                error: None,
+                log: String::new(),
+            },
+            Fact::Attached {
+                object: "b".to_owned(),
+                program: "p".to_owned(),
+                section: "tc/ingress".to_owned(),
+                error: None,
+            },
+            Fact::Stepped {
+                step: 0,
+                outcome: Ok(Outcome::Unlink {
+                    pid: 70,
+                    unlinked: 1,
+                }),
+            },
+            udp(3, 3, 1, &[1], true),
+            Fact::Trace {
+                lines: Vec::new(),
+                lost: 0,
+            },
+            Fact::Removed {
+                module: "m".to_owned(),
+                error: None,
+            },
+            left(&[], &[], 0, EXPECTED_TAINT),
+            log("Hello, world!", 0),
+        ]
+    }
+
+    /// What a machine leaves that reported these facts and a closing record.
+    fn evidence(mut facts: Vec<Fact>) -> Evidence {
+        facts.push(Fact::End {
+            facts: facts.len() as u64,
+        });
+        let lines = facts
+            .into_iter()
+            .zip(0..)
+            .map(|(fact, seq)| Line { seq, fact });
+        let port: Vec<String> = lines
+            .map(|line| serde_json::to_string(&line).unwrap())
+            .collect();
+        Evidence {
+            answered: true,
+            file: Some(port.join("\n") + "\n"),
+            port,
+            console: Some(format!("{DONE}\n")),
+            shutdown: Some(Shutdown {
+                guest: false,
+                reason: "host-qmp-quit".to_owned(),
+            }),
+            exit_code: Some(0),
+            ..Evidence::default()
+        }
+    }
+
+    fn judged(evidence: &Evidence) -> String {
+        let module = Module {
+            name: "m".to_owned(),
+            file: "m.ko".into(),
+            kfuncs: vec!["f".to_owned()],
+        };
+        let case = Case {
+            scenario: &scenario(),
+            modules: &[module],
+            release: RELEASE,
+            base_strings: btf::SAMPLE_BASE,
+        };
+        match judge(&case, evidence).0 {
+            Ok(()) => "no fault".to_owned(),
+            Err(fault) => format!("{}: {}", fault.verdict, fault.title),
+        }
+    }
+
+    /// The judgement of evidence that was whole before this change.
+    fn after(change: impl FnOnce(&mut Evidence)) -> String {
+        let mut evidence = evidence(facts());
+        change(&mut evidence);
+        judged(&evidence)
+    }
+
+    /// The judgement when the lines of both ways out were changed alike.
+    fn after_lines(change: impl FnOnce(&mut Vec<String>)) -> String {
+        after(|evidence| {
+            change(&mut evidence.port);
+            evidence.file = Some(evidence.port.join("\n"));
+        })
+    }
+
+    /// The judgement of a run in which this fact stands in place of its like.
+    fn with(fact: Fact) -> String {
+        let mut facts = facts();
+        let place = facts
+            .iter()
+            .position(|other| part(other) == part(&fact))
+            .unwrap();
+        facts[place] = fact;
+        judged(&evidence(facts))
+    }
+
+    #[test]
+    fn whole_evidence_has_no_fault() {
+        assert_eq!(judged(&evidence(facts())), "no fault");
+    }
+
+    #[test]
+    fn a_closing_record_comes_once_and_last() {
+        assert_eq!(
+            after_lines(|lines| drop(lines.pop())),
+            "lost: no closing record"
+        );
+        let follow = "lost: facts follow the closing record";
+        let again = r#"{"seq":11,"fact":"end","facts":11}"#;
+        assert_eq!(after_lines(|lines| lines.push(again.to_owned())), follow);
+        let more = r#"{"seq":11,"fact":"trace","lines":[],"lost":0}"#;
+        assert_eq!(after_lines(|lines| lines.push(more.to_owned())), follow);
+        let other = r#"{"seq":10,"fact":"end","facts":11}"#;
+        let title = "lost: the closing record counts other facts";
+        assert_eq!(after_lines(|lines| lines[10] = other.to_owned()), title);
+    }
+
+    #[test]
+    fn what_is_no_line_is_lost() {
+        let garbage = "lost: the guest wrote garbage";
+        assert_eq!(
+            after_lines(|lines| lines.insert(3, "kassay".to_owned())),
+            garbage
+        );
+        assert_eq!(after_lines(|lines| lines[10].truncate(20)), garbage);
+        assert_eq!(
+            after_lines(|lines| drop(lines.remove(3))),
+            "lost: facts are missing"
+        );
+        let start = r#"{"seq":0,"fact":"start","protocol":0,"release":"6.11.0"}"#;
+        let title = "lost: no opening record of this protocol";
+        assert_eq!(after_lines(|lines| lines[0] = start.to_owned()), title);
+    }
+
+    #[test]
+    fn both_ways_out_tell_the_same() {
+        let differ = "lost: the command port and the share tell different facts";
+        assert_eq!(after(|evidence| evidence.file = None), differ);
+        let half = |evidence: &mut Evidence| evidence.file.as_mut().unwrap().truncate(100);
+        assert_eq!(after(half), differ);
+        let other = |evidence: &mut Evidence| {
+            evidence.file = evidence
+                .file
+                .take()
+                .map(|file| file.replace("Hello", "Howdy"));
+        };
+        assert_eq!(after(other), differ);
+        assert_eq!(
+            after(|evidence| evidence.port.clear()),
+            "lost: no closing record"
+        );
+    }
+
+    #[test]
+    fn without_any_one_fact_it_is_lost() {
+        for place in 0..facts().len() {
+            let mut facts = facts();
+            let gone = facts.remove(place);
+            let verdict = judged(&evidence(facts));
+            // The transcript says which programs there were.
+            let attached = matches!(gone, Fact::Attached { .. });
+            assert_eq!(
+                verdict.starts_with("lost: "),
+                !attached,
+                "{gone:?}: {verdict}"
+            );
+        }
+    }
+
+    #[test]
+    fn with_any_one_fact_twice_it_is_lost() {
+        for place in 0..facts().len() {
+            let mut facts = facts();
+            let twice = facts[place].clone();
+            facts.insert(place, twice.clone());
+            let verdict = judged(&evidence(facts));
+            let attached = matches!(twice, Fact::Attached { .. });
+            assert_ne!(verdict == "no fault", !attached, "{twice:?}: {verdict}");
+        }
+    }
+
+    #[test]
+    fn a_guest_program_ends_by_itself() {
+        let end = |code| after(|evidence| evidence.exit_code = code);
+        assert_eq!(
+            end(Some(137)),
+            "lost: the guest program was killed by signal 9"
+        );
+        assert_eq!(end(Some(1)), "lost: the guest program ended with status 1");
+        assert_eq!(end(None), "lost: the guest program did not end");
+    }
+
+    #[test]
+    fn a_machine_ends_when_the_host_says_so() {
+        assert_eq!(
+            after(|evidence| evidence.timed_out = true),
+            "hang: deadline passed"
+        );
+        let end = |shutdown| after(|evidence| evidence.shutdown = shutdown);
+        let by = |guest, reason: &str| {
+            end(Some(Shutdown {
+                guest,
+                reason: reason.to_owned(),
+            }))
+        };
+        assert_eq!(
+            by(true, "guest-shutdown"),
+            "lost: the machine was shut down: guest-shutdown"
+        );
+        assert_eq!(
+            by(false, "host-signal"),
+            "lost: the machine was shut down: host-signal"
+        );
+        assert_eq!(end(None), "lost: QEMU ended without a word");
+        let trouble = Some("no answer".to_owned());
+        let title = "lost: the guest stopped answering";
+        assert_eq!(after(|evidence| evidence.trouble = trouble), title);
+    }
+
+    #[test]
+    fn a_console_that_cannot_be_read_is_no_clean_one() {
+        let console =
+            |text: Option<&str>| after(|evidence| evidence.console = text.map(str::to_owned));
+        assert_eq!(console(None), "infra: QEMU did not start");
+        assert_eq!(
+            console(Some("")),
+            "lost: the console does not show the guest"
+        );
+        assert_eq!(
+            console(Some("[    0.1] Linux version 6.11")),
+            "lost: the console does not show the guest"
+        );
+        let said = |text: &str| console(Some(&format!("{DONE}\n[    1.0] {text}\n")));
+        assert_eq!(
+            said("Kernel panic - not syncing: no"),
+            "panic: kernel panic: no"
+        );
+        assert_eq!(
+            said("Out of memory: Killed process 70 (m)"),
+            "oom: Out of memory"
+        );
+        assert_eq!(said("UBSAN: shift"), "report: UBSAN: shift");
+    }
+
+    #[test]
+    fn a_qemu_that_says_why_was_not_started() {
+        let title = after(|evidence| {
+            *evidence = Evidence {
+                console: Some(String::new()),
+                stderr: "no such machine".to_owned(),
+                ..Evidence::default()
+            };
+        });
+        assert_eq!(title, "infra: QEMU did not start");
+    }
+
+    #[test]
+    fn what_was_not_captured_is_lost() {
+        let trace = Fact::Trace {
+            lines: Vec::new(),
+            lost: 1,
+        };
+        assert_eq!(with(trace), "lost: the trace buffer overflowed");
+        assert_eq!(with(log("", 1)), "lost: the kernel log overflowed");
+        assert_eq!(
+            with(log("BUG: KASAN: use-after-free in f+0x1/0x2", 0)),
+            "report: KASAN: use-after-free in f"
+        );
+        let mut facts = facts();
+        facts.push(Fact::Failed {
+            error: "no veth".to_owned(),
+        });
+        assert_eq!(
+            judged(&evidence(facts)),
+            "infra: the plan could not be followed"
+        );
+    }
+
+    #[test]
+    fn another_kernel_is_never_judged() {
+        let start = Fact::Start {
+            protocol: PROTOCOL,
+            release: "6.12.0".to_owned(),
+        };
+        let mut facts = facts();
+        facts[0] = start;
+        assert_eq!(
+            judged(&evidence(facts)),
+            "infra: another kernel was started"
+        );
+    }
+
+    #[test]
+    fn a_module_shows_its_btf_and_its_kfuncs() {
+        let absent = Err("No such file or directory".to_owned());
+        assert_eq!(with(inserted(absent, &["f"])), "mismatch: m has no BTF");
+        let not_offered = "mismatch: m does not offer f";
+        assert_eq!(with(inserted(Ok(Vec::new()), &["f"])), not_offered);
+        assert_eq!(with(inserted(Ok(btf::sample()), &["g"])), not_offered);
+    }
+
+    #[test]
+    fn what_stays_behind_is_a_leak() {
+        let error = Some("Resource temporarily unavailable".to_owned());
+        let stays = Fact::Removed {
+            module: "m".to_owned(),
+            error,
+        };
+        assert_eq!(with(stays), "leak: module m could not be removed");
+        assert_eq!(
+            with(left(&["p"], &[], 0, 0)),
+            "leak: 1 BPF program left behind"
+        );
+        assert_eq!(
+            with(left(&[], &["a", "b"], 0, 0)),
+            "leak: 2 BPF map left behind"
+        );
+        assert_eq!(with(left(&[], &[], 1, 0)), "leak: 1 BPF link left behind");
+        assert_eq!(
+            with(left(&[], &[], 0, 1 << 9)),
+            "leak: the kernel is tainted: 0x200"
+        );
+    }
+
+    #[test]
+    fn packets_are_counted_three_ways_that_agree() {
+        let lies = [
+            udp(2, 3, 1, &[1], true),
+            udp(0, 0, 0, &[], true),
+            udp(3, 2, 1, &[1], true),
+            udp(3, 3, 0, &[1], true),
+            udp(3, 3, 2, &[1], true),
+            udp(3, 3, 1, &[0, 1], true),
+            udp(3, 3, 1, &[1, 1], true),
+            udp(3, 3, 1, &[7], true),
+            udp(3, 3, 1, &[1], false),
+        ];
+        for lie in lies {
+            assert_eq!(
+                with(lie.clone()),
+                "mismatch: the packet counts disagree",
+                "{lie:?}"
+            );
+        }
+    }
 }

@@ -19,7 +19,7 @@ use kassay::scenario::Scenario;
 use kassay::verdict::Verdict;
 use kassay::vm::accelerator::{self, Probe, Wish};
 use kassay::vm::slot;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -72,19 +72,20 @@ fn trials() -> Result<Vec<Trial>> {
         for scenario in &scenarios {
             let (shared, scenario) = (shared.clone(), scenario.clone());
             let title = format!("{}::{}", shared.name, scenario.name);
-            trials.push(Trial::test(title, move || shared.test(&scenario)));
+            trials.push(Trial::ignorable_test(title, move || shared.test(&scenario)));
         }
     }
     Ok(trials)
 }
 
 impl Shared {
-    fn test(&self, scenario: &Scenario) -> Result<(), Failed> {
+    fn test(&self, scenario: &Scenario) -> Result<Completion, Failed> {
         let outcome = self
             .outcome(scenario)
             .map_err(|error| format!("{error:#}"))?;
         match outcome.verdict {
-            Verdict::Pass | Verdict::Skipped => Ok(()),
+            Verdict::Pass => Ok(Completion::Completed),
+            Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason)),
             Verdict::Mismatch if outcome.is_comparison => review(&outcome, scenario),
             _ => Err(pretty::case(&self.setting, &outcome).into()),
         }
@@ -101,7 +102,7 @@ impl Shared {
 
 /// Hands a transcript that is not the reviewed one to insta, which shows the
 /// difference, keeps it for review, or accepts it, as it is told.
-fn review(outcome: &Outcome, scenario: &Scenario) -> Result<(), Failed> {
+fn review(outcome: &Outcome, scenario: &Scenario) -> Result<Completion, Failed> {
     let Some((snapshot, transcript)) = &outcome.transcript else {
         return Err("no transcript".into());
     };
@@ -113,5 +114,7 @@ fn review(outcome: &Outcome, scenario: &Scenario) -> Result<(), Failed> {
     let asserted = catch_unwind(AssertUnwindSafe(|| {
         settings.bind(|| insta::assert_snapshot!(snapshot.name.as_str(), transcript));
     }));
-    asserted.map_err(|_| outcome.reason.as_str().into())
+    asserted
+        .map(|()| Completion::Completed)
+        .map_err(|_| outcome.reason.as_str().into())
 }

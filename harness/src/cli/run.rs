@@ -61,7 +61,7 @@ pub const TIMEOUT: u64 = 60;
 /// Runs the cases and prints each as it ends.
 pub fn run(args: &RunArgs) -> Result<u8> {
     let catalog = Catalog::load()?;
-    let scenarios = scenarios(&args.scenario)?;
+    let scenarios = scenarios(&args.scenario).map_err(|error| Usage(format!("{error:#}")))?;
     let (accelerator, _) = accelerator::choose(args.accel, Probe::here)?;
     let setting = Setting {
         cache: Cache::open()?,

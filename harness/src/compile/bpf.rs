@@ -43,7 +43,8 @@ pub fn build(cache: &Cache, name: &str) -> Result<PathBuf> {
     }
     let what = format!("BPF program {name}");
     let object = format!("{name}.bpf.o");
-    let entry = cache.get_or_make("bpf", &key.finish(), &what, |directory| {
+    let key = key.finish();
+    let entry = cache.get_or_make("bpf", &key, &what, |directory| {
         Tool::new(&clang)
             .args(FLAGS)
             .arg(format!("-I{}", sources.display()))
@@ -55,7 +56,7 @@ pub fn build(cache: &Cache, name: &str) -> Result<PathBuf> {
             .arg(&source)
             .arg("-o")
             .arg(directory.join(&object))
-            .run_logged(&directory.join("build.log"), |_| {})
+            .run_logged(&cache.log(&format!("bpf-{key}"))?, |_| {})
             .with_context(|| format!("compile {what}"))
     })?;
     Ok(entry.join(object))

@@ -42,7 +42,7 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
             .arg(&target)
             .env("RUSTFLAGS", format!("-C target-feature=+crt-static -L native={}", libraries.display()))
             .cwd(&repository)
-            .run_logged(&directory.join("build.log"), |_| progress.inc(1))
+            .run_logged(&cache.log("guest")?, |_| progress.inc(1))
             .context("build the guest program; `cargo kassay setup` installs the libraries that it needs")?;
         let built = target.join(TARGET).join("guest/kassay-guest");
         fs::copy(&built, directory.join("init")).with_context(|| format!("copy `{}`", built.display()))?;

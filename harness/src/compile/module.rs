@@ -46,7 +46,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, name: &str) -> Result<Module> {
         copy_tree(&sources.join(name), &copy)?;
         copy_tree(&include, &directory.join("include"))?;
         give_btf(kernel)?;
-        make(kernel, &copy, &what, &directory.join("build.log"))
+        make(kernel, &copy, &what, &cache.log(&format!("module-{key}"))?)
     })?;
     let file = entry.join(name).join(format!("{name}.ko"));
     let kfuncs = kfuncs(&file)?;

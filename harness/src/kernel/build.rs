@@ -110,13 +110,9 @@ pub fn concatenated(fragments: &[PathBuf]) -> Result<String> {
 /// # Errors
 /// A tool is missing, an option cannot be had, or the build fails.
 pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, fragment: &str) -> Result<()> {
-    let logs = cache.dir("logs");
-    for dir in [build, &logs] {
-        fs::create_dir_all(dir).with_context(|| format!("make `{}`", dir.display()))?;
-    }
+    fs::create_dir_all(build).with_context(|| format!("make `{}`", build.display()))?;
     let label = name.replace('/', "_");
-    let log = logs.join(format!("kernel-{label}.log"));
-    fs::write(&log, "").with_context(|| format!("write `{}`", log.display()))?;
+    let log = cache.log(&format!("kernel-{label}"))?;
 
     configure(source, build, fragment, &log)?;
     let memo = format!("steps-{label}");

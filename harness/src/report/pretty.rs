@@ -25,10 +25,11 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
         return text;
     }
     let _ = write!(text, ": {}", outcome.title);
-    if outcome.reason != outcome.title {
-        for line in outcome.reason.lines() {
-            let _ = write!(text, "\n    {line}");
-        }
+    let mut reason = outcome.reason.lines().peekable();
+    // A reason may begin with its title.
+    reason.next_if_eq(&outcome.title.as_str());
+    for line in reason {
+        let _ = write!(text, "\n    {line}");
     }
     if let Some(artifacts) = &outcome.artifacts {
         let _ = write!(

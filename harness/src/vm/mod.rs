@@ -16,6 +16,9 @@ pub use session::Run;
 pub use slot::Slot;
 pub use state::State;
 
+/// The host's programs that a machine needs.
+pub const PROGRAMS: [&str; 2] = ["qemu-system-x86_64", "setpriv"];
+
 /// What a run left behind.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {

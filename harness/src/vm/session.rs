@@ -1,17 +1,19 @@
 //! One run of one virtual machine, from start to evidence.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_open, pidfd_send_signal,
+    waitid, waitpid,
 };
 use serde_json::json;
 use vmtest::Vmtest;
@@ -39,6 +41,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// The directory of one run. It is removed when it is dropped.
 pub struct Run {
     directory: tempfile::TempDir,
+    /// When QEMU was first seen to have ended.
+    ended: Cell<Option<Instant>>,
 }
 
 /// A virtual machine that was started.
@@ -62,7 +66,8 @@ impl Run {
         std::os::unix::fs::symlink(stand_in(cache)?, &link)
             .with_context(|| format!("link `{}`", link.display()))?;
         fs::create_dir(directory.path().join("share")).context("make the share")?;
-        Ok(Run { directory })
+        let ended = Cell::default();
+        Ok(Run { directory, ended })
     }
 
     /// The directory.
@@ -142,6 +147,9 @@ impl Run {
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return evidence,
             }
+            if self.has_ended() {
+                return evidence;
+            }
             let allowed = if evidence.answered { timeout } else { patience };
             let late = began.elapsed() >= allowed;
             evidence.timed_out |= late && stopping.is_none();
@@ -155,6 +163,22 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Whether QEMU ended a while ago, by its zombie or the lack of one. vmtest
+    /// hears of it within that while, unless it still waits for the sockets of
+    /// a QEMU that could not start.
+    pub(super) fn has_ended(&self) -> bool {
+        let Some(pid) = self.pid("pid") else {
+            return false;
+        };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if matches!(waitid(WaitId::Pid(pid), options), Ok(None)) {
+            return false;
+        }
+        let since = self.ended.get().unwrap_or_else(Instant::now);
+        self.ended.set(Some(since));
+        since.elapsed() >= GRACE
     }
 
     /// A monitor connection, whose answers may take as long as QEMU may take
@@ -214,9 +238,13 @@ impl Run {
 }
 
 impl Started {
-    /// Waits for vmtest to return, which it does when QEMU has ended.
+    /// Waits for vmtest to return, if it has let go of its channel. Else QEMU
+    /// has ended and vmtest is left to find that out by itself.
     pub(super) fn join(self) -> thread::Result<()> {
-        self.runner.join()
+        match self.updates.try_recv() {
+            Err(TryRecvError::Disconnected) => self.runner.join(),
+            _ => Ok(()),
+        }
     }
 }
 

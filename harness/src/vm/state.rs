@@ -93,8 +93,7 @@ impl State {
 /// Everything that shapes a state. QEMU is known by its file, since asking it
 /// for its version takes longer than restoring a machine.
 fn key(kernel: &Kernel, machine: &Machine) -> Result<String> {
-    let qemu = tool::find("qemu-system-x86_64")
-        .context("find `qemu-system-x86_64`; `cargo kassay setup` installs it")?;
+    let qemu = tool::require("qemu-system-x86_64")?;
     let file = qemu
         .metadata()
         .with_context(|| format!("look at `{}`", qemu.display()))?;
@@ -132,7 +131,11 @@ fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<()> {
     let saved = wait_for_gate(&run, &started).and_then(|()| migrate(&run, file));
     run.quit();
     // vmtest's complaint that QEMU ended is what was asked for.
-    while started.updates.recv().is_ok() {}
+    while !matches!(
+        started.updates.recv_timeout(TICK),
+        Err(RecvTimeoutError::Disconnected)
+    ) && !run.has_ended()
+    {}
     let _ = started.join();
     run.reap();
     interrupt::check()?;
@@ -148,21 +151,21 @@ fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
     let mut byte = [0u8];
     loop {
         let up = rustix::io::read(&gate, &mut byte).is_ok_and(|read| read == 1);
-        let ended = match started.updates.recv_timeout(TICK) {
+        let gone = match started.updates.recv_timeout(TICK) {
             Err(RecvTimeoutError::Disconnected) => true,
-            Ok(_) | Err(RecvTimeoutError::Timeout) => false,
+            Ok(_) | Err(RecvTimeoutError::Timeout) => run.has_ended(),
         };
-        let console = || fs::read(run.path().join("console")).unwrap_or_default();
+        let console = || fs::read_to_string(run.path().join("console")).unwrap_or_default();
         if up {
-            let reports = kernel_report::find(&String::from_utf8_lossy(&console()));
-            return match reports.first() {
+            return match kernel_report::find(&console()).first() {
                 Some(report) => bail!("the kernel reports while it boots: {}", report.title),
                 None => Ok(()),
             };
         }
-        if ended || Instant::now() >= deadline {
-            let said = tool::last_lines(&String::from_utf8_lossy(&console()));
-            bail!("the guest did not come up{said}");
+        if gone || Instant::now() >= deadline {
+            let stderr = fs::read_to_string(run.path().join("stderr")).unwrap_or_default();
+            let said = tool::last_lines(&format!("{}\n{stderr}", console()));
+            bail!("the guest did not come up:{said}");
         }
         interrupt::check()?;
     }
