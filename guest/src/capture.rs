@@ -26,6 +26,12 @@ impl Trace {
         })
     }
 
+    /// Another handle of the same open file, for a child process.
+    pub fn share(&self) -> Result<Trace> {
+        let pipe = self.pipe.try_clone().context("share `trace_pipe`")?;
+        Ok(Trace { pipe })
+    }
+
     /// Takes every line that is in the buffer, and how many events it lost.
     pub fn take(&mut self) -> Result<(Vec<String>, u64)> {
         let mut text = Vec::new();

@@ -21,6 +21,7 @@ use std::os::fd::AsFd;
 use anyhow::Result;
 use kassay_guest::{COMMAND_PORT, FOLLOW, POWER_OFF, SAVE};
 
+use crate::capture::Trace;
 use crate::kallsyms::Kallsyms;
 use crate::plan::Ready;
 
@@ -33,6 +34,7 @@ fn main() {
             let ready = stdout.map(|stdout| Ready {
                 port: stdout.into(),
                 kallsyms: None,
+                trace: None,
             });
             std::process::exit(ready.map_or(1, plan::run));
         }
@@ -50,6 +52,7 @@ fn serve() -> Result<()> {
     let mut ready = Ready {
         port: agent::open_port(COMMAND_PORT)?,
         kallsyms: None,
+        trace: Trace::open().ok(),
     };
     if std::env::args().any(|argument| argument == SAVE) {
         ready.kallsyms = Some(Kallsyms::open_ahead()?);

@@ -12,12 +12,14 @@ use crate::kallsyms::Kallsyms;
 use crate::net::Net;
 use crate::{module, step, system};
 
-/// What can be opened before there is a plan.
+/// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
     /// Where facts go, beside the share.
     pub port: File,
     /// The list of symbols, read up to the modules' names.
     pub kallsyms: Option<Kallsyms>,
+    /// The trace buffer, empty.
+    pub trace: Option<Trace>,
 }
 
 impl Ready {
@@ -25,14 +27,24 @@ impl Ready {
     pub fn share(&self) -> Result<Ready> {
         let port = self.port.try_clone().context("share the command port")?;
         let kallsyms = self.kallsyms.as_ref().map(Kallsyms::share).transpose()?;
-        Ok(Ready { port, kallsyms })
+        let trace = self.trace.as_ref().map(Trace::share).transpose()?;
+        Ok(Ready {
+            port,
+            kallsyms,
+            trace,
+        })
     }
 }
 
-/// Runs the plan of the share, reports over the port and returns the exit status, 0 when the closing
-/// record was written. Nothing but that record says so to the harness.
+/// Runs the plan of the share, reports over the port and returns the exit
+/// status, 0 when the closing record was written. Nothing but that record says so to the harness.
 pub fn run(ready: Ready) -> i32 {
-    match Facts::open(ready.port).and_then(|facts| follow(facts, ready.kallsyms)) {
+    let Ready {
+        port,
+        kallsyms,
+        trace,
+    } = ready;
+    match Facts::open(port).and_then(|facts| follow(facts, kallsyms, trace)) {
         Ok(()) => 0,
         Err(error) => {
             system::log(&format!("kassay-guest: {error:#}"));
@@ -41,8 +53,8 @@ pub fn run(ready: Ready) -> i32 {
     }
 }
 
-fn follow(mut facts: Facts, kallsyms: Option<Kallsyms>) -> Result<()> {
-    if let Err(error) = course(&mut facts, kallsyms) {
+fn follow(mut facts: Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
+    if let Err(error) = course(&mut facts, kallsyms, trace) {
         facts.report(Fact::Failed {
             error: format!("{error:#}"),
         })?;
@@ -50,7 +62,7 @@ fn follow(mut facts: Facts, kallsyms: Option<Kallsyms>) -> Result<()> {
     facts.close()
 }
 
-fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>) -> Result<()> {
+fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
     let path = format!("{SHARE}/plan.json");
     let plan = fs::read(&path).with_context(|| format!("read `{path}`"))?;
     let plan: Plan = serde_json::from_slice(&plan).with_context(|| format!("parse `{path}`"))?;
@@ -58,7 +70,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>) -> Result<()> {
     system::add_entropy(&plan.entropy)?;
 
     let mut log = KernelLog::open()?;
-    let mut trace = Trace::open()?;
+    let mut trace = trace.map_or_else(Trace::open, Ok)?;
     facts.report(Fact::Start {
         protocol: PROTOCOL,
         release: system::release(),
