@@ -11,6 +11,7 @@ pub mod cache;
 pub mod cli;
 pub mod compile;
 pub mod interrupt;
+pub mod inventory;
 pub mod kernel;
 pub mod kernel_report;
 pub mod nearest;

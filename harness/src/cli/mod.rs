@@ -1,5 +1,6 @@
 //! The command line: one thin file a subcommand.
 
+pub mod cache;
 pub mod doctor;
 pub mod kernel;
 pub mod list;
@@ -26,6 +27,7 @@ struct Cli {
 const ENVIRONMENT: &str = "\
 Environment:
   KASSAY_CACHE       where kernels and all that is built are kept [default: $XDG_CACHE_HOME/kassay]
+  KASSAY_CACHE_LIMIT what it may take, kernels and sources aside, such as 20G [default: 10G]
   KASSAY_KERNELS     kernels for `run` and `cargo test --test vm`, with commas between them
   KASSAY_CATALOG     a catalog of kernels [default: kernel-config/kernels.toml]
   KASSAY_REPOSITORY  the checkout to work on [default: the one that kassay was built from]
@@ -45,6 +47,8 @@ enum Command {
     List(list::ListArgs),
     /// Download, build or remove kernels
     Kernel(kernel::KernelArgs),
+    /// Show what the cache holds, and clear it up
+    Cache(cache::CacheArgs),
     /// Install what kassay needs of the host's packages
     Setup(setup::SetupArgs),
     /// Show what is here, what is missing, and which accelerator is used
@@ -58,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
+        Command::Cache(args) => cache::run(args).map(|()| 0),
         Command::Setup(args) => setup::run(args).map(|()| 0),
         Command::Doctor => doctor::run(),
     });

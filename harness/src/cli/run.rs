@@ -7,8 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
+use super::cache::limit;
 use super::{Usage, print};
 use crate::cache::Cache;
+use crate::inventory;
 use crate::kernel::{self, Catalog, Kernel};
 use crate::pool;
 use crate::progress;
@@ -60,7 +62,7 @@ pub const TIMEOUT: u64 = 60;
 
 /// Runs the cases and prints each as it ends.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    let catalog = Catalog::load()?;
+    let (catalog, limit) = (Catalog::load()?, limit()?);
     let scenarios = scenarios(&args.scenario).map_err(|error| Usage(format!("{error:#}")))?;
     let (accelerator, _) = accelerator::choose(args.accel, Probe::here)?;
     let setting = Setting {
@@ -103,6 +105,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         outcomes.push(outcome);
         Ok(())
     })?;
+    inventory::clear_up(&setting.cache, limit);
     if outcomes.is_empty() {
         let filter = args.filter.join("`, `");
         return Err(Usage(format!(

@@ -48,7 +48,20 @@ pub struct State {
 struct Label {
     key: String,
     kernel: String,
+    #[serde(default)]
+    accelerator: String,
     bytes: u64,
+}
+
+/// The kernel's name and the accelerator that a state in the cache is for. Of the states for
+/// the same, only the newest is of use.
+pub fn owner(cache: &Cache, key: &str) -> Option<(String, String)> {
+    let label = label(&cache.get(KIND, key)?)?;
+    Some((label.kernel, label.accelerator))
+}
+
+fn label(entry: &Path) -> Option<Label> {
+    serde_json::from_slice(&fs::read(entry.join("label.json")).ok()?).ok()
 }
 
 impl State {
@@ -72,6 +85,7 @@ impl State {
             let label = Label {
                 key: key.clone(),
                 kernel: kernel.name.clone(),
+                accelerator: machine.accelerator.to_string(),
                 bytes: file.metadata()?.len(),
             };
             fs::write(directory.join("label.json"), serde_json::to_vec(&label)?)?;
@@ -118,10 +132,8 @@ fn key(kernel: &Kernel, machine: &Machine) -> Result<String> {
 }
 
 fn is_whole(entry: &Path, key: &str) -> bool {
-    let label = fs::read(entry.join("label.json")).ok();
-    let label = label.and_then(|label| serde_json::from_slice::<Label>(&label).ok());
     let bytes = entry.join("state").metadata().map(|file| file.len()).ok();
-    label.is_some_and(|label| label.key == key && Some(label.bytes) == bytes)
+    label(entry).is_some_and(|label| label.key == key && Some(label.bytes) == bytes)
 }
 
 /// Boots a machine to the gate and saves it into a file.
