@@ -26,6 +26,10 @@ pub const GATE_PORT: &str = "kassay.gate";
 /// how long the bare machine takes.
 pub const POWER_OFF: &str = "power-off";
 
+/// The argument with which the guest program is not PID 1 but an ordinary
+/// program that follows the share's plan, to see what another guest takes.
+pub const FOLLOW: &str = "follow";
+
 /// The line that closes the kernel log that [`Fact::Log`] reports, and is not
 /// part of it: a console without it does not show what the guest does.
 pub const DONE: &str = "kassay-guest: the plan is done";

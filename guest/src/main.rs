@@ -16,11 +16,16 @@ mod step;
 mod system;
 
 use anyhow::Result;
-use kassay_guest::POWER_OFF;
+use kassay_guest::{FOLLOW, POWER_OFF};
 
 fn main() {
-    if std::env::args().any(|argument| argument == POWER_OFF) {
-        system::power_off();
+    match std::env::args().nth(1).as_deref() {
+        Some(POWER_OFF) => system::power_off(),
+        Some(FOLLOW) => {
+            system::mount_all();
+            std::process::exit(plan::run());
+        }
+        _ => {}
     }
     if let Err(error) = serve() {
         system::log(&format!("kassay-guest: {error:#}"));

@@ -6,6 +6,7 @@
 //! what a [`vm`] runs; its evidence becomes a [`verdict`] and a [`transcript`],
 //! which [`snapshot`] compares. [`run`] is that whole way.
 
+pub mod bench;
 pub mod btf;
 pub mod cache;
 pub mod cli;

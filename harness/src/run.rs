@@ -18,6 +18,7 @@ use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State};
 use crate::{btf, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
+#[derive(Clone)]
 pub struct Setting {
     /// Where everything that is built is kept.
     pub cache: Cache,
@@ -50,6 +51,8 @@ pub struct Outcome {
     pub duration: Duration,
     /// Whether the machine went on from a saved state.
     pub restored: bool,
+    /// The most memory that QEMU held, in KiB.
+    pub peak_kib: Option<u64>,
     /// Where the failure's artifacts are.
     pub artifacts: Option<PathBuf>,
     /// The transcript, when the facts were complete, and where it belongs.
@@ -76,6 +79,7 @@ impl Outcome {
             reason,
             duration: Duration::ZERO,
             restored: false,
+            peak_kib: None,
             artifacts: None,
             transcript: None,
             is_comparison: false,
@@ -150,6 +154,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
     outcome.duration = evidence.duration;
     outcome.restored = evidence.restored;
+    outcome.peak_kib = evidence.peak_kib;
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
         outcome.reason = explain(&fault, &evidence);
@@ -175,11 +180,7 @@ fn execute(
     scenario: &Scenario,
     artifacts: &Artifacts,
 ) -> Result<(Run, Evidence)> {
-    let machine = Machine {
-        image: kernel.image.clone(),
-        initramfs: artifacts.initramfs.clone(),
-        accelerator: setting.accelerator,
-    };
+    let machine = machine(kernel, artifacts, setting.accelerator);
     let go = |start: Start<'_>| {
         let run = Run::new(&setting.cache)?;
         fill_share(&run.share(), scenario, artifacts)?;
@@ -213,8 +214,17 @@ fn execute(
     go(Start::Boot)
 }
 
+/// The machine that a scenario's artifacts run in.
+pub fn machine(kernel: &Kernel, artifacts: &Artifacts, accelerator: Accelerator) -> Machine {
+    Machine {
+        image: kernel.image.clone(),
+        initramfs: artifacts.initramfs.clone(),
+        accelerator,
+    }
+}
+
 /// Lays out what the guest reads: the plan, the modules and the objects.
-fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> Result<()> {
+pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> Result<()> {
     let copy = |from: &Path, directory: &str, name: String| {
         let directory = share.join(directory);
         fs::create_dir_all(&directory)
@@ -334,7 +344,7 @@ fn keep(
 }
 
 /// Cargo's target directory, for what failures leave.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| crate::repository().join("target"), PathBuf::from)
 }

@@ -1,5 +1,6 @@
 //! The command line: one thin file a subcommand.
 
+pub mod bench;
 pub mod cache;
 pub mod doctor;
 pub mod kernel;
@@ -51,6 +52,8 @@ enum Command {
     Cache(cache::CacheArgs),
     /// Install what kassay needs of the host's packages
     Setup(setup::SetupArgs),
+    /// Measure, as ratios to the bare boot of the same kernel
+    Bench(bench::BenchArgs),
     /// Show what is here, what is missing, and which accelerator is used
     Doctor,
 }
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),
         Command::Setup(args) => setup::run(args).map(|()| 0),
+        Command::Bench(args) => bench::run(args).map(|()| 0),
         Command::Doctor => doctor::run(),
     });
     match done {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cpio::newc::{Builder, trailer};
 
-use super::guest;
 use crate::cache::{Cache, Key};
 use crate::kernel::Kernel;
 
@@ -19,8 +18,7 @@ const CHARACTER_DEVICE: u32 = 0o020600;
 /// Packs the initramfs for a kernel: a cpio archive in the kernel's `newc`
 /// format (Documentation/driver-api/early-userspace/buffer-format.rst), not
 /// compressed, since unpacking costs more than reading where the CPU is emulated.
-pub fn build(cache: &Cache, kernel: &Kernel) -> Result<PathBuf> {
-    let init = guest::build(cache)?;
+pub fn build(cache: &Cache, kernel: &Kernel, init: &Path) -> Result<PathBuf> {
     let guest = init
         .parent()
         .and_then(Path::file_name)
@@ -37,7 +35,7 @@ pub fn build(cache: &Cache, kernel: &Kernel) -> Result<PathBuf> {
         .finish();
     let entry = cache.get_or_make("initramfs", &key, "the initramfs", |directory| {
         let path = directory.join("initramfs.cpio");
-        pack(&path, &init, &kernel.modules).with_context(|| format!("write `{}`", path.display()))
+        pack(&path, init, &kernel.modules).with_context(|| format!("write `{}`", path.display()))
     })?;
     Ok(entry.join("initramfs.cpio"))
 }

@@ -16,6 +16,8 @@ use crate::scenario::Scenario;
 
 /// Everything that one scenario needs on one kernel.
 pub struct Artifacts {
+    /// The guest program.
+    pub guest: PathBuf,
     /// The guest program and the kernel's own modules, packed.
     pub initramfs: PathBuf,
     /// The scenario's modules, in order.
@@ -26,7 +28,8 @@ pub struct Artifacts {
 
 /// Builds what is not in the cache yet.
 pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Artifacts> {
-    let initramfs = initramfs::build(cache, kernel)?;
+    let guest = guest::build(cache)?;
+    let initramfs = initramfs::build(cache, kernel, &guest)?;
     let modules = scenario
         .modules
         .iter()
@@ -38,6 +41,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         .map(|name| Ok((name.clone(), bpf::build(cache, name)?)))
         .collect::<Result<_>>()?;
     Ok(Artifacts {
+        guest,
         initramfs,
         modules,
         objects,

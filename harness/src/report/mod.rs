@@ -50,6 +50,7 @@ mod tests {
             reason: String::new(),
             duration: std::time::Duration::ZERO,
             restored: false,
+            peak_kib: None,
             artifacts: None,
             transcript: None,
             is_comparison: false,

@@ -20,6 +20,10 @@ const GATE_IN: &str = "gate.in";
 /// See [`GATE_IN`].
 pub(super) const GATE_OUT: &str = "gate.out";
 
+/// QEMU's `-machine`: no keyboard and no mouse, whose probing takes a while
+/// and ends when it likes.
+const MACHINE: &str = "pc,i8042=off";
+
 /// CPUs of the guest.
 const CPUS: u8 = 1;
 
@@ -57,10 +61,8 @@ impl Machine {
         let mut arguments = vec![
             "-initrd".to_owned(),
             self.initramfs.display().to_string(),
-            // No keyboard and no mouse, whose probing takes a while and ends
-            // when it likes.
             "-machine".to_owned(),
-            "pc,i8042=off".to_owned(),
+            MACHINE.to_owned(),
             "-device".to_owned(),
             format!("virtserialport,chardev=gate,name={GATE_PORT}"),
         ];
@@ -76,6 +78,34 @@ impl Machine {
     /// Everything about the machine that is not its kernel, for cache keys.
     pub(super) fn identity(&self) -> String {
         format!("{:?} {KERNEL_ARGS} {CPUS} {MEMORY_MIB}", self.arguments())
+    }
+
+    /// QEMU's arguments for the machine without vmtest, with `init_args` for
+    /// the guest program.
+    pub fn bare_arguments(&self, init_args: &str) -> Vec<String> {
+        let console = "earlyprintk=serial,0,115200 console=0,115200 panic=-1";
+        let own = [
+            "-nodefaults",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-machine",
+            MACHINE,
+            "-kernel",
+            &self.image.display().to_string(),
+            "-initrd",
+            &self.initramfs.display().to_string(),
+            "-smp",
+            &CPUS.to_string(),
+            "-m",
+            &format!("{MEMORY_MIB}M"),
+            "-append",
+            &format!("{console} {KERNEL_ARGS} {init_args}"),
+        ]
+        .map(str::to_owned);
+        own.into_iter()
+            .chain(self.accelerator.arguments().iter().map(|a| (*a).to_owned()))
+            .collect()
     }
 
     /// vmtest's configuration for a run in `directory`, which has been prepared

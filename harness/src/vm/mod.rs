@@ -46,6 +46,8 @@ pub struct Evidence {
     pub stderr: String,
     /// QEMU's command line, its arguments ended by NUL.
     pub command: String,
+    /// The most memory that QEMU held, in KiB.
+    pub peak_kib: Option<u64>,
     /// From the start of QEMU to its end.
     pub duration: Duration,
 }

@@ -137,7 +137,10 @@ impl Run {
             match updates.recv_timeout(TICK) {
                 Ok(Output::BootEnd(Ok(()))) => evidence.answered = true,
                 Ok(Output::Command(line)) => evidence.port.push(line),
-                Ok(Output::CommandEnd(Ok(code))) => evidence.exit_code = Some(code),
+                Ok(Output::CommandEnd(Ok(code))) => {
+                    evidence.exit_code = Some(code);
+                    evidence.peak_kib = self.peak_kib();
+                }
                 Ok(
                     Output::BootEnd(Err(error))
                     | Output::SetupEnd(Err(error))
@@ -212,6 +215,16 @@ impl Run {
         if String::from_utf8_lossy(&command).contains(&self.share().display().to_string()) {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
+    }
+
+    /// The most memory that QEMU has held so far (`VmHWM` of proc_pid_status(5)).
+    fn peak_kib(&self) -> Option<u64> {
+        let status = format!("/proc/{}/status", self.pid("pid")?.as_raw_nonzero());
+        let status = fs::read_to_string(status).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.split_whitespace().next()?.parse().ok()
     }
 
     /// Waits for the process in which vmtest looked for QEMU, which it leaves

@@ -1,0 +1,203 @@
+//! How fast it is, as ratios: everything is measured in turn with the bare boot
+//! of the same kernel, so that a busy host slows both sides of a ratio.
+
+pub mod picture;
+mod rivals;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::kernel::Kernel;
+use crate::pool;
+use crate::progress::Progress;
+use crate::run::{self, Setting};
+use crate::scenario::Scenario;
+use crate::verdict::Verdict;
+
+/// Numbers of scenarios, and of machines at once, that the growth is shown for.
+pub const GROWTH: [usize; 3] = [1, 10, 50];
+/// See [`GROWTH`].
+pub const JOBS: [usize; 2] = [1, 2];
+
+/// What was measured of one thing.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its name: `bare`, `restored`, `cold`, `vmtest` or `growth_N_jobs_J`.
+    pub name: String,
+    /// How many scenarios one measurement ran.
+    pub scenarios: usize,
+    /// The median of its ratios to the bare boots measured in turn with it; of
+    /// growth rows, the time per scenario counts.
+    pub ratio: f64,
+    /// What it took, in milliseconds, sorted.
+    pub ms: Vec<f64>,
+}
+
+/// What a bench measures with.
+pub struct Bench<'a> {
+    /// How scenarios are run.
+    pub setting: &'a Setting,
+    /// On which kernel.
+    pub kernel: &'a Kernel,
+    /// Which scenario.
+    pub scenario: &'a Scenario,
+    /// How often each thing is measured.
+    pub runs: usize,
+}
+
+impl Bench<'_> {
+    /// The bare boot and what is compared with it; each row is handed to `done`
+    /// as soon as it is there.
+    ///
+    /// # Errors
+    /// Anything that does not pass: what fails early would count as fast.
+    pub fn measure(&self, mut done: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        let artifacts = crate::compile::build(&self.setting.cache, self.kernel, self.scenario)?;
+        let machine = run::machine(self.kernel, &artifacts, self.setting.accelerator);
+        let bare = || rivals::bare(&self.setting.cache, &machine);
+        let mut bares = Vec::new();
+        let cold = Setting {
+            cold: true,
+            ..self.setting.clone()
+        };
+        let warm = Setting {
+            cold: false,
+            ..self.setting.clone()
+        };
+        let mut rows = vec![
+            self.against("restored", 1, &bare, &mut bares, || self.once(&warm))?,
+            self.against("cold", 1, &bare, &mut bares, || self.once(&cold))?,
+        ];
+        let vmtest = || {
+            rivals::vmtest(
+                self.setting,
+                self.kernel,
+                self.scenario,
+                &artifacts,
+                &machine,
+            )
+        };
+        rows.push(self.against("vmtest", 1, &bare, &mut bares, vmtest)?);
+        let ms = sorted(bares.clone());
+        done(Row {
+            name: "bare".to_owned(),
+            scenarios: 1,
+            ratio: 1.0,
+            ms,
+        })?;
+        rows.into_iter().try_for_each(&mut done)?;
+        for jobs in JOBS {
+            for scenarios in GROWTH {
+                let name = format!("growth_{scenarios}_jobs_{jobs}");
+                let many = || self.many(scenarios, jobs);
+                done(self.against(&name, scenarios, &bare, &mut bares, many)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures something in turn with the bare boot, once more than is
+    /// counted: the first run of each fills the host's page cache.
+    fn against(
+        &self,
+        name: &str,
+        scenarios: usize,
+        bare: &impl Fn() -> Result<Duration>,
+        bares: &mut Vec<f64>,
+        thing: impl Fn() -> Result<Duration>,
+    ) -> Result<Row> {
+        let progress = Progress::steps(format!("measure {name}"), Some(self.runs as u64 + 1));
+        let (mut ms, mut ratios) = (Vec::new(), Vec::new());
+        for run in 0..=self.runs {
+            let (bare, thing) = (millis(bare()?), millis(thing()?));
+            progress.inc(1);
+            if run > 0 {
+                bares.push(bare);
+                ms.push(thing);
+                ratios.push(thing / bare / scenarios as f64);
+            }
+        }
+        progress.finish();
+        let ratio = median(&sorted(ratios));
+        Ok(Row {
+            name: name.to_owned(),
+            scenarios,
+            ratio,
+            ms: sorted(ms),
+        })
+    }
+
+    fn once(&self, setting: &Setting) -> Result<Duration> {
+        let began = Instant::now();
+        let outcome = run::run(setting, self.kernel, self.scenario)?;
+        if outcome.verdict != Verdict::Pass {
+            bail!(
+                "measure `{}`: {} {}",
+                outcome.scenario,
+                outcome.verdict,
+                outcome.reason
+            );
+        }
+        Ok(began.elapsed())
+    }
+
+    fn many(&self, scenarios: usize, jobs: usize) -> Result<Duration> {
+        let began = Instant::now();
+        let setting = Setting {
+            jobs,
+            cold: false,
+            ..self.setting.clone()
+        };
+        let all = vec![(); scenarios];
+        pool::each(&all, jobs, |()| self.once(&setting).map(drop), |()| Ok(()))?;
+        Ok(began.elapsed())
+    }
+
+    /// The most memory that QEMU held while it ran the scenario, in MiB.
+    ///
+    /// # Errors
+    /// The scenario does not pass, or the kernel does not tell.
+    pub fn peak_mib(&self) -> Result<u64> {
+        let outcome = run::run(self.setting, self.kernel, self.scenario)?;
+        let kib = outcome.peak_kib.context("read the peak memory of QEMU")?;
+        Ok(kib / 1024)
+    }
+}
+
+impl Row {
+    /// The median, in milliseconds.
+    pub fn median_ms(&self) -> f64 {
+        median(&self.ms)
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// The median of sorted values.
+fn median(sorted: &[f64]) -> f64 {
+    match (sorted.len(), sorted.len() / 2) {
+        (0, _) => f64::NAN,
+        (count, middle) if count % 2 == 0 => f64::midpoint(sorted[middle - 1], sorted[middle]),
+        (_, middle) => sorted[middle],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle() {
+        assert_eq!(median(&sorted(vec![3.0, 1.0, 2.0])), 2.0);
+        assert_eq!(median(&sorted(vec![4.0, 1.0, 2.0, 3.0])), 2.5);
+        assert!(median(&[]).is_nan());
+    }
+}

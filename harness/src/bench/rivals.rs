@@ -1,0 +1,125 @@
+//! What kassay is compared with: the bare machine, and vmtest's own guest.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::{FOLLOW, Fact, Line, POWER_OFF, SHARE};
+use vmtest::output::Output;
+use vmtest::{Config, Target, VMConfig, Vmtest};
+
+use crate::cache::Cache;
+use crate::compile::Artifacts;
+use crate::kernel::Kernel;
+use crate::run::{self, Setting};
+use crate::scenario::Scenario;
+use crate::tool;
+use crate::vm::Machine;
+
+/// Boots the machine to an init that powers it off at once, with the same
+/// kernel, kernel arguments, memory and CPU as a scenario's, but without
+/// vmtest's devices.
+pub fn bare(cache: &Cache, machine: &Machine) -> Result<Duration> {
+    let directory = tempfile::tempdir_in(cache.root()).context("make a directory in the cache")?;
+    let console = directory.path().join("console");
+    let mut qemu = Command::new("qemu-system-x86_64");
+    tool::end_with_parent(&mut qemu);
+    qemu.args(machine.bare_arguments(&format!("-- {POWER_OFF}")))
+        .arg("-serial")
+        .arg(format!("file:{}", console.display()))
+        .stdin(Stdio::null());
+    let began = Instant::now();
+    let status = qemu.status().context("run `qemu-system-x86_64`")?;
+    let took = began.elapsed();
+    let said = fs::read_to_string(&console).unwrap_or_default();
+    if !status.success() || !said.contains("Power down") && said.contains("panic") {
+        bail!("boot the bare machine: {status}{}", tool::last_lines(&said));
+    }
+    Ok(took)
+}
+
+/// Runs the scenario in the guest that vmtest makes by itself: the host's root
+/// over 9p, bash as init, and QEMU's guest agent.
+pub fn vmtest(
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+    artifacts: &Artifacts,
+    machine: &Machine,
+) -> Result<Duration> {
+    tool::find("qemu-ga").context(
+        "find `qemu-ga`, the agent of vmtest's own guest; `cargo kassay setup --bench` installs it",
+    )?;
+    if !kernel.modules.is_empty() {
+        bail!(
+            "boot vmtest's own guest: {} cannot mount the host's root without modules",
+            kernel.name
+        );
+    }
+    let share =
+        tempfile::tempdir_in(setting.cache.root()).context("make a directory in the cache")?;
+    run::fill_share(share.path(), scenario, artifacts)?;
+    let program = share.path().join("guest");
+    fs::copy(&artifacts.guest, &program).context("copy the guest program")?;
+    let config = Config {
+        target: vec![target(machine)],
+    };
+    let began = Instant::now();
+    let (sender, updates) = mpsc::channel();
+    let vmtest = Vmtest::new(share.path(), config)?;
+    let runner = thread::spawn(move || vmtest.run_one(0, sender));
+    let lines: Vec<Output> = updates.into_iter().collect();
+    let _ = runner.join();
+    let took = began.elapsed();
+    let ended = |output: &Output| matches!(output, Output::Command(line) if is_end(line));
+    if lines.iter().any(ended) {
+        return Ok(took);
+    }
+    let errors = lines
+        .iter()
+        .filter_map(error)
+        .collect::<Vec<_>>()
+        .join("; ");
+    bail!("run the scenario in vmtest's own guest: {errors}")
+}
+
+fn target(machine: &Machine) -> Target {
+    Target {
+        name: "vmtest".to_owned(),
+        kernel: Some(machine.image.clone()),
+        // A kernel without CONFIG_BLOCK takes a 9p root only under this name;
+        // and nothing in there is to write to the host's root.
+        kernel_args: Some("root=/dev/root ro".to_owned()),
+        // Not vmtest's, which takes KVM wherever /dev/kvm exists.
+        arch: "kassay".to_owned(),
+        qemu_command: Some("qemu-system-x86_64".to_owned()),
+        command: format!("{SHARE}/guest {FOLLOW}"),
+        vm: VMConfig {
+            extra_args: machine
+                .accelerator
+                .arguments()
+                .iter()
+                .map(|a| (*a).to_owned())
+                .collect(),
+            ..VMConfig::default()
+        },
+        ..Target::default()
+    }
+}
+
+fn is_end(line: &str) -> bool {
+    serde_json::from_str(line).is_ok_and(|line: Line| matches!(line.fact, Fact::End { .. }))
+}
+
+fn error(output: &Output) -> Option<String> {
+    match output {
+        Output::BootEnd(Err(error))
+        | Output::SetupEnd(Err(error))
+        | Output::CommandEnd(Err(error)) => Some(format!("{error:#}")),
+        Output::Boot(line) | Output::Setup(line) | Output::Command(line) => Some(line.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,129 @@
+//! `kassay bench`: how fast it is, as a table of ratios.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use serde_json::json;
+
+use super::run::{TIMEOUT, kernels, obtain, scenarios};
+use super::{Usage, print};
+use crate::bench::{Bench, Row, picture};
+use crate::cache::Cache;
+use crate::kernel::Catalog;
+use crate::report::Format;
+use crate::run::Setting;
+use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::slot;
+
+/// The arguments of `kassay bench`.
+#[derive(Args)]
+pub struct BenchArgs {
+    /// The kernel: a name of the catalog or a path
+    #[arg(long, value_name = "SPEC")]
+    kernel: Option<String>,
+    /// The scenario to measure
+    #[arg(long, value_name = "NAME", default_value = "kfunc_sum")]
+    scenario: String,
+    /// How often each thing is measured
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
+    /// What executes the guest's instructions
+    #[arg(long, value_enum, default_value_t)]
+    accel: Wish,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Where the picture of the growth goes [default: target/kassay/growth.svg]
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+/// Measures, prints a row each, and draws the growth.
+pub fn run(args: &BenchArgs) -> Result<()> {
+    let (cache, catalog) = (Cache::open()?, Catalog::load()?);
+    let asked: Vec<String> = args.kernel.iter().cloned().collect();
+    let name = kernels(&cache, &catalog, &asked)?.remove(0);
+    let kernel = obtain(&cache, &catalog, &name)?.map_err(|why| anyhow!(why))?;
+    let all = scenarios(&[])?;
+    let scenario = all
+        .iter()
+        .find(|scenario| scenario.name == args.scenario)
+        .ok_or_else(|| Usage(format!("there is no scenario `{}`", args.scenario)))?;
+    let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
+    let setting = Setting {
+        cache,
+        accelerator,
+        timeout: Duration::from_secs(TIMEOUT),
+        cold: false,
+        jobs: slot::default_jobs(),
+    };
+    let bench = Bench {
+        setting: &setting,
+        kernel: &kernel,
+        scenario,
+        runs: usize::from(args.runs),
+    };
+    if args.format == Format::Pretty {
+        print(&format!(
+            "{} on {} ({accelerator}: {why})",
+            scenario.name, kernel.release
+        ))?;
+        print("each row in turn with the bare boot; ratios per scenario, medians")?;
+        print(&format!(
+            "{:<18} {:>7} {:>10} {:>10} {:>10} {:>5}",
+            "", "ratio", "median ms", "min", "max", "runs"
+        ))?;
+    }
+    let mut rows = Vec::new();
+    bench.measure(|row| {
+        print(&line(&row, args.format))?;
+        rows.push(row);
+        Ok(())
+    })?;
+    let peak = bench.peak_mib()?;
+    print(&match args.format {
+        Format::Pretty => format!("{:<18} {peak} MiB at most, QEMU and guest", "memory"),
+        Format::Json => json!({ "row": "memory", "peak_mib": peak, "runs": 1 }).to_string(),
+    })?;
+    let path = args
+        .svg
+        .clone()
+        .unwrap_or_else(|| crate::run::target().join("kassay/growth.svg"));
+    let parent = path.parent().context("find the picture's directory")?;
+    fs::create_dir_all(parent)
+        .and_then(|()| {
+            Ok(fs::write(
+                &path,
+                picture::growth(&rows, &name).map_err(std::io::Error::other)?,
+            )?)
+        })
+        .with_context(|| format!("write `{}`", path.display()))?;
+    crate::progress::note(format!("the growth as a picture: {}", path.display()));
+    Ok(())
+}
+
+fn line(row: &Row, format: Format) -> String {
+    let (least, most) = (
+        row.ms.first().copied().unwrap_or(0.0),
+        row.ms.last().copied().unwrap_or(0.0),
+    );
+    let (median, runs) = (row.median_ms(), row.ms.len());
+    match format {
+        Format::Pretty => format!(
+            "{:<18} {:>7.2} {median:>10.0} {least:>10.0} {most:>10.0} {runs:>5}",
+            row.name, row.ratio
+        ),
+        Format::Json => json!({
+            "row": row.name,
+            "ratio": row.ratio,
+            "median_ms": median,
+            "min_ms": least,
+            "max_ms": most,
+            "runs": runs,
+        })
+        .to_string(),
+    }
+}
