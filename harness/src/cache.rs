@@ -289,6 +289,20 @@ impl Cache {
         Some((fs::read_to_string(path).ok()?, age))
     }
 
+    /// Drops what was remembered under a name.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn forget(&self, name: &str) -> Result<()> {
+        let path = self.dir("memo").join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("remove `{}`", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn partial(&self, kind: &str, key: &str) -> PathBuf {
         self.dir(kind).join(format!(".partial-{key}"))
     }

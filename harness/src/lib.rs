@@ -19,6 +19,7 @@ pub mod nearest;
 pub mod normalise;
 pub mod pool;
 pub mod progress;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod scenario;
@@ -27,6 +28,7 @@ pub mod tool;
 pub mod transcript;
 pub mod verdict;
 pub mod vm;
+pub mod watch;
 
 use std::path::PathBuf;
 

@@ -65,6 +65,7 @@ fn trials(cache: &Cache) -> Result<Vec<Trial>> {
             accelerator,
             timeout: Duration::from_secs(TIMEOUT),
             cold: false,
+            changed: false,
             jobs: slot::default_jobs(),
         };
         let shared = Arc::new(Shared {

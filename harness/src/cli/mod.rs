@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod list;
 pub mod run;
 pub mod setup;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ Exit codes:
 enum Command {
     /// Run scenarios on kernels
     Run(run::RunArgs),
+    /// Run scenarios, and again those that a saved file touches
+    Watch(watch::WatchArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
     /// Download, build or remove kernels
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = interrupt::install().and_then(|()| match &cli.command {
         Command::Run(args) => run::run(args),
+        Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),

@@ -60,11 +60,17 @@ pub fn build(cache: &Cache, kernel: &Kernel, name: &str) -> Result<Module> {
 fn make(kernel: &Kernel, directory: &Path, what: &str, log: &Path) -> Result<()> {
     let progress = Progress::steps(format!("build {what}"), None);
     let mut skipped = None;
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     Tool::new("make")
         .arg("-C")
         .arg(&kernel.build)
         .arg(format!("M={}", directory.display()))
+        .arg(format!("-j{jobs}"))
         .arg("modules")
+        // A make that started kassay would otherwise hand down its flags and its jobserver.
+        .env("MAKEFLAGS", "")
+        // Messages name the user's files, not our copies.
+        .showing(directory.parent().unwrap_or(directory), "modules")
         .run_logged(log, |line| {
             progress.inc(1);
             if line.contains(NO_BTF) {
