@@ -188,21 +188,22 @@ impl Cache {
     }
 
     /// Removes what makers that died have left of entries of these kinds, and the locks of
-    /// entries that are no more. Nobody else may use the cache.
+    /// entries that are no more. Nobody else may use the cache; a lock that is held all the
+    /// same, by a kassay that knows of no common lock, is respected.
     ///
     /// # Errors
     /// Something cannot be removed.
     pub fn sweep(&self, kinds: &[&str]) -> Result<()> {
         for kind in kinds {
-            for partial in names(&self.dir(kind)) {
-                if partial.starts_with(".partial-") {
-                    clear(&self.dir(kind).join(partial))?;
-                }
-            }
             for lock in names(&self.dir("locks")) {
-                let key = lock.strip_prefix(&format!("{kind}-"));
-                if key.is_some_and(|key| self.get(kind, key).is_none()) {
-                    let _ = fs::remove_file(self.dir("locks").join(&lock));
+                let Some(key) = lock.strip_prefix(&format!("{kind}-")) else {
+                    continue;
+                };
+                let lock = self.dir("locks").join(&lock);
+                let is_free = |lock| flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+                if self.get(kind, key).is_none() && File::open(&lock).is_ok_and(is_free) {
+                    clear(&self.partial(kind, key))?;
+                    let _ = fs::remove_file(lock);
                 }
             }
         }
@@ -388,7 +389,7 @@ impl Key {
         Ok(self.text(label, &digest(path)?))
     }
 
-    /// Adds all files of a folder with their paths inside it.
+    /// Adds all files of a folder with their paths inside it, but for editors' own.
     ///
     /// # Errors
     /// Something in it cannot be read.
@@ -399,6 +400,7 @@ impl Key {
             .with_context(read)?
             .into_iter()
             .map(|entry| entry.path())
+            .filter(|path| !is_scratch(path))
             .collect();
         entries.sort();
         entries
@@ -422,6 +424,12 @@ impl Key {
     pub fn finish(self) -> String {
         hex(&self.0.finalize()[..8])
     }
+}
+
+/// Whether a file is an editor's own: hidden, or a backup.
+pub fn is_scratch(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name.ends_with('~')
 }
 
 /// The SHA-256 of a file's content, as 64 hexadecimal digits.
@@ -480,6 +488,8 @@ mod tests {
         fs::create_dir(dir.path().join("sub")).unwrap();
         fs::write(dir.path().join("sub/a"), "1").unwrap();
         let one = tree();
+        fs::write(dir.path().join("sub/.a.swp"), "2").unwrap();
+        assert_eq!(one, tree());
         fs::rename(dir.path().join("sub/a"), dir.path().join("sub/b")).unwrap();
         assert!(empty != one && one != tree());
     }

@@ -12,10 +12,11 @@ use crate::cache::Cache;
 use crate::progress;
 use crate::vm::state;
 
-/// Kinds of entries that take seconds to make again, and no download.
-const CHEAP: [&str; 7] = [
+/// Kinds of entries that take a minute at most to make again, and no kernel build.
+const CHEAP: [&str; 8] = [
     state::KIND,
     "modules",
+    "build",
     "bpf",
     "initramfs",
     "guest",
@@ -45,7 +46,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether it takes seconds to make again, so that the limit applies to it.
+    /// Whether it takes a minute at most to make again, so that the limit applies to it.
     pub fn is_cheap(&self) -> bool {
         CHEAP.contains(&self.kind)
     }
@@ -224,6 +225,7 @@ mod tests {
     fn what_is_gone_leaves_nothing() {
         let (_dir, cache) = cache();
         make(&cache, "bpf", "one", 1);
+        cache.lock("bpf", "two", "two").unwrap();
         fs::create_dir(cache.dir("bpf").join(".partial-two")).unwrap();
         evict(&cache, 0).unwrap();
         let left = |kind| fs::read_dir(cache.dir(kind)).unwrap().flatten();

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::cache::is_scratch;
 use crate::interrupt;
 use crate::scenario::Scenario;
 
@@ -94,12 +95,6 @@ impl Watch {
     }
 }
 
-/// Whether a file is an editor's own: hidden, or a backup.
-fn is_scratch(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with('.') || name.ends_with('~')
-}
-
 /// Whether a scenario is made of a file, which has no symbolic link in its path. `root` holds
 /// `modules/`, `bpf/` and `guest/`.
 pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
@@ -123,5 +118,61 @@ pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
         },
         (Some("guest"), _) | (Some("modules" | "bpf"), None) => true,
         _ => same(&scenario.path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A repository with one scenario, which uses the module `m` and the program `p`.
+    fn repository() -> (tempfile::TempDir, PathBuf, Scenario) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for folder in [
+            "modules/m",
+            "modules/n",
+            "bpf",
+            "guest",
+            "tests/scenarios",
+            "tests/snapshots",
+        ] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        fs::write(root.join("modules/m/Kbuild"), "").unwrap();
+        fs::write(root.join("bpf/p.bpf.c"), "").unwrap();
+        let file = root.join("tests/scenarios/case.toml");
+        fs::write(&file, "about = 'x'\nmodules = ['m']\nbpf = ['p']\n").unwrap();
+        let scenario = Scenario::read(&file, &root).unwrap();
+        (dir, root, scenario)
+    }
+
+    #[test]
+    fn a_scenario_is_made_of_its_files_and_no_others() {
+        let (_dir, root, scenario) = repository();
+        let is_of = |path: &str| is_of(&scenario, &root.join(path), &root);
+        let its = "modules/m/m.c modules/include/a.h bpf/p.bpf.c bpf/a.h guest/src/main.rs \
+                   tests/scenarios/case.toml tests/snapshots/case.snap tests/snapshots/case@6.1.snap";
+        let others = "modules/n/n.c bpf/q.bpf.c tests/scenarios/other.toml tests/snapshots/other.snap \
+                      tests/snapshots/case.snap.new README.md";
+        for path in its.split_whitespace() {
+            assert!(is_of(path), "{path}");
+        }
+        for path in others.split_whitespace() {
+            assert!(!is_of(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_saved_together_comes_at_once_and_scratch_files_never() {
+        let (_dir, root, _) = repository();
+        let watch = Watch::on([root.join("modules"), root.join("none")]).unwrap();
+        let file = |name: &str| root.join("modules/m").join(name);
+        fs::read(file("Kbuild")).unwrap();
+        for name in [".a.c.swp", "a.c~", "a.c"] {
+            fs::write(file(name), "").unwrap();
+        }
+        fs::rename(file("a.c"), file("b.c")).unwrap();
+        assert_eq!(watch.next().unwrap(), [file("a.c"), file("b.c")].into());
     }
 }

@@ -190,7 +190,7 @@ impl Ended {
 impl Machine {
     /// The machine that a kassay has started, once the stand-in wrote its process id down.
     fn of(kassay: &Child) -> Option<Machine> {
-        let runs = fs::read_dir(Cache::open().unwrap().dir("run")).ok()?;
+        let runs = fs::read_dir(Cache::open().unwrap().dir("runs")).ok()?;
         let parent = format!("PPid:\t{}\n", kassay.id());
         runs.flatten().find_map(|run| {
             let pid = fs::read_to_string(run.path().join("pid")).ok()?;

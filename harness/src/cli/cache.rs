@@ -29,7 +29,7 @@ enum Action {
     },
     /// Remove what has been replaced, and what is over the limit
     Prune {
-        /// Remove all that takes seconds to make again; kernels and their sources stay
+        /// Remove all that takes a minute at most to make again; kernels and their sources stay
         #[arg(long)]
         all: bool,
     },
@@ -88,7 +88,7 @@ fn list(cache: &Cache, limit: u64, format: Format) -> Result<()> {
         print(&format!("{line}, last used {} ago", HumanDuration(unused)))?;
     }
     print(&format!(
-        "{} in `{}`; {} of it can be made again in seconds and may take {}",
+        "{} in `{}`; kernels and sources aside {}, of {} allowed",
         BinaryBytes(bytes(&entries, |_| true)),
         cache.root().display(),
         BinaryBytes(bytes(&entries, Entry::is_cheap)),

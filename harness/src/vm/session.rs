@@ -58,7 +58,7 @@ pub(super) struct Started {
 impl Run {
     /// Makes the directory in the cache, with QEMU's stand-in in it.
     pub fn new(cache: &Cache) -> Result<Run> {
-        let (directory, _owner) = claim::directory(&cache.dir("run"))?;
+        let (directory, _owner) = claim::directory(&cache.dir("runs"))?;
         let link = directory.path().join("qemu");
         std::os::unix::fs::symlink(stand_in(cache)?, &link)
             .with_context(|| format!("link `{}`", link.display()))?;
