@@ -16,7 +16,8 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
 use rustix::process::Pid;
 use serde_json::{Value, json};
 
-use crate::{plan, process, system};
+use crate::plan::{self, Ready};
+use crate::{process, system};
 
 /// The virtio port that vmtest's agent calls arrive on.
 pub const AGENT_PORT: &str = "org.qemu.guest_agent.0";
@@ -68,9 +69,12 @@ fn port_device(name: &str) -> Option<String> {
 
 /// Answers agent calls until the machine is ended. The host hangs up and calls
 /// again when an answer takes too long, as in a machine that boots slowly.
-pub fn serve(port: File) -> Result<()> {
+pub fn serve(port: File, ready: &Ready) -> Result<()> {
     let mut calls = BufReader::new(port.try_clone().context("clone the agent port")?);
-    let mut agent = Agent::default();
+    let mut agent = Agent {
+        ready,
+        started: Vec::new(),
+    };
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -116,9 +120,10 @@ fn wait_for_host(port: &File) -> Result<()> {
     }
 }
 
-/// What `guest-exec` has started: its PID there is its place here.
-#[derive(Default)]
-struct Agent {
+struct Agent<'a> {
+    /// What was prepared ahead of the gate.
+    ready: &'a Ready,
+    /// What `guest-exec` has started: its PID there is its place here.
     started: Vec<Job>,
 }
 
@@ -127,7 +132,7 @@ enum Job {
     Running(Pid),
 }
 
-impl Agent {
+impl Agent<'_> {
     fn answer(&mut self, call: &Value) -> Result<Value> {
         let arguments = &call["arguments"];
         match call["execute"].as_str().unwrap_or_default() {
@@ -136,7 +141,8 @@ impl Agent {
             // is not looked at here.
             "guest-info" => Ok(json!({ "version": "8.1.0", "supported_commands": [] })),
             "guest-exec" => {
-                self.started.push(exec(arguments)?);
+                let job = self.exec(arguments)?;
+                self.started.push(job);
                 Ok(json!({ "pid": self.started.len() }))
             }
             "guest-exec-status" => self.status(arguments),
@@ -161,28 +167,33 @@ impl Agent {
         };
         Ok(json!({ "exited": true, "exitcode": code }))
     }
-}
 
-fn exec(arguments: &Value) -> Result<Job> {
-    let args: Vec<&str> = arguments["arg"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    match (
-        arguments["path"].as_str().unwrap_or_default(),
-        args.as_slice(),
-    ) {
-        ("mkdir", [.., path]) => {
-            fs::create_dir_all(path).with_context(|| format!("make directory `{path}`"))?;
+    fn exec(&self, arguments: &Value) -> Result<Job> {
+        let args: Vec<&str> = arguments["arg"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        match (
+            arguments["path"].as_str().unwrap_or_default(),
+            args.as_slice(),
+        ) {
+            ("mkdir", [.., path]) => {
+                fs::create_dir_all(path).with_context(|| format!("make directory `{path}`"))?;
+            }
+            ("mount", ["-t", "9p", "-o", options, tag, path]) => {
+                system::mount_share(tag, path, options)?
+            }
+            ("sync", _) => rustix::fs::sync(),
+            ("bash", _) => return Ok(Job::Running(self.start_plan()?)),
+            (program, _) => bail!("the agent does not run `{program}`"),
         }
-        ("mount", ["-t", "9p", "-o", options, tag, path]) => {
-            system::mount_share(tag, path, options)?
-        }
-        ("sync", _) => rustix::fs::sync(),
-        ("bash", _) => return Ok(Job::Running(process::spawn("kassay-plan", plan::run)?)),
-        (program, _) => bail!("the agent does not run `{program}`"),
+        Ok(Job::Done(0))
     }
-    Ok(Job::Done(0))
+
+    fn start_plan(&self) -> Result<Pid> {
+        let ready = self.ready.share()?;
+        process::spawn("kassay-plan", || plan::run(ready))
+    }
 }

@@ -26,6 +26,10 @@ pub const GATE_PORT: &str = "kassay.gate";
 /// how long the bare machine takes.
 pub const POWER_OFF: &str = "power-off";
 
+/// The argument that tells the guest program that its machine's state will be
+/// saved at the gate.
+pub const SAVE: &str = "save";
+
 /// The argument with which the guest program is not PID 1 but an ordinary
 /// program that follows the share's plan, to see what another guest takes.
 pub const FOLLOW: &str = "follow";

@@ -7,6 +7,7 @@ mod agent;
 mod bpf;
 mod capture;
 mod facts;
+mod kallsyms;
 mod module;
 mod net;
 mod packet;
@@ -15,15 +16,25 @@ mod process;
 mod step;
 mod system;
 
+use std::os::fd::AsFd;
+
 use anyhow::Result;
-use kassay_guest::{FOLLOW, POWER_OFF};
+use kassay_guest::{COMMAND_PORT, FOLLOW, POWER_OFF, SAVE};
+
+use crate::kallsyms::Kallsyms;
+use crate::plan::Ready;
 
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some(POWER_OFF) => system::power_off(),
         Some(FOLLOW) => {
             system::mount_all();
-            std::process::exit(plan::run());
+            let stdout = std::io::stdout().as_fd().try_clone_to_owned();
+            let ready = stdout.map(|stdout| Ready {
+                port: stdout.into(),
+                kallsyms: None,
+            });
+            std::process::exit(ready.map_or(1, plan::run));
         }
         _ => {}
     }
@@ -36,6 +47,14 @@ fn main() {
 fn serve() -> Result<()> {
     system::mount_all();
     module::insert_carried()?;
+    let mut ready = Ready {
+        port: agent::open_port(COMMAND_PORT)?,
+        kallsyms: None,
+    };
+    if std::env::args().any(|argument| argument == SAVE) {
+        ready.kallsyms = Some(Kallsyms::open_ahead()?);
+        system::clear_free_memory()?;
+    }
     agent::wait_at_gate()?;
-    agent::serve(agent::open_port(agent::AGENT_PORT)?)
+    agent::serve(agent::open_port(agent::AGENT_PORT)?, &ready)
 }

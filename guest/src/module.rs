@@ -8,8 +8,6 @@ use anyhow::{Context, Result};
 use kassay_guest::{Fact, SHARE};
 use rustix::io::Errno;
 
-use crate::system;
-
 /// How long a module may take to lose its last user after the programs that
 /// called it are gone: the kernel frees those in the background.
 const RELEASE_DEADLINE: Duration = Duration::from_secs(3);
@@ -32,17 +30,13 @@ pub fn insert_carried() -> Result<()> {
     Ok(())
 }
 
-/// Inserts a module of the plan and looks at what the kernel then shows of it.
-pub fn insert(name: &str) -> Fact {
+/// Inserts a module of the plan: the error, in the words of errno(3), and the
+/// BTF that the kernel then shows of it, or why it does not.
+pub fn insert(name: &str) -> (Option<String>, Result<Vec<u8>, String>) {
     let path = format!("{SHARE}/modules/{name}.ko");
     let error = finit(path.as_ref()).err().map(|error| error.to_string());
     let btf = fs::read(format!("/sys/kernel/btf/{name}")).map_err(|error| error.to_string());
-    Fact::Inserted {
-        module: name.to_owned(),
-        error,
-        btf,
-        symbols: symbols(name),
-    }
+    (error, btf)
 }
 
 /// Removes a module of the plan, waiting for its last user to let go.
@@ -75,16 +69,4 @@ fn finit(path: &std::path::Path) -> Result<(), Errno> {
             .map_or(Errno::NOENT, Errno::from_raw_os_error)
     })?;
     rustix::system::finit_module(&file, c"", 0)
-}
-
-/// The names that kallsyms gives for a module: `ADDRESS TYPE NAME\t[MODULE]`.
-fn symbols(name: &str) -> Vec<String> {
-    let tag = format!("[{name}]");
-    system::read("/proc/kallsyms")
-        .unwrap_or_default()
-        .lines()
-        .filter(|line| line.ends_with(&tag))
-        .filter_map(|line| line.split_whitespace().nth(2))
-        .map(str::to_owned)
-        .collect()
 }

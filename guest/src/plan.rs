@@ -1,6 +1,6 @@
 //! The course of a plan: insert, load, attach, trigger, capture, take back.
 
-use std::fs;
+use std::fs::{self, File};
 
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
@@ -8,13 +8,31 @@ use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
 use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
 use crate::facts::Facts;
+use crate::kallsyms::Kallsyms;
 use crate::net::Net;
 use crate::{module, step, system};
 
-/// Runs the plan of the share and returns the exit status, 0 when the closing
+/// What can be opened before there is a plan.
+pub struct Ready {
+    /// Where facts go, beside the share.
+    pub port: File,
+    /// The list of symbols, read up to the modules' names.
+    pub kallsyms: Option<Kallsyms>,
+}
+
+impl Ready {
+    /// The same open files for a child process.
+    pub fn share(&self) -> Result<Ready> {
+        let port = self.port.try_clone().context("share the command port")?;
+        let kallsyms = self.kallsyms.as_ref().map(Kallsyms::share).transpose()?;
+        Ok(Ready { port, kallsyms })
+    }
+}
+
+/// Runs the plan of the share, reports over the port and returns the exit status, 0 when the closing
 /// record was written. Nothing but that record says so to the harness.
-pub fn run() -> i32 {
-    match Facts::open().and_then(follow) {
+pub fn run(ready: Ready) -> i32 {
+    match Facts::open(ready.port).and_then(|facts| follow(facts, ready.kallsyms)) {
         Ok(()) => 0,
         Err(error) => {
             system::log(&format!("kassay-guest: {error:#}"));
@@ -23,8 +41,8 @@ pub fn run() -> i32 {
     }
 }
 
-fn follow(mut facts: Facts) -> Result<()> {
-    if let Err(error) = course(&mut facts) {
+fn follow(mut facts: Facts, kallsyms: Option<Kallsyms>) -> Result<()> {
+    if let Err(error) = course(&mut facts, kallsyms) {
         facts.report(Fact::Failed {
             error: format!("{error:#}"),
         })?;
@@ -32,7 +50,7 @@ fn follow(mut facts: Facts) -> Result<()> {
     facts.close()
 }
 
-fn course(facts: &mut Facts) -> Result<()> {
+fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>) -> Result<()> {
     let path = format!("{SHARE}/plan.json");
     let plan = fs::read(&path).with_context(|| format!("read `{path}`"))?;
     let plan: Plan = serde_json::from_slice(&plan).with_context(|| format!("parse `{path}`"))?;
@@ -48,14 +66,7 @@ fn course(facts: &mut Facts) -> Result<()> {
     let taint_before = system::taint()?;
     let before = Holdings::now();
 
-    let mut inserted = Vec::new();
-    for name in &plan.modules {
-        let fact = module::insert(name);
-        if matches!(fact, Fact::Inserted { error: None, .. }) {
-            inserted.push(name);
-        }
-        facts.report(fact)?;
-    }
+    let inserted = insert(&plan.modules, kallsyms, facts)?;
     let steps = steps(&plan, facts);
     // The programs are gone here: what they printed is complete.
     let (lines, lost) = trace.take()?;
@@ -74,6 +85,30 @@ fn course(facts: &mut Facts) -> Result<()> {
     let (records, lost) = log.take()?;
     facts.report(Fact::Log { records, lost })?;
     steps
+}
+
+/// Inserts the modules and returns those that are in.
+fn insert<'a>(
+    modules: &'a [String],
+    kallsyms: Option<Kallsyms>,
+    facts: &mut Facts,
+) -> Result<Vec<&'a String>> {
+    let results: Vec<_> = modules.iter().map(|name| module::insert(name)).collect();
+    let mut names = kallsyms.map_or_else(Kallsyms::open, Ok)?.names(modules)?;
+    let mut inserted = Vec::new();
+    for (module, (error, btf)) in modules.iter().zip(results) {
+        if error.is_none() {
+            inserted.push(module);
+        }
+        let symbols = names.remove(module).unwrap_or_default();
+        facts.report(Fact::Inserted {
+            module: module.clone(),
+            error,
+            btf,
+            symbols,
+        })?;
+    }
+    Ok(inserted)
 }
 
 /// Loads and attaches the plan's objects, goes through its steps, and lets go

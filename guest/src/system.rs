@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use rustix::mount::{MountFlags, mount};
 use rustix::system::RebootCommand;
 use rustix::time::{ClockId, Timespec, clock_settime};
@@ -43,6 +44,33 @@ pub fn mount_share(tag: &str, target: &str, options: &str) -> Result<()> {
     let data = std::ffi::CString::new(data.join(","))?;
     mount(tag, target, "9p", flags, data.as_c_str())
         .with_context(|| format!("mount 9p share `{tag}` on `{target}`"))
+}
+
+/// Fills what memory is free with zeros, of which a saved state has none: the
+/// kernel clears the pages that it hands out.
+pub fn clear_free_memory() -> Result<()> {
+    /// What the kernel needs to go on meanwhile, in KiB.
+    const RESERVE: usize = 24 * 1024;
+    let info = read("/proc/meminfo")?;
+    let free = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemFree:")?.split_whitespace().next());
+    let free: usize = free
+        .and_then(|kib| kib.parse().ok())
+        .context("parse `/proc/meminfo`")?;
+    let length = free.saturating_sub(RESERVE) * 1024;
+    // SAFETY: a new private mapping overlaps nothing, and is unmapped whole.
+    unsafe {
+        let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
+        let pages = mmap_anonymous(
+            std::ptr::null_mut(),
+            length,
+            ProtFlags::READ | ProtFlags::WRITE,
+            flags,
+        )?;
+        munmap(pages, length)?;
+    }
+    Ok(())
 }
 
 /// Writes a line to the kernel log, which is also the console. A record without

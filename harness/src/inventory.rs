@@ -243,10 +243,12 @@ mod tests {
         ];
         for (key, kernel, accelerator, minutes) in states {
             make(&cache, state::KIND, key, 0);
-            let label = format!(
-                r#"{{"key":"{key}","kernel":"{kernel}","accelerator":"{accelerator}","bytes":0}}"#
-            );
-            fs::write(cache.dir(state::KIND).join(key).join("label.json"), label).unwrap();
+            let label = serde_json::json!({
+                "key": key, "kernel": kernel, "accelerator": accelerator, "bytes": 0, "incoming": ""
+            });
+            let dir = cache.dir(state::KIND).join(key);
+            fs::write(dir.join("label.json"), label.to_string()).unwrap();
+            fs::write(dir.join("state"), "").unwrap();
             set_used(&cache, state::KIND, key, minutes);
         }
         assert_eq!(keys(&evict(&cache, LIMIT).unwrap()), ["a"]);

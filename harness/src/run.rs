@@ -219,7 +219,7 @@ fn execute(
                 break;
             }
         };
-        let (run, evidence) = go(Start::Restore(&state.file))?;
+        let (run, evidence) = go(Start::Restore(&state))?;
         if evidence.answered {
             return Ok((run, evidence));
         }

@@ -94,13 +94,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         .clone()
         .unwrap_or_else(|| crate::run::target().join("kassay/growth.svg"));
     let parent = path.parent().context("find the picture's directory")?;
+    let picture = picture::growth(&rows, &name)?;
     fs::create_dir_all(parent)
-        .and_then(|()| {
-            Ok(fs::write(
-                &path,
-                picture::growth(&rows, &name).map_err(std::io::Error::other)?,
-            )?)
-        })
+        .and_then(|()| fs::write(&path, picture))
         .with_context(|| format!("write `{}`", path.display()))?;
     crate::progress::note(format!("the growth as a picture: {}", path.display()));
     Ok(())

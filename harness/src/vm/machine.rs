@@ -5,11 +5,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use kassay_guest::GATE_PORT;
+use kassay_guest::{GATE_PORT, SAVE};
 use rustix::fs::{CWD, FileType, Mode};
 use vmtest::{Config, Target, VMConfig};
 
 use super::accelerator::Accelerator;
+use super::state::State;
 
 /// Guest memory, in MiB.
 pub const MEMORY_MIB: u32 = 256;
@@ -45,14 +46,17 @@ pub enum Start<'a> {
     Boot,
     /// It boots and then waits at the gate, for its state to be saved.
     Wait,
-    /// It goes on from a saved state, a file.
-    Restore(&'a Path),
+    /// It goes on from a saved state.
+    Restore(&'a State),
 }
 
 /// The kernel's arguments over and above vmtest's; the last one of a kind wins.
 /// Messages below warnings stay out of the emulated serial port, which is slow;
-/// the guest reports the whole log.
-const KERNEL_ARGS: &str = "loglevel=5 oops=panic random.trust_cpu=on no_timer_check tsc=reliable";
+/// the guest reports the whole log. Interrupts are routed by the firmware's MP
+/// table, since evaluating ACPI's costs an emulated CPU half as much as the
+/// whole boot, and RCU does not wait for a quiet moment.
+const KERNEL_ARGS: &str = "loglevel=5 oops=panic acpi=noirq rcupdate.rcu_expedited=1 \
+                           random.trust_cpu=on no_timer_check tsc=reliable";
 
 impl Machine {
     /// QEMU's arguments over and above vmtest's that shape the machine, and so
@@ -118,14 +122,18 @@ impl Machine {
             "unix:qmp.sock,server=on,wait=off".to_owned(),
         ]);
         extra_args.extend(["-chardev".to_owned(), "pipe,id=gate,path=gate".to_owned()]);
-        if let Start::Restore(_) = start {
-            extra_args.extend(["-incoming".to_owned(), "exec:exec cat state".to_owned()]);
+        if let Start::Restore(state) = start {
+            extra_args.extend(["-incoming".to_owned(), state.incoming.to_owned()]);
         }
+        let kernel_args = match start {
+            Start::Wait => format!("{KERNEL_ARGS} -- {SAVE}"),
+            _ => KERNEL_ARGS.to_owned(),
+        };
         Config {
             target: vec![Target {
                 name: "kassay".to_owned(),
                 kernel: Some(self.image.clone()),
-                kernel_args: Some(KERNEL_ARGS.to_owned()),
+                kernel_args: Some(kernel_args),
                 // vmtest exports this as the guest's root, writable. The
                 // guest never mounts it, and there is nothing in it.
                 rootfs: directory.join("root"),
@@ -168,7 +176,7 @@ pub(super) fn prepare(directory: &Path, start: Start) -> Result<()> {
         Start::Boot => Ok(()),
         Start::Wait => fs::write(directory.join("shut"), "").context("shut the gate"),
         Start::Restore(state) => {
-            symlink(state, directory.join("state")).context("link the saved state")
+            symlink(&state.file, directory.join("state")).context("link the saved state")
         }
     }
 }

@@ -11,4 +11,6 @@ printf '%s\0' qemu-system-x86_64 "$@" >command
 # this end is open, the byte stays there.
 exec 9<>gate.in
 [ -e shut ] || echo >&9
+# A state to go on from, where there is one.
+[ -e state ] && exec 8<state
 exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr

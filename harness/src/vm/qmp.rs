@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 /// A monitor in command mode.
 pub struct Qmp {
     reader: BufReader<UnixStream>,
+    /// QEMU's version, major and minor.
+    pub version: (u64, u64),
     /// Events that arrived while an answer was awaited.
     events: Vec<Value>,
 }
@@ -27,9 +29,14 @@ impl Qmp {
         let mut qmp = Qmp {
             reader: BufReader::new(stream),
             events: Vec::new(),
+            version: (0, 0),
         };
-        qmp.message()?
+        let greeting = qmp
+            .message()?
             .context("QEMU closed QMP before its greeting")?;
+        let version = &greeting["QMP"]["version"]["qemu"];
+        let number = |name: &str| version[name].as_u64().unwrap_or(0);
+        qmp.version = (number("major"), number("minor"));
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
     }

@@ -40,6 +40,8 @@ const TICK: Duration = Duration::from_millis(10);
 pub struct State {
     /// The file to restore.
     pub file: PathBuf,
+    /// How QEMU is told to read it.
+    pub(super) incoming: String,
     key: String,
 }
 
@@ -48,20 +50,16 @@ pub struct State {
 struct Label {
     key: String,
     kernel: String,
-    #[serde(default)]
     accelerator: String,
     bytes: u64,
+    incoming: String,
 }
 
 /// The kernel's name and the accelerator that a state in the cache is for. Of the states for
 /// the same, only the newest is of use.
 pub fn owner(cache: &Cache, key: &str) -> Option<(String, String)> {
-    let label = label(&cache.get(KIND, key)?)?;
+    let label = label(&cache.get(KIND, key)?, key)?;
     Some((label.kernel, label.accelerator))
-}
-
-fn label(entry: &Path) -> Option<Label> {
-    serde_json::from_slice(&fs::read(entry.join("label.json")).ok()?).ok()
 }
 
 impl State {
@@ -72,7 +70,7 @@ impl State {
     pub fn obtain(cache: &Cache, kernel: &Kernel, machine: &Machine) -> Result<State> {
         let key = key(kernel, machine)?;
         if let Some(entry) = cache.get(KIND, &key)
-            && !is_whole(&entry, &key)
+            && label(&entry, &key).is_none()
         {
             cache.remove(KIND, &key)?;
         }
@@ -81,8 +79,9 @@ impl State {
             let progress =
                 Progress::steps(format!("boot {} and save its state", kernel.name), None);
             let file = directory.join("state");
-            save(cache, machine, &file).with_context(|| format!("save {what}"))?;
+            let qemu = save(cache, machine, &file).with_context(|| format!("save {what}"))?;
             let label = Label {
+                incoming: incoming(qemu).to_owned(),
                 key: key.clone(),
                 kernel: kernel.name.clone(),
                 accelerator: machine.accelerator.to_string(),
@@ -92,8 +91,10 @@ impl State {
             progress.finish();
             Ok(())
         })?;
+        let label = label(&entry, &key).context("read the label of a state that was just made")?;
         Ok(State {
             file: entry.join("state"),
+            incoming: label.incoming,
             key,
         })
     }
@@ -131,13 +132,22 @@ fn key(kernel: &Kernel, machine: &Machine) -> Result<String> {
         .finish())
 }
 
-fn is_whole(entry: &Path, key: &str) -> bool {
-    let bytes = entry.join("state").metadata().map(|file| file.len()).ok();
-    label(entry).is_some_and(|label| label.key == key && Some(label.bytes) == bytes)
+/// The label of a state that is whole and of this key.
+fn label(entry: &Path, key: &str) -> Option<Label> {
+    let label: Label = serde_json::from_slice(&fs::read(entry.join("label.json")).ok()?).ok()?;
+    let bytes = entry.join("state").metadata().ok()?.len();
+    (label.key == key && label.bytes == bytes).then_some(label)
 }
 
-/// Boots a machine to the gate and saves it into a file.
-fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<()> {
+/// How a QEMU of some version reads a state from a file, without a program in
+/// between. Newer ones want a file to be called one; older ones take the
+/// descriptor that the stand-in opens.
+fn incoming(qemu: (u64, u64)) -> &'static str {
+    if qemu >= (8, 2) { "file:state" } else { "fd:8" }
+}
+
+/// Boots a machine to the gate and saves it into a file. Returns QEMU's version.
+fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<(u64, u64)> {
     let run = Run::new(cache)?;
     let started = run.start(machine, Start::Wait)?;
     let saved = wait_for_gate(&run, &started).and_then(|()| migrate(&run, file));
@@ -183,7 +193,7 @@ fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
     }
 }
 
-fn migrate(run: &Run, file: &Path) -> Result<()> {
+fn migrate(run: &Run, file: &Path) -> Result<(u64, u64)> {
     let mut qmp = run.qmp()?;
     // QEMU holds itself back by default, for the sake of a network.
     qmp.execute(
@@ -201,5 +211,6 @@ fn migrate(run: &Run, file: &Path) -> Result<()> {
         }
         interrupt::check()?;
     }
-    fs::rename(&target, file).with_context(|| format!("move the state to `{}`", file.display()))
+    fs::rename(&target, file).with_context(|| format!("move the state to `{}`", file.display()))?;
+    Ok(qmp.version)
 }
