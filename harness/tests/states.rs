@@ -210,7 +210,8 @@ fn the_cache_says_what_it_holds_and_what_goes() {
 
 #[test]
 fn a_limit_that_is_no_size_is_wrong_usage() {
-    let mut command = Checkout::new().command(&["cache", "list"]);
+    let checkout = Checkout::new();
+    let mut command = checkout.command(&["cache", "list"]);
     let output = command.env("KASSAY_CACHE_LIMIT", "much").output().unwrap();
     Ended::of(output)
         .with(2)

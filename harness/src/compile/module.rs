@@ -66,7 +66,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, name: &str) -> Result<Module> {
 }
 
 fn key(kernel: &Kernel, name: &str, sources: &Path) -> Result<String> {
-    let key = Key::new("module")
+    let key = Key::new("modules")
         .text("name", name)
         .text("kernel", &kernel.key)
         .tree("source", &sources.join(name))?
