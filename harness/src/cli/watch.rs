@@ -27,7 +27,8 @@ pub struct WatchArgs {
 /// Runs the cases, then waits for saved files, until the user interrupts.
 ///
 /// # Errors
-/// Those of the first run; later ones are said, for the next save may mend them.
+/// Wrong usage, a cache that cannot be written, or the interrupt. A scenario that a save has
+/// broken is only said: the next save may mend it.
 pub fn run(args: &WatchArgs) -> Result<()> {
     let (choice, limit) = (&args.choice, limit()?);
     let read = || scenarios(&choice.scenario);
