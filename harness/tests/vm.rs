@@ -24,6 +24,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
+    // insta shows the difference and then panics; there is nothing to trace.
+    std::panic::set_hook(Box::new(|_| {}));
     arguments
         .test_threads
         .get_or_insert_with(slot::default_jobs);
