@@ -3,14 +3,20 @@
 //! An entry is made in a folder beside its place and renamed when it is whole, so a run that
 //! is killed leaves nothing that could be taken for an entry. A file lock per entry lets one
 //! process make it while others wait; the kernel drops the lock of a process that dies.
+//! Who works with the cache shares a lock on all of it, so that only one that is alone
+//! clears away what others may be using.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
-use rustix::fs::{FlockOperation, flock};
+use anyhow::{Context, Result};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, utimensat,
+};
 use sha2::{Digest, Sha256};
 
 use crate::{interrupt, progress};
@@ -18,10 +24,14 @@ use crate::{interrupt, progress};
 /// How often a wait for another process looks whether the user wants to stop.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The folder of all entries, `ROOT/KIND/KEY/`.
+/// The folder of all entries, `ROOT/KIND/KEY/`. Its clones are one user of the cache.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    /// The lock that all users share.
+    in_use: Arc<File>,
+    /// Whether an entry was made.
+    grew: Arc<AtomicBool>,
 }
 
 impl Cache {
@@ -45,7 +55,7 @@ impl Cache {
     /// Opens the cache in the folder `root`, which is made if absent.
     ///
     /// # Errors
-    /// The folder cannot be made or written, or has a name that kbuild cannot take.
+    /// The folder cannot be made or written, or an interrupt while another kassay clears it up.
     pub fn at(root: &Path) -> Result<Cache> {
         let advice = || {
             format!(
@@ -54,11 +64,39 @@ impl Cache {
             )
         };
         fs::create_dir_all(root.join("locks")).with_context(advice)?;
-        tempfile::tempfile_in(root.join("locks")).with_context(advice)?;
+        let in_use = File::create(root.join("locks/in-use")).with_context(advice)?;
+        wait_for(&in_use, FlockOperation::NonBlockingLockShared, || {
+            "waiting for another kassay that clears up the cache…".to_owned()
+        })?;
         // Build trees hold their paths, so these must not depend on the current folder.
         Ok(Cache {
             root: root.canonicalize().with_context(advice)?,
+            in_use: Arc::new(in_use),
+            grew: Arc::default(),
         })
+    }
+
+    /// Whether an entry was made since the cache was opened.
+    pub fn grew(&self) -> bool {
+        self.grew.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody else uses the cache, and nobody will until this user is gone. It is asked
+    /// when the user's own work is done.
+    pub fn is_alone(&self) -> bool {
+        flock(&*self.in_use, FlockOperation::NonBlockingLockExclusive).is_ok()
+    }
+
+    /// Waits until nobody else uses the cache; nobody will until this user is gone.
+    ///
+    /// # Errors
+    /// An interrupt while waiting.
+    pub fn wait_until_alone(&self) -> Result<()> {
+        wait_for(
+            &self.in_use,
+            FlockOperation::NonBlockingLockExclusive,
+            || "waiting for another kassay that uses the cache…".to_owned(),
+        )
     }
 
     /// The cache's folder, absolute.
@@ -76,13 +114,21 @@ impl Cache {
         Some(self.dir(kind).join(key)).filter(|entry| entry.is_dir())
     }
 
+    /// Takes note that an entry is being used, in its folder's time of modification.
+    pub fn touch(&self, kind: &str, key: &str) {
+        let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+        let times = Timestamps {
+            last_access: time(UTIME_OMIT),
+            last_modification: time(UTIME_NOW),
+        };
+        // A cache that can be read and not written is as good.
+        let _ = utimensat(CWD, self.dir(kind).join(key), &times, AtFlags::empty());
+    }
+
     /// The keys of all whole entries of a kind, sorted.
     pub fn keys(&self, kind: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.dir(kind)).into_iter().flatten().flatten();
-        let mut keys: Vec<String> = entries
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| !name.starts_with('.'))
-            .collect();
+        let mut keys = names(&self.dir(kind));
+        keys.retain(|name| !name.starts_with('.'));
         keys.sort();
         keys
     }
@@ -102,12 +148,14 @@ impl Cache {
         make: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         if let Some(entry) = self.get(kind, key) {
+            self.touch(kind, key);
             return Ok(entry);
         }
         let _lock = self.lock(kind, key, what)?;
         if let Some(entry) = self.get(kind, key) {
             return Ok(entry);
         }
+        self.grew.store(true, Ordering::Relaxed);
         let (entry, partial) = (self.dir(kind).join(key), self.partial(kind, key));
         // Whoever made the leftover is dead: it would hold the lock.
         clear(&partial)?;
@@ -129,7 +177,7 @@ impl Cache {
     /// # Errors
     /// The folder cannot be removed; what is left is not taken for an entry.
     pub fn remove(&self, kind: &str, key: &str) -> Result<bool> {
-        let _lock = self.lock(kind, key, key)?;
+        let _lock = self.wait_for_lock(kind, key, key)?;
         let (entry, partial) = (self.dir(kind).join(key), self.partial(kind, key));
         clear(&partial)?;
         match fs::rename(&entry, &partial) {
@@ -139,30 +187,68 @@ impl Cache {
         }
     }
 
-    /// Takes the lock of an entry; it is released when the file is dropped.
+    /// Removes what makers that died have left of entries of these kinds, and the locks of
+    /// entries that are no more. Nobody else may use the cache; a lock that is held all the
+    /// same, by a kassay that knows of no common lock, is respected.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn sweep(&self, kinds: &[&str]) -> Result<()> {
+        for kind in kinds {
+            for lock in names(&self.dir("locks")) {
+                let Some(key) = lock.strip_prefix(&format!("{kind}-")) else {
+                    continue;
+                };
+                let lock = self.dir("locks").join(&lock);
+                let is_free = |lock| flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+                if self.get(kind, key).is_none() && File::open(&lock).is_ok_and(is_free) {
+                    clear(&self.partial(kind, key))?;
+                    let _ = fs::remove_file(lock);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the lock of an entry; it is released when the file is dropped. The lock file says
+    /// what the entry is, for [`Cache::what`].
     ///
     /// While another process holds it, waits and says so, naming `what`.
     ///
     /// # Errors
-    /// The lock file cannot be made, or an interrupt while waiting.
+    /// The lock file cannot be written, or an interrupt while waiting.
     pub fn lock(&self, kind: &str, key: &str, what: &str) -> Result<File> {
-        let path = self.dir("locks").join(format!("{kind}-{key}"));
-        let file = File::create(&path).with_context(|| format!("make `{}`", path.display()))?;
-        let mut said = false;
-        loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(file),
-                Err(rustix::io::Errno::WOULDBLOCK) => {}
-                Err(error) => bail!("lock `{}`: {error}", path.display()),
-            }
-            if !said {
-                progress::note(format!("waiting for another kassay that makes `{what}`…"));
-                said = true;
-            }
-            interrupt::check()?;
-            // A blocking flock would be restarted after a signal, and Ctrl-C go unheard.
-            std::thread::sleep(TICK);
-        }
+        let mut file = self.wait_for_lock(kind, key, what)?;
+        file.set_len(0)
+            .and_then(|()| file.write_all(what.as_bytes()))
+            .with_context(|| format!("write `{}`", self.lock_file(kind, key).display()))?;
+        Ok(file)
+    }
+
+    /// What an entry is, in the words of who made it.
+    pub fn what(&self, kind: &str, key: &str) -> String {
+        fs::read_to_string(self.lock_file(kind, key))
+            .ok()
+            .filter(|what| !what.is_empty())
+            .unwrap_or_else(|| key.to_owned())
+    }
+
+    fn wait_for_lock(&self, kind: &str, key: &str, what: &str) -> Result<File> {
+        let path = self.lock_file(kind, key);
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("make `{}`", path.display()))?;
+        wait_for(&file, FlockOperation::NonBlockingLockExclusive, || {
+            format!("waiting for another kassay that makes `{what}`…")
+        })
+        .with_context(|| format!("lock `{}`", path.display()))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self, kind: &str, key: &str) -> PathBuf {
+        self.dir("locks").join(format!("{kind}-{key}"))
     }
 
     /// An empty file for what a tool prints, kept whether the work succeeds or not.
@@ -204,6 +290,20 @@ impl Cache {
         Some((fs::read_to_string(path).ok()?, age))
     }
 
+    /// Drops what was remembered under a name.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn forget(&self, name: &str) -> Result<()> {
+        let path = self.dir("memo").join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("remove `{}`", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn partial(&self, kind: &str, key: &str) -> PathBuf {
         self.dir(kind).join(format!(".partial-{key}"))
     }
@@ -220,6 +320,33 @@ impl Cache {
              or set KASSAY_CACHE to a folder elsewhere",
             self.root.display()
         ))
+    }
+}
+
+/// The names in a folder, in no order; none where there is no folder.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
+/// Takes a lock; while others hold it, waits and says so once, in the words of `why`.
+fn wait_for(file: &File, operation: FlockOperation, why: impl Fn() -> String) -> Result<()> {
+    let mut said = false;
+    loop {
+        match flock(file, operation) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if !said {
+            progress::note(why());
+            said = true;
+        }
+        interrupt::check()?;
+        // A blocking flock would be restarted after a signal, and Ctrl-C go unheard.
+        std::thread::sleep(TICK);
     }
 }
 
@@ -262,7 +389,7 @@ impl Key {
         Ok(self.text(label, &digest(path)?))
     }
 
-    /// Adds all files of a folder with their paths inside it.
+    /// Adds all files of a folder with their paths inside it, but for editors' own.
     ///
     /// # Errors
     /// Something in it cannot be read.
@@ -273,6 +400,7 @@ impl Key {
             .with_context(read)?
             .into_iter()
             .map(|entry| entry.path())
+            .filter(|path| !is_scratch(path))
             .collect();
         entries.sort();
         entries
@@ -296,6 +424,12 @@ impl Key {
     pub fn finish(self) -> String {
         hex(&self.0.finalize()[..8])
     }
+}
+
+/// Whether a file is an editor's own: hidden, or a backup.
+pub fn is_scratch(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name.ends_with('~')
 }
 
 /// The SHA-256 of a file's content, as 64 hexadecimal digits.
@@ -322,7 +456,9 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
+
+    use anyhow::bail;
 
     fn cache() -> (tempfile::TempDir, Cache) {
         let dir = tempfile::tempdir().unwrap();
@@ -352,6 +488,8 @@ mod tests {
         fs::create_dir(dir.path().join("sub")).unwrap();
         fs::write(dir.path().join("sub/a"), "1").unwrap();
         let one = tree();
+        fs::write(dir.path().join("sub/.a.swp"), "2").unwrap();
+        assert_eq!(one, tree());
         fs::rename(dir.path().join("sub/a"), dir.path().join("sub/b")).unwrap();
         assert!(empty != one && one != tree());
     }
@@ -395,6 +533,29 @@ mod tests {
         assert!(cache.get("k", "one").is_none() && cache.keys("k").is_empty());
         let entry = cache.get_or_make("k", "one", "one", |_| Ok(())).unwrap();
         assert_eq!(fs::read_dir(entry).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn who_shares_the_cache_is_not_alone() {
+        let (dir, cache) = cache();
+        assert!(cache.clone().is_alone());
+        drop(cache);
+        let (one, other) = (
+            Cache::at(dir.path()).unwrap(),
+            Cache::at(dir.path()).unwrap(),
+        );
+        assert!(!one.is_alone());
+        drop(one);
+        assert!(other.is_alone());
+    }
+
+    #[test]
+    fn an_entry_is_known_by_what_it_was_made_as() {
+        let (_dir, cache) = cache();
+        let make = |_: &Path| Ok(());
+        cache.get_or_make("k", "0123", "the one", make).unwrap();
+        assert_eq!(cache.what("k", "0123"), "the one");
+        assert_eq!(cache.what("k", "4567"), "4567");
     }
 
     #[test]

@@ -12,12 +12,14 @@ pub mod cache;
 pub mod cli;
 pub mod compile;
 pub mod interrupt;
+pub mod inventory;
 pub mod kernel;
 pub mod kernel_report;
 pub mod nearest;
 pub mod normalise;
 pub mod pool;
 pub mod progress;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod scenario;
@@ -26,6 +28,7 @@ pub mod tool;
 pub mod transcript;
 pub mod verdict;
 pub mod vm;
+pub mod watch;
 
 use std::path::PathBuf;
 

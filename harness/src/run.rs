@@ -11,6 +11,7 @@ use kassay_guest::Plan;
 use crate::cache::Cache;
 use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
+use crate::record::{self, Record};
 use crate::scenario::Scenario;
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Case, Fault, Verdict};
@@ -28,6 +29,8 @@ pub struct Setting {
     pub timeout: Duration,
     /// Whether to boot rather than restore.
     pub cold: bool,
+    /// Whether to leave out what passed last time and has not changed since.
+    pub changed: bool,
     /// How many virtual machines may run at once, here and in other processes.
     pub jobs: usize,
 }
@@ -51,6 +54,8 @@ pub struct Outcome {
     pub duration: Duration,
     /// Whether the machine went on from a saved state.
     pub restored: bool,
+    /// Whether it was not run: it passed last time, and nothing has changed since.
+    pub unchanged: bool,
     /// The most memory that QEMU held, in KiB.
     pub peak_kib: Option<u64>,
     /// Where the failure's artifacts are.
@@ -79,6 +84,7 @@ impl Outcome {
             reason,
             duration: Duration::ZERO,
             restored: false,
+            unchanged: false,
             peak_kib: None,
             artifacts: None,
             transcript: None,
@@ -133,7 +139,17 @@ fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
 }
 
 fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
+    let record = Record::take(&setting.cache, kernel, scenario, setting.accelerator)?;
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
+    let inputs = record::inputs(kernel, scenario, &artifacts)?;
+    if setting.changed && record.has_passed(&inputs) {
+        record.keep(&setting.cache, &inputs)?;
+        let pass = Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
+        return Ok(Outcome {
+            unchanged: true,
+            ..pass
+        });
+    }
     let base_strings = btf::base_strings(&kernel.btf)?;
     let (run, evidence) = execute(setting, kernel, scenario, &artifacts)?;
     let case = Case {
@@ -166,6 +182,8 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
             ("verifier", verifier_logs(&evidence).join("\n")),
         ];
         outcome.artifacts = Some(keep(kernel, scenario, &run, &texts)?);
+    } else {
+        record.keep(&setting.cache, &inputs)?;
     }
     outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));

@@ -33,6 +33,8 @@ const TICK: Timespec = Timespec {
 /// Its standard input is empty, it speaks English, and it is told to end (SIGTERM) when kassay dies.
 pub struct Tool {
     command: Command,
+    /// A folder, and what its paths begin with in logs.
+    shown: Option<(String, &'static str)>,
 }
 
 impl Tool {
@@ -42,7 +44,10 @@ impl Tool {
         // What tools print is shown and, in places, read: it must not be in the user's language.
         command.stdin(Stdio::null()).env("LC_ALL", "C.UTF-8");
         end_with_parent(&mut command);
-        Tool { command }
+        Tool {
+            command,
+            shown: None,
+        }
     }
 
     /// Adds an argument.
@@ -66,6 +71,12 @@ impl Tool {
     /// Sets the folder to run in.
     pub fn cwd(mut self, dir: impl AsRef<Path>) -> Tool {
         self.command.current_dir(dir);
+        self
+    }
+
+    /// Has [`Tool::run_logged`] show the files of a folder as those of another.
+    pub fn showing(mut self, dir: &Path, as_in: &'static str) -> Tool {
+        self.shown = Some((dir.to_string_lossy().into_owned(), as_in));
         self
     }
 
@@ -139,8 +150,12 @@ impl Tool {
         let group = Pid::from_child(&child);
 
         let copied = copy_lines(reader, group, |line| {
-            out.write_all(line)?;
-            on_line(String::from_utf8_lossy(line).trim_end());
+            let mut line = String::from_utf8_lossy(line);
+            if let Some((dir, as_in)) = &self.shown {
+                line = line.replace(dir, as_in).into();
+            }
+            out.write_all(line.as_bytes())?;
+            on_line(line.trim_end());
             Ok(())
         });
         if copied.is_err() {
@@ -301,6 +316,20 @@ mod tests {
         result.unwrap();
         assert_eq!(lines, ["out", "err", "end"]);
         assert_eq!(log, "out\nerr\nend");
+    }
+
+    #[test]
+    fn a_copy_is_shown_as_what_it_is_a_copy_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let tool = Tool::new("echo").arg("/copies/a/a.c:1: error");
+        tool.showing(Path::new("/copies"), "modules")
+            .run_logged(&log, |_| ())
+            .unwrap();
+        assert_eq!(
+            std::fs::read_to_string(log).unwrap(),
+            "modules/a/a.c:1: error\n"
+        );
     }
 
     #[test]

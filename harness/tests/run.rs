@@ -3,243 +3,17 @@
 //! Each test breaks a checkout of its own. Kernels and the guest program come from the
 //! cache that the environment names, for their sources are not touched.
 
+mod checkout;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use kassay::cache::Cache;
+use checkout::{Checkout, LOOP};
 use kassay::vm::accelerator::Probe;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// What a module does that never lets go of the CPU.
-const LOOP: &str = "for (;;)\n\t\tcpu_relax();";
-
-/// A copy of the repository, and a target directory in it.
-struct Checkout(TempDir);
-
-/// How a run of kassay ended.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-/// A machine that runs.
-struct Machine {
-    directory: PathBuf,
-    qemu: Pid,
-}
-
-impl Checkout {
-    fn new() -> Checkout {
-        let dir = tempfile::tempdir().unwrap();
-        let root = kassay::repository();
-        for file in ["Cargo.toml", "Cargo.lock"] {
-            fs::copy(root.join(file), dir.path().join(file)).unwrap();
-        }
-        for folder in ["bpf", "guest", "harness", "kernel-config", "modules"] {
-            copy(&root.join(folder), &dir.path().join(folder));
-        }
-        Checkout(dir)
-    }
-
-    /// A checkout with a module `broken` that does this when it is inserted, and a
-    /// scenario `broken` that inserts it.
-    fn broken(provoke: &str) -> Checkout {
-        let checkout = Checkout::new();
-        checkout.write("modules/broken/Kbuild", "obj-m := broken.o\n");
-        checkout.write(
-            "modules/broken/broken.c",
-            &format!(
-                "#include <linux/module.h>\n\
-                 static noinline int provoke(void)\n{{\n\t{provoke}\n\treturn 0;\n}}\n\
-                 static int __init broken_init(void)\n{{\n\treturn provoke();\n}}\n\
-                 module_init(broken_init);\n\
-                 MODULE_DESCRIPTION(\"A module that misbehaves\");\n\
-                 MODULE_LICENSE(\"GPL\");\n"
-            ),
-        );
-        checkout.scenario("broken", "modules = ['broken']");
-        checkout
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn scenario(&self, name: &str, text: &str) {
-        let path = format!("harness/tests/scenarios/{name}.toml");
-        self.write(&path, &format!("about = 'a test of kassay'\n{text}\n"));
-    }
-
-    fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.path(name)).unwrap();
-        assert!(text.contains(from), "no {from:?} in {name}");
-        self.write(name, &text.replace(from, to));
-    }
-
-    /// Gives the checkout a `PATH` of its own: all that is in PATH, but for programs
-    /// whose names begin like this.
-    fn hide(&self, hidden: &str) {
-        fs::create_dir(self.path("bin")).unwrap();
-        let path = std::env::var_os("PATH").unwrap();
-        let programs = std::env::split_paths(&path).filter_map(|dir| fs::read_dir(dir).ok());
-        for program in programs.flatten().flatten() {
-            let name = program.file_name().into_string().unwrap();
-            if !name.starts_with(hidden) {
-                // The first of a name counts, as in PATH.
-                let _ = symlink(program.path(), self.path("bin").join(name));
-            }
-        }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kassay"));
-        command
-            .arg("run")
-            .args(args)
-            .current_dir(self.0.path())
-            .env("KASSAY_REPOSITORY", self.0.path())
-            .env("CARGO_TARGET_DIR", self.path("target"))
-            .env_remove("KASSAY_CATALOG")
-            .env_remove("KASSAY_KERNELS");
-        if self.path("bin").is_dir() {
-            command.env("PATH", self.path("bin"));
-        }
-        command
-    }
-
-    fn run_on(&self, kernel: &str, args: &[&str]) -> Ended {
-        let args = [&["--kernel", kernel], args].concat();
-        let output = self.command(&args).output().unwrap();
-        Ended {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn run(&self, args: &[&str]) -> Ended {
-        self.run_on("distro", args)
-    }
-
-    /// Starts a run and waits for its QEMU.
-    fn start(&self, scenario: &str) -> (Child, Machine) {
-        let mut command = self.command(&["--kernel", "distro", scenario]);
-        let mut kassay = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            if let Some(machine) = Machine::of(&kassay) {
-                return (kassay, machine);
-            }
-            assert_eq!(kassay.try_wait().unwrap(), None, "kassay ended by itself");
-            assert!(Instant::now() < deadline, "no QEMU was started");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// What a failure of a scenario left for a look afterwards.
-    fn artifact(&self, scenario: &str, name: &str) -> String {
-        let folder = self.path("target/kassay/distro").join(scenario);
-        fs::read_to_string(folder.join(name)).unwrap()
-    }
-}
-
-impl Ended {
-    #[track_caller]
-    fn with(&self, code: i32) -> &Ended {
-        assert_eq!(self.code, Some(code), "{self:?}");
-        // Whatever the input, kassay says it in its own words.
-        assert!(!self.stderr.contains("panicked at"), "{}", self.stderr);
-        self
-    }
-
-    #[track_caller]
-    fn says(&self, part: &str) -> &Ended {
-        let said = format!("{}{}", self.stdout, self.stderr);
-        assert!(said.contains(part), "no {part:?} in: {said}");
-        self
-    }
-
-    /// The lines of `--format json`.
-    fn objects(&self) -> Vec<Value> {
-        let lines = self.stdout.lines();
-        lines
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-}
-
-impl Machine {
-    /// The machine that a kassay has started, once the stand-in wrote its process id down.
-    fn of(kassay: &Child) -> Option<Machine> {
-        let runs = fs::read_dir(Cache::open().unwrap().dir("run")).ok()?;
-        let parent = format!("PPid:\t{}\n", kassay.id());
-        runs.flatten().find_map(|run| {
-            let pid = fs::read_to_string(run.path().join("pid")).ok()?;
-            let status = fs::read_to_string(format!("/proc/{}/status", pid.trim())).ok()?;
-            let qemu = Pid::from_raw(pid.trim().parse().ok()?)?;
-            status.contains(&parent).then(|| Machine {
-                directory: run.path(),
-                qemu,
-            })
-        })
-    }
-
-    /// Removes what nobody is left to remove: vmtest's sockets and the directory.
-    fn tidy(self) {
-        let command = fs::read_to_string(self.directory.join("command")).unwrap();
-        let words = command.split([':', '=', ',', '\0']);
-        for socket in words.filter(|word| word.starts_with("/tmp/") && word.ends_with(".sock")) {
-            let _ = fs::remove_file(socket);
-        }
-        fs::remove_dir_all(self.directory).unwrap();
-    }
-
-    /// Waits for QEMU to end, for at most ten seconds.
-    #[track_caller]
-    fn ends(&self) {
-        // No process of this id: it has ended and was waited for.
-        let Ok(process) = pidfd_open(self.qemu, PidfdFlags::empty()) else {
-            return;
-        };
-        let limit = Timespec {
-            tv_sec: 10,
-            tv_nsec: 0,
-        };
-        let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit));
-        assert_eq!(ended, Ok(1), "QEMU still runs in {:?}", self.directory);
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().flatten() {
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
 
 /// The processes whose command line has this in it.
 fn processes_with(part: &str) -> Vec<String> {
@@ -329,7 +103,9 @@ fn a_module_that_does_not_compile_shows_the_compilers_line() {
     let checkout = Checkout::broken("return nothing;");
     let ended = checkout.run(&["broken"]);
     ended.with(125).says("infra     distro::broken");
-    ended.says("broken.c:4:16: error: ").says("undeclared");
+    ended
+        .says("modules/broken/broken.c:6:16: error: ")
+        .says("undeclared");
 }
 
 #[test]
@@ -419,12 +195,19 @@ fn ctrl_c_leaves_no_machine_and_no_directory() {
 }
 
 #[test]
-fn a_machine_does_not_outlive_a_kassay_that_is_killed() {
-    let (mut kassay, machine) = Checkout::broken(LOOP).start("broken");
-    kassay.kill().unwrap();
-    kassay.wait().unwrap();
-    machine.ends();
-    machine.tidy();
+fn what_a_killed_kassay_leaves_is_removed_by_the_next_and_what_lives_stays() {
+    let checkout = Checkout::broken(LOOP);
+    let (mut killed, dead) = checkout.start("broken");
+    let (mut running, alive) = Checkout::broken(LOOP).start("broken");
+    let sockets = dead.sockets();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    dead.ends();
+    checkout.run(&["kfunc_sum", "--jobs", "3"]).with(0);
+    assert!(!dead.directory.exists() && !sockets.iter().any(|socket| socket.exists()));
+    assert!(alive.directory.exists() && alive.sockets().iter().all(|socket| socket.exists()));
+    kill_process(Pid::from_child(&running), Signal::INT).unwrap();
+    running.wait().unwrap();
 }
 
 #[test]

@@ -12,6 +12,7 @@ use anyhow::Result;
 use kassay::cache::Cache;
 use kassay::cli::run::{self, TIMEOUT};
 use kassay::interrupt;
+use kassay::inventory;
 use kassay::kernel::{Catalog, Kernel};
 use kassay::report::pretty;
 use kassay::run::{Outcome, Setting};
@@ -28,13 +29,16 @@ fn main() -> ExitCode {
     arguments
         .test_threads
         .get_or_insert_with(slot::default_jobs);
-    match trials() {
-        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
-        Err(error) => {
-            eprintln!("kassay: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let run = || {
+        let (cache, limit) = (Cache::open()?, inventory::limit()?);
+        let conclusion = libtest_mimic::run(&arguments, trials(&cache)?);
+        inventory::clear_up(&cache, limit);
+        anyhow::Ok(conclusion.exit_code())
+    };
+    run().unwrap_or_else(|error| {
+        eprintln!("kassay: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// What the tests of one kernel share: the kernel is obtained by the first.
@@ -45,7 +49,7 @@ struct Shared {
     kernel: OnceLock<Result<Kernel, String>>,
 }
 
-fn trials() -> Result<Vec<Trial>> {
+fn trials(cache: &Cache) -> Result<Vec<Trial>> {
     interrupt::install()?;
     let asked = std::env::var("KASSAY_KERNELS").unwrap_or_default();
     let asked: Vec<String> = asked
@@ -53,16 +57,17 @@ fn trials() -> Result<Vec<Trial>> {
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect();
-    let names = run::kernels(&Cache::open()?, &Catalog::load()?, &asked)?;
+    let names = run::kernels(cache, &Catalog::load()?, &asked)?;
     let scenarios = run::scenarios(&[])?;
     let mut trials = Vec::new();
     for name in names {
         let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
         let setting = Setting {
-            cache: Cache::open()?,
+            cache: cache.clone(),
             accelerator,
             timeout: Duration::from_secs(TIMEOUT),
             cold: false,
+            changed: false,
             jobs: slot::default_jobs(),
         };
         let shared = Arc::new(Shared {

@@ -58,6 +58,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         accelerator,
         timeout: Duration::from_secs(TIMEOUT),
         cold: false,
+        changed: false,
         jobs: slot::default_jobs(),
     };
     let bench = Bench {

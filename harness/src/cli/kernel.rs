@@ -3,8 +3,11 @@
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use super::{cache::line, print};
 use crate::cache::Cache;
+use crate::inventory::{self, Entry};
 use crate::kernel::{self, Catalog};
+use crate::vm::state;
 
 /// The arguments of `kassay kernel`.
 #[derive(Debug, Args)]
@@ -51,13 +54,29 @@ pub fn run(args: &KernelArgs) -> Result<()> {
             );
             Ok(())
         }),
-        Action::Remove(Specs { specs }) => specs.iter().try_for_each(|spec| {
-            let removed = kernel::remove(&cache, &catalog, spec)?;
-            println!(
-                "{spec}: {}",
-                if removed { "removed" } else { "was not cached" }
-            );
-            Ok(())
-        }),
+        Action::Remove(Specs { specs }) => specs
+            .iter()
+            .try_for_each(|spec| remove(&cache, &catalog, spec)),
     }
+}
+
+/// Removes a kernel, its source unless another needs it, and its saved states; says what went.
+fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<()> {
+    let before = inventory::entries(cache);
+    kernel::remove(cache, catalog, spec)?;
+    for key in cache.keys(state::KIND) {
+        if state::owner(cache, &key).is_some_and(|(kernel, _)| kernel == spec) {
+            cache.remove(state::KIND, &key)?;
+        }
+    }
+    let went = |entry: &&Entry| cache.get(entry.kind, &entry.key).is_none();
+    let gone: Vec<&Entry> = before.iter().filter(went).collect();
+    let said = if gone.is_empty() {
+        "was not cached"
+    } else {
+        "removed"
+    };
+    print(&format!("{spec}: {said}"))?;
+    gone.into_iter()
+        .try_for_each(|entry| print(&format!("  {}", line(entry))))
 }

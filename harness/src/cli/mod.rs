@@ -1,11 +1,13 @@
 //! The command line: one thin file a subcommand.
 
 pub mod bench;
+pub mod cache;
 pub mod doctor;
 pub mod kernel;
 pub mod list;
 pub mod run;
 pub mod setup;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,7 @@ struct Cli {
 const ENVIRONMENT: &str = "\
 Environment:
   KASSAY_CACHE       where kernels and all that is built are kept [default: $XDG_CACHE_HOME/kassay]
+  KASSAY_CACHE_LIMIT what it may take, kernels and sources aside, such as 20G [default: 10G]
   KASSAY_KERNELS     kernels for `run` and `cargo test --test vm`, with commas between them
   KASSAY_CATALOG     a catalog of kernels [default: kernel-config/kernels.toml]
   KASSAY_REPOSITORY  the checkout to work on [default: the one that kassay was built from]
@@ -42,10 +45,14 @@ Exit codes:
 enum Command {
     /// Run scenarios on kernels
     Run(run::RunArgs),
+    /// Run scenarios, and again those that a saved file touches
+    Watch(watch::WatchArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
     /// Download, build or remove kernels
     Kernel(kernel::KernelArgs),
+    /// Show what the cache holds, and clear it up
+    Cache(cache::CacheArgs),
     /// Install what kassay needs of the host's packages
     Setup(setup::SetupArgs),
     /// Measure, as ratios to the bare boot of the same kernel
@@ -59,8 +66,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = interrupt::install().and_then(|()| match &cli.command {
         Command::Run(args) => run::run(args),
+        Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
+        Command::Cache(args) => cache::run(args).map(|()| 0),
         Command::Setup(args) => setup::run(args).map(|()| 0),
         Command::Bench(args) => bench::run(args).map(|()| 0),
         Command::Doctor => doctor::run(),

@@ -1,14 +1,15 @@
 //! `kassay run`: scenarios on kernels.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 
+use super::cache::limit;
 use super::{Usage, print};
 use crate::cache::Cache;
+use crate::inventory;
 use crate::kernel::{self, Catalog, Kernel};
 use crate::pool;
 use crate::progress;
@@ -22,8 +23,24 @@ use crate::vm::slot;
 /// The arguments of `kassay run`.
 #[derive(Args)]
 pub struct RunArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// Leave out cases that passed when they were last run and have not changed since
+    #[arg(long)]
+    changed: bool,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Make the transcripts of this run the reviewed ones
+    #[arg(long)]
+    accept: bool,
+}
+
+/// Which cases to run, and how.
+#[derive(Args)]
+pub struct Choice {
     /// Run only cases whose KERNEL::SCENARIO contains one of these
-    filter: Vec<String>,
+    pub filter: Vec<String>,
     /// A kernel: a name of the catalog (see `kassay list`) or a path
     #[arg(
         long,
@@ -31,10 +48,10 @@ pub struct RunArgs {
         value_delimiter = ',',
         env = "KASSAY_KERNELS"
     )]
-    kernel: Vec<String>,
+    pub kernel: Vec<String>,
     /// A scenario file, instead of those of this repository
     #[arg(long, value_name = "FILE")]
-    scenario: Vec<PathBuf>,
+    pub scenario: Vec<PathBuf>,
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
@@ -47,73 +64,125 @@ pub struct RunArgs {
     /// Boot every virtual machine instead of restoring a saved state
     #[arg(long)]
     cold: bool,
-    /// How results are written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Make the transcripts of this run the reviewed ones
-    #[arg(long)]
-    accept: bool,
 }
 
 /// Default of `--timeout`, in seconds.
 pub const TIMEOUT: u64 = 60;
 
+/// A scenario on a kernel.
+pub struct Case<'a> {
+    kernel: &'a Named,
+    /// The scenario.
+    pub scenario: &'a Scenario,
+}
+
+/// A kernel, or why it could not be had, with its name.
+pub type Named = (String, Obtained);
+
 /// Runs the cases and prints each as it ends.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    let catalog = Catalog::load()?;
-    let scenarios = scenarios(&args.scenario).map_err(|error| Usage(format!("{error:#}")))?;
-    let (accelerator, _) = accelerator::choose(args.accel, Probe::here)?;
-    let setting = Setting {
-        cache: Cache::open()?,
-        accelerator,
-        timeout: Duration::from_secs(args.timeout),
-        cold: args.cold,
-        jobs: args.jobs.map_or_else(slot::default_jobs, usize::from),
-    };
-    let kernels = kernels(&setting.cache, &catalog, &args.kernel)?;
-    let mut cases = Vec::new();
-    for name in &kernels {
-        let chosen = scenarios
-            .iter()
-            .filter(|scenario| matches(&args.filter, name, scenario));
-        let chosen: Vec<&Scenario> = chosen.collect();
-        if !chosen.is_empty() {
-            let kernel = Arc::new(obtain(&setting.cache, &catalog, name)?);
-            cases.extend(
-                chosen
-                    .into_iter()
-                    .map(|scenario| (kernel.clone(), name, scenario)),
-            );
-        }
+    let (catalog, limit) = (Catalog::load()?, limit()?);
+    let choice = &args.choice;
+    let scenarios = scenarios(&choice.scenario).map_err(|error| Usage(format!("{error:#}")))?;
+    let setting = choice.setting(args.changed)?;
+    let kernels = choice.kernels(&setting.cache, &catalog, &scenarios)?;
+    let cases = choice.cases(&kernels, &scenarios);
+    let outcomes = each(&setting, &cases, args.accept, |outcome| match args.format {
+        Format::Pretty => print(&pretty::case(&setting, outcome)),
+        Format::Json => print(&json::line(&setting, outcome)),
+    })?;
+    inventory::clear_up(&setting.cache, limit);
+    if outcomes.is_empty() {
+        return Err(choice.no_case().into());
     }
-    let mut outcomes = Vec::new();
-    let work = |(kernel, name, scenario): &(Arc<Obtained>, &String, &Scenario)| {
-        let _line = progress::Live::new(format!("{name}::{}", scenario.name));
-        let mut outcome = one(&setting, kernel, name, scenario)?;
-        if args.accept {
-            accept(&mut outcome, scenario)?;
+    let summary = pretty::summary(&outcomes);
+    match args.format {
+        Format::Pretty => print(&summary)?,
+        Format::Json if args.changed => progress::note(summary),
+        Format::Json => {}
+    }
+    Ok(report::exit_code(&outcomes))
+}
+
+impl Choice {
+    /// How to run what was chosen.
+    pub fn setting(&self, changed: bool) -> Result<Setting> {
+        let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
+        Ok(Setting {
+            cache: Cache::open()?,
+            accelerator,
+            timeout: Duration::from_secs(self.timeout),
+            cold: self.cold,
+            changed,
+            jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
+        })
+    }
+
+    /// The chosen kernels that a chosen scenario is to be run on.
+    pub fn kernels(
+        &self,
+        cache: &Cache,
+        catalog: &Catalog,
+        scenarios: &[Scenario],
+    ) -> Result<Vec<Named>> {
+        let mut names = kernels(cache, catalog, &self.kernel)?;
+        names.retain(|name| scenarios.iter().any(|scenario| self.has(name, scenario)));
+        names
+            .into_iter()
+            .map(|name| Ok((name.clone(), obtain(cache, catalog, &name)?)))
+            .collect()
+    }
+
+    /// The chosen cases, kernel by kernel.
+    pub fn cases<'a>(&self, kernels: &'a [Named], scenarios: &'a [Scenario]) -> Vec<Case<'a>> {
+        let all = kernels.iter().flat_map(|kernel| {
+            scenarios
+                .iter()
+                .map(move |scenario| Case { kernel, scenario })
+        });
+        all.filter(|case| self.has(&case.kernel.0, case.scenario))
+            .collect()
+    }
+
+    /// The slip of a user whose filter leaves nothing.
+    pub fn no_case(&self) -> Usage {
+        let filter = self.filter.join("`, `");
+        Usage(format!(
+            "no case matches `{filter}`; `kassay list` shows what there is"
+        ))
+    }
+
+    fn has(&self, kernel: &str, scenario: &Scenario) -> bool {
+        let name = format!("{kernel}::{}", scenario.name);
+        self.filter.is_empty() || self.filter.iter().any(|part| name.contains(part))
+    }
+}
+
+/// Runs cases side by side, and shows each that was run as soon as all before it have ended.
+pub fn each(
+    setting: &Setting,
+    cases: &[Case],
+    accepting: bool,
+    show: impl Fn(&Outcome) -> Result<()>,
+) -> Result<Vec<Outcome>> {
+    let work = |case: &Case| {
+        let (name, kernel) = case.kernel;
+        let _line = progress::Live::new(format!("{name}::{}", case.scenario.name));
+        let mut outcome = one(setting, kernel, name, case.scenario)?;
+        if accepting {
+            accept(&mut outcome, case.scenario)?;
         }
         Ok(outcome)
     };
-    pool::each(&cases, setting.jobs, work, |outcome| {
-        print(&match args.format {
-            Format::Pretty => pretty::case(&setting, &outcome),
-            Format::Json => json::line(&setting, &outcome),
-        })?;
+    let mut outcomes = Vec::new();
+    pool::each(cases, setting.jobs, work, |outcome| {
+        if !outcome.unchanged {
+            show(&outcome)?;
+        }
         outcomes.push(outcome);
         Ok(())
     })?;
-    if outcomes.is_empty() {
-        let filter = args.filter.join("`, `");
-        return Err(Usage(format!(
-            "no case matches `{filter}`; `kassay list` shows what there is"
-        ))
-        .into());
-    }
-    if args.format == Format::Pretty {
-        print(&pretty::summary(&outcomes))?;
-    }
-    Ok(report::exit_code(&outcomes))
+    Ok(outcomes)
 }
 
 /// The scenarios of these files, or of this repository when there are none.
@@ -174,11 +243,6 @@ pub fn one(
             why.clone(),
         )),
     }
-}
-
-fn matches(filter: &[String], kernel: &str, scenario: &Scenario) -> bool {
-    let name = format!("{kernel}::{}", scenario.name);
-    filter.is_empty() || filter.iter().any(|part| name.contains(part))
 }
 
 /// Accepts what can be accepted: a transcript that differs or is new. No other

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cache::{Cache, Key};
+use crate::cache::{Cache, Key, is_scratch};
 use crate::tool::{self, Tool};
 
 /// The oldest clang that will do.
@@ -34,16 +34,9 @@ pub fn build(cache: &Cache, name: &str) -> Result<PathBuf> {
     let sources = crate::repository().join("bpf");
     let source = sources.join(format!("{name}.bpf.c"));
     let clang = clang(cache)?;
-    let mut key = Key::new("bpf")
-        .text("compiler", &clang.display().to_string())
-        .text("flags", &FLAGS.join(" "))
-        .file("source", &source)?;
-    for header in headers(&sources)? {
-        key = key.file("header", &header)?;
-    }
+    let key = key(&clang, &sources, &source)?;
     let what = format!("BPF program {name}");
     let object = format!("{name}.bpf.o");
-    let key = key.finish();
     let entry = cache.get_or_make("bpf", &key, &what, |directory| {
         Tool::new(&clang)
             .args(FLAGS)
@@ -57,9 +50,24 @@ pub fn build(cache: &Cache, name: &str) -> Result<PathBuf> {
             .arg("-o")
             .arg(directory.join(&object))
             .run_logged(&cache.log(&format!("bpf-{key}"))?, |_| {})
-            .with_context(|| format!("compile {what}"))
+            .with_context(|| format!("compile {what}"))?;
+        if self::key(&clang, &sources, &source)? != key {
+            bail!("compile {what}: its sources changed meanwhile; run it again");
+        }
+        Ok(())
     })?;
     Ok(entry.join(object))
+}
+
+fn key(clang: &Path, sources: &Path, source: &Path) -> Result<String> {
+    let mut key = Key::new("bpf")
+        .text("compiler", &clang.display().to_string())
+        .text("flags", &FLAGS.join(" "))
+        .file("source", source)?;
+    for header in headers(sources)? {
+        key = key.file("header", &header)?;
+    }
+    Ok(key.finish())
 }
 
 fn headers(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -67,6 +75,7 @@ fn headers(directory: &Path) -> Result<Vec<PathBuf>> {
         .with_context(|| format!("list `{}`", directory.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "h"))
+        .filter(|path| !is_scratch(path))
         .collect();
     headers.sort();
     Ok(headers)

@@ -33,7 +33,8 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
         let progress = Progress::steps("build the guest program", None);
         // A target directory of its own, so that it never waits for a lock
         // that the cargo which runs kassay may hold.
-        let target = cache.root().join("guest-target");
+        let _lock = cache.lock("target", "guest", "cargo's build of the guest program")?;
+        let target = cache.dir("target").join("guest");
         let libraries = directory.join("libraries");
         link_libraries(&libraries)?;
         Tool::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -45,6 +46,7 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
             .run_logged(&cache.log("guest")?, |_| progress.inc(1))
             .context("build the guest program; `cargo kassay setup` installs the libraries that it needs")?;
         let built = target.join(TARGET).join("guest/kassay-guest");
+        cache.touch("target", "guest");
         fs::copy(&built, directory.join("init")).with_context(|| format!("copy `{}`", built.display()))?;
         progress.finish();
         Ok(())

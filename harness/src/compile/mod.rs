@@ -6,7 +6,9 @@ pub mod guest;
 pub mod initramfs;
 pub mod module;
 
+use std::panic;
 use std::path::PathBuf;
+use std::thread;
 
 use anyhow::Result;
 
@@ -30,20 +32,22 @@ pub struct Artifacts {
 pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Artifacts> {
     let guest = guest::build(cache)?;
     let initramfs = initramfs::build(cache, kernel, &guest)?;
-    let modules = scenario
-        .modules
-        .iter()
-        .map(|name| module::build(cache, kernel, name))
-        .collect::<Result<_>>()?;
-    let objects = scenario
-        .bpf
-        .iter()
-        .map(|name| Ok((name.clone(), bpf::build(cache, name)?)))
-        .collect::<Result<_>>()?;
+    let module = |name: &String| module::build(cache, kernel, name);
+    let object = |name: &String| Ok((name.clone(), bpf::build(cache, name)?));
+    // kbuild and clang need nothing of each other.
+    let (modules, objects) = thread::scope(|scope| {
+        let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<_>>());
+        let modules = scenario.modules.iter().map(module).collect::<Result<_>>();
+        let objects = objects.join();
+        (
+            modules,
+            objects.unwrap_or_else(|panic| panic::resume_unwind(panic)),
+        )
+    });
     Ok(Artifacts {
         guest,
         initramfs,
-        modules,
-        objects,
+        modules: modules?,
+        objects: objects?,
     })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol};
 
-use crate::cache::{Cache, Key};
+use crate::cache::{Cache, Key, is_scratch};
 use crate::kernel::Kernel;
 use crate::progress::Progress;
 use crate::tool::Tool;
@@ -33,22 +33,30 @@ const NO_BTF: &str = "Skipping BTF generation";
 /// and how it is mended.
 pub fn build(cache: &Cache, kernel: &Kernel, name: &str) -> Result<Module> {
     let sources = crate::repository().join("modules");
-    let include = sources.join("include");
-    let key = Key::new("module")
-        .text("name", name)
-        .text("kernel", &kernel.key)
-        .tree("source", &sources.join(name))?
-        .tree("include", &include)?
-        .finish();
+    let key = key(kernel, name, &sources)?;
     let what = format!("module {name} for {}", kernel.name);
     let entry = cache.get_or_make("modules", &key, &what, |directory| {
-        let copy = directory.join(name);
-        copy_tree(&sources.join(name), &copy)?;
-        copy_tree(&include, &directory.join("include"))?;
+        let place = Key::new("build")
+            .text("name", name)
+            .text("kernel", &kernel.key)
+            .finish();
+        let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
+        let place = cache.dir("build").join(&place);
+        for folder in [name, "include"] {
+            renew(&sources.join(folder), &place.join(folder))?;
+        }
+        if self::key(kernel, name, &sources)? != key {
+            bail!("build {what}: its sources changed while they were read; run it again");
+        }
         give_btf(kernel)?;
-        make(kernel, &copy, &what, &cache.log(&format!("module-{key}"))?)
+        let built = place.join(name);
+        make(kernel, &built, &what, &cache.log(&format!("module-{key}"))?)?;
+        let file = format!("{name}.ko");
+        fs::copy(built.join(&file), directory.join(&file))
+            .with_context(|| format!("keep `{file}`"))
+            .map(drop)
     })?;
-    let file = entry.join(name).join(format!("{name}.ko"));
+    let file = entry.join(format!("{name}.ko"));
     let kfuncs = kfuncs(&file)?;
     Ok(Module {
         name: name.to_owned(),
@@ -57,14 +65,31 @@ pub fn build(cache: &Cache, kernel: &Kernel, name: &str) -> Result<Module> {
     })
 }
 
+fn key(kernel: &Kernel, name: &str, sources: &Path) -> Result<String> {
+    let key = Key::new("modules")
+        .text("name", name)
+        .text("kernel", &kernel.key)
+        .tree("source", &sources.join(name))?
+        .tree("include", &sources.join("include"))?;
+    Ok(key.finish())
+}
+
+/// Runs kbuild in a folder that may have an older build of the module. What has not changed
+/// since is not made again, which saves a third of the time.
 fn make(kernel: &Kernel, directory: &Path, what: &str, log: &Path) -> Result<()> {
     let progress = Progress::steps(format!("build {what}"), None);
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut skipped = None;
     Tool::new("make")
         .arg("-C")
         .arg(&kernel.build)
         .arg(format!("M={}", directory.display()))
+        .arg(format!("-j{jobs}"))
         .arg("modules")
+        // A make that started kassay would otherwise hand down its flags and its jobserver.
+        .env("MAKEFLAGS", "")
+        // Messages name the user's files, not our copies.
+        .showing(directory.parent().unwrap_or(directory), "modules")
         .run_logged(log, |line| {
             progress.inc(1);
             if line.contains(NO_BTF) {
@@ -134,16 +159,33 @@ fn kfunc_name(symbol: &str) -> Option<&str> {
         .then_some(name)
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+/// Brings a copy of a folder's files up to date: by the times of those that changed make tells
+/// what to make again. Where a file came or went, the copy is made anew, for what was made of
+/// one that is gone must go too.
+fn renew(from: &Path, to: &Path) -> Result<()> {
     let copy = || -> std::io::Result<()> {
-        fs::create_dir_all(to)?;
+        let mut names = Vec::new();
         for entry in fs::read_dir(from)? {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
-                fs::copy(entry.path(), to.join(entry.file_name()))?;
+            if entry.file_type()?.is_file() && !is_scratch(&entry.path()) {
+                names.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
-        Ok(())
+        names.sort();
+        let (list, names_of_all) = (to.join(".files"), names.join("\n"));
+        if fs::read_to_string(&list).ok().as_ref() != Some(&names_of_all) {
+            if to.exists() {
+                fs::remove_dir_all(to)?;
+            }
+            fs::create_dir_all(to)?;
+        }
+        for name in names {
+            let content = fs::read(from.join(&name))?;
+            if fs::read(to.join(&name)).ok().as_ref() != Some(&content) {
+                fs::write(to.join(&name), content)?;
+            }
+        }
+        fs::write(list, names_of_all)
     };
     copy().with_context(|| format!("copy `{}` to `{}`", from.display(), to.display()))
 }
@@ -151,6 +193,25 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_renewed_copy_keeps_what_is_the_same_and_nothing_that_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        fs::create_dir(&from).unwrap();
+        for name in ["a.c", "b.c"] {
+            fs::write(from.join(name), name).unwrap();
+        }
+        renew(&from, &to).unwrap();
+        fs::write(to.join("a.o"), "made of a.c").unwrap();
+        fs::write(from.join("b.c"), "new").unwrap();
+        renew(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("b.c")).unwrap(), "new");
+        assert!(to.join("a.o").exists());
+        fs::remove_file(from.join("a.c")).unwrap();
+        renew(&from, &to).unwrap();
+        assert!(!to.join("a.o").exists() && !to.join("a.c").exists());
+    }
 
     #[test]
     fn a_kfunc_is_named_by_its_symbol() {

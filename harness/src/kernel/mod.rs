@@ -113,7 +113,7 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
             build::obtain(cache, spec, &source, &fragments(catalog, &package.config))
         }
         Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, spec) {
-            Some(kernel) => kernel,
+            Some(kernel) => kernel.inspect(|kernel| cache.touch(KIND, &kernel.key)),
             None => prebuilt.obtain(cache, spec),
         },
     }

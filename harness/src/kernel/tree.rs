@@ -48,6 +48,7 @@ pub fn obtain(cache: &Cache, path: &str, fragments: &[PathBuf]) -> Result<Kernel
     let tree = cache.dir(KIND).join(&key);
     build::make(cache, path, &dir, &tree, &build::concatenated(fragments)?)
         .with_context(|| format!("build the kernel `{path}`"))?;
+    cache.touch(KIND, &key);
     from_built(path, &tree, None)
 }
 

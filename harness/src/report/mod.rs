@@ -50,6 +50,7 @@ mod tests {
             reason: String::new(),
             duration: std::time::Duration::ZERO,
             restored: false,
+            unchanged: false,
             peak_kib: None,
             artifacts: None,
             transcript: None,

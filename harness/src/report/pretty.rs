@@ -44,16 +44,18 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
 /// The last line: how many cases came to which verdict.
 pub fn summary(outcomes: &[Outcome]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for outcome in outcomes {
+    let unchanged = outcomes.iter().filter(|outcome| outcome.unchanged).count();
+    let run = outcomes.len() - unchanged;
+    for outcome in outcomes.iter().filter(|outcome| !outcome.unchanged) {
         *counts.entry(outcome.verdict.to_string()).or_default() += 1;
     }
     let passed = counts.remove("pass").unwrap_or(0);
     let others = counts
         .iter()
         .map(|(verdict, count)| format!(", {count} {verdict}"));
-    format!(
-        "{passed} of {} passed{}",
-        outcomes.len(),
-        others.collect::<String>()
-    )
+    let mut line = format!("{passed} of {run} passed{}", others.collect::<String>());
+    if unchanged > 0 {
+        let _ = write!(line, ", {unchanged} unchanged since they passed");
+    }
+    line
 }

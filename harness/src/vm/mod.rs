@@ -2,6 +2,7 @@
 //! verdict, and nothing here knows what a scenario is about.
 
 pub mod accelerator;
+mod claim;
 pub mod machine;
 pub mod qmp;
 pub mod session;

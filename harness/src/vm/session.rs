@@ -19,6 +19,7 @@ use serde_json::json;
 use vmtest::Vmtest;
 use vmtest::output::Output;
 
+use super::claim;
 use super::machine::{self, Machine, Start};
 use super::qmp::Qmp;
 use super::{Evidence, Shutdown};
@@ -41,6 +42,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// The directory of one run. It is removed when it is dropped.
 pub struct Run {
     directory: tempfile::TempDir,
+    /// Says to others that the directory is ours.
+    _owner: fs::File,
     /// When QEMU was first seen to have ended.
     ended: Cell<Option<Instant>>,
 }
@@ -55,19 +58,17 @@ pub(super) struct Started {
 impl Run {
     /// Makes the directory in the cache, with QEMU's stand-in in it.
     pub fn new(cache: &Cache) -> Result<Run> {
-        let parent = cache.root().join("run");
-        fs::create_dir_all(&parent)
-            .with_context(|| format!("make directory `{}`", parent.display()))?;
-        let directory = tempfile::Builder::new()
-            .prefix("vm-")
-            .tempdir_in(&parent)
-            .with_context(|| format!("make a directory in `{}`", parent.display()))?;
+        let (directory, _owner) = claim::directory(&cache.dir("runs"))?;
         let link = directory.path().join("qemu");
         std::os::unix::fs::symlink(stand_in(cache)?, &link)
             .with_context(|| format!("link `{}`", link.display()))?;
         fs::create_dir(directory.path().join("share")).context("make the share")?;
         let ended = Cell::default();
-        Ok(Run { directory, ended })
+        Ok(Run {
+            directory,
+            _owner,
+            ended,
+        })
     }
 
     /// The directory.

@@ -50,8 +50,16 @@ pub struct State {
 struct Label {
     key: String,
     kernel: String,
+    accelerator: String,
     bytes: u64,
     incoming: String,
+}
+
+/// The kernel's name and the accelerator that a state in the cache is for. Of the states for
+/// the same, only the newest is of use.
+pub fn owner(cache: &Cache, key: &str) -> Option<(String, String)> {
+    let label = label(&cache.get(KIND, key)?, key)?;
+    Some((label.kernel, label.accelerator))
 }
 
 impl State {
@@ -76,6 +84,7 @@ impl State {
                 incoming: incoming(qemu).to_owned(),
                 key: key.clone(),
                 kernel: kernel.name.clone(),
+                accelerator: machine.accelerator.to_string(),
                 bytes: file.metadata()?.len(),
             };
             fs::write(directory.join("label.json"), serde_json::to_vec(&label)?)?;

@@ -1,0 +1,105 @@
+//! `kassay watch`: runs cases, and again those that a saved file touches.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::cache::limit;
+use super::run::{Choice, Named, each, scenarios};
+use super::{Usage, print};
+use crate::inventory;
+use crate::kernel::Catalog;
+use crate::progress;
+use crate::report::pretty;
+use crate::scenario::Scenario;
+use crate::watch::{Watch, is_of};
+
+/// The arguments of `kassay watch`.
+#[derive(Args)]
+pub struct WatchArgs {
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// Runs the cases, then waits for saved files, until the user interrupts.
+///
+/// # Errors
+/// Wrong usage, a cache that cannot be written, or the interrupt. A scenario that a save has
+/// broken is only said: the next save may mend it.
+pub fn run(args: &WatchArgs) -> Result<()> {
+    let (choice, limit) = (&args.choice, limit()?);
+    let read = || scenarios(&choice.scenario);
+    let first = read().map_err(|error| Usage(format!("{error:#}")))?;
+    let root = crate::repository()
+        .canonicalize()
+        .context("find the repository")?;
+    // Nothing that is saved during the first run is to be missed.
+    let watch = Watch::on(folders(&first))?;
+    let kernels = {
+        let setting = choice.setting(false)?;
+        choice.kernels(&setting.cache, &Catalog::load()?, &first)?
+    };
+    if choice.cases(&kernels, &first).is_empty() {
+        return Err(choice.no_case().into());
+    }
+    batch(choice, &kernels, &first, limit, Instant::now())?;
+    loop {
+        progress::note("waiting for a file to be saved; Ctrl-C ends");
+        let saved = watch.next()?;
+        let began = Instant::now();
+        for path in &saved {
+            let shown = path.strip_prefix(&root).unwrap_or(path);
+            progress::note(format!("saved {}", shown.display()));
+        }
+        let is_touched = |scenario: &Scenario| {
+            let lost_track = saved.iter().any(|path| watch.folders().contains(path));
+            lost_track || saved.iter().any(|path| is_of(scenario, path, &root))
+        };
+        match read() {
+            Ok(mut all) => {
+                all.retain(is_touched);
+                batch(choice, &kernels, &all, limit, began)?;
+            }
+            Err(error) => progress::note(format!("{error:#}")),
+        }
+    }
+}
+
+/// Where the files are that cases are made of.
+fn folders(scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
+    let parts = ["modules", "bpf", "guest"].map(|name| crate::repository().join(name));
+    let files = scenarios.iter().flat_map(|scenario| {
+        let beside = scenario.path.parent().map(PathBuf::from);
+        [Some(scenario.snapshots()), beside].into_iter().flatten()
+    });
+    parts.into_iter().chain(files).collect()
+}
+
+/// Runs the chosen cases of these scenarios. The cache is opened anew each time: as long as we
+/// only wait, others may clear it up.
+fn batch(
+    choice: &Choice,
+    kernels: &[Named],
+    scenarios: &[Scenario],
+    limit: u64,
+    began: Instant,
+) -> Result<()> {
+    let cases = choice.cases(kernels, scenarios);
+    if cases.is_empty() {
+        return Ok(());
+    }
+    let setting = choice.setting(false)?;
+    let outcomes = each(&setting, &cases, false, |outcome| {
+        print(&pretty::case(&setting, outcome))
+    })?;
+    let summary = pretty::summary(&outcomes);
+    print(&format!(
+        "{summary}, {:.2} s",
+        began.elapsed().as_secs_f64()
+    ))?;
+    inventory::clear_up(&setting.cache, limit);
+    Ok(())
+}

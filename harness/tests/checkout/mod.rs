@@ -1,0 +1,276 @@
+//! kassay run on a checkout of its own, as tests see it from outside.
+#![allow(dead_code, reason = "each file of tests uses a part of it")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use kassay::cache::Cache;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a module does that never lets go of the CPU.
+pub const LOOP: &str = "for (;;)\n\t\tcpu_relax();";
+
+/// A copy of the repository, and a target directory in it.
+pub struct Checkout(TempDir);
+
+/// How a run of kassay ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A machine that runs.
+pub struct Machine {
+    pub directory: PathBuf,
+    qemu: Pid,
+}
+
+impl Checkout {
+    pub fn new() -> Checkout {
+        let dir = tempfile::tempdir().unwrap();
+        let root = kassay::repository();
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            fs::copy(root.join(file), dir.path().join(file)).unwrap();
+        }
+        for folder in ["bpf", "guest", "harness", "kernel-config", "modules"] {
+            copy(&root.join(folder), &dir.path().join(folder));
+        }
+        Checkout(dir)
+    }
+
+    /// A checkout with a module `broken` that does this when it is inserted, and a
+    /// scenario `broken` that inserts it.
+    pub fn broken(provoke: &str) -> Checkout {
+        let checkout = Checkout::new();
+        checkout.write("modules/broken/Kbuild", "obj-m := broken.o\n");
+        checkout.write(
+            "modules/broken/broken.c",
+            &format!(
+                "#include <linux/module.h>\n\
+                 #include <linux/random.h>\n\
+                 #include <linux/timekeeping.h>\n\
+                 static noinline int provoke(void)\n{{\n\t{provoke}\n\treturn 0;\n}}\n\
+                 static int __init broken_init(void)\n{{\n\treturn provoke();\n}}\n\
+                 module_init(broken_init);\n\
+                 MODULE_DESCRIPTION(\"A module that misbehaves\");\n\
+                 MODULE_LICENSE(\"GPL\");\n"
+            ),
+        );
+        checkout.scenario("broken", "modules = ['broken']");
+        checkout
+    }
+
+    /// A checkout with a cache of its own, without saved states. All else that it needs for
+    /// the kernel `distro` is linked to, entry by entry.
+    pub fn with_cache() -> Checkout {
+        let checkout = Checkout::new();
+        checkout.run(&["kfunc_"]).with(0);
+        let shared = Cache::open().unwrap();
+        for kind in ["kernel", "guest", "initramfs", "modules", "bpf", "memo"] {
+            let own = checkout.path("cache").join(kind);
+            fs::create_dir_all(&own).unwrap();
+            for entry in fs::read_dir(shared.dir(kind)).unwrap().flatten() {
+                symlink(entry.path(), own.join(entry.file_name())).unwrap();
+            }
+        }
+        checkout
+    }
+
+    /// The folder of the one saved state in a cache of its own.
+    pub fn state(&self) -> PathBuf {
+        let states = fs::read_dir(self.path("cache/state")).unwrap();
+        let states: Vec<PathBuf> = states.flatten().map(|state| state.path()).collect();
+        assert_eq!(states.len(), 1, "{states:?}");
+        states[0].clone()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn scenario(&self, name: &str, text: &str) {
+        let path = format!("harness/tests/scenarios/{name}.toml");
+        self.write(&path, &format!("about = 'a test of kassay'\n{text}\n"));
+    }
+
+    pub fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(name)).unwrap();
+        assert!(text.contains(from), "no {from:?} in {name}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    /// Gives the checkout a `PATH` of its own: all that is in PATH, but for programs
+    /// whose names begin like this.
+    pub fn hide(&self, hidden: &str) {
+        fs::create_dir(self.path("bin")).unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        let programs = std::env::split_paths(&path).filter_map(|dir| fs::read_dir(dir).ok());
+        for program in programs.flatten().flatten() {
+            let name = program.file_name().into_string().unwrap();
+            if !name.starts_with(hidden) {
+                // The first of a name counts, as in PATH.
+                let _ = symlink(program.path(), self.path("bin").join(name));
+            }
+        }
+    }
+
+    /// A kassay that works on this checkout.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kassay"));
+        command
+            .args(args)
+            .current_dir(self.0.path())
+            .env("KASSAY_REPOSITORY", self.0.path())
+            .env("CARGO_TARGET_DIR", self.path("target"))
+            .env_remove("KASSAY_CATALOG")
+            .env_remove("KASSAY_KERNELS");
+        if self.path("bin").is_dir() {
+            command.env("PATH", self.path("bin"));
+        }
+        if self.path("cache").is_dir() {
+            command.env("KASSAY_CACHE", self.path("cache"));
+        }
+        command
+    }
+
+    pub fn run_on(&self, kernel: &str, args: &[&str]) -> Ended {
+        self.kassay(&[&["run", "--kernel", kernel], args].concat())
+    }
+
+    /// Runs a kassay to its end.
+    pub fn kassay(&self, args: &[&str]) -> Ended {
+        Ended::of(self.command(args).output().unwrap())
+    }
+
+    pub fn run(&self, args: &[&str]) -> Ended {
+        self.run_on("distro", args)
+    }
+
+    /// Starts a run and waits for its QEMU.
+    pub fn start(&self, scenario: &str) -> (Child, Machine) {
+        let mut command = self.command(&["run", "--kernel", "distro", "--jobs", "3", scenario]);
+        let mut kassay = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(machine) = Machine::of(&kassay) {
+                return (kassay, machine);
+            }
+            assert_eq!(kassay.try_wait().unwrap(), None, "kassay ended by itself");
+            assert!(Instant::now() < deadline, "no QEMU was started");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What a failure of a scenario left for a look afterwards.
+    pub fn artifact(&self, scenario: &str, name: &str) -> String {
+        let folder = self.path("target/kassay/distro").join(scenario);
+        fs::read_to_string(folder.join(name)).unwrap()
+    }
+}
+
+impl Ended {
+    pub fn of(output: Output) -> Ended {
+        Ended {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    pub fn with(&self, code: i32) -> &Ended {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        // Whatever the input, kassay says it in its own words.
+        assert!(!self.stderr.contains("panicked at"), "{}", self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(&self, part: &str) -> &Ended {
+        let said = format!("{}{}", self.stdout, self.stderr);
+        assert!(said.contains(part), "no {part:?} in: {said}");
+        self
+    }
+
+    /// The lines of `--format json`.
+    pub fn objects(&self) -> Vec<Value> {
+        let lines = self.stdout.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+impl Machine {
+    /// The machine that a kassay has started, once the stand-in wrote its process id down.
+    pub fn of(kassay: &Child) -> Option<Machine> {
+        let runs = fs::read_dir(Cache::open().unwrap().dir("runs")).ok()?;
+        let parent = format!("PPid:\t{}\n", kassay.id());
+        runs.flatten().find_map(|run| {
+            let pid = fs::read_to_string(run.path().join("pid")).ok()?;
+            let status = fs::read_to_string(format!("/proc/{}/status", pid.trim())).ok()?;
+            let qemu = Pid::from_raw(pid.trim().parse().ok()?)?;
+            // The command line is written before the console.
+            let is_whole = run.path().join("console").exists();
+            (is_whole && status.contains(&parent)).then(|| Machine {
+                directory: run.path(),
+                qemu,
+            })
+        })
+    }
+
+    /// The sockets that vmtest had QEMU make.
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        let command = fs::read_to_string(self.directory.join("command")).unwrap();
+        let words = command.split([':', '=', ',', '\0']);
+        words
+            .filter(|word| word.starts_with("/tmp/") && word.ends_with(".sock"))
+            .map(PathBuf::from)
+            .collect()
+    }
+
+    /// Waits for QEMU to end, for at most ten seconds.
+    #[track_caller]
+    pub fn ends(&self) {
+        // No process of this id: it has ended and was waited for.
+        let Ok(process) = pidfd_open(self.qemu, PidfdFlags::empty()) else {
+            return;
+        };
+        let limit = Timespec {
+            tv_sec: 10,
+            tv_nsec: 0,
+        };
+        let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit));
+        assert_eq!(ended, Ok(1), "QEMU still runs in {:?}", self.directory);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
