@@ -56,6 +56,8 @@ fn serve() -> Result<()> {
     };
     if std::env::args().any(|argument| argument == SAVE) {
         ready.kallsyms = Some(Kallsyms::open_ahead()?);
+        // A kernel without BTF has nothing to copy.
+        let _ = system::quicken_btf();
         system::clear_free_memory()?;
     }
     agent::wait_at_gate()?;

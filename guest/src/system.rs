@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, mount, mount_bind};
 use rustix::system::RebootCommand;
 use rustix::time::{ClockId, Timespec, clock_settime};
 
@@ -44,6 +44,17 @@ pub fn mount_share(tag: &str, target: &str, options: &str) -> Result<()> {
     let data = std::ffi::CString::new(data.join(","))?;
     mount(tag, target, "9p", flags, data.as_c_str())
         .with_context(|| format!("mount 9p share `{tag}` on `{target}`"))
+}
+
+/// Puts a copy of the kernel's BTF, on a tmpfs, in the place of its file in
+/// sysfs. libbpf reads all of it for every object that calls a kfunc, and sysfs
+/// hands out no more than a page at a call.
+pub fn quicken_btf() -> Result<()> {
+    const BTF: &str = "/sys/kernel/btf/vmlinux";
+    const COPY: &str = "/tmp/vmlinux.btf";
+    let btf = fs::read(BTF).with_context(|| format!("read `{BTF}`"))?;
+    fs::write(COPY, btf).with_context(|| format!("write `{COPY}`"))?;
+    mount_bind(COPY, BTF).with_context(|| format!("mount `{COPY}` on `{BTF}`"))
 }
 
 /// Fills what memory is free with zeros, of which a saved state has none: the
