@@ -48,7 +48,8 @@ pub enum Start<'a> {
 /// The kernel's arguments over and above vmtest's; the last one of a kind wins.
 /// Messages below warnings stay out of the emulated serial port, which is slow;
 /// the guest reports the whole log.
-const KERNEL_ARGS: &str = "loglevel=5 oops=panic random.trust_cpu=on no_timer_check tsc=reliable";
+const KERNEL_ARGS: &str = "loglevel=5 oops=panic random.trust_cpu=on no_timer_check tsc=reliable \
+                           pci=noacpi";
 
 impl Machine {
     /// QEMU's arguments over and above vmtest's that shape the machine, and so
