@@ -144,7 +144,8 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),
         (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript)?,
-        (Ok(()), None) => unreachable!("a run without a fault has a transcript"),
+        // What was expected left nothing to compare.
+        (Ok(()), None) => None,
     };
     let mut outcome =
         Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
