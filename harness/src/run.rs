@@ -11,6 +11,7 @@ use kassay_guest::Plan;
 use crate::cache::Cache;
 use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
+use crate::kernel_report::symbol;
 use crate::scenario::Scenario;
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Case, Fault, Verdict};
@@ -160,6 +161,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
             ("reason", outcome.reason.clone()),
             ("transcript", transcript.to_owned()),
             ("verifier", verifier_logs(&evidence).join("\n")),
+            ("report", reports(kernel, &artifacts, &evidence)?),
         ];
         outcome.artifacts = Some(keep(kernel, scenario, &run, &texts)?);
     }
@@ -292,6 +294,16 @@ fn verifier_logs(evidence: &Evidence) -> Vec<String> {
             },
         )
         .collect()
+}
+
+/// What the kernel reported, with the source lines of frames.
+fn reports(kernel: &Kernel, artifacts: &Artifacts, evidence: &Evidence) -> Result<String> {
+    let mut text = String::new();
+    for report in verdict::reports(evidence) {
+        let lines = symbol::add_lines(&report.text, kernel, &artifacts.modules)?;
+        text.push_str(&format!("{}\n\n{lines}\n", report.title));
+    }
+    Ok(text)
 }
 
 /// Keeps what is needed to understand a failure, in a folder that the next run

@@ -7,6 +7,7 @@
 mod frame;
 mod line;
 mod opening;
+pub mod symbol;
 
 use line::Line;
 use opening::{End, Opening};
