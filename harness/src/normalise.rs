@@ -63,6 +63,7 @@ const NOISE: &[fn(&str) -> bool] = &[
     |line| line.starts_with("clocksource: "),
     |line| line.starts_with("random: "),
     |line| line.starts_with("tsc: "),
+    |line| line == "Disabling lock debugging due to kernel taint",
 ];
 
 /// A line of the kernel log, unless it is noise.
@@ -120,6 +121,10 @@ mod tests {
         );
         let note = "kfunc_sum: module verification failed: signature and/or required key missing - tainting kernel";
         assert_eq!(log_line(note), None);
+        assert_eq!(
+            log_line("Disabling lock debugging due to kernel taint"),
+            None
+        );
         assert_eq!(log_line("Hello, world!").as_deref(), Some("Hello, world!"));
     }
 

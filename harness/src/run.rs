@@ -11,6 +11,7 @@ use kassay_guest::Plan;
 use crate::cache::Cache;
 use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
+use crate::kernel_report::symbol;
 use crate::record::{self, Record};
 use crate::scenario::Scenario;
 use crate::snapshot::{Comparison, Snapshot};
@@ -164,7 +165,8 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),
         (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript)?,
-        (Ok(()), None) => unreachable!("a run without a fault has a transcript"),
+        // What was expected left nothing to compare.
+        (Ok(()), None) => None,
     };
     let mut outcome =
         Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
@@ -180,6 +182,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
             ("reason", outcome.reason.clone()),
             ("transcript", transcript.to_owned()),
             ("verifier", verifier_logs(&evidence).join("\n")),
+            ("report", reports(kernel, &artifacts, &evidence)?),
         ];
         outcome.artifacts = Some(keep(kernel, scenario, &run, &texts)?);
     } else {
@@ -319,6 +322,16 @@ fn verifier_logs(evidence: &Evidence) -> Vec<String> {
             },
         )
         .collect()
+}
+
+/// What the kernel reported, with the source lines of frames.
+fn reports(kernel: &Kernel, artifacts: &Artifacts, evidence: &Evidence) -> Result<String> {
+    let mut text = String::new();
+    for report in verdict::reports(evidence) {
+        let lines = symbol::add_lines(&report.text, kernel, &artifacts.modules)?;
+        text.push_str(&format!("{}\n\n{lines}\n", report.title));
+    }
+    Ok(text)
 }
 
 /// Keeps what is needed to understand a failure, in a folder that the next run

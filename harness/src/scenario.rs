@@ -25,6 +25,8 @@ pub struct Scenario {
     pub bpf: Vec<String>,
     /// What a kernel must have.
     pub requires: Requires,
+    /// The verdict that is its pass, where that is not a run without a fault.
+    pub expect: Option<Expect>,
     /// What triggers the programs.
     pub steps: Vec<Step>,
     /// What the steps are called in a transcript: for `udp`, the packets' names.
@@ -40,6 +42,26 @@ pub struct Requires {
     pub kernel: Option<Bound>,
     /// Options that must be `y` or `m`, without `CONFIG_`.
     pub config: Vec<String>,
+}
+
+/// A verdict that a scenario is to come to, and its title.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// The facts contradict the scenario in this way.
+    Mismatch(String),
+    /// The kernel reports this.
+    Report(String),
+    /// The kernel panics or oopses with this.
+    Panic(String),
+    /// This does not come to an end.
+    Hang(String),
+    /// Memory runs out in this way.
+    Oom(String),
+    /// This stays behind.
+    Leak(String),
+    /// The guest is lost in this way.
+    Lost(String),
 }
 
 /// Versions that will do: `>=MAJOR.MINOR`, `<MAJOR.MINOR`, or both with a comma.
@@ -105,6 +127,7 @@ struct File {
     bpf: Vec<String>,
     #[serde(default)]
     requires: Requires,
+    expect: Option<Expect>,
     #[serde(default)]
     step: Vec<FileStep>,
 }
@@ -198,6 +221,7 @@ impl Scenario {
             modules: file.modules,
             bpf: file.bpf,
             requires: file.requires,
+            expect: file.expect,
             steps,
             packet_names,
         })
@@ -367,6 +391,19 @@ mod tests {
     fn an_unknown_key_names_the_nearest() {
         let error = read("about = 'x'\nmodule = []").unwrap_err();
         assert!(error.contains("did you mean `modules`?"), "{error}");
+    }
+
+    #[test]
+    fn one_verdict_is_expected() {
+        let expect = |verdicts: &str| read(&format!("about = 'x'\nexpect = {{ {verdicts} }}"));
+        let report = Expect::Report("WARNING in f".to_owned());
+        let scenario = expect("report = 'WARNING in f'").unwrap();
+        assert_eq!(scenario.expect, Some(report));
+        let error = expect("reprot = 'WARNING in f'").unwrap_err();
+        assert!(error.contains("did you mean `report`?"), "{error}");
+        for wrong in ["pass = ''", "report = 'a', panic = 'b'", "", "report = 1"] {
+            assert!(expect(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

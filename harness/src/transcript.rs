@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use kassay_guest::{Fact, Outcome, Packet, Step};
 
+use crate::kernel_report;
 use crate::normalise::{self, Triggers};
 use crate::scenario::Scenario;
 
@@ -173,12 +174,14 @@ fn trace(fact: &Fact, triggers: &Triggers) -> Vec<String> {
         .collect()
 }
 
+/// The kernel log, in which a report shows as its title.
 fn kernel_log(fact: &Fact) -> Vec<String> {
     let Fact::Log { records, .. } = fact else {
         return Vec::new();
     };
-    records
+    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+    kernel_report::brief(&texts.join("\n"))
         .iter()
-        .filter_map(|record| normalise::log_line(&record.text))
+        .filter_map(|line| normalise::log_line(line))
         .collect()
 }

@@ -9,7 +9,7 @@ use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
 use crate::btf;
 use crate::compile::module::Module;
 use crate::kernel_report::{self, Kind, Report};
-use crate::scenario::Scenario;
+use crate::scenario::{Expect, Scenario};
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
 
@@ -104,20 +104,120 @@ pub struct Case<'a> {
     pub base_strings: usize,
 }
 
-/// Judges the evidence: the transcript to compare, or what is wrong before
-/// any comparison. The transcript of complete facts comes along with a fault
-/// that lies in the facts themselves.
+/// Judges the evidence: whether it may be compared with the snapshot, or what is
+/// wrong before any comparison. Complete facts have a transcript, whatever else
+/// is wrong; a fault that is expected may leave none, and then nothing is to be
+/// compared.
 pub fn judge(case: &Case, evidence: &Evidence) -> (Result<(), Fault>, Option<String>) {
+    let (faults, transcript) = faults(case, evidence);
+    let judged = match &case.scenario.expect {
+        None => faults.into_iter().next().map_or(Ok(()), Err),
+        Some(expect) => meet(expect, &faults),
+    };
+    (judged, transcript)
+}
+
+/// Every fault, the one that decides first, and the transcript of complete facts.
+fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
+    let mut faults: Vec<Fault> = reports(evidence).iter().map(reported).collect();
+    // The gravest report decides, and among equals the first.
+    faults.sort_by_key(|fault| match fault.verdict {
+        Verdict::Oom => 0,
+        Verdict::Panic => 1,
+        Verdict::Report => 2,
+        _ => 3,
+    });
     if let Err(fault) = check_machine(evidence) {
-        return (Err(fault), None);
+        faults.push(fault);
+        return (faults, None);
     }
     let facts = match read_facts(evidence) {
         Ok(facts) => facts,
-        Err(fault) => return (Err(fault), None),
+        Err(fault) => {
+            faults.push(fault);
+            return (faults, None);
+        }
     };
     let offered = offered(case, &facts);
     let transcript = transcript::write(case.scenario, &facts, &offered);
-    (check_facts(case, &facts, &offered), Some(transcript))
+    faults.extend(check_facts(case, &facts, &offered, !faults.is_empty()));
+    (faults, Some(transcript))
+}
+
+/// What the kernel reported, on the console or, where messages of that level do
+/// not go there, in its log.
+pub fn reports(evidence: &Evidence) -> Vec<Report> {
+    let mut reports = kernel_report::find(evidence.console.as_deref().unwrap_or_default());
+    let facts = evidence.port.iter();
+    let facts = facts.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    for line in facts {
+        if let Fact::Log { records, .. } = line.fact {
+            let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+            let is_new = |report: &Report| !reports.iter().any(|known| known.title == report.title);
+            let new: Vec<Report> = kernel_report::find(&log.join("\n"))
+                .into_iter()
+                .filter(is_new)
+                .collect();
+            reports.extend(new);
+        }
+    }
+    reports
+}
+
+fn reported(report: &Report) -> Fault {
+    let verdict = match report.kind {
+        Kind::OutOfMemory => Verdict::Oom,
+        Kind::Panic => Verdict::Panic,
+        Kind::Report | Kind::Stall => Verdict::Report,
+        Kind::Leak => Verdict::Leak,
+    };
+    Fault::new(verdict, report.title.clone()).because(report.text.clone())
+}
+
+/// Whether the fault that decides is the expected one, and no other is there but
+/// what follows from it.
+fn meet(expect: &Expect, faults: &[Fault]) -> Result<(), Fault> {
+    let (verdict, title) = expected(expect);
+    let is_expected = |fault: &Fault| fault.verdict == verdict && fault.title == title;
+    let other = match faults {
+        [] => None,
+        [first, rest @ ..] if is_expected(first) => {
+            match rest.iter().find(|fault| !follows(verdict, fault.verdict)) {
+                None => return Ok(()),
+                other => other,
+            }
+        }
+        [first, ..] => Some(first),
+    };
+    let seen = other.map_or("no fault".to_owned(), |fault| {
+        format!("{}: {}", fault.verdict, fault.title)
+    });
+    let title = format!("expected only {verdict}: {title}, but there is {seen}");
+    let reason = other.map_or("", |fault| &fault.reason);
+    Err(Fault::new(Verdict::Mismatch, title).because(reason))
+}
+
+fn expected(expect: &Expect) -> (Verdict, &str) {
+    match expect {
+        Expect::Mismatch(title) => (Verdict::Mismatch, title),
+        Expect::Report(title) => (Verdict::Report, title),
+        Expect::Panic(title) => (Verdict::Panic, title),
+        Expect::Hang(title) => (Verdict::Hang, title),
+        Expect::Oom(title) => (Verdict::Oom, title),
+        Expect::Leak(title) => (Verdict::Leak, title),
+        Expect::Lost(title) => (Verdict::Lost, title),
+    }
+}
+
+/// Whether a fault is what a fault of that verdict may bring with it: a kernel
+/// that stopped or killed the guest program brings anything, one that reports a
+/// stall hangs.
+fn follows(verdict: Verdict, fault: Verdict) -> bool {
+    match verdict {
+        Verdict::Panic | Verdict::Oom => true,
+        Verdict::Report => fault == Verdict::Hang,
+        _ => false,
+    }
 }
 
 /// How the machine itself fared: console, deadline, shutdown.
@@ -125,7 +225,6 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
     };
-    check_reports(&kernel_report::find(console))?;
     if evidence.timed_out {
         let title = if evidence.answered {
             "deadline passed"
@@ -169,20 +268,6 @@ fn not_started(evidence: &Evidence) -> Fault {
     ]
     .join("\n");
     Fault::new(Verdict::Infra, "QEMU did not start").because(said.trim())
-}
-
-/// The gravest report decides; its text is the first one's, which the others
-/// mostly follow from.
-fn check_reports(reports: &[Report]) -> Result<(), Fault> {
-    let Some(first) = reports.first() else {
-        return Ok(());
-    };
-    let verdict = match reports.iter().map(|report| report.kind).max() {
-        Some(Kind::OutOfMemory) => Verdict::Oom,
-        Some(Kind::Panic) => Verdict::Panic,
-        _ => Verdict::Report,
-    };
-    Err(Fault::new(verdict, first.title.clone()).because(first.text.clone()))
 }
 
 /// The facts, when both ways out tell the same and nothing is missing.
@@ -241,20 +326,24 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     }
 }
 
-/// What the facts say by themselves, whatever the snapshot.
-fn check_facts(case: &Case, facts: &[Fact], offered: &Offered) -> Result<(), Fault> {
-    for fact in facts {
-        check_capture(fact)?;
+/// What the facts say by themselves, whatever the snapshot. Incomplete ones say
+/// no more than that.
+fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
+    let whole = facts.iter().try_for_each(check_capture);
+    if let Err(fault) = whole.and_then(|()| check_complete(case, facts)) {
+        return vec![fault];
     }
-    check_complete(case, facts)?;
-    for module in case.modules {
-        check_contract(module, facts, offered)?;
-    }
-    for fact in facts {
-        check_left(fact)?;
-        check_counts(case.scenario, facts, fact)?;
-    }
-    Ok(())
+    let contracts = case
+        .modules
+        .iter()
+        .map(|module| check_contract(module, facts, offered));
+    let others = facts.iter().flat_map(|fact| {
+        [
+            check_left(fact, is_reported),
+            check_counts(case.scenario, facts, fact),
+        ]
+    });
+    contracts.chain(others).filter_map(Result::err).collect()
 }
 
 /// Every part of the plan has its fact, once and in its place, and they are of
@@ -328,10 +417,6 @@ fn check_capture(fact: &Fact) -> Result<(), Fault> {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
         }
         Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, "the kernel log overflowed")),
-        Fact::Log { records, .. } => {
-            let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-            check_reports(&kernel_report::find(&log.join("\n")))
-        }
         _ => Ok(()),
     }
 }
@@ -399,7 +484,10 @@ fn check_contract(module: &Module, facts: &[Fact], offered: &Offered) -> Result<
 /// (Documentation/admin-guide/tainted-kernels.rst).
 const EXPECTED_TAINT: u64 = 1 << 12 | 1 << 13;
 
-fn check_left(fact: &Fact) -> Result<(), Fault> {
+/// Taints that a report brings: bad page, oops, warning, soft lockup.
+const REPORT_TAINT: u64 = 1 << 5 | 1 << 7 | 1 << 9 | 1 << 14;
+
+fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
     match fact {
         Fact::Removed {
             module,
@@ -425,7 +513,8 @@ fn check_left(fact: &Fact) -> Result<(), Fault> {
                 let title = format!("{count} BPF {kind} left behind");
                 return Err(Fault::new(Verdict::Leak, title).because(names));
             }
-            match taint & !taint_before & !EXPECTED_TAINT {
+            let known = EXPECTED_TAINT | if is_reported { REPORT_TAINT } else { 0 };
+            match taint & !taint_before & !known {
                 0 => Ok(()),
                 bits => Err(Fault::new(
                     Verdict::Leak,
@@ -510,6 +599,7 @@ mod tests {
             modules: vec!["m".to_owned()],
             bpf: vec!["b".to_owned()],
             requires: Default::default(),
+            expect: None,
             steps: vec![Step::Unlink { times: 1 }, Step::Udp { packets }],
             packet_names: vec![Vec::new(), vec!["drop".to_owned(), "accept".to_owned()]],
         }
@@ -628,13 +718,29 @@ mod tests {
     }
 
     fn judged(evidence: &Evidence) -> String {
+        judged_by(&scenario(), evidence)
+    }
+
+    /// The judgement of a scenario that expects a verdict.
+    fn expecting(expect: Expect, evidence: &Evidence) -> String {
+        let expect = Some(expect);
+        judged_by(
+            &Scenario {
+                expect,
+                ..scenario()
+            },
+            evidence,
+        )
+    }
+
+    fn judged_by(scenario: &Scenario, evidence: &Evidence) -> String {
         let module = Module {
             name: "m".to_owned(),
             file: "m.ko".into(),
             kfuncs: vec!["f".to_owned()],
         };
         let case = Case {
-            scenario: &scenario(),
+            scenario,
             modules: &[module],
             release: RELEASE,
             base_strings: btf::SAMPLE_BASE,
@@ -808,15 +914,12 @@ mod tests {
             "lost: the console does not show the guest"
         );
         let said = |text: &str| console(Some(&format!("{DONE}\n[    1.0] {text}\n")));
-        assert_eq!(
-            said("Kernel panic - not syncing: no"),
-            "panic: kernel panic: no"
-        );
+        assert_eq!(said("Kernel panic - not syncing: no"), "panic: panic: no");
         assert_eq!(
             said("Out of memory: Killed process 70 (m)"),
             "oom: Out of memory"
         );
-        assert_eq!(said("UBSAN: shift"), "report: UBSAN: shift");
+        assert_eq!(said("BUG: no"), "report: BUG: no");
     }
 
     #[test]
@@ -850,6 +953,78 @@ mod tests {
         assert_eq!(
             judged(&evidence(facts)),
             "infra: the plan could not be followed"
+        );
+    }
+
+    /// Evidence with these texts more on the console.
+    fn printing(facts: Vec<Fact>, texts: &[&str]) -> Evidence {
+        let mut evidence = evidence(facts);
+        let console = evidence.console.get_or_insert_default();
+        texts
+            .iter()
+            .for_each(|text| *console += &format!("{text}\n"));
+        evidence
+    }
+
+    const WARNING: &str =
+        "WARNING: CPU: 0 PID: 1 at m.c:5 f+0x1/0x2\nRIP: 0010:f+0x1/0x2\n---[ end trace 0 ]---";
+    const OOPS: &str = "Oops: Oops: 0000 [#1]\nRIP: 0010:f+0x1/0x2";
+    const LOCKUP: &str = "watchdog: BUG: soft lockup - CPU#0 stuck\nRIP: 0010:f+0x1/0x2\n </TASK>";
+
+    #[test]
+    fn an_expected_verdict_is_a_pass() {
+        let expect = Expect::Report("WARNING in f".to_owned());
+        assert_eq!(
+            expecting(expect.clone(), &printing(facts(), &[WARNING])),
+            "no fault"
+        );
+        // It brings a taint, and may be repeated.
+        let mut tainted = facts();
+        tainted[8] = left(&[], &[], 0, 1 << 9);
+        let twice = printing(tainted, &[WARNING, WARNING]);
+        assert_eq!(expecting(expect, &twice), "no fault");
+        let expect = Expect::Panic("Oops in f".to_owned());
+        let mut stopped = printing(facts(), &[OOPS]);
+        (stopped.exit_code, stopped.file) = (None, None);
+        assert_eq!(expecting(expect, &stopped), "no fault");
+        let expect = Expect::Report("BUG: soft lockup in f".to_owned());
+        let mut late = printing(facts(), &[LOCKUP]);
+        late.timed_out = true;
+        assert_eq!(expecting(expect, &late), "no fault");
+    }
+
+    #[test]
+    fn any_other_verdict_than_the_expected_is_a_mismatch() {
+        let seen = |facts: Vec<Fact>, texts: &[&str]| {
+            let expect = Expect::Report("WARNING in f".to_owned());
+            expecting(expect, &printing(facts, texts))
+        };
+        let due = "mismatch: expected only report: WARNING in f, but there is";
+        assert_eq!(seen(facts(), &[]), format!("{due} no fault"));
+        assert_eq!(seen(facts(), &[OOPS]), format!("{due} panic: Oops in f"));
+        let two = [WARNING, "BUG: another"];
+        assert_eq!(seen(facts(), &two), format!("{due} report: BUG: another"));
+        let mut leaking = facts();
+        leaking[8] = left(&["p"], &[], 0, 0);
+        let leak = format!("{due} leak: 1 BPF program left behind");
+        assert_eq!(seen(leaking, &[WARNING]), leak);
+        let lost = format!("{due} lost: the facts are not those of the plan");
+        assert_eq!(seen(facts()[..9].to_vec(), &[WARNING]), lost);
+    }
+
+    #[test]
+    fn what_stays_may_be_expected_and_nothing_else_with_it() {
+        let error = Some("Resource temporarily unavailable".to_owned());
+        let module = "m".to_owned();
+        let mut facts = facts();
+        facts[7] = Fact::Removed { module, error };
+        let expect = || Expect::Leak("module m could not be removed".to_owned());
+        assert_eq!(expecting(expect(), &evidence(facts.clone())), "no fault");
+        facts[8] = left(&["p"], &[], 0, 0);
+        let seen = expecting(expect(), &evidence(facts));
+        assert!(
+            seen.ends_with("but there is leak: 1 BPF program left behind"),
+            "{seen}"
         );
     }
 

@@ -147,7 +147,7 @@ fn a_panic_is_named_and_never_accepted() {
     ended
         .with(1)
         .says("panic     distro::broken")
-        .says(": kernel panic: on purpose\n");
+        .says(": panic: on purpose\n");
     assert!(
         !checkout
             .path("harness/tests/snapshots/broken.snap")
@@ -162,6 +162,24 @@ fn a_warning_is_named_by_its_function() {
         .with(1)
         .says("report    distro::broken")
         .says(": WARNING in provoke\n");
+}
+
+#[test]
+fn an_expected_warning_is_a_pass_and_a_line_of_the_transcript() {
+    let checkout = Checkout::broken("WARN_ON(1);");
+    let expect = "expect = { report = 'WARNING in provoke' }";
+    checkout.scenario("broken", &format!("modules = ['broken']\n{expect}"));
+    checkout.run(&["broken", "--accept"]).with(0).says("pass ");
+    let snapshot = checkout.path("harness/tests/snapshots/broken.snap");
+    let snapshot = fs::read_to_string(snapshot).unwrap();
+    assert!(
+        snapshot.ends_with("kernel log\n  WARNING in provoke\n"),
+        "{snapshot}"
+    );
+    checkout.edit("modules/broken/broken.c", "WARN_ON(1);", "");
+    let ended = checkout.run(&["broken"]);
+    ended.with(1).says("mismatch  distro::broken");
+    ended.says("expected only report: WARNING in provoke, but there is no fault");
 }
 
 #[test]

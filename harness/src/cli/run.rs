@@ -218,8 +218,7 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Obtained> 
         Ok(kernel) => Ok(Ok(kernel)),
         Err(error) => {
             crate::interrupt::check()?;
-            let path = name.contains('/') && std::path::Path::new(name).exists();
-            if !catalog.knows(name) && !path {
+            if !kernel::is_known(catalog, name) {
                 return Err(Usage(format!("{error:#}")).into());
             }
             Ok(Err(format!("{error:#}")))

@@ -1,6 +1,6 @@
 //! The kernels that are known by name: `kernel-config/kernels.toml`, which documents itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,9 @@ fn folder() -> PathBuf {
 
 /// The fragment that a kernel is built with when none is named.
 const BASE_CONFIG: &str = "base.config";
+
+/// What the file of a fragment ends in.
+const SUFFIX: &str = ".config";
 
 /// The part of a name's letters that must be right for another name to be what was meant.
 const ALIKE: f64 = 0.5;
@@ -131,7 +134,7 @@ impl Catalog {
             folder: folder.to_owned(),
         };
         for name in &catalog.default {
-            catalog.get(name).context("in `default`")?;
+            catalog.source(name).context("in `default`")?;
         }
         Ok(catalog)
     }
@@ -146,19 +149,54 @@ impl Catalog {
         self.sources.contains_key(name)
     }
 
-    /// The source of the kernel of that name.
+    /// The kernel that a spec names and the fragments that it adds, as `6.12` and `kasan` of
+    /// `6.12+kasan`. The longest name of the catalog or path that there is wins, as both may
+    /// have a `+` of their own.
+    pub fn split<'a>(&self, spec: &'a str) -> (&'a str, Vec<&'a str>) {
+        let ends = spec.rmatch_indices('+').map(|(at, _)| at);
+        let end = std::iter::once(spec.len())
+            .chain(ends)
+            .find(|end| self.knows(&spec[..*end]) || Path::new(&spec[..*end]).exists())
+            .or_else(|| spec.find('+'))
+            .unwrap_or(spec.len());
+        let added = spec[end..].split('+').skip(1).collect();
+        (&spec[..end], added)
+    }
+
+    /// The source of the kernel that a spec names, and the fragments to build it with.
     ///
     /// # Errors
-    /// It is not known; the error has the nearest name that is.
-    pub fn get(&self, name: &str) -> Result<&Source> {
+    /// The kernel or a fragment is not known, of which the error has the nearest that is; or
+    /// there are fragments for a kernel that is not built here.
+    pub fn get(&self, spec: &str) -> Result<(&Source, Vec<PathBuf>)> {
+        let (name, added) = self.split(spec);
+        let source = self.source(name)?;
+        let own = match source {
+            Source::Tarball(tarball) => &tarball.config,
+            Source::Package(package) => &package.config,
+            Source::Prebuilt(_) if added.is_empty() => return Ok((source, Vec::new())),
+            Source::Prebuilt(_) => bail!(
+                "build kernel `{spec}`: `{name}` comes built, so its config stays as it is; \
+                 `+{}` goes with a kernel that is built from source",
+                added.join("+")
+            ),
+        };
+        Ok((source, self.fragments(own, &added)?))
+    }
+
+    /// The fragments to build a kernel with that is not of the catalog.
+    ///
+    /// # Errors
+    /// A fragment is not known.
+    pub fn for_tree(&self, added: &[&str]) -> Result<Vec<PathBuf>> {
+        self.fragments(&base_config(), added)
+    }
+
+    fn source(&self, name: &str) -> Result<&Source> {
         if let Some(source) = self.sources.get(name) {
             return Ok(source);
         }
-        let alike = |known: &&str| strsim::normalized_damerau_levenshtein(known, name);
-        let nearest = self
-            .names()
-            .filter(|known| alike(known) >= ALIKE)
-            .max_by(|a, b| alike(a).total_cmp(&alike(b)))
+        let nearest = nearest(name, self.names())
             .map(|nearest| format!(", did you mean `{nearest}`?"))
             .unwrap_or_default();
         let known: Vec<&str> = self.names().collect();
@@ -168,17 +206,54 @@ impl Catalog {
         )
     }
 
+    /// The paths of fragments that files name, and of fragments that a spec adds.
+    fn fragments(&self, own: &[String], added: &[&str]) -> Result<Vec<PathBuf>> {
+        let known = self.flavours();
+        for name in added {
+            if !known.iter().any(|known| known == name) {
+                let nearest = nearest(name, known.iter().map(String::as_str))
+                    .map(|nearest| format!(", did you mean `{nearest}`?"))
+                    .unwrap_or_default();
+                bail!(
+                    "no config fragment is named `{name}`{nearest} (known are {})",
+                    known.join(", ")
+                );
+            }
+        }
+        let added = added.iter().map(|name| format!("{name}{SUFFIX}"));
+        let names = own.iter().cloned().chain(added);
+        Ok(names.map(|name| self.fragment(&name)).collect())
+    }
+
+    /// The names of the fragments that a spec may add, sorted.
+    fn flavours(&self) -> Vec<String> {
+        let folders = [self.folder.clone(), folder()];
+        let files = folders
+            .iter()
+            .filter_map(|folder| fs::read_dir(folder).ok());
+        let names = files.flatten().flatten().filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            let name = name.strip_suffix(SUFFIX).filter(|_| name != BASE_CONFIG)?;
+            Some(name.to_owned())
+        });
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The path of a config fragment: beside the catalog, else in kassay's own folder.
-    pub fn fragment(&self, name: &str) -> PathBuf {
+    fn fragment(&self, name: &str) -> PathBuf {
         Some(self.folder.join(name))
             .filter(|path| path.exists())
             .unwrap_or_else(|| folder().join(name))
     }
+}
 
-    /// The fragments that a kernel outside the catalog is built with.
-    pub fn base_config(&self) -> Vec<String> {
-        base_config()
-    }
+/// The name that was likely meant. Names of kernels are short, so that a likeness of half
+/// their letters counts.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let alike = |known: &str| strsim::normalized_damerau_levenshtein(known, name);
+    known
+        .filter(|known| alike(known) >= ALIKE)
+        .max_by(|a, b| alike(a).total_cmp(&alike(b)))
 }
 
 /// A name is part of file names and of test names, so it is kept plain.
@@ -240,5 +315,37 @@ mod tests {
         assert!(error("default = []\n[package.'../a']\npackage = 'b'").contains("made of letters"));
         let two = "default = []\n[package.a]\npackage = 'b'\n[prebuilt.a]\npackages = []";
         assert!(error(two).contains("two sources"));
+    }
+
+    fn added(spec: &str) -> Result<Vec<String>> {
+        let text = "default = []\n[package.'6.12']\npackage = 'b'\n[package.'a+b']\npackage = 'b'\n\
+                    [prebuilt.distro]\npackages = []";
+        let (_, fragments) = parse(text).unwrap().get(spec)?;
+        let name = |path: &PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+        Ok(fragments.iter().map(name).collect())
+    }
+
+    #[test]
+    fn a_spec_adds_fragments_in_its_order() {
+        assert_eq!(added("6.12").unwrap(), ["base"]);
+        let three = ["base", "lockdep", "kasan"];
+        assert_eq!(added("6.12+lockdep+kasan").unwrap(), three);
+        assert_eq!(added("a+b").unwrap(), ["base"]);
+        assert_eq!(added("a+b+kasan").unwrap(), ["base", "kasan"]);
+    }
+
+    #[test]
+    fn an_unknown_fragment_shows_the_nearest() {
+        let error = |spec| added(spec).unwrap_err().to_string();
+        assert!(error("6.12+kasn").contains("did you mean `kasan`?"));
+        assert!(error("6.12+base").contains("known are kasan, lockdep"));
+        assert!(error("6.12+../x").contains("no config fragment is named `../x`"));
+        assert!(error("6.21+kasan").contains("did you mean `6.12`?"));
+    }
+
+    #[test]
+    fn a_kernel_that_comes_built_takes_no_fragment() {
+        let error = added("distro+kasan").unwrap_err().to_string();
+        assert!(error.contains("`distro` comes built"), "{error}");
     }
 }

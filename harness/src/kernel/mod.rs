@@ -91,26 +91,28 @@ pub struct Chosen {
     pub why: String,
 }
 
-/// The kernel that `spec` asks for, which is a name of the catalog or a path; downloaded and
-/// built unless cached. A cached kernel takes milliseconds, a source tree at least a `make`.
+/// The kernel that `spec` asks for, which is a name of the catalog or a path, either with
+/// config fragments added (`6.12+kasan`); downloaded and built unless cached. A cached kernel
+/// takes milliseconds, a source tree at least a `make`.
 ///
 /// # Errors
 /// There is no such kernel, or it cannot be had or built; never another one in its place.
 pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
-    if is_path(catalog, spec) {
-        let config = fragments(catalog, &catalog.base_config());
-        return tree::obtain(cache, spec, &config);
+    let (base, added) = catalog.split(spec);
+    if is_path(catalog, base) {
+        return tree::obtain(cache, spec, base, &catalog.for_tree(&added)?);
     }
-    match catalog.get(spec)? {
+    let (source, fragments) = catalog.get(spec)?;
+    match source {
         Source::Tarball(tarball) => {
             let source = tarball.obtain(cache)?;
-            build::obtain(cache, spec, &source, &fragments(catalog, &tarball.config))
+            build::obtain(cache, spec, &source, &fragments)
         }
         Source::Package(package) => {
             let source = package
                 .cached(cache)
                 .map_or_else(|| package.obtain(cache), Ok)?;
-            build::obtain(cache, spec, &source, &fragments(catalog, &package.config))
+            build::obtain(cache, spec, &source, &fragments)
         }
         Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, spec) {
             Some(kernel) => kernel.inspect(|kernel| cache.touch(KIND, &kernel.key)),
@@ -126,10 +128,10 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
 /// # Errors
 /// There is no such kernel, or it cannot be downloaded.
 pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
-    if is_path(catalog, name) {
+    if is_path(catalog, catalog.split(name).0) {
         bail!("fetch `{name}`: it is a path, so there is nothing to download");
     }
-    match catalog.get(name)? {
+    match catalog.get(name)?.0 {
         Source::Tarball(tarball) => tarball.obtain(cache).map(drop),
         Source::Package(package) => package.obtain(cache).map(drop),
         Source::Prebuilt(prebuilt) => prebuilt.obtain(cache, name).map(drop),
@@ -144,10 +146,11 @@ pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
 /// # Errors
 /// There is no such kernel, or the cache cannot be written.
 pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
-    if is_path(catalog, spec) {
-        return tree::remove(cache, spec);
+    let (base, _) = catalog.split(spec);
+    if is_path(catalog, base) {
+        return tree::remove(cache, spec, base);
     }
-    let source = match catalog.get(spec)? {
+    let source = match catalog.get(spec)?.0 {
         Source::Tarball(tarball) => tarball.cached(cache),
         Source::Package(package) => package.cached(cache),
         Source::Prebuilt(_) => None,
@@ -171,23 +174,19 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
 pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
     use Availability::{Obtainable, Ready, Unobtainable};
     let from_apt = || apt::unusable().map_or(Obtainable, |why| Unobtainable(why.to_owned()));
-    let built = |source: source::Source, config: &[String]| match build::cached(
-        cache,
-        name,
-        &source,
-        &fragments(catalog, config),
-    ) {
+    let (source, fragments) = catalog.get(name)?;
+    let built = |source| match build::cached(cache, name, &source, &fragments) {
         Ok(true) => Ready,
         Ok(false) => Obtainable,
         Err(error) => Unobtainable(format!("{error:#}")),
     };
-    Ok(match catalog.get(name)? {
+    Ok(match source {
         Source::Tarball(tarball) => match tarball.cached(cache) {
-            Some(source) => built(source, &tarball.config),
+            Some(source) => built(source),
             None => tarball.unreachable(cache).map_or(Obtainable, Unobtainable),
         },
         Source::Package(package) => match package.cached(cache) {
-            Some(source) => built(source, &package.config),
+            Some(source) => built(source),
             None => from_apt(),
         },
         Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, name) {
@@ -205,7 +204,7 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
 pub fn default(cache: &Cache, catalog: &Catalog) -> Result<Chosen> {
     let mut reasons = Vec::new();
     for name in &catalog.default {
-        let state = match (availability(cache, catalog, name)?, catalog.get(name)?) {
+        let state = match (availability(cache, catalog, name)?, catalog.get(name)?.0) {
             (Availability::Obtainable, Source::Tarball(tarball))
                 if tarball.cached(cache).is_none() =>
             {
@@ -239,13 +238,19 @@ pub fn default(cache: &Cache, catalog: &Catalog) -> Result<Chosen> {
     bail!("choose a kernel: {}", reasons.join(", "))
 }
 
+/// Whether a spec names a kernel of the catalog or a path that exists, and fragments that are
+/// known; whether that kernel can be had or built is another matter.
+pub fn is_known(catalog: &Catalog, spec: &str) -> bool {
+    let (base, added) = catalog.split(spec);
+    match is_path(catalog, base) {
+        true => Path::new(base).exists() && catalog.for_tree(&added).is_ok(),
+        false => catalog.get(spec).is_ok(),
+    }
+}
+
 /// A name of the catalog wins over a file of that name; whatever else exists is a path.
 fn is_path(catalog: &Catalog, spec: &str) -> bool {
     !catalog.knows(spec) && (spec.contains('/') || Path::new(spec).exists())
-}
-
-fn fragments(catalog: &Catalog, names: &[String]) -> Vec<PathBuf> {
-    names.iter().map(|name| catalog.fragment(name)).collect()
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -15,13 +15,20 @@ const KIND: &str = "tree";
 
 /// The kernel at a path.
 ///
-/// A built tree is used as it is. A source tree is built with base.config in a folder of the
-/// cache that belongs to its path; `make` runs each time, so that edits are picked up.
+/// A built tree is used as it is, so that its `spec` is no more than the path. A source tree
+/// is built with the fragments in a folder of the cache that belongs to its spec; `make` runs
+/// each time, so that edits are picked up.
 ///
 /// # Errors
 /// The path is none of these, or the build fails.
-pub fn obtain(cache: &Cache, path: &str, fragments: &[PathBuf]) -> Result<Kernel> {
+pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> Result<Kernel> {
     let dir = fs::canonicalize(path).with_context(|| format!("find the kernel `{path}`"))?;
+    if spec != path && (dir.is_file() || is_built(&dir)) {
+        bail!(
+            "build kernel `{spec}`: `{path}` is built already; `{}` goes with a source tree",
+            &spec[path.len()..]
+        );
+    }
     if dir.is_file() {
         let built = dir.ancestors().skip(1).find(|dir| is_built(dir));
         let built = built.with_context(|| {
@@ -43,26 +50,28 @@ pub fn obtain(cache: &Cache, path: &str, fragments: &[PathBuf]) -> Result<Kernel
             build::NEEDED[1]
         );
     }
-    let key = key(&dir);
-    let _lock = cache.lock(KIND, &key, path)?;
+    let key = key(&dir, spec, path);
+    let _lock = cache.lock(KIND, &key, spec)?;
     let tree = cache.dir(KIND).join(&key);
-    build::make(cache, path, &dir, &tree, &build::concatenated(fragments)?)
-        .with_context(|| format!("build the kernel `{path}`"))?;
+    build::make(cache, spec, &dir, &tree, &build::concatenated(fragments)?)
+        .with_context(|| format!("build the kernel `{spec}`"))?;
     cache.touch(KIND, &key);
-    from_built(path, &tree, None)
+    from_built(spec, &tree, None)
 }
 
 /// Removes the build tree of a source tree, and says whether there was one.
 ///
 /// # Errors
 /// The path does not exist, or the cache cannot be written.
-pub fn remove(cache: &Cache, path: &str) -> Result<bool> {
+pub fn remove(cache: &Cache, spec: &str, path: &str) -> Result<bool> {
     let dir = fs::canonicalize(path).with_context(|| format!("find the kernel `{path}`"))?;
-    cache.remove(KIND, &key(&dir))
+    cache.remove(KIND, &key(&dir, spec, path))
 }
 
-fn key(dir: &Path) -> String {
-    Key::new(KIND).text("path", &dir.to_string_lossy()).finish()
+/// A tree is known by its path and by what the spec adds to it.
+fn key(dir: &Path, spec: &str, path: &str) -> String {
+    let spec = dir.to_string_lossy() + &spec[path.len()..];
+    Key::new(KIND).text("path", &spec).finish()
 }
 
 fn is_built(dir: &Path) -> bool {

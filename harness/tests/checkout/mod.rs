@@ -60,6 +60,8 @@ impl Checkout {
                  static noinline int provoke(void)\n{{\n\t{provoke}\n\treturn 0;\n}}\n\
                  static int __init broken_init(void)\n{{\n\treturn provoke();\n}}\n\
                  module_init(broken_init);\n\
+                 static void __exit broken_exit(void)\n{{\n}}\n\
+                 module_exit(broken_exit);\n\
                  MODULE_DESCRIPTION(\"A module that misbehaves\");\n\
                  MODULE_LICENSE(\"GPL\");\n"
             ),

@@ -1,0 +1,286 @@
+//! Functions on a stack, and which of them a report is about.
+
+/// What puts a function into a report without being what it is about, by the
+/// beginning of its name: what reports, what is entered when the CPU traps, and
+/// what does as its caller told it (locks, sleep, memory).
+const MACHINERY: &[&str] = &[
+    // Reporting.
+    "__fortify_",
+    "__stack_chk_fail",
+    "__warn",
+    "_printk",
+    "arch_trigger_cpumask_backtrace",
+    "copy_overflow",
+    "debug_check_no_obj_freed",
+    "debug_print_object",
+    "die_",
+    "dump_stack",
+    "fortify_",
+    "handle_bug",
+    "nmi_cpu_backtrace",
+    "nmi_panic",
+    "nmi_trigger",
+    "oops_",
+    "panic_",
+    "print_",
+    "report_bug",
+    "show_",
+    "usercopy_abort",
+    "vpanic",
+    "vprintk",
+    "warn_slowpath",
+    // Sanitizers.
+    "__asan_",
+    "__kasan_",
+    "__kcsan_",
+    "__tsan_",
+    "__ubsan_",
+    "kasan_",
+    "kcsan_",
+    "kfence_",
+    "kmemleak_",
+    "ubsan_",
+    // Checks of lists and counts.
+    "__list_add_valid",
+    "__list_del_entry_valid",
+    "refcount_",
+    // Traps and interrupts.
+    "__bad_area",
+    "__sysvec_",
+    "asm_exc_",
+    "asm_sysvec_",
+    "bad_area",
+    "do_error_trap",
+    "do_trap",
+    "do_user_addr_fault",
+    "exc_",
+    "kernelmode_fixup_or_oops",
+    "page_fault_oops",
+    "sysvec_",
+    // What notices a stall.
+    "__hrtimer_run_queues",
+    "hrtimer_interrupt",
+    "rcu_check_gp",
+    "rcu_dump_cpu_stacks",
+    "rcu_sched_clock_irq",
+    "tick_",
+    "trigger_",
+    "update_process_times",
+    "watchdog_",
+    // lockdep and the locks.
+    "__down_",
+    "__lock_acquire",
+    "__lock_release",
+    "__mutex_",
+    "__rt_mutex_",
+    "__rwlock",
+    "__up_",
+    "_raw_",
+    "check_chain_key",
+    "check_deadlock",
+    "check_irq_usage",
+    "check_noncircular",
+    "check_preemption_disabled",
+    "check_prev",
+    "check_wait_context",
+    "debug_check_no_locks",
+    "debug_smp_processor_id",
+    "do_raw_",
+    "down_",
+    "lock_acquire",
+    "lock_release",
+    "lockdep_",
+    "mark_lock",
+    "mutex_",
+    "native_queued_",
+    "queued_",
+    "rt_mutex_",
+    "rt_spin_",
+    "rwsem_",
+    "spin_bug",
+    "spin_dump",
+    "up_read",
+    "up_write",
+    "validate_chain",
+    // Sleeping and waiting.
+    "__cond_resched",
+    "__delay",
+    "__const_udelay",
+    "__might_",
+    "__schedule",
+    "__udelay",
+    "__wait_for_common",
+    "__wait_rcu_gp",
+    "delay_",
+    "do_nanosleep",
+    "hrtimer_nanosleep",
+    "io_schedule",
+    "msleep",
+    "preempt_schedule",
+    "schedule",
+    "synchronize_",
+    "usleep_range",
+    "wait_for_",
+    // Memory.
+    "___kmalloc",
+    "___slab_",
+    "__alloc_",
+    "__check_heap_object",
+    "__check_object_size",
+    "__do_kmalloc",
+    "__free_",
+    "__kfree",
+    "__kmalloc",
+    "__kmem_cache_",
+    "__kvmalloc",
+    "__slab_",
+    "__vmalloc",
+    "alloc_debug_processing",
+    "alloc_pages",
+    "allocate_slab",
+    "bad_page",
+    "check_bytes_and_report",
+    "check_object",
+    "check_slab",
+    "free_debug_processing",
+    "free_frozen_page",
+    "free_large_kmalloc",
+    "free_page",
+    "free_to_partial_list",
+    "free_unref_page",
+    "get_page_from_freelist",
+    "kfree",
+    "kmalloc",
+    "kmem_cache_",
+    "krealloc",
+    "kvfree",
+    "kvmalloc",
+    "new_slab",
+    "object_err",
+    "post_alloc_hook",
+    "prep_new_page",
+    "slab_",
+    "vfree",
+    "vmalloc",
+];
+
+/// The same, by whole names: short ones that others begin with.
+const EXACT: &[&str] = &[
+    "_copy_from_user",
+    "_copy_to_user",
+    "__die",
+    "__memcpy",
+    "__memmove",
+    "__memset",
+    "die",
+    "memchr",
+    "memcmp",
+    "memcpy",
+    "memmove",
+    "memset",
+    "panic",
+    "sized_strscpy",
+    "strcat",
+    "strchr",
+    "strcmp",
+    "strcpy",
+    "strlen",
+    "strncmp",
+    "strncpy",
+    "strnlen",
+    "strnstr",
+    "strscpy",
+    "strstr",
+];
+
+/// The function that a report is about: the first on its stack that is not
+/// machinery.
+pub fn culprit(report: &[&str]) -> Option<String> {
+    // lockdep shows the stacks of earlier acquisitions before its own.
+    let own = report.iter().position(|line| *line == "stack backtrace:");
+    report[own.unwrap_or(0)..]
+        .iter()
+        .filter_map(|line| function(line))
+        .map(bare)
+        .find(|name| !is_machinery(name))
+        .map(str::to_owned)
+}
+
+/// The function of `RIP: 0010:NAME+0x1/0x2` or ` NAME+0x1/0x2 [MODULE]`. What
+/// stands behind a question mark only lay on the stack.
+fn function(line: &str) -> Option<&str> {
+    let line = match line.split_once("RIP: ") {
+        Some((_, rest)) => rest.split_once(':')?.1,
+        None => line.trim_start(),
+    };
+    // kmemleak and kernels before 4.10 show the address as well.
+    let line = match line.strip_prefix("[<") {
+        Some(rest) => rest.split_once(">] ")?.1,
+        None => line,
+    };
+    place(line.split(' ').next()?)
+}
+
+/// The function of `NAME+0x1/0x2`.
+pub fn place(word: &str) -> Option<&str> {
+    let (name, offset) = word.split_once("+0x")?;
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_.$".contains(letter);
+    (!name.is_empty() && name.chars().all(plain) && offset.contains("/0x")).then_some(name)
+}
+
+/// A function's name without what the compiler adds to parts and copies of it,
+/// such as `.constprop.0`.
+pub fn bare(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(name, _)| name)
+}
+
+pub fn is_machinery(name: &str) -> bool {
+    EXACT.contains(&name) || MACHINERY.iter().any(|start| name.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_names_its_function() {
+        assert_eq!(function(" f+0x1/0x2 [m]"), Some("f"));
+        assert_eq!(function("RIP: 0010:f+0x1/0x2"), Some("f"));
+        assert_eq!(function("    [<ffffffff81000000>] f+0x1/0x2"), Some("f"));
+    }
+
+    #[test]
+    fn what_is_no_frame_names_none() {
+        for line in [
+            " ? f+0x1/0x2",
+            "RIP: 0033:0x7f0011223344",
+            " <TASK>",
+            "a+0x1",
+            "R10: 0000",
+        ] {
+            assert_eq!(function(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_culprit_is_no_machinery_and_no_copy() {
+        let stack = [
+            "RIP: 0010:refcount_warn_saturate+0x1/0x2",
+            " kfree+0x1/0x2",
+            " f.cold+0x1/0x2",
+        ];
+        assert_eq!(culprit(&stack).as_deref(), Some("f"));
+        assert_eq!(culprit(&["Call Trace:", " strlen+0x1/0x2"]), None);
+    }
+
+    #[test]
+    fn the_stack_of_a_lock_report_comes_last() {
+        let report = [
+            "-> #0 (a){+.+.}-{3:3}:",
+            " g+0x1/0x2",
+            "stack backtrace:",
+            " f+0x1/0x2",
+        ];
+        assert_eq!(culprit(&report).as_deref(), Some("f"));
+    }
+}
