@@ -47,12 +47,18 @@ const NEEDS: [(&str, &[&str]); 4] = [
     ),
 ];
 
+/// What `kassay bench` needs on top: the agent of the guest that it compares with.
+const BENCH: (&str, &[&str]) = ("compare with vmtest's own guest", &["qemu-guest-agent"]);
+
 /// The arguments of `kassay setup`.
 #[derive(Debug, Args)]
 pub struct SetupArgs {
     /// Say what would be installed, and by which commands, but run none
     #[arg(long)]
     dry_run: bool,
+    /// Install what `kassay bench` needs on top
+    #[arg(long)]
+    bench: bool,
 }
 
 /// Runs `kassay setup`: says per purpose what is installed and what is missing, and installs
@@ -68,7 +74,8 @@ pub fn run(args: &SetupArgs) -> Result<()> {
         );
     }
     let installed = installed()?;
-    let missing = report(&installed);
+    let needs = NEEDS.into_iter().chain(args.bench.then_some(BENCH));
+    let missing = report(needs, &installed);
     let unlisted = apt_unusable().is_some();
     if unlisted || (!missing.is_empty() && lists_are_old()) {
         as_root(&["apt-get", "update", "-q"], args.dry_run)?;
@@ -86,9 +93,12 @@ pub fn run(args: &SetupArgs) -> Result<()> {
 }
 
 /// Prints a line per purpose and returns the needs that no installed package meets.
-fn report(installed: &HashSet<String>) -> Vec<&'static str> {
+fn report(
+    needs: impl Iterator<Item = (&'static str, &'static [&'static str])>,
+    installed: &HashSet<String>,
+) -> Vec<&'static str> {
     let mut missing = Vec::new();
-    for (purpose, needs) in NEEDS {
+    for (purpose, needs) in needs {
         let met = |need: &&str| need.split('|').any(|name| installed.contains(name));
         let lacking: Vec<&str> = needs.iter().copied().filter(|need| !met(need)).collect();
         let state = match lacking.as_slice() {
