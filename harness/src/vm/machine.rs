@@ -53,7 +53,8 @@ pub enum Start<'a> {
 /// The kernel's arguments over and above vmtest's; the last one of a kind wins.
 /// Messages below warnings stay out of the emulated serial port, which is slow;
 /// the guest reports the whole log. Interrupts are routed by the firmware's MP
-/// table, since evaluating ACPI's is a third of an emulated boot, and RCU does not wait for a quiet moment.
+/// table, since evaluating ACPI's is a third of an emulated boot, and RCU does
+/// not wait for a quiet moment.
 const KERNEL_ARGS: &str = "loglevel=5 oops=panic acpi=noirq rcupdate.rcu_expedited=1 \
                            random.trust_cpu=on no_timer_check tsc=reliable";
 
