@@ -75,7 +75,7 @@ pub fn find(log: &str) -> Vec<Report> {
             .rev()
             .find(|earlier| is_inside || sighting.follows(earlier));
         match earlier {
-            Some(earlier) => sighting.join(earlier),
+            Some(earlier) => sighting.join(earlier, &lines),
             None => reports.push(sighting.report(&lines)),
         }
         sighting.lines.iter().for_each(|at| covered[*at] = true);
@@ -168,12 +168,14 @@ impl Sighting {
     }
 
     /// Makes this a part of an earlier report.
-    fn join(&self, earlier: &mut Report) {
+    fn join(&self, earlier: &mut Report, lines: &[Line]) {
         // Which stall is noticed first is a matter of timers.
-        if (earlier.kind, self.kind) == (Kind::Stall, Kind::Stall) {
-            earlier.title = earlier.title.clone().min(self.title.clone());
+        let are_stalls = (earlier.kind, self.kind) == (Kind::Stall, Kind::Stall);
+        if are_stalls && self.title < earlier.title {
+            *earlier = self.report(lines);
         }
-        if earlier.kind != Kind::Panic {
+        // What is reported of a task that hangs is why it does.
+        if earlier.kind != Kind::Panic && self.kind != Kind::Stall {
             earlier.kind = earlier.kind.max(self.kind);
         }
     }

@@ -64,7 +64,7 @@ logs! {
     kasan_frees_twice "kasan-double-free": Report "KASAN: double-free in kfunc_dfree";
     ubsan_index "ubsan": Report "UBSAN: array-index-out-of-bounds in kfunc_index";
     locks_in_a_circle "circular-lock": Report "possible deadlock in kfunc_ba";
-    a_lock_that_is_held_already "recursive-lock": Stall "possible deadlock in kfunc_lock";
+    a_lock_that_is_held_already "recursive-lock": Report "possible deadlock in kfunc_lock";
     a_lock_and_interrupts "inconsistent-lock": Report "inconsistent lock state in kfunc_irq";
     a_lock_that_is_not_held "bad-unlock": Report
         "WARNING: bad unlock balance in kfunc_unlock",
@@ -299,6 +299,14 @@ fn two_stalls_have_the_same_title_in_any_order() {
     for log in [format!("{soft}\n{rcu}"), format!("{rcu}\n{soft}")] {
         assert_eq!(titles(&log), ["BUG: soft lockup in f"]);
     }
+}
+
+#[test]
+fn a_deadlock_that_hangs_for_long_stays_a_possible_one() {
+    let lock = with_stack("WARNING: possible recursive locking detected", "f");
+    let hung = with_stack("INFO: task a:1 blocked for more than 20 seconds.", "f");
+    let log = format!("{lock}\n{hung}\n{hung}");
+    assert_eq!(titles(&log), ["possible deadlock in f"]);
 }
 
 #[test]
