@@ -43,6 +43,7 @@ fn draw(svg: &mut String, rows: &[Row], kernel: &str) -> Result<(), Error> {
         .configure_mesh()
         .x_desc("scenarios in one run")
         .y_desc("bare boots")
+        .light_line_style(TRANSPARENT)
         .draw()?;
     for (place, jobs) in JOBS.into_iter().enumerate() {
         let points = GROWTH
@@ -57,6 +58,7 @@ fn draw(svg: &mut String, rows: &[Row], kernel: &str) -> Result<(), Error> {
     }
     chart
         .configure_series_labels()
+        .position(SeriesLabelPosition::LowerRight)
         .border_style(BLACK)
         .background_style(WHITE)
         .draw()?;
