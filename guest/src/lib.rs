@@ -30,6 +30,11 @@ pub const POWER_OFF: &str = "power-off";
 /// saved at the gate.
 pub const SAVE: &str = "save";
 
+/// The argument with which the guest program inserts the modules that it
+/// carries and makes way for the init of the host's root, as a distribution's
+/// initramfs does.
+pub const SWITCH_ROOT: &str = "switch-root";
+
 /// The argument with which the guest program is not PID 1 but an ordinary
 /// program that follows the share's plan, to see what another guest takes.
 pub const FOLLOW: &str = "follow";

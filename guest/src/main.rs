@@ -16,10 +16,11 @@ mod process;
 mod step;
 mod system;
 
+use std::convert::Infallible;
 use std::os::fd::AsFd;
 
 use anyhow::Result;
-use kassay_guest::{COMMAND_PORT, FOLLOW, POWER_OFF, SAVE};
+use kassay_guest::{COMMAND_PORT, FOLLOW, POWER_OFF, SAVE, SWITCH_ROOT};
 
 use crate::capture::Trace;
 use crate::kallsyms::Kallsyms;
@@ -38,12 +39,23 @@ fn main() {
             });
             std::process::exit(ready.map_or(1, plan::run));
         }
+        Some(SWITCH_ROOT) => {
+            let Err(error) = switch_root();
+            system::log(&format!("kassay-guest: {error:#}"));
+            system::power_off();
+        }
         _ => {}
     }
     if let Err(error) = serve() {
         system::log(&format!("kassay-guest: {error:#}"));
     }
     system::power_off();
+}
+
+fn switch_root() -> Result<Infallible> {
+    system::mount_all();
+    module::insert_carried()?;
+    system::switch_root()
 }
 
 fn serve() -> Result<()> {

@@ -1,13 +1,16 @@
 //! The machine as PID 1 finds and leaves it: mounts, clock, randomness, power.
 
+use std::convert::Infallible;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-use rustix::mount::{MountFlags, mount, mount_bind};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_move, unmount};
 use rustix::system::RebootCommand;
 use rustix::time::{ClockId, Timespec, clock_settime};
 
@@ -82,6 +85,24 @@ pub fn clear_free_memory() -> Result<()> {
         munmap(pages, length)?;
     }
     Ok(())
+}
+
+/// Goes over to the 9p root that the command line names, and to its init.
+pub fn switch_root() -> Result<Infallible> {
+    let command_line = read("/proc/cmdline")?;
+    let init = command_line
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("init="));
+    let init = init.context("find `init=` on the kernel's command line")?;
+    fs::create_dir_all("/root").context("make `/root`")?;
+    mount_share("/dev/root", "/root", "trans=virtio,cache=mmap,ro")?;
+    for kept in ["/proc", "/sys", "/dev"] {
+        unmount(kept, UnmountFlags::DETACH).with_context(|| format!("unmount `{kept}`"))?;
+    }
+    std::env::set_current_dir("/root").context("go to `/root`")?;
+    mount_move(".", "/").context("move the root")?;
+    rustix::process::chroot(".").context("change the root")?;
+    Err(Command::new(init).exec()).with_context(|| format!("run `{init}`"))
 }
 
 /// Writes a line to the kernel log, which is also the console. A record without

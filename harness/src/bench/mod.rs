@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::interrupt;
 use crate::kernel::Kernel;
 use crate::pool;
-use crate::progress::Progress;
+use crate::progress::{Progress, note};
 use crate::run::{self, Setting};
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
@@ -78,7 +79,13 @@ impl Bench<'_> {
                 &machine,
             )
         };
-        rows.push(self.against("vmtest", 1, &bare, &mut bares, vmtest)?);
+        match self.against("vmtest", 1, &bare, &mut bares, vmtest) {
+            Ok(row) => rows.push(row),
+            Err(error) => {
+                interrupt::check()?;
+                note(format!("no row `vmtest`: {error:#}"));
+            }
+        }
         let ms = sorted(bares.clone());
         done(Row {
             name: "bare".to_owned(),

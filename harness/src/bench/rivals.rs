@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FOLLOW, Fact, Line, POWER_OFF, SHARE};
+use kassay_guest::{FOLLOW, Fact, Line, POWER_OFF, SHARE, SWITCH_ROOT};
 use vmtest::output::Output;
 use vmtest::{Config, Target, VMConfig, Vmtest};
 
@@ -53,19 +53,13 @@ pub fn vmtest(
     tool::find("qemu-ga").context(
         "find `qemu-ga`, the agent of vmtest's own guest; `cargo kassay setup --bench` installs it",
     )?;
-    if !kernel.modules.is_empty() {
-        bail!(
-            "boot vmtest's own guest: {} cannot mount the host's root without modules",
-            kernel.name
-        );
-    }
     let share =
         tempfile::tempdir_in(setting.cache.root()).context("make a directory in the cache")?;
     run::fill_share(share.path(), scenario, artifacts)?;
     let program = share.path().join("guest");
     fs::copy(&artifacts.guest, &program).context("copy the guest program")?;
     let config = Config {
-        target: vec![target(machine)],
+        target: vec![target(kernel, machine)],
     };
     let began = Instant::now();
     let (sender, updates) = mpsc::channel();
@@ -86,24 +80,30 @@ pub fn vmtest(
     bail!("run the scenario in vmtest's own guest: {errors}")
 }
 
-fn target(machine: &Machine) -> Target {
+fn target(kernel: &Kernel, machine: &Machine) -> Target {
+    let accelerator = machine.accelerator.arguments().iter();
+    let mut extra_args: Vec<String> = accelerator.map(|a| (*a).to_owned()).collect();
+    // A kernel without CONFIG_BLOCK takes a 9p root only under this name; and
+    // nothing in there is to write to the host's root.
+    let mut kernel_args = "root=/dev/root ro".to_owned();
+    // A distribution's kernel has 9p as a module, for which it has an initramfs.
+    if !kernel.modules.is_empty() {
+        extra_args.extend([
+            "-initrd".to_owned(),
+            machine.initramfs.display().to_string(),
+        ]);
+        kernel_args.push_str(&format!(" -- {SWITCH_ROOT}"));
+    }
     Target {
         name: "vmtest".to_owned(),
         kernel: Some(machine.image.clone()),
-        // A kernel without CONFIG_BLOCK takes a 9p root only under this name;
-        // and nothing in there is to write to the host's root.
-        kernel_args: Some("root=/dev/root ro".to_owned()),
+        kernel_args: Some(kernel_args),
         // Not vmtest's, which takes KVM wherever /dev/kvm exists.
         arch: "kassay".to_owned(),
         qemu_command: Some("qemu-system-x86_64".to_owned()),
         command: format!("{SHARE}/guest {FOLLOW}"),
         vm: VMConfig {
-            extra_args: machine
-                .accelerator
-                .arguments()
-                .iter()
-                .map(|a| (*a).to_owned())
-                .collect(),
+            extra_args,
             ..VMConfig::default()
         },
         ..Target::default()
