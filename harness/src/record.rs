@@ -58,9 +58,8 @@ impl Record {
 /// # Errors
 /// The scenario, its snapshot or kassay's own program cannot be read.
 pub fn inputs(kernel: &Kernel, scenario: &Scenario, artifacts: &Artifacts) -> Result<String> {
-    let kassay = std::env::current_exe()
-        .and_then(|path| path.metadata())
-        .context("look at kassay's own program")?;
+    // By this link the file is found even when it was built anew meanwhile.
+    let kassay = std::fs::metadata("/proc/self/exe").context("look at kassay's own program")?;
     let modules = artifacts.modules.iter().map(|module| &module.file);
     let objects = artifacts.objects.iter().map(|(_, object)| object);
     let compiled = modules.chain(objects).chain([&artifacts.initramfs]);
