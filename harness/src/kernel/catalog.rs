@@ -290,7 +290,7 @@ mod tests {
     fn kassays_own_catalog_is_whole() {
         let text = fs::read_to_string(folder().join("kernels.toml")).unwrap();
         let catalog = parse(&text).unwrap();
-        assert!(catalog.names().eq(["6.1", "6.11", "6.12", "distro"]));
+        assert!(catalog.names().eq(["6.1", "6.11", "6.12", "7.2", "distro"]));
         assert!(catalog.fragment(BASE_CONFIG).exists());
     }
 
