@@ -1,6 +1,8 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -10,11 +12,13 @@ use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
     Link, Object, ObjectBuilder, PrintLevel, Program, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
 };
-use std::os::fd::AsFd;
 
 use crate::facts::Facts;
 use crate::net::Net;
 use crate::system;
+
+/// Where the guest program mounts the cgroups.
+const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// What libbpf said since it was last asked.
 static SAID: Mutex<String> = Mutex::new(String::new());
@@ -72,6 +76,10 @@ pub fn attach(
         let section = program.section().to_string_lossy().into_owned();
         let done = if section.starts_with("tc") {
             attach_tc(&program, net).map(|hook| hooks.push(hook))
+        } else if section.starts_with("xdp") {
+            attach_xdp(&program, net).map(|link| links.push(link))
+        } else if section.starts_with("cgroup") {
+            attach_cgroup(&program).map(|link| links.push(link))
         } else {
             program
                 .attach()
@@ -107,6 +115,26 @@ fn attach_tc(program: &ProgramMut<'_>, net: &mut Option<Net>) -> Result<TcHook> 
     let hook = hook.attach().context("attach to the clsact qdisc")?;
     net.classifiers.push(Program::id_from_fd(program.as_fd())?);
     Ok(hook)
+}
+
+/// Attaches an XDP program to the receiving end of the veth pair, and has the
+/// kernel count its runs.
+fn attach_xdp(program: &ProgramMut<'_>, net: &mut Option<Net>) -> Result<Link> {
+    system::write("/proc/sys/kernel/bpf_stats_enabled", "1")?;
+    let net = Net::get(net)?;
+    let link = program
+        .attach_xdp(net.receiver as i32)
+        .context("attach to the veth pair")?;
+    net.classifiers.push(Program::id_from_fd(program.as_fd())?);
+    Ok(link)
+}
+
+/// Attaches a program to the root of the cgroups, where every process is.
+fn attach_cgroup(program: &ProgramMut<'_>) -> Result<Link> {
+    let root = File::open(CGROUPS).with_context(|| format!("open `{CGROUPS}`"))?;
+    program
+        .attach_cgroup(root.as_raw_fd())
+        .with_context(|| format!("attach to `{CGROUPS}`"))
 }
 
 /// How often the kernel has run these programs.

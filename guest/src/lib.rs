@@ -39,6 +39,10 @@ pub const SWITCH_ROOT: &str = "switch-root";
 /// program that follows the share's plan, to see what another guest takes.
 pub const FOLLOW: &str = "follow";
 
+/// The path by which an `exec` step executes the guest program, which then only
+/// ends, with status 0.
+pub const EXEC: &str = "/tmp/exec";
+
 /// The line that closes the kernel log that [`Fact::Log`] reports, and is not
 /// part of it: a console without it does not show what the guest does.
 pub const DONE: &str = "kassay-guest: the plan is done";
@@ -75,6 +79,19 @@ pub enum Step {
     Unlink {
         /// How many files, each with an `unlink(2)` of its own.
         times: u32,
+    },
+    /// A child process executes [`EXEC`].
+    Exec {
+        /// The arguments behind the program's name.
+        args: Vec<String>,
+    },
+    /// A child process calls the guest program's own function `kassay_add`, and
+    /// passes the USDT probe `kassay:add` there and those of the C library.
+    Call {
+        /// The first argument.
+        a: u64,
+        /// The second argument.
+        b: u64,
     },
     /// A child process in a network namespace of its own sends these packets,
     /// in order, over a veth pair to a UDP socket, then one empty datagram (the
@@ -212,6 +229,13 @@ pub enum Outcome {
         /// How many calls succeeded.
         unlinked: u32,
     },
+    /// Of a step of which there is nothing to count.
+    Done {
+        /// The child process.
+        pid: i32,
+        /// What came of it, for the transcript.
+        text: String,
+    },
     /// Of [`Step::Udp`]. The sentinel is not counted in `delivered`.
     Udp {
         /// The child process.
@@ -233,7 +257,9 @@ impl Outcome {
     /// The process that the step was done by, whose id differs from run to run.
     pub fn pid(&self) -> Option<i32> {
         match self {
-            Outcome::Unlink { pid, .. } | Outcome::Udp { pid, .. } => Some(*pid),
+            Outcome::Unlink { pid, .. } | Outcome::Done { pid, .. } | Outcome::Udp { pid, .. } => {
+                Some(*pid)
+            }
         }
     }
 }

@@ -31,6 +31,10 @@ impl From<Step> for Asked {
 pub enum FileStep {
     /// `unlink = { times = 2 }`
     Unlink(FileUnlink),
+    /// `exec = { args = ["one", "two"] }`
+    Exec(FileExec),
+    /// `call = { a = 2, b = 3 }`
+    Call(FileCall),
     /// `udp = { packets = [{ name = "a", hex = "00" }] }`
     Udp(FileUdp),
 }
@@ -45,6 +49,21 @@ pub struct FileUnlink {
 
 fn once() -> u32 {
     1
+}
+
+/// How a file asks for [`Step::Exec`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileExec {
+    args: Vec<String>,
+}
+
+/// How a file asks for [`Step::Call`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileCall {
+    a: u64,
+    b: u64,
 }
 
 /// How a file asks for [`Step::Udp`].
@@ -81,6 +100,8 @@ impl FileStep {
     pub fn asked(self) -> Result<Asked> {
         match self {
             FileStep::Unlink(FileUnlink { times }) => Ok(Step::Unlink { times }.into()),
+            FileStep::Exec(FileExec { args }) => Ok(Step::Exec { args }.into()),
+            FileStep::Call(FileCall { a, b }) => Ok(Step::Call { a, b }.into()),
             FileStep::Udp(udp) => udp.asked(),
         }
     }
@@ -160,6 +181,7 @@ impl Asked {
         match (&self.step, outcome) {
             (step, Err(error)) => format!("{}: failed: {error}", name(step)),
             (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
+            (step, Ok(Outcome::Done { text, .. })) => format!("{}: {text}", name(step)),
             (
                 Step::Udp { packets },
                 Ok(Outcome::Udp {
@@ -188,6 +210,8 @@ impl Asked {
 fn name(step: &Step) -> &'static str {
     match step {
         Step::Unlink { .. } => "unlink",
+        Step::Exec { .. } => "exec",
+        Step::Call { .. } => "call",
         Step::Udp { .. } => "udp",
     }
 }

@@ -1,5 +1,7 @@
 //! Steps: what triggers the programs. One file a step.
 
+mod call;
+mod exec;
 mod udp;
 mod unlink;
 
@@ -12,6 +14,8 @@ use crate::net::Net;
 pub fn run(step: &Step, net: &mut Option<Net>) -> Result<Outcome> {
     match step {
         Step::Unlink { times } => unlink::run(*times),
+        Step::Exec { args } => exec::run(args),
+        Step::Call { a, b } => call::run(*a, *b),
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
     }
 }
