@@ -23,7 +23,7 @@ pub fn run(args: &[String]) -> Result<Outcome> {
     let name = EXEC.rsplit('/').next().unwrap_or(EXEC);
     let pid = process::spawn(name, || {
         // It returns only where it fails.
-        Command::new(EXEC).args(args).exec();
+        let _ = Command::new(EXEC).args(args).exec();
         NOT_EXECUTED
     })?;
     let text = match process::exit_code(process::wait(pid)?) {
