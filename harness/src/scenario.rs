@@ -60,6 +60,9 @@ pub struct Requires {
     pub kernel: Option<Bound>,
     /// Options that must be `y` or `m`, without `CONFIG_`.
     pub config: Vec<String>,
+    /// USDT probes, as `PROVIDER:NAME`, that the guest program must have. Those
+    /// of `libc` are there if the host's C library was built with them.
+    pub probes: Vec<String>,
 }
 
 /// A verdict that a scenario is to come to, and its title.
