@@ -68,7 +68,18 @@ const NOISE: &[fn(&str) -> bool] = &[
 
 /// A line of the kernel log, unless it is noise.
 pub fn log_line(line: &str) -> Option<String> {
-    (!NOISE.iter().any(|is_noise| is_noise(line))).then(|| line.to_owned())
+    (!NOISE.iter().any(|is_noise| is_noise(line))).then(|| name_btf_ids(line))
+}
+
+/// Replaces the BTF id of a kfunc, which is another in every kernel.
+fn name_btf_ids(line: &str) -> String {
+    let named = || {
+        let (before, rest) = line.split_once("(id: ")?;
+        let (id, after) = rest.split_once(')')?;
+        let is_id = before.starts_with("kfunc ") && id.parse::<u32>().is_ok();
+        is_id.then(|| format!("{before}(id: [id]){after}"))
+    };
+    named().unwrap_or_else(|| line.to_owned())
 }
 
 #[cfg(test)]
@@ -106,6 +117,15 @@ mod tests {
     fn a_longer_number_is_another_number() {
         let line = "        unlink-79      [001] d..21     1.2: bpf_trace_printk: PID 791";
         assert_eq!(trace(line), "unlink[pid]: PID 791");
+    }
+
+    #[test]
+    fn a_kfuncs_btf_id_is_no_number() {
+        let line = "kfunc bpf_strstr (id: 79183) is already present in vmlinux.";
+        let named = "kfunc bpf_strstr (id: [id]) is already present in vmlinux.";
+        assert_eq!(log_line(line).as_deref(), Some(named));
+        let other = "widget (id: 79183) found";
+        assert_eq!(log_line(other).as_deref(), Some(other));
     }
 
     #[test]
