@@ -25,6 +25,8 @@ pub struct Scenario {
     pub modules: Vec<Part>,
     /// BPF objects to load, in order: C files.
     pub bpf: Vec<Part>,
+    /// Whether each program is loaded by itself, and none attached.
+    pub each: bool,
     /// What a kernel must have.
     pub requires: Requires,
     /// The verdict that is its pass, where that is not a run without a fault.
@@ -144,6 +146,8 @@ struct File {
     #[serde(default)]
     bpf: Vec<String>,
     #[serde(default)]
+    each: bool,
+    #[serde(default)]
     requires: Requires,
     expect: Option<Expect>,
     timeout: Option<u16>,
@@ -194,6 +198,7 @@ impl Scenario {
             about: file.about,
             modules: parts(&MODULE, &file.modules)?,
             bpf: parts(&PROGRAM, &file.bpf)?,
+            each: file.each,
             requires: file.requires,
             expect: file.expect,
             timeout: file.timeout.map(|secs| Duration::from_secs(secs.into())),

@@ -33,6 +33,8 @@ pub enum FileStep {
     Unlink(FileUnlink),
     /// `udp = { packets = [{ name = "a", hex = "00" }] }`
     Udp(FileUdp),
+    /// `run = { program = "f" }`
+    Run(FileRun),
 }
 
 /// How a file asks for [`Step::Unlink`].
@@ -52,6 +54,13 @@ fn once() -> u32 {
 #[serde(deny_unknown_fields)]
 pub struct FileUdp {
     packets: Vec<FilePacket>,
+}
+
+/// How a file asks for [`Step::Run`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRun {
+    program: String,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +91,7 @@ impl FileStep {
         match self {
             FileStep::Unlink(FileUnlink { times }) => Ok(Step::Unlink { times }.into()),
             FileStep::Udp(udp) => udp.asked(),
+            FileStep::Run(FileRun { program }) => Ok(Step::Run { program }.into()),
         }
     }
 }
@@ -158,6 +168,7 @@ impl Asked {
     /// What came of the step, for a transcript.
     pub fn tell(&self, outcome: &Result<Outcome, String>) -> String {
         match (&self.step, outcome) {
+            (Step::Run { program }, Err(error)) => format!("run {program}: failed: {error}"),
             (step, Err(error)) => format!("{}: failed: {error}", name(step)),
             (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
             (
@@ -180,6 +191,10 @@ impl Asked {
                 }
                 text
             }
+            // Programs return negative numbers for errors, as kfuncs do.
+            (Step::Run { program }, Ok(Outcome::Run { returned, .. })) => {
+                format!("run {program}: returned {}", *returned as i32)
+            }
             (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
         }
     }
@@ -189,6 +204,7 @@ fn name(step: &Step) -> &'static str {
     match step {
         Step::Unlink { .. } => "unlink",
         Step::Udp { .. } => "udp",
+        Step::Run { .. } => "run",
     }
 }
 

@@ -9,6 +9,7 @@ use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
 use crate::btf;
 use crate::compile::module::Module;
 use crate::kernel_report::{self, Kind, Report};
+use crate::refusal::{self, Refusal};
 use crate::scenario::{self, Expect, Scenario};
 use crate::step;
 use crate::transcript::{self, Offered};
@@ -177,7 +178,8 @@ pub fn reports(evidence: &Evidence) -> Vec<Report> {
 }
 
 /// The first thing that the kernel, or libbpf, refused. By itself that is no fault:
-/// the snapshot may have it.
+/// the snapshot may have it. A program that was loaded by itself is none of these: it
+/// is there to see whether it is refused.
 pub fn refusal(evidence: &Evidence) -> Option<String> {
     let lines = evidence.port.iter();
     let facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
@@ -187,11 +189,9 @@ pub fn refusal(evidence: &Evidence) -> Option<String> {
             error: Some(error),
             ..
         } => Some(format!("module {module} was refused: {error}")),
-        Fact::Loaded {
-            object,
-            error: Some(_),
-            ..
-        } => Some(format!("program {object} was refused")),
+        Fact::Loaded { program: None, .. } => {
+            refusal::of(&fact).map(|Refusal { name, .. }| format!("program {name} was refused"))
+        }
         Fact::Attached {
             program,
             section,
@@ -433,8 +433,12 @@ fn part(fact: &Fact) -> Option<String> {
     Some(match fact {
         Fact::Start { release, .. } => format!("start {release}"),
         Fact::Inserted { module, .. } => format!("insert {module}"),
-        Fact::Loaded { object, .. } => format!("load {object}"),
-        Fact::Attached { .. } => return None,
+        Fact::Loaded {
+            object,
+            program: None,
+            ..
+        } => format!("load {object}"),
+        Fact::Loaded { .. } | Fact::Attached { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
         Fact::Trace { .. } => "trace".to_owned(),
         Fact::Removed { module, .. } => format!("remove {module}"),
@@ -646,6 +650,7 @@ mod tests {
             about: String::new(),
             modules: vec![part("m")],
             bpf: vec![part("b")],
+            each: false,
             requires: Default::default(),
             expect: None,
             timeout: None,
@@ -710,6 +715,7 @@ mod tests {
             inserted(Ok(btf::sample()), &["f"]),
             Fact::Loaded {
                 object: "b".to_owned(),
+                program: None,
                 error: None,
                 log: String::new(),
             },
