@@ -64,6 +64,7 @@ const NOISE: &[fn(&str) -> bool] = &[
     |line| line.starts_with("random: "),
     |line| line.starts_with("tsc: "),
     |line| line == "Disabling lock debugging due to kernel taint",
+    |line| line.starts_with("hrtimer: interrupt took "),
 ];
 
 /// A line of the kernel log, unless it is noise.
@@ -201,6 +202,7 @@ mod tests {
             log_line("tsc: Refined TSC clocksource calibration: 2596.081 MHz"),
             None
         );
+        assert_eq!(log_line("hrtimer: interrupt took 10975430 ns"), None);
         assert_eq!(
             log_line("random: crng reseeded due to virtual machine fork"),
             None
