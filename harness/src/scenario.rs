@@ -348,6 +348,15 @@ mod tests {
     }
 
     #[test]
+    fn a_program_is_run_by_its_name() {
+        let scenario = read("about = 'x'\neach = true\n[[step]]\nrun = { program = 'p' }");
+        let scenario = scenario.unwrap();
+        let program = "p".to_owned();
+        assert!(scenario.each);
+        assert_eq!(scenario.steps, [Step::Run { program }.into()]);
+    }
+
+    #[test]
     fn an_unknown_step_names_the_nearest() {
         let error = read("about = 'x'\n[[step]]\nunlnk = { times = 2 }").unwrap_err();
         assert!(error.contains("did you mean `unlink`?"), "{error}");

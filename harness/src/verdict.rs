@@ -918,6 +918,24 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_object_has_a_title_and_a_program_by_itself_has_none() {
+        let refused = |program: Option<&str>| Fact::Loaded {
+            object: "b".to_owned(),
+            program: program.map(str::to_owned),
+            error: Some("Invalid argument".to_owned()),
+            log: String::new(),
+        };
+        let mut facts = facts();
+        facts.insert(3, refused(Some("p")));
+        let evidence = |facts: &[Fact]| self::evidence(facts.to_vec());
+        assert_eq!(judged(&evidence(&facts)), "no fault");
+        assert_eq!(refusal(&evidence(&facts)), None);
+        facts[2] = refused(None);
+        let title = Some("program b was refused".to_owned());
+        assert_eq!(refusal(&evidence(&facts)), title);
+    }
+
+    #[test]
     fn a_guest_program_ends_by_itself() {
         let end = |code| after(|evidence| evidence.exit_code = code);
         assert_eq!(

@@ -43,12 +43,17 @@
 #endif
 
 /*
- * Flags that a kernel does not have yet are nothing there, and so is one that is
- * the rule by now: that all arguments are trusted.
+ * A parameter for memory that may be missing. What trusts all arguments without
+ * being told to (7.2 does) has one annotation for all that may be NULL.
  */
-#ifndef KF_TRUSTED_ARGS
+#ifdef KF_TRUSTED_ARGS
+#define KASSAY_OPT(name) name##__opt
+#else
+#define KASSAY_OPT(name) name##__nullable
 #define KF_TRUSTED_ARGS 0
 #endif
+
+/* Flags that a kernel does not have yet are nothing there. */
 #ifndef KF_RCU
 #define KF_RCU 0
 #endif

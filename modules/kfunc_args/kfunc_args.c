@@ -17,11 +17,11 @@ __bpf_kfunc u32 bpf_sum_bytes(const void *mem, u32 mem__sz)
 }
 
 /* Returns how many bytes were set, which are none where there is no memory. */
-__bpf_kfunc u32 bpf_set_bytes(void *mem__opt, u32 mem__szk)
+__bpf_kfunc u32 bpf_set_bytes(void *KASSAY_OPT(mem), u32 mem__szk)
 {
-	if (!mem__opt)
+	if (!KASSAY_OPT(mem))
 		return 0;
-	memset(mem__opt, 1, mem__szk);
+	memset(KASSAY_OPT(mem), 1, mem__szk);
 	return mem__szk;
 }
 
