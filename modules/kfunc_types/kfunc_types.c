@@ -42,7 +42,7 @@ static const struct {
 	const struct btf_kfunc_id_set *set;
 } types[] = {
 	{ "common", BPF_PROG_TYPE_UNSPEC, &set_for_common },
-	{ "kprobe", KASSAY_PROG_TYPE_KPROBE, &set_for_kprobe },
+	{ "kprobe", BPF_PROG_TYPE_KPROBE, &set_for_kprobe },
 	{ "tracing", BPF_PROG_TYPE_TRACING, &set_for_tracing },
 	{ "sched_cls", BPF_PROG_TYPE_SCHED_CLS, &set_for_sched_cls },
 	{ "sched_act", BPF_PROG_TYPE_SCHED_ACT, &set_for_sched_act },
