@@ -15,9 +15,9 @@ __bpf_kfunc int bpf_kfunc_call_test2(struct sock *sk, u32 a, u32 b)
 
 __bpf_kfunc_end_defs();
 
-BTF_KFUNCS_START(kfunc_sock_ids)
+BTF_KFUNCS_START(kfunc_call_test2_ids)
 BTF_ID_FLAGS(func, bpf_kfunc_call_test2)
-BTF_KFUNCS_END(kfunc_sock_ids)
+BTF_KFUNCS_END(kfunc_call_test2_ids)
 
 MODULE_DESCRIPTION("A kfunc that takes a socket and two numbers");
-KASSAY_KFUNC_MODULE(kfunc_sock_ids, BPF_PROG_TYPE_SCHED_CLS);
+KASSAY_KFUNC_MODULE(kfunc_call_test2_ids, BPF_PROG_TYPE_SCHED_CLS);

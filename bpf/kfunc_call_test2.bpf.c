@@ -12,7 +12,7 @@ extern int bpf_kfunc_call_test2(struct sock *sk, __u32 a, __u32 b) __ksym;
 
 /* The socket that the datagrams of a udp step go to. */
 SEC("tc/ingress")
-int kfunc_sock(struct __sk_buff *skb)
+int kfunc_call_test2(struct __sk_buff *skb)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
