@@ -36,6 +36,8 @@ struct dentry {
 } KERNEL_TYPE;
 
 struct task_struct {
+	int pid;
+	struct task_struct *real_parent;
 	char comm[COMM_LEN];
 } KERNEL_TYPE;
 
@@ -43,5 +45,9 @@ struct linux_binprm {
 	int argc;
 	const char *filename;
 } KERNEL_TYPE;
+
+/* Of modules/kfunc_refs. */
+extern struct task_struct *bpf_find_get_task_by_vpid(int nr) __ksym;
+extern void bpf_put_task(struct task_struct *task) __ksym;
 
 #endif /* KASSAY_BPF_H */

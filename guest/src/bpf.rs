@@ -10,7 +10,8 @@ use anyhow::{Context, Result, anyhow};
 use kassay_guest::{Fact, SHARE};
 use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
-    Link, Object, ObjectBuilder, PrintLevel, Program, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
+    Link, Object, ObjectBuilder, OpenObject, PrintLevel, Program, ProgramInput, ProgramMut,
+    TC_INGRESS, TcHook, TcHookBuilder,
 };
 
 use crate::facts::Facts;
@@ -28,7 +29,7 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 pub struct Attached {
     _links: Vec<Link>,
     hooks: Vec<TcHook>,
-    _object: Object,
+    object: Object,
 }
 
 impl Drop for Attached {
@@ -41,15 +42,55 @@ impl Drop for Attached {
 
 /// Opens and loads an object of the share; reports how that went.
 pub fn load(name: &str, facts: &mut Facts) -> Result<Option<Object>> {
+    let loaded = open(name).and_then(OpenObject::load);
+    report(name, None, &loaded, facts)?;
+    Ok(loaded.ok())
+}
+
+/// Loads each program of an object by itself, in an object of its own where it is
+/// the only one; reports how each went.
+pub fn load_each(name: &str, facts: &mut Facts) -> Result<Vec<Attached>> {
+    let opened = open(name);
+    report(name, None, &opened, facts)?;
+    let Ok(opened) = opened else {
+        return Ok(Vec::new());
+    };
+    let mut loaded = Vec::new();
+    for program in opened.progs().map(|program| program.name()) {
+        let alone = open(name).and_then(|mut object| {
+            for mut other in object.progs_mut() {
+                let is_it = other.name() == program;
+                other.set_autoload(is_it);
+            }
+            object.load()
+        });
+        let program = program.to_string_lossy().into_owned();
+        report(name, Some(program), &alone, facts)?;
+        loaded.extend(alone.ok().map(|object| Attached {
+            _links: Vec::new(),
+            hooks: Vec::new(),
+            object,
+        }));
+    }
+    Ok(loaded)
+}
+
+/// Opens an object of the share, and keeps what libbpf says from there on.
+fn open(name: &str) -> libbpf_rs::Result<OpenObject> {
     libbpf_rs::set_print(Some((PrintLevel::Info, |_, text| {
         if let Ok(mut said) = SAID.lock() {
             said.push_str(&text);
         }
     })));
-    let path = format!("{SHARE}/bpf/{name}.bpf.o");
-    let loaded = ObjectBuilder::default()
-        .open_file(&path)
-        .and_then(|object| object.load());
+    ObjectBuilder::default().open_file(format!("{SHARE}/bpf/{name}.bpf.o"))
+}
+
+fn report<T>(
+    object: &str,
+    program: Option<String>,
+    loaded: &libbpf_rs::Result<T>,
+    facts: &mut Facts,
+) -> Result<()> {
     let said = SAID
         .lock()
         .map(|mut said| std::mem::take(&mut *said))
@@ -57,14 +98,15 @@ pub fn load(name: &str, facts: &mut Facts) -> Result<Option<Object>> {
     let error = loaded.as_ref().err().map(|error| format!("{error:#}"));
     let log = if error.is_some() { said } else { String::new() };
     facts.report(Fact::Loaded {
-        object: name.to_owned(),
+        object: object.to_owned(),
+        program,
         error,
         log,
-    })?;
-    Ok(loaded.ok())
+    })
 }
 
-/// Attaches every program of an object where its section says; reports each.
+/// Attaches every program of an object where its section says; reports each. What
+/// is in `syscall` belongs nowhere: only a step runs it.
 pub fn attach(
     name: &str,
     object: Object,
@@ -74,6 +116,9 @@ pub fn attach(
     let (mut links, mut hooks) = (Vec::new(), Vec::new());
     for program in object.progs_mut() {
         let section = program.section().to_string_lossy().into_owned();
+        if section == "syscall" {
+            continue;
+        }
         let done = if section.starts_with("tc") {
             attach_tc(&program, net).map(|hook| hooks.push(hook))
         } else if section.starts_with("xdp") {
@@ -96,8 +141,20 @@ pub fn attach(
     Ok(Attached {
         _links: links,
         hooks,
-        _object: object,
+        object,
     })
+}
+
+/// Runs the program of that name, and returns what it returns.
+pub fn run(attached: &[Attached], name: &str) -> Result<u32> {
+    let mut programs = attached.iter().flat_map(|held| held.object.progs_mut());
+    let program = programs
+        .find(|program| program.autoload() && program.name() == name)
+        .with_context(|| format!("no program `{name}` is loaded"))?;
+    let output = program
+        .test_run(ProgramInput::default())
+        .with_context(|| format!("run `{name}`"))?;
+    Ok(output.return_value)
 }
 
 /// Attaches a classifier to the receiving end of the veth pair, at the ingress

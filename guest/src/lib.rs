@@ -60,6 +60,9 @@ pub struct Plan {
     pub modules: Vec<String>,
     /// BPF objects to load and attach, in order: `bpf/NAME.bpf.o` in the share.
     pub objects: Vec<String>,
+    /// Whether each program of an object is loaded by itself, so that one that is
+    /// refused takes no other with it. None is attached then.
+    pub each: bool,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
     /// Settings of /proc/sys to make first, by their names with dots.
@@ -99,6 +102,11 @@ pub enum Step {
     Udp {
         /// What to send.
         packets: Vec<Packet>,
+    },
+    /// A child process runs a loaded program once (`BPF_PROG_TEST_RUN`).
+    Run {
+        /// The program's function.
+        program: String,
     },
 }
 
@@ -145,10 +153,13 @@ pub enum Fact {
         /// Names that `/proc/kallsyms` gives for this module.
         symbols: Vec<String>,
     },
-    /// A BPF object was opened and loaded, or was refused.
+    /// A BPF object was opened and loaded, or was refused. Where each program is
+    /// loaded by itself, the object was only opened, and a fact for each follows.
     Loaded {
         /// The object's name.
         object: String,
+        /// The program's function, where it was loaded by itself.
+        program: Option<String>,
         /// libbpf's error.
         error: Option<String>,
         /// What libbpf and the verifier said, when there was an error.
@@ -251,15 +262,23 @@ pub enum Outcome {
         /// Whether the sentinel arrived.
         sentinel: bool,
     },
+    /// Of [`Step::Run`].
+    Run {
+        /// The child process.
+        pid: i32,
+        /// What the program returned.
+        returned: u32,
+    },
 }
 
 impl Outcome {
     /// The process that the step was done by, whose id differs from run to run.
     pub fn pid(&self) -> Option<i32> {
         match self {
-            Outcome::Unlink { pid, .. } | Outcome::Done { pid, .. } | Outcome::Udp { pid, .. } => {
-                Some(*pid)
-            }
+            Outcome::Unlink { pid, .. }
+            | Outcome::Done { pid, .. }
+            | Outcome::Udp { pid, .. }
+            | Outcome::Run { pid, .. } => Some(*pid),
         }
     }
 }

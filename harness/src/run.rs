@@ -210,7 +210,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         let texts = [
             ("reason", outcome.reason.clone()),
             ("transcript", transcript.to_owned()),
-            ("verifier", verifier_logs(&evidence).join("\n")),
+            ("verifier", verifier_logs(&evidence, |_| true).join("\n")),
             ("report", reports(kernel, &artifacts, &evidence)?),
         ];
         outcome.artifacts = Some(keep(kernel, scenario, &run, &texts)?);
@@ -291,6 +291,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
     let plan = Plan {
         modules: scenario::names(&scenario.modules),
         objects: scenario::names(&scenario.bpf),
+        each: scenario.each,
         steps: scenario
             .steps
             .iter()
@@ -330,28 +331,30 @@ fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Resul
     Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
 }
 
-/// The reason of a fault, with the verifier's log where a program was refused.
+/// The reason of a fault, with the verifier's log where an object was refused.
 fn explain(fault: &Fault, evidence: &Evidence) -> String {
     let mut reason = fault.reason.clone();
-    for log in verifier_logs(evidence) {
+    for log in verifier_logs(evidence, |program| program.is_none()) {
         reason.push_str("\n\nlibbpf and the verifier say at last:");
         reason.push_str(&tool::last_lines(&log));
     }
     reason
 }
 
-/// What libbpf and the verifier said of programs that were refused.
-fn verifier_logs(evidence: &Evidence) -> Vec<String> {
+/// What libbpf and the verifier said of what was refused: objects, and these programs
+/// of those that were loaded by themselves.
+fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Vec<String> {
     evidence
         .port
         .iter()
         .filter_map(
             |line| match serde_json::from_str::<kassay_guest::Line>(line).ok()?.fact {
                 kassay_guest::Fact::Loaded {
+                    program,
                     error: Some(error),
                     log,
                     ..
-                } => Some(format!("{log}\n{error}")),
+                } if wanted(&program) => Some(format!("{log}\n{error}")),
                 _ => None,
             },
         )

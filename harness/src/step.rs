@@ -37,6 +37,8 @@ pub enum FileStep {
     Call(FileCall),
     /// `udp = { packets = [{ name = "a", hex = "00" }] }`
     Udp(FileUdp),
+    /// `run = { program = "f" }`
+    Run(FileRun),
 }
 
 /// How a file asks for [`Step::Unlink`].
@@ -73,6 +75,13 @@ pub struct FileUdp {
     packets: Vec<FilePacket>,
 }
 
+/// How a file asks for [`Step::Run`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRun {
+    program: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FilePacket {
@@ -103,6 +112,7 @@ impl FileStep {
             FileStep::Exec(FileExec { args }) => Ok(Step::Exec { args }.into()),
             FileStep::Call(FileCall { a, b }) => Ok(Step::Call { a, b }.into()),
             FileStep::Udp(udp) => udp.asked(),
+            FileStep::Run(FileRun { program }) => Ok(Step::Run { program }.into()),
         }
     }
 }
@@ -179,6 +189,7 @@ impl Asked {
     /// What came of the step, for a transcript.
     pub fn tell(&self, outcome: &Result<Outcome, String>) -> String {
         match (&self.step, outcome) {
+            (Step::Run { program }, Err(error)) => format!("run {program}: failed: {error}"),
             (step, Err(error)) => format!("{}: failed: {error}", name(step)),
             (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
             (step, Ok(Outcome::Done { text, .. })) => format!("{}: {text}", name(step)),
@@ -202,6 +213,10 @@ impl Asked {
                 }
                 text
             }
+            // Programs return negative numbers for errors, as kfuncs do.
+            (Step::Run { program }, Ok(Outcome::Run { returned, .. })) => {
+                format!("run {program}: returned {}", *returned as i32)
+            }
             (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
         }
     }
@@ -213,6 +228,7 @@ fn name(step: &Step) -> &'static str {
         Step::Exec { .. } => "exec",
         Step::Call { .. } => "call",
         Step::Udp { .. } => "udp",
+        Step::Run { .. } => "run",
     }
 }
 

@@ -9,6 +9,7 @@ use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
 use crate::btf;
 use crate::compile::module::Module;
 use crate::kernel_report::{self, Kind, Report};
+use crate::refusal::{self, Refusal};
 use crate::scenario::{self, Expect, Scenario};
 use crate::step;
 use crate::transcript::{self, Offered};
@@ -184,7 +185,8 @@ pub fn reports(evidence: &Evidence) -> Vec<Report> {
 }
 
 /// The first thing that the kernel, or libbpf, refused. By itself that is no fault:
-/// the snapshot may have it.
+/// the snapshot may have it. A program that was loaded by itself is none of these: it
+/// is there to see whether it is refused.
 pub fn refusal(evidence: &Evidence) -> Option<String> {
     let lines = evidence.port.iter();
     let facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
@@ -194,11 +196,9 @@ pub fn refusal(evidence: &Evidence) -> Option<String> {
             error: Some(error),
             ..
         } => Some(format!("module {module} was refused: {error}")),
-        Fact::Loaded {
-            object,
-            error: Some(_),
-            ..
-        } => Some(format!("program {object} was refused")),
+        Fact::Loaded { program: None, .. } => {
+            refusal::of(&fact).map(|Refusal { name, .. }| format!("program {name} was refused"))
+        }
         Fact::Attached {
             program,
             section,
@@ -440,8 +440,12 @@ fn part(fact: &Fact) -> Option<String> {
     Some(match fact {
         Fact::Start { release, .. } => format!("start {release}"),
         Fact::Inserted { module, .. } => format!("insert {module}"),
-        Fact::Loaded { object, .. } => format!("load {object}"),
-        Fact::Attached { .. } => return None,
+        Fact::Loaded {
+            object,
+            program: None,
+            ..
+        } => format!("load {object}"),
+        Fact::Loaded { .. } | Fact::Attached { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
         Fact::Trace { .. } => "trace".to_owned(),
         Fact::Removed { module, .. } => format!("remove {module}"),
@@ -656,6 +660,7 @@ mod tests {
             about: String::new(),
             modules: vec![part("m")],
             bpf: vec![part("b")],
+            each: false,
             requires: Default::default(),
             expect: None,
             timeout: None,
@@ -720,6 +725,7 @@ mod tests {
             inserted(Ok(btf::sample()), &["f"]),
             Fact::Loaded {
                 object: "b".to_owned(),
+                program: None,
                 error: None,
                 log: String::new(),
             },
@@ -919,6 +925,24 @@ mod tests {
             let attached = matches!(twice, Fact::Attached { .. });
             assert_ne!(verdict == "no fault", !attached, "{twice:?}: {verdict}");
         }
+    }
+
+    #[test]
+    fn a_refused_object_has_a_title_and_a_program_by_itself_has_none() {
+        let refused = |program: Option<&str>| Fact::Loaded {
+            object: "b".to_owned(),
+            program: program.map(str::to_owned),
+            error: Some("Invalid argument".to_owned()),
+            log: String::new(),
+        };
+        let mut facts = facts();
+        facts.insert(3, refused(Some("p")));
+        let evidence = |facts: &[Fact]| self::evidence(facts.to_vec());
+        assert_eq!(judged(&evidence(&facts)), "no fault");
+        assert_eq!(refusal(&evidence(&facts)), None);
+        facts[2] = refused(None);
+        let title = Some("program b was refused".to_owned());
+        assert_eq!(refusal(&evidence(&facts)), title);
     }
 
     #[test]
