@@ -12,6 +12,11 @@ const MAGIC: u16 = 0xeb9f;
 const HEADER: usize = 24;
 const KIND_FUNC: u32 = 12;
 
+/// The longest name in the kernel, with its NUL, in bytes (KSYM_NAME_LEN of 6.1
+/// and later). Names that run on to the end of the strings would be many times
+/// as long as all that the guest sent.
+const NAME: usize = 512;
+
 struct Header {
     length: usize,
     types: (usize, usize),
@@ -75,10 +80,8 @@ pub fn functions(data: &[u8], base_strings: usize) -> Result<Vec<String>> {
                 .checked_sub(base_strings)
                 .and_then(|start| strings.get(start..))
         {
-            let end = rest
-                .iter()
-                .position(|byte| *byte == 0)
-                .unwrap_or(rest.len());
+            let end = rest.iter().take(NAME).position(|byte| *byte == 0);
+            let end = end.context("a name without an end")?;
             names.push(String::from_utf8_lossy(&rest[..end]).into_owned());
         }
         at += 12 + trailing(kind, info & 0xffff)?;
@@ -136,6 +139,18 @@ pub fn sample() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_has_an_end_and_is_not_read_beyond_a_name_s_length() {
+        let mut data = sample();
+        data.pop();
+        let error = functions(&data, SAMPLE_BASE).unwrap_err().to_string();
+        assert_eq!(error, "strings beyond the end");
+        // The strings' length stands at 20.
+        data[20] = 2;
+        let error = functions(&data, SAMPLE_BASE).unwrap_err().to_string();
+        assert_eq!(error, "a name without an end");
+    }
 
     #[test]
     fn functions_are_named_behind_the_base() {

@@ -184,7 +184,12 @@ impl Scenario {
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("read scenario `{}`", path.display()))?;
-        let file: File = toml::from_str(&text)
+        Scenario::parse(&text, path, root)
+    }
+
+    /// Checks the text of a scenario file, as [`Scenario::read`].
+    pub fn parse(text: &str, path: &Path, root: &Path) -> Result<Scenario> {
+        let file: File = toml::from_str(text)
             .map_err(|error| nearest::explain(&error.to_string()))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
         let scenario = Scenario::from_file(file, path)?;
@@ -228,6 +233,15 @@ impl Scenario {
     }
 
     fn check(&self, root: &Path) -> Result<()> {
+        // It is part of the names of files and tests.
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "+.-_".contains(letter);
+        if self.name.starts_with('.') || !self.name.chars().all(plain) {
+            bail!(
+                "`{}`: a scenario's name is made of letters, digits, `+`, `-`, `_` and `.`, and \
+                 does not begin with `.`",
+                self.name
+            );
+        }
         for module in &self.modules {
             let there = |name: &str| root.join("modules").join(name).join("Kbuild").is_file();
             check_part("module", module, &root.join("modules"), "", there)?;
@@ -417,6 +431,26 @@ mod tests {
     fn a_module_is_never_a_path_out_of_the_tree() {
         let error = read("about = 'x'\nmodules = ['../modules/kfunc_sum']").unwrap_err();
         assert!(error.contains("there is no module"), "{error}");
+    }
+
+    #[test]
+    fn a_scenario_is_never_named_like_a_path() {
+        let name = |file: &str| {
+            let path = Path::new("scenarios").join(file);
+            let read = Scenario::parse("about = 'x'", &path, &crate::repository());
+            read.map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(name("v1.2.toml").unwrap().name, "v1.2");
+        for file in [
+            "..toml",
+            "...toml",
+            "a b.toml",
+            "a@6.1.toml",
+            "a\u{1b}.toml",
+        ] {
+            let error = name(file).unwrap_err();
+            assert!(error.contains("a scenario's name is made of"), "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a scenario's run looked like, as text that a person reviews: facts in
 //! the order in which they came, without what differs from run to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use kassay_guest::{Fact, Outcome, Packet, Step};
@@ -46,7 +46,7 @@ fn section(text: &mut String, title: &str, entries: impl Iterator<Item = String>
     }
     let _ = writeln!(text, "{title}");
     for line in entries.flat_map(|entry| entry.lines().map(str::to_owned).collect::<Vec<_>>()) {
-        let _ = writeln!(text, "  {}", line.trim_end());
+        let _ = writeln!(text, "  {}", normalise::visible(line.trim_end()));
     }
 }
 
@@ -132,6 +132,7 @@ fn step(scenario: &Scenario, fact: &Fact) -> Option<String> {
                 "udp: {sent} sent, {seen} classified, {dropped} dropped, {} delivered",
                 delivered.len() + 1
             );
+            let delivered: BTreeSet<&usize> = delivered.iter().collect();
             for (place, (packet, name)) in packets
                 .iter()
                 .zip(&scenario.packet_names[*step])

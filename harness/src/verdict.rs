@@ -1,6 +1,7 @@
 //! From evidence to a verdict. What is missing is never taken for good: every
 //! kind of gap has a verdict of its own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Result;
@@ -12,6 +13,7 @@ use crate::kernel_report::{self, Kind, Report};
 use crate::scenario::{Expect, Scenario};
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
+use crate::vm::session::MOST;
 
 /// What a run comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,10 +89,15 @@ impl Fault {
     }
 
     fn because(mut self, reason: impl Into<String>) -> Fault {
-        self.reason = reason.into();
+        let reason = reason.into();
+        let lines = reason.lines().take(LINES).map(short);
+        self.reason = lines.collect::<Vec<_>>().join("\n");
         self
     }
 }
+
+/// How many lines of a reason are kept; a report of the kernel fits.
+const LINES: usize = kernel_report::LINES + 50;
 
 /// What is known of the case beside the evidence.
 pub struct Case<'a> {
@@ -131,7 +138,7 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         faults.push(fault);
         return (faults, None);
     }
-    let facts = match read_facts(evidence) {
+    let facts = match read_facts(evidence).and_then(|facts| check_whole(case, facts)) {
         Ok(facts) => facts,
         Err(fault) => {
             faults.push(fault);
@@ -148,19 +155,16 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
 /// not go there, in its log.
 pub fn reports(evidence: &Evidence) -> Vec<Report> {
     let mut reports = kernel_report::find(evidence.console.as_deref().unwrap_or_default());
-    let facts = evidence.port.iter();
-    let facts = facts.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    for line in facts {
-        if let Fact::Log { records, .. } = line.fact {
-            let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-            let is_new = |report: &Report| !reports.iter().any(|known| known.title == report.title);
-            let new: Vec<Report> = kernel_report::find(&log.join("\n"))
-                .into_iter()
-                .filter(is_new)
-                .collect();
-            reports.extend(new);
-        }
-    }
+    let lines = evidence.port.iter();
+    let lines = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let records = lines.filter_map(|line| match line.fact {
+        Fact::Log { records, .. } => Some(records),
+        _ => None,
+    });
+    let log: Vec<String> = records.flatten().map(|record| record.text).collect();
+    let mut new = kernel_report::find(&log.join("\n"));
+    new.retain(|report| !reports.iter().any(|known| known.title == report.title));
+    reports.extend(new);
     reports
 }
 
@@ -225,6 +229,11 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
     };
+    if let Some(place) = evidence.flood {
+        let title = format!("the guest wrote too much: {place}");
+        let reason = format!("more than {} MiB; the rest was not read", MOST >> 20);
+        return Err(Fault::new(Verdict::Lost, title).because(reason));
+    }
     if evidence.timed_out {
         let title = if evidence.answered {
             "deadline passed"
@@ -326,13 +335,8 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     }
 }
 
-/// What the facts say by themselves, whatever the snapshot. Incomplete ones say
-/// no more than that.
+/// What the facts say by themselves, whatever the snapshot.
 fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
-    let whole = facts.iter().try_for_each(check_capture);
-    if let Err(fault) = whole.and_then(|()| check_complete(case, facts)) {
-        return vec![fault];
-    }
     let contracts = case
         .modules
         .iter()
@@ -344,6 +348,13 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         ]
     });
     contracts.chain(others).filter_map(Result::err).collect()
+}
+
+/// The facts, where they are those of a plan that was followed to its end.
+fn check_whole(case: &Case, facts: Vec<Fact>) -> Result<Vec<Fact>, Fault> {
+    facts.iter().try_for_each(check_capture)?;
+    check_complete(case, &facts)?;
+    Ok(facts)
 }
 
 /// Every part of the plan has its fact, once and in its place, and they are of
@@ -551,10 +562,11 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     });
     let in_order = delivered.windows(2).all(|pair| pair[0] < pair[1])
         && delivered.last().is_none_or(|last| *last < packets.len());
+    let arrived: BTreeSet<&usize> = delivered.iter().collect();
     let gone = |datagram: bool| {
         let places = packets.iter().enumerate();
         let gone = places.filter(|(place, packet)| {
-            transcript::has_datagram(packet) == datagram && !delivered.contains(place)
+            transcript::has_datagram(packet) == datagram && !arrived.contains(place)
         });
         gone.count() as u64
     };
@@ -578,8 +590,17 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
 
 /// The last lines of a text, for a reason.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
+    let mut lines: Vec<&str> = text.lines().rev().take(15).collect();
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// As much of a line as a person would read.
+fn short(line: &str) -> String {
+    match line.char_indices().nth(500) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -920,6 +941,37 @@ mod tests {
             "oom: Out of memory"
         );
         assert_eq!(said("BUG: no"), "report: BUG: no");
+    }
+
+    #[test]
+    fn a_guest_that_writes_too_much_is_lost_whatever_else_it_is() {
+        let flood = |evidence: &mut Evidence| evidence.flood = Some("console");
+        let title = "lost: the guest wrote too much: console";
+        assert_eq!(after(flood), title);
+        let late = |evidence: &mut Evidence| {
+            flood(evidence);
+            evidence.timed_out = true;
+        };
+        assert_eq!(after(late), title);
+    }
+
+    #[test]
+    fn a_log_in_many_facts_is_one_log() {
+        let mut facts = facts();
+        let record = |number: u32| log(&format!("BUG: {}", "a".repeat(number as usize)), 0);
+        facts.extend((1..3000).map(record));
+        let reports = reports(&evidence(facts));
+        assert_eq!(reports[0].title, "BUG: a");
+        assert!(reports.len() <= 100, "{}", reports.len());
+    }
+
+    #[test]
+    fn a_reason_has_lines_that_can_be_read() {
+        let error = "long ".repeat(1000) + &"\nmore".repeat(1000);
+        let fault = Fault::new(Verdict::Infra, "");
+        let reason = fault.because(error).reason;
+        assert_eq!(reason.lines().count(), LINES);
+        assert!(reason.lines().all(|line| line.chars().count() <= 501));
     }
 
     #[test]

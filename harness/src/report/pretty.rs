@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::normalise::visible;
 use crate::run::{Outcome, Setting};
 use crate::verdict::Verdict;
 
 /// What one case came to: one line, and below it what there is to say of a
-/// verdict that is not a pass.
+/// verdict that is not a pass. What comes of a guest may have control characters,
+/// which are shown.
 pub fn case(setting: &Setting, outcome: &Outcome) -> String {
     let mut text = format!(
         "{:<9} {}::{}",
@@ -24,12 +26,12 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
     if outcome.verdict == Verdict::Pass {
         return text;
     }
-    let _ = write!(text, ": {}", outcome.title);
+    let _ = write!(text, ": {}", visible(&outcome.title));
     let mut reason = outcome.reason.lines().peekable();
     // A reason may begin with its title.
     reason.next_if_eq(&outcome.title.as_str());
     for line in reason {
-        let _ = write!(text, "\n    {line}");
+        let _ = write!(text, "\n    {}", visible(line));
     }
     if let Some(artifacts) = &outcome.artifacts {
         let _ = write!(
