@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use kassay::kernel::Catalog;
-use kassay::kernel::catalog::Source;
+use kassay::kernel::{Catalog, Source};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

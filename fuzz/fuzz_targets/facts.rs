@@ -4,7 +4,8 @@
 #![no_main]
 
 use kassay::compile::module::Module;
-use kassay::scenario::{Expect, Scenario};
+use kassay::scenario::{Expect, Part, Scenario};
+use kassay::step::Asked;
 use kassay::verdict::{Case, judge};
 use kassay::vm::{Evidence, Shutdown};
 use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Packet, Record, Step};
@@ -73,10 +74,10 @@ fuzz_target!(|data: &[u8]| {
     };
     let evidence = evidence(&input);
     let (judged, transcript) = judge(&case, &evidence);
-    assert_eq!((&judged, &transcript), {
-        let (judged, transcript) = judge(&case, &evidence);
-        (&judged.clone(), &transcript.clone())
-    });
+    assert_eq!(
+        (judged.clone(), transcript.clone()),
+        judge(&case, &evidence)
+    );
     if let Some(transcript) = &transcript {
         let is_shown = |letter: char| !letter.is_control() || "\n\t".contains(letter);
         assert!(transcript.chars().all(is_shown), "{transcript:?}");
@@ -126,16 +127,27 @@ fn scenario(expect: u8) -> Scenario {
         _ => None,
     };
     let packets = vec![Packet::default(); 2];
+    let part = |name: &str| Part {
+        name: name.to_owned(),
+        path: name.into(),
+    };
     Scenario {
         name: "case".to_owned(),
         path: "case.toml".into(),
         about: String::new(),
-        modules: vec!["m".to_owned()],
-        bpf: vec!["b".to_owned()],
+        modules: vec![part("m")],
+        bpf: vec![part("b")],
         requires: Default::default(),
         expect,
-        steps: vec![Step::Unlink { times: 1 }, Step::Udp { packets }],
-        packet_names: vec![Vec::new(), vec!["drop".to_owned(), "accept".to_owned()]],
+        timeout: None,
+        sysctl: Vec::new(),
+        steps: vec![
+            Step::Unlink { times: 1 }.into(),
+            Asked {
+                step: Step::Udp { packets },
+                names: vec!["drop".to_owned(), "accept".to_owned()],
+            },
+        ],
     }
 }
 
@@ -267,7 +279,8 @@ fn apply(lines: &mut Vec<Value>, change: &Change) {
     if lines.is_empty() || lines.len() > 100 {
         return;
     }
-    let place = |at: &u8| usize::from(*at) % lines.len();
+    let count = lines.len();
+    let place = |at: &u8| usize::from(*at) % count;
     match change {
         Change::Remove(at) => drop(lines.remove(place(at))),
         Change::Repeat(at, to) => lines.insert(place(to), lines[place(at)].clone()),

@@ -2,9 +2,11 @@
 #![no_main]
 
 use std::path::Path;
+use std::time::Duration;
 
 use kassay::repository;
 use kassay::scenario::Scenario;
+use kassay::step::Asked;
 use kassay_guest::Step;
 use libfuzzer_sys::fuzz_target;
 
@@ -14,11 +16,15 @@ fuzz_target!(|text: &str| {
         Ok(scenario) => scenario,
         Err(error) => return assert!(!format!("{error:#}").is_empty()),
     };
-    assert_eq!(scenario.steps.len(), scenario.packet_names.len());
-    for name in scenario.modules.iter().chain(&scenario.bpf) {
-        assert!(!name.contains(['/', '.', '\0']), "{name:?}");
+    for part in scenario.modules.iter().chain(&scenario.bpf) {
+        assert!(is_plain(&part.name), "{part:?}");
+        assert!(part.path.exists(), "{part:?}");
     }
-    for (step, names) in scenario.steps.iter().zip(&scenario.packet_names) {
+    for (name, _) in &scenario.sysctl {
+        assert!(name.split('.').all(is_plain), "{name:?}");
+    }
+    assert_ne!(scenario.timeout, Some(Duration::ZERO));
+    for Asked { step, names } in &scenario.steps {
         let Step::Udp { packets } = step else {
             continue;
         };
@@ -30,3 +36,8 @@ fuzz_target!(|text: &str| {
         let _ = bound.holds((6, 11));
     }
 });
+
+/// Whether a name is no path, in the guest and here.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '.', '\0'])
+}

@@ -3,11 +3,14 @@
 
 use std::fs;
 
+use kassay::normalise::visible;
 use kassay::snapshot::{Comparison, Snapshot};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, &str)| {
     let (file, transcript) = input;
+    // No transcript has other control characters.
+    let transcript = &visible(transcript);
     let directory = std::env::temp_dir().join(format!("kassay-fuzz-{}", std::process::id()));
     let name = "case".to_owned();
     let snapshot = Snapshot { name, directory };

@@ -14,7 +14,7 @@ use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
 use crate::kernel_report::symbol;
 use crate::record::{self, Record};
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Case, Fault, Verdict};
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, session};
@@ -165,7 +165,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let is_comparison = judged.is_ok();
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),
-        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript)?,
+        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript, &evidence)?,
         // What was expected left nothing to compare.
         (Ok(()), None) => None,
     };
@@ -207,7 +207,8 @@ fn execute(
         let run = Run::new(&setting.cache)?;
         fill_share(&run.share(), scenario, artifacts)?;
         let _slot = Slot::take(&setting.cache, setting.jobs)?;
-        let evidence = run.go(&machine, start, setting.timeout)?;
+        let timeout = scenario.timeout.unwrap_or(setting.timeout);
+        let evidence = run.go(&machine, start, timeout)?;
         anyhow::Ok((run, evidence))
     };
     // vmtest would wait for the sockets of a QEMU that cannot come.
@@ -260,9 +261,14 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
         copy(object, "bpf", format!("{name}.bpf.o"))?;
     }
     let plan = Plan {
-        modules: scenario.modules.clone(),
-        objects: scenario.bpf.clone(),
-        steps: scenario.steps.clone(),
+        modules: scenario::names(&scenario.modules),
+        objects: scenario::names(&scenario.bpf),
+        steps: scenario
+            .steps
+            .iter()
+            .map(|asked| asked.step.clone())
+            .collect(),
+        sysctl: scenario.sysctl.clone(),
         clock_ns: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)?
             .as_nanos() as u64,
@@ -279,7 +285,9 @@ fn entropy() -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn mismatch(snapshot: &Snapshot, transcript: &str) -> Result<Option<Fault>> {
+/// How the transcript is not the reviewed one. Where the kernel refused something,
+/// that is what it is called.
+fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Result<Option<Fault>> {
     let (title, reason) = match snapshot.compare(transcript)? {
         Comparison::Same => return Ok(None),
         Comparison::Differs(diff) => ("the transcript differs from the snapshot", diff),
@@ -289,11 +297,8 @@ fn mismatch(snapshot: &Snapshot, transcript: &str) -> Result<Option<Fault>> {
             ("there is no snapshot", format!("{transcript}\n{how}"))
         }
     };
-    Ok(Some(Fault {
-        verdict: Verdict::Mismatch,
-        title: title.to_owned(),
-        reason,
-    }))
+    let title = verdict::refusal(evidence).unwrap_or_else(|| title.to_owned());
+    Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
 }
 
 /// The reason of a fault, with the verifier's log where a program was refused.

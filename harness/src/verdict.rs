@@ -10,7 +10,8 @@ use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
 use crate::btf;
 use crate::compile::module::Module;
 use crate::kernel_report::{self, Kind, Report};
-use crate::scenario::{Expect, Scenario};
+use crate::scenario::{self, Expect, Scenario};
+use crate::step;
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
 use crate::vm::session::MOST;
@@ -77,21 +78,24 @@ pub struct Fault {
     pub title: String,
     /// What was seen, at any length.
     pub reason: String,
+    /// Whether the kernel stopped because of it, which brings other faults.
+    stops: bool,
 }
 
 impl Fault {
-    fn new(verdict: Verdict, title: impl Into<String>) -> Fault {
+    /// A fault of that verdict and name.
+    pub fn new(verdict: Verdict, title: impl Into<String>) -> Fault {
         Fault {
             verdict,
             title: title.into(),
             reason: String::new(),
+            stops: false,
         }
     }
 
-    fn because(mut self, reason: impl Into<String>) -> Fault {
-        let reason = reason.into();
-        let lines = reason.lines().take(LINES).map(short);
-        self.reason = lines.collect::<Vec<_>>().join("\n");
+    /// The same fault, with what was seen.
+    pub fn because(mut self, reason: impl Into<String>) -> Fault {
+        self.reason = reason.into();
         self
     }
 }
@@ -148,6 +152,12 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
     let offered = offered(case, &facts);
     let transcript = transcript::write(case.scenario, &facts, &offered);
     faults.extend(check_facts(case, &facts, &offered, !faults.is_empty()));
+    if let (Some(Expect::Mismatch(title)), Some(refusal)) =
+        (&case.scenario.expect, refusal(evidence))
+        && *title == refusal
+    {
+        faults.push(Fault::new(Verdict::Mismatch, refusal));
+    }
     (faults, Some(transcript))
 }
 
@@ -168,6 +178,33 @@ pub fn reports(evidence: &Evidence) -> Vec<Report> {
     reports
 }
 
+/// The first thing that the kernel, or libbpf, refused. By itself that is no fault:
+/// the snapshot may have it.
+pub fn refusal(evidence: &Evidence) -> Option<String> {
+    let lines = evidence.port.iter();
+    let facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let refusal = facts.map(|line| line.fact).find_map(|fact| match fact {
+        Fact::Inserted {
+            module,
+            error: Some(error),
+            ..
+        } => Some(format!("module {module} was refused: {error}")),
+        Fact::Loaded {
+            object,
+            error: Some(_),
+            ..
+        } => Some(format!("program {object} was refused")),
+        Fact::Attached {
+            program,
+            section,
+            error: Some(_),
+            ..
+        } => Some(format!("{program} was not attached to {section}")),
+        _ => None,
+    });
+    refusal.map(|title| kernel_report::stable(&title))
+}
+
 fn reported(report: &Report) -> Fault {
     let verdict = match report.kind {
         Kind::OutOfMemory => Verdict::Oom,
@@ -175,7 +212,10 @@ fn reported(report: &Report) -> Fault {
         Kind::Report | Kind::Stall => Verdict::Report,
         Kind::Leak => Verdict::Leak,
     };
-    Fault::new(verdict, report.title.clone()).because(report.text.clone())
+    Fault {
+        stops: report.stops || verdict == Verdict::Oom,
+        ..Fault::new(verdict, report.title.clone()).because(report.text.clone())
+    }
 }
 
 /// Whether the fault that decides is the expected one, and no other is there but
@@ -186,7 +226,7 @@ fn meet(expect: &Expect, faults: &[Fault]) -> Result<(), Fault> {
     let other = match faults {
         [] => None,
         [first, rest @ ..] if is_expected(first) => {
-            match rest.iter().find(|fault| !follows(verdict, fault.verdict)) {
+            match rest.iter().find(|fault| !follows(first, fault)) {
                 None => return Ok(()),
                 other => other,
             }
@@ -213,15 +253,11 @@ fn expected(expect: &Expect) -> (Verdict, &str) {
     }
 }
 
-/// Whether a fault is what a fault of that verdict may bring with it: a kernel
-/// that stopped or killed the guest program brings anything, one that reports a
+/// Whether a fault is what an earlier one may bring with it: a kernel that
+/// stopped or killed the guest program brings anything, one that reports a
 /// stall hangs.
-fn follows(verdict: Verdict, fault: Verdict) -> bool {
-    match verdict {
-        Verdict::Panic | Verdict::Oom => true,
-        Verdict::Report => fault == Verdict::Hang,
-        _ => false,
-    }
+fn follows(earlier: &Fault, fault: &Fault) -> bool {
+    earlier.stops || (earlier.verdict == Verdict::Report && fault.verdict == Verdict::Hang)
 }
 
 /// How the machine itself fared: console, deadline, shutdown.
@@ -276,7 +312,7 @@ fn not_started(evidence: &Evidence) -> Fault {
         evidence.stderr.clone(),
     ]
     .join("\n");
-    Fault::new(Verdict::Infra, "QEMU did not start").because(said.trim())
+    Fault::new(Verdict::Infra, "QEMU did not start").because(bounded(said.trim()))
 }
 
 /// The facts, when both ways out tell the same and nothing is missing.
@@ -297,7 +333,7 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
         let line: Line = serde_json::from_str(text).map_err(|error| {
             lost(
                 "the guest wrote garbage",
-                format!("line {place}: {error}: {text}"),
+                bounded(&format!("line {place}: {error}: {text}")),
             )
         })?;
         if line.seq != place as u64 {
@@ -370,8 +406,8 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
         .collect();
     let due = [
         vec![format!("start {}", case.release)],
-        names("insert", &case.scenario.modules),
-        names("load", &case.scenario.bpf),
+        names("insert", &scenario::names(&case.scenario.modules)),
+        names("load", &scenario::names(&case.scenario.bpf)),
         names("step", &steps),
         vec!["trace".to_owned()],
         names("remove", &inserted),
@@ -384,9 +420,11 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
     }
     let reason = format!("due:  {}\nseen: {}", due.join(", "), seen.join(", "));
     if seen.first() != due.first() {
-        return Err(Fault::new(Verdict::Infra, "another kernel was started").because(reason));
+        return Err(
+            Fault::new(Verdict::Infra, "another kernel was started").because(bounded(&reason))
+        );
     }
-    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(reason))
+    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(bounded(&reason)))
 }
 
 /// The module that a fact says was inserted.
@@ -422,7 +460,8 @@ fn part(fact: &Fact) -> Option<String> {
 fn check_capture(fact: &Fact) -> Result<(), Fault> {
     match fact {
         Fact::Failed { error } => {
-            Err(Fault::new(Verdict::Infra, "the plan could not be followed").because(error.clone()))
+            Err(Fault::new(Verdict::Infra, "the plan could not be followed")
+                .because(bounded(error)))
         }
         Fact::Trace { lost: 1.., .. } => {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
@@ -522,7 +561,7 @@ fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
             if let Some((kind, count)) = kinds.into_iter().find(|(_, count)| *count > 0) {
                 let names = [programs.as_slice(), maps].concat().join(", ");
                 let title = format!("{count} BPF {kind} left behind");
-                return Err(Fault::new(Verdict::Leak, title).because(names));
+                return Err(Fault::new(Verdict::Leak, title).because(bounded(&names)));
             }
             let known = EXPECTED_TAINT | if is_reported { REPORT_TAINT } else { 0 };
             match taint & !taint_before & !known {
@@ -554,7 +593,7 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     else {
         return Ok(());
     };
-    let Some(Step::Udp { packets }) = scenario.steps.get(*step) else {
+    let Some(Step::Udp { packets }) = scenario.steps.get(*step).map(|asked| &asked.step) else {
         return Ok(());
     };
     let classified = facts.iter().any(|fact| {
@@ -566,7 +605,7 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     let gone = |datagram: bool| {
         let places = packets.iter().enumerate();
         let gone = places.filter(|(place, packet)| {
-            transcript::has_datagram(packet) == datagram && !arrived.contains(place)
+            step::has_datagram(packet) == datagram && !arrived.contains(place)
         });
         gone.count() as u64
     };
@@ -585,13 +624,19 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
         "{sent} sent, {seen} classified, {dropped} dropped, delivered {delivered:?}, and the sentinel {}",
         if *sentinel { "too" } else { "not" }
     );
-    Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(reason))
+    Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(bounded(&reason)))
 }
 
 /// The last lines of a text, for a reason.
 fn tail(text: &str) -> String {
-    let mut lines: Vec<&str> = text.lines().rev().take(15).collect();
+    let mut lines: Vec<String> = text.lines().rev().take(15).map(short).collect();
     lines.reverse();
+    lines.join("\n")
+}
+
+/// The first lines of what a guest may have made any length.
+fn bounded(text: &str) -> String {
+    let lines: Vec<String> = text.lines().take(LINES).map(short).collect();
     lines.join("\n")
 }
 
@@ -606,23 +651,35 @@ fn short(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Part;
+    use crate::step::Asked;
     use crate::vm::Shutdown;
     use kassay_guest::{Packet, Record};
 
     const RELEASE: &str = "6.11.0";
 
     fn scenario() -> Scenario {
-        let packets = ["drop", "accept"].map(|_| Packet::default()).to_vec();
+        let names = ["drop", "accept"].map(str::to_owned).to_vec();
+        let packets = vec![Packet::default(); names.len()];
+        let udp = Asked {
+            step: Step::Udp { packets },
+            names,
+        };
+        let part = |name: &str| Part {
+            name: name.to_owned(),
+            path: name.into(),
+        };
         Scenario {
             name: "case".to_owned(),
             path: "case.toml".into(),
             about: String::new(),
-            modules: vec!["m".to_owned()],
-            bpf: vec!["b".to_owned()],
+            modules: vec![part("m")],
+            bpf: vec![part("b")],
             requires: Default::default(),
             expect: None,
-            steps: vec![Step::Unlink { times: 1 }, Step::Udp { packets }],
-            packet_names: vec![Vec::new(), vec!["drop".to_owned(), "accept".to_owned()]],
+            timeout: None,
+            sysctl: Default::default(),
+            steps: vec![Step::Unlink { times: 1 }.into(), udp],
         }
     }
 
@@ -968,8 +1025,7 @@ mod tests {
     #[test]
     fn a_reason_has_lines_that_can_be_read() {
         let error = "long ".repeat(1000) + &"\nmore".repeat(1000);
-        let fault = Fault::new(Verdict::Infra, "");
-        let reason = fault.because(error).reason;
+        let reason = bounded(&error);
         assert_eq!(reason.lines().count(), LINES);
         assert!(reason.lines().all(|line| line.chars().count() <= 501));
     }

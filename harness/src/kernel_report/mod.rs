@@ -23,6 +23,8 @@ pub struct Report {
     pub title: String,
     /// The lines of its first report, at most [`LINES`].
     pub text: String,
+    /// Whether the kernel stopped because of it.
+    pub stops: bool,
     culprit: Option<String>,
 }
 
@@ -90,6 +92,10 @@ pub fn find(log: &str) -> Vec<Report> {
             None => {}
         }
         sighting.lines.iter().for_each(|at| covered[*at] = true);
+        // All that follows a panic is part of it.
+        if reports.last().is_some_and(|last| last.kind == Kind::Panic) {
+            break;
+        }
     }
     reports
 }
@@ -179,6 +185,7 @@ impl Sighting {
             kind: self.kind,
             title: self.title.clone(),
             text: texts.join("\n"),
+            stops: self.kind == Kind::Panic,
             culprit: self.culprit.clone(),
         }
     }
@@ -202,7 +209,15 @@ impl Sighting {
         // Which stall is noticed first is a matter of timers.
         let are_stalls = (earlier.kind, self.kind) == (Kind::Stall, Kind::Stall);
         if are_stalls && self.title < earlier.title {
-            *earlier = self.report(lines);
+            *earlier = Report {
+                stops: earlier.stops,
+                ..self.report(lines)
+            };
+        }
+        earlier.stops |= self.kind == Kind::Panic;
+        // A kernel that stalls is told to stop, which makes it no panic of its own.
+        if earlier.kind == Kind::Stall && self.is_echo {
+            return;
         }
         // What is reported of a task that hangs is why it does.
         if earlier.kind != Kind::Panic && self.kind != Kind::Stall {
@@ -226,7 +241,7 @@ fn preamble(lines: &[Line], at: usize, opening: &Opening) -> std::ops::Range<usi
 
 /// A title on one line, without the addresses that a message may have anywhere,
 /// and of a length that a person would read.
-fn stable(title: &str) -> String {
+pub fn stable(title: &str) -> String {
     let is_blank = |letter: char| letter.is_whitespace() || letter.is_control();
     let parts = title.split_inclusive(|letter: char| !letter.is_alphanumeric() && letter != '_');
     let text: String = parts.map(without_address).collect();

@@ -302,6 +302,16 @@ fn two_stalls_have_the_same_title_in_any_order() {
 }
 
 #[test]
+fn a_stall_that_the_kernel_stops_for_stays_a_stall() {
+    let soft = with_stack("watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", "f");
+    let log = format!("{soft}\nKernel panic - not syncing: softlockup: hung tasks\n");
+    let reports = find(&log);
+    assert_eq!(reports.len(), 1);
+    assert_eq!((reports[0].kind, reports[0].stops), (Kind::Stall, true));
+    assert!(!find(&soft)[0].stops);
+}
+
+#[test]
 fn a_deadlock_that_hangs_for_long_stays_a_possible_one() {
     let lock = with_stack("WARNING: possible recursive locking detected", "f");
     let hung = with_stack("INFO: task a:1 blocked for more than 20 seconds.", "f");
@@ -365,4 +375,56 @@ fn a_brief_log_has_titles_for_reports() {
                RIP: 0010:f+0x1/0x2\n---[ end trace 0000000000000000 ]---\nafter";
     assert_eq!(brief(log), ["before", "WARNING in f", "after"]);
     assert_eq!(brief("only\nthis"), ["only", "this"]);
+}
+
+#[test]
+fn a_title_has_no_address_and_nothing_that_a_terminal_obeys() {
+    let title = |log: &str| find(log)[0].title.clone();
+    assert_eq!(
+        title("refcount_t: a\x1b[2J\rb 0xffff88;"),
+        "refcount_t: a [2J b ADDR;"
+    );
+    assert_eq!(title("Oops: 0x12: 0000 [#1]"), "ADDR");
+    assert_eq!(
+        title("BUG: KASAN: x ffffffff81000000 in f+0x1/0x2"),
+        "KASAN: x ADDR in f"
+    );
+    assert_eq!(title(&format!("BUG: {}", "ab ".repeat(1 << 20))).len(), 300);
+}
+
+#[test]
+fn each_of_the_reports_in_one_line_is_in_the_transcript() {
+    let log = "a[    1.000000] BUG: b[    2.000000] c[    3.000000] BUG: d\ne";
+    assert_eq!(brief(log), ["a", "BUG: b", "c", "BUG: d", "e"]);
+}
+
+/// A number without digits.
+fn letters(number: usize) -> String {
+    let letter = |digit: char| char::from_digit(digit.to_digit(10).unwrap() + 10, 20).unwrap();
+    number.to_string().chars().map(letter).collect()
+}
+
+/// Text of which a search that is not linear takes minutes.
+#[test]
+fn a_long_log_takes_no_longer_than_it_has_to() {
+    let many = 1 << 19;
+    assert_eq!(find(&"[".repeat(2 * many)), []);
+    assert_eq!(find(&(" ".repeat(many) + &"[".repeat(many))), []);
+    let each = |line: fn(usize) -> String| {
+        let log: String = (0..1 << 16).map(line).collect();
+        find(&log).len()
+    };
+    // Each with a caller, or a title, of its own.
+    assert_eq!(each(|at| format!("[1.0][T{at}] BUG: a\n")), 1);
+    assert_eq!(each(|at| format!("BUG: {}\n", letters(at))), MOST);
+}
+
+#[test]
+fn the_gravest_report_counts_however_many_there_are() {
+    let bugs: String = (0..2 * MOST)
+        .map(|at| format!("BUG: {}\n", "a".repeat(at)))
+        .collect();
+    let reports = find(&format!("{bugs}Kernel panic - not syncing: x\n"));
+    assert_eq!(reports.len(), MOST + 1);
+    assert_eq!(reports[MOST].title, "panic: x");
 }

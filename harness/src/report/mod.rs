@@ -40,8 +40,8 @@ pub fn exit_code(outcomes: &[Outcome]) -> u8 {
 mod tests {
     use super::*;
 
-    fn code(verdicts: &[Verdict]) -> u8 {
-        let outcome = |verdict: &Verdict| Outcome {
+    pub(super) fn outcome(verdict: &Verdict) -> Outcome {
+        Outcome {
             kernel: "distro".to_owned(),
             release: String::new(),
             scenario: "case".to_owned(),
@@ -55,7 +55,10 @@ mod tests {
             artifacts: None,
             transcript: None,
             is_comparison: false,
-        };
+        }
+    }
+
+    fn code(verdicts: &[Verdict]) -> u8 {
         exit_code(&verdicts.iter().map(outcome).collect::<Vec<_>>())
     }
 

@@ -61,3 +61,34 @@ pub fn summary(outcomes: &[Outcome]) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Cache;
+    use crate::report::tests::outcome;
+    use crate::vm::Accelerator;
+    use std::time::Duration;
+
+    #[test]
+    fn what_a_guest_says_does_nothing_to_a_terminal() {
+        let directory = tempfile::tempdir().unwrap();
+        let setting = Setting {
+            cache: Cache::at(directory.path()).unwrap(),
+            accelerator: Accelerator::Tcg,
+            timeout: Duration::ZERO,
+            cold: false,
+            changed: false,
+            jobs: 1,
+        };
+        let outcome = Outcome {
+            title: "a\x1b[2Jb".to_owned(),
+            reason: "c\rd\x07\n\te".to_owned(),
+            ..outcome(&Verdict::Report)
+        };
+        assert_eq!(
+            case(&setting, &outcome),
+            "report    distro::case: a\\u{1b}[2Jb\n    c\\rd\\u{7}\n    \te"
+        );
+    }
+}

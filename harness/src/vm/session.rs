@@ -285,7 +285,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// The text of a file where a guest may write, up to [`MOST`] bytes, and whether
 /// that is all of it.
-fn text(path: &Path) -> io::Result<(String, bool)> {
+pub(super) fn text(path: &Path) -> io::Result<(String, bool)> {
     let mut bytes = Vec::new();
     open(path)?.take(MOST as u64 + 1).read_to_end(&mut bytes)?;
     let is_whole = bytes.len() <= MOST;
@@ -339,4 +339,37 @@ fn watch(socket: &Path, over: &AtomicBool) -> Option<Shutdown> {
         }
     }
     shutdown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, FileType, mknodat};
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_a_guest_puts_in_a_file_s_place_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("file"), "a").unwrap();
+        symlink(path("file"), path("link")).unwrap();
+        mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert_eq!(text(&path("file")).unwrap(), ("a".to_owned(), true));
+        for other in ["link", "pipe", "none", "."] {
+            assert!(text(&path(other)).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_a_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let size = |size: usize| {
+            File::create(&path).unwrap().set_len(size as u64).unwrap();
+            let (text, is_whole) = text(&path).unwrap();
+            (text.len(), is_whole)
+        };
+        assert_eq!(size(MOST), (MOST, true));
+        assert_eq!(size(MOST + 1), (MOST, false));
+    }
 }
