@@ -33,7 +33,10 @@ fn check(log: &str) {
     assert!(reports.is_empty() || !brief.is_empty());
     for report in &reports {
         let title = &report.title;
-        assert!(!title.is_empty() && title.len() <= 512, "{title:?}");
+        assert!(
+            !title.is_empty() && title.chars().count() <= 300,
+            "{title:?}"
+        );
         assert!(!title.contains(char::is_control), "{title:?}");
         assert!(
             !title

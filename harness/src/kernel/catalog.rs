@@ -60,6 +60,9 @@ pub struct Tarball {
 pub struct Package {
     /// The package's name.
     pub package: String,
+    /// Suites of Debian to look for it in where the machine's own do not have it, best first.
+    #[serde(default)]
+    pub suites: Vec<String>,
     /// Config fragments, in the order they are merged.
     #[serde(default = "base_config")]
     pub config: Vec<String>,
@@ -280,7 +283,10 @@ impl Source {
                 tarball.check()?;
                 (Vec::new(), tarball.config.as_slice())
             }
-            Source::Package(package) => (vec![&package.package], package.config.as_slice()),
+            Source::Package(package) => {
+                let names = std::iter::once(&package.package).chain(&package.suites);
+                (names.collect(), package.config.as_slice())
+            }
             Source::Prebuilt(prebuilt) => (prebuilt.packages.iter().collect(), [].as_slice()),
         };
         let mut names = names.into_iter().chain(fragments);
@@ -318,7 +324,7 @@ mod tests {
     fn kassays_own_catalog_is_whole() {
         let text = fs::read_to_string(folder().join("kernels.toml")).unwrap();
         let catalog = parse(&text).unwrap();
-        assert!(catalog.names().eq(["6.1", "6.11", "6.12", "distro"]));
+        assert!(catalog.names().eq(["6.1", "6.11", "6.12", "7.2", "distro"]));
         assert!(catalog.fragment(BASE_CONFIG).exists());
     }
 

@@ -84,7 +84,7 @@ mod tests {
         let outcome = Outcome {
             title: "a\x1b[2Jb".to_owned(),
             reason: "c\rd\x07\n\te".to_owned(),
-            ..outcome(&Verdict::Report)
+            ..outcome("distro", "case", Verdict::Report)
         };
         assert_eq!(
             case(&setting, &outcome),

@@ -361,6 +361,22 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_the_port_are_taken_up_to_a_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = Run::new(&Cache::at(directory.path()).unwrap()).unwrap();
+        let (sender, updates) = mpsc::channel();
+        for length in [MOST / 2, MOST / 2, 1] {
+            sender.send(Output::Command("a".repeat(length))).unwrap();
+        }
+        drop(sender);
+        let hour = Duration::from_secs(3600);
+        let evidence = run.follow(&updates, Instant::now(), hour, hour);
+        assert_eq!(evidence.flood, Some("the command port"));
+        assert_eq!(evidence.port.len(), 1);
+        assert!(!evidence.timed_out);
+    }
+
+    #[test]
     fn a_file_is_read_up_to_a_bound() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
