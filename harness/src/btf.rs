@@ -141,15 +141,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_an_end_and_is_not_read_beyond_a_name_s_length() {
-        let mut data = sample();
-        data.pop();
-        let error = functions(&data, SAMPLE_BASE).unwrap_err().to_string();
-        assert_eq!(error, "strings beyond the end");
-        // The strings' length stands at 20.
-        data[20] = 2;
-        let error = functions(&data, SAMPLE_BASE).unwrap_err().to_string();
-        assert_eq!(error, "a name without an end");
+    fn a_name_is_no_longer_than_a_kernel_s() {
+        let of = |strings: &[u8]| {
+            let mut data = sample();
+            data.truncate(HEADER + 12);
+            // The strings' length stands at 20.
+            data[20..24].copy_from_slice(&(strings.len() as u32).to_le_bytes());
+            data.extend(strings);
+            functions(&data, SAMPLE_BASE).map_err(|error| error.to_string())
+        };
+        let long = |letters: usize| [b"\0", vec![b'f'; letters].as_slice(), b"\0"].concat();
+        assert_eq!(of(&long(511)).unwrap(), ["f".repeat(511)]);
+        let endless = Err("a name without an end".to_owned());
+        assert_eq!([of(&long(512)), of(b"\0f")], [endless.clone(), endless]);
     }
 
     #[test]
