@@ -357,7 +357,7 @@ mod tests {
     fn a_name_that_a_kernel_has_is_no_path_and_no_option() {
         for table in [
             "package.a]\npackage = '../b'",
-            "package.a]\npackage = '-o=b'",
+            "package.a]\npackage = '-b'",
             "package.a]\npackage = 'b'\nconfig = ['/b']",
             "prebuilt.a]\npackages = ['b', '']",
         ] {
