@@ -4,7 +4,9 @@
 use std::fmt;
 
 use anyhow::Result;
-use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
+use kassay_guest::{
+    DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Step, Tally,
+};
 
 use crate::btf;
 use crate::compile::module::Module;
@@ -378,6 +380,7 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         [
             check_left(fact, is_reported),
             check_counts(case.scenario, facts, fact),
+            check_storm(case.scenario, fact),
         ]
     });
     contracts.chain(others).filter_map(Result::err).collect()
@@ -611,6 +614,100 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
         if *sentinel { "too" } else { "not" }
     );
     Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(reason))
+}
+
+/// A `storm` step has no packet that the module and the decoder disagree on, and
+/// has really tested what it says: its packets were all handled, of every kind
+/// and layout, and some were to be dropped and some not.
+fn check_storm(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
+    let Fact::Stepped {
+        step,
+        outcome:
+            Ok(Outcome::Storm {
+                seed,
+                batches,
+                closed,
+                seen,
+                paged,
+                dropped,
+                delivered,
+                tallies,
+                disagreements,
+                examples,
+            }),
+    } = fact
+    else {
+        return Ok(());
+    };
+    let Some(Step::Storm {
+        packets,
+        seed: asked,
+    }) = scenario.steps.get(*step).map(|asked| &asked.step)
+    else {
+        return Ok(());
+    };
+    if *disagreements > 0 {
+        let examples: String = examples.iter().map(disagreement).collect();
+        let reason = format!("{disagreements} of {packets} packets, seed {seed}{examples}");
+        let title = "the module and prost disagree on a packet";
+        return Err(Fault::new(Verdict::Mismatch, title).because(reason));
+    }
+    let layouts = [false, true].map(|layout| {
+        let of_layout = tallies.iter().filter(move |tally| tally.paged == layout);
+        of_layout.fold((0, 0), |(sent, dropped), tally| {
+            (sent + tally.sent, dropped + tally.dropped)
+        })
+    });
+    let [(linear, linear_drops), (pages, page_drops)] = layouts;
+    let agree = seed == asked
+        && linear + pages == u64::from(*packets)
+        && closed == batches
+        && *seen == linear + pages + batches
+        && *paged == pages
+        && *dropped == linear_drops + page_drops
+        && *delivered == linear + pages - dropped;
+    if !agree {
+        let reason = format!(
+            "{packets} packets in {batches} batches of seed {seed}: {seen} classified, {paged} of \
+             them non-linear, {dropped} dropped, {delivered} delivered, {closed} sentinels \
+             arrived; sent: {tallies:?}"
+        );
+        return Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(reason));
+    }
+    let has_all = PacketKind::ALL.iter().all(|kind| {
+        [false, true].iter().all(|layout| {
+            let is_its = |tally: &&Tally| tally.kind == *kind && tally.paged == *layout;
+            tallies.iter().filter(is_its).any(|tally| tally.sent > 0)
+        })
+    });
+    let decides = |(sent, dropped): (u64, u64)| dropped > 0 && dropped < sent;
+    if has_all && layouts.into_iter().all(decides) {
+        return Ok(());
+    }
+    let reason = format!("of seed {seed} were sent: {tallies:?}; send more of them");
+    let title = "the storm lacks a kind of packet";
+    Err(Fault::new(Verdict::Mismatch, title).because(reason))
+}
+
+/// One packet that the module and the decoder disagree on. All of it is in the facts.
+fn disagreement(example: &Disagreement) -> String {
+    let (module, prost) = match example.dropped {
+        true => ("accepted", "drop"),
+        false => ("dropped", "accept"),
+    };
+    let layout = example.linear.map_or("linear".to_owned(), |end| {
+        format!("non-linear from byte {end} on")
+    });
+    let frame = &example.frame[..example.frame.len().min(256)];
+    let rest = (example.frame.len() - frame.len()) / 2;
+    let more = match rest {
+        0 => String::new(),
+        _ => format!(" and {rest} bytes more"),
+    };
+    format!(
+        "\npacket {} ({:?}, {layout}): the module {module} it, prost says {prost}\n  {frame}{more}",
+        example.packet, example.kind
+    )
 }
 
 /// The last lines of a text, for a reason.
