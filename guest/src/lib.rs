@@ -290,30 +290,35 @@ pub enum Outcome {
         /// Whether the sentinel arrived.
         sentinel: bool,
     },
-    /// Of [`Step::Storm`]. After each batch of packets comes a sentinel, whose
-    /// arrival proves that the batch has been handled; a batch without one is the last.
-    Storm {
-        /// The seed that was used.
-        seed: u32,
-        /// Batches of packets, and so sentinels, that were sent.
-        batches: u64,
-        /// Sentinels that arrived.
-        closed: u64,
-        /// Packets that the classifiers on the receiving end were run on, sentinels among them.
-        seen: u64,
-        /// Packets whose socket buffer was non-linear when the classifier saw it.
-        paged: u64,
-        /// Packets that the receiving end's clsact qdisc counts as dropped.
-        dropped: u64,
-        /// Packets that arrived behind the classifiers, without sentinels.
-        delivered: u64,
-        /// What was sent.
-        tallies: Vec<Tally>,
-        /// How many packets the classifier and the decoder disagree on.
-        disagreements: u64,
-        /// The first of them.
-        examples: Vec<Disagreement>,
-    },
+    /// Of [`Step::Storm`].
+    Storm(Storm),
+}
+
+/// What came of a [`Step::Storm`]. After each batch of packets comes a sentinel,
+/// whose arrival proves that the batch has been handled; a batch whose sentinel
+/// does not arrive is the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storm {
+    /// The seed that was used.
+    pub seed: u32,
+    /// Batches of packets, and so sentinels, that were sent.
+    pub batches: u64,
+    /// Sentinels that arrived.
+    pub closed: u64,
+    /// Packets that the classifiers on the receiving end were run on, sentinels among them.
+    pub seen: u64,
+    /// Packets whose socket buffer was non-linear when the classifier saw it.
+    pub paged: u64,
+    /// Packets that the receiving end's clsact qdisc counts as dropped.
+    pub dropped: u64,
+    /// Packets that arrived behind the classifiers, without sentinels.
+    pub delivered: u64,
+    /// What was sent.
+    pub tallies: Vec<Tally>,
+    /// How many packets the classifier and the decoder disagree on.
+    pub disagreements: u64,
+    /// The first of them.
+    pub examples: Vec<Disagreement>,
 }
 
 impl Outcome {
@@ -321,7 +326,7 @@ impl Outcome {
     pub fn pid(&self) -> Option<i32> {
         match self {
             Outcome::Unlink { pid, .. } | Outcome::Udp { pid, .. } => Some(*pid),
-            Outcome::Storm { .. } => None,
+            Outcome::Storm(_) => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT, Step};
+use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT, Step, Storm};
 use serde::Deserialize;
 
 /// A step that a scenario asks for.
@@ -209,12 +209,12 @@ impl Asked {
             // How many of which kind is another matter with every seed.
             (
                 Step::Storm { packets, .. },
-                Ok(Outcome::Storm {
+                Ok(Outcome::Storm(Storm {
                     disagreements: 0, ..
-                }),
+                })),
             ) => format!("storm: {packets} packets, the module and prost agree"),
-            (_, Ok(Outcome::Storm { .. })) => {
-                "storm: the module and prost disagree on a packet".to_owned()
+            (Step::Storm { packets, .. }, Ok(Outcome::Storm(_))) => {
+                format!("storm: {packets} packets, the module and prost disagree")
             }
             (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
         }

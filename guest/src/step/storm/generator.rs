@@ -459,7 +459,7 @@ mod tests {
     use super::*;
     use crate::net::MTU;
 
-    const MANY: usize = 20_000;
+    const MANY: usize = 10_000;
 
     fn packets(seed: u32) -> Vec<Hostile> {
         let mut generator = Generator::new(seed);
@@ -474,10 +474,10 @@ mod tests {
     }
 
     #[test]
-    fn the_stream_stays_the_same_over_versions() {
-        let sum = |packet: Hostile| packet::checksum(&packet.frame);
-        let sums: Vec<u16> = packets(7).into_iter().take(8).map(sum).collect();
-        assert_eq!(sums, [0u16; 8]);
+    fn the_numbers_of_a_seed_stay_the_same() {
+        let mut random = Rand32::new(7);
+        let numbers = [0; 4].map(|_: u32| random.rand_u32());
+        assert_eq!(numbers, [0; 4]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod oracle;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use kassay_guest::{Disagreement, Kind, Outcome, Tally};
+use kassay_guest::{Disagreement, Outcome, Storm, Tally};
 
 use crate::bpf;
 use crate::net::{self, Net, RECEIVER, SENDER};
@@ -38,7 +38,10 @@ const SKBS: (&str, u32) = ("skbs", 1);
 pub fn run(packets: u32, seed: u32, net: &Net) -> Result<Outcome> {
     let ends = Ends::open(net)?;
     let mut generator = Generator::new(seed);
-    let mut storm = Storm::default();
+    let mut storm = Storm {
+        seed,
+        ..Storm::default()
+    };
     let (seen, paged) = (bpf::runs(&net.classifiers), bpf::counter(SKBS.0, SKBS.1)?);
     let dropped = net.drops()?;
     let mut first = 0;
@@ -48,24 +51,16 @@ pub fn run(packets: u32, seed: u32, net: &Net) -> Result<Outcome> {
             .map(|number| numbered(generator.packet(), number))
             .collect();
         let arrived = ends.exchange(&batch, first)?;
-        storm.add(&batch, first, arrived.as_deref());
+        add(&mut storm, &batch, first, arrived.as_deref());
         first += count;
     }
     if ends.lost()? > 0 {
         bail!("a receiving socket had no room for a frame");
     }
-    Ok(Outcome::Storm {
-        seed,
-        batches: storm.batches,
-        closed: storm.closed,
-        seen: bpf::runs(&net.classifiers) - seen,
-        paged: bpf::counter(SKBS.0, SKBS.1)? - paged,
-        dropped: net.drops()? - dropped,
-        delivered: storm.delivered,
-        tallies: storm.tallies,
-        disagreements: storm.disagreements,
-        examples: storm.examples,
-    })
+    storm.seen = bpf::runs(&net.classifiers) - seen;
+    storm.paged = bpf::counter(SKBS.0, SKBS.1)? - paged;
+    storm.dropped = net.drops()? - dropped;
+    Ok(Outcome::Storm(storm))
 }
 
 /// The packet with its number in the source address, which no rule looks at and
@@ -80,63 +75,50 @@ fn address(number: u32) -> [u8; 6] {
     [2, 1, a, b, c, d]
 }
 
-/// What came of the packets so far.
-#[derive(Default)]
-struct Storm {
-    batches: u64,
-    closed: u64,
-    delivered: u64,
-    tallies: Vec<Tally>,
-    disagreements: u64,
-    examples: Vec<Disagreement>,
-}
-
-impl Storm {
-    /// Adds a batch and which of it arrived, if that is known.
-    fn add(&mut self, batch: &[Hostile], first: u32, arrived: Option<&[bool]>) {
-        self.batches += 1;
-        self.closed += u64::from(arrived.is_some());
-        for (place, packet) in batch.iter().enumerate() {
-            let dropped = oracle::drops(&packet.frame);
-            self.count(packet.kind, packet.linear.is_some(), dropped);
-            let Some(arrived) = arrived else { continue };
-            self.delivered += u64::from(arrived[place]);
-            if arrived[place] == dropped {
-                self.disagree(packet, first + place as u32, dropped);
+/// Adds a batch and which of it arrived, if that is known.
+fn add(storm: &mut Storm, batch: &[Hostile], first: u32, arrived: Option<&[bool]>) {
+    storm.batches += 1;
+    storm.closed += u64::from(arrived.is_some());
+    for (place, packet) in batch.iter().enumerate() {
+        let dropped = oracle::drops(&packet.frame);
+        count(&mut storm.tallies, packet, dropped);
+        let Some(arrived) = arrived else { continue };
+        storm.delivered += u64::from(arrived[place]);
+        // The one says drop and the other accept.
+        if arrived[place] == dropped {
+            storm.disagreements += 1;
+            if storm.examples.len() < EXAMPLES {
+                let number = first + place as u32;
+                storm.examples.push(example(packet, number, dropped));
             }
         }
     }
+}
 
-    fn count(&mut self, kind: Kind, paged: bool, dropped: bool) {
-        let is_its = |tally: &Tally| tally.kind == kind && tally.paged == paged;
-        let place = self.tallies.iter().position(is_its).unwrap_or_else(|| {
-            self.tallies.push(Tally {
-                kind,
-                paged,
-                sent: 0,
-                dropped: 0,
-            });
-            self.tallies.len() - 1
+fn count(tallies: &mut Vec<Tally>, packet: &Hostile, dropped: bool) {
+    let (kind, paged) = (packet.kind, packet.linear.is_some());
+    let is_its = |tally: &Tally| tally.kind == kind && tally.paged == paged;
+    let place = tallies.iter().position(is_its).unwrap_or_else(|| {
+        tallies.push(Tally {
+            kind,
+            paged,
+            sent: 0,
+            dropped: 0,
         });
-        self.tallies[place].sent += 1;
-        self.tallies[place].dropped += u64::from(dropped);
-    }
+        tallies.len() - 1
+    });
+    tallies[place].sent += 1;
+    tallies[place].dropped += u64::from(dropped);
+}
 
-    fn disagree(&mut self, packet: &Hostile, number: u32, dropped: bool) {
-        self.disagreements += 1;
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(Disagreement {
-                packet: number,
-                kind: packet.kind,
-                linear: packet.linear,
-                dropped,
-                frame: packet
-                    .frame
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect(),
-            });
-        }
+fn example(packet: &Hostile, number: u32, dropped: bool) -> Disagreement {
+    let bytes = packet.frame.iter();
+    Disagreement {
+        packet: number,
+        kind: packet.kind,
+        linear: packet.linear,
+        dropped,
+        frame: bytes.map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 
