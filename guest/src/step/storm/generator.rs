@@ -280,7 +280,7 @@ impl Generator {
     /// Adds to a message what only just is none.
     fn spoil(&mut self, message: &mut Vec<u8>) {
         let deep = [&[0x13; 101][..], &[0x14; 101]].concat();
-        let spoilt: [&[u8]; 12] = [
+        let spoilt: [&[u8]; 14] = [
             // Varints of too many bits and bytes, and one that does not end.
             &[8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2],
             &[8, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0],
@@ -293,6 +293,9 @@ impl Generator {
             &[22, 1],
             &[15, 1],
             &[10, 1, 1],
+            // Lengths beyond the end, of more than 32 bits and of 64.
+            &[18, 129, 128, 128, 128, 16, 1],
+            &[18, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
             // Groups: without a start, with another's end, too deep.
             &[20],
             &[19, 28],
