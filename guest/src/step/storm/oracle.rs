@@ -13,7 +13,7 @@ struct Foo {
 pub fn drops(frame: &[u8]) -> bool {
     message(frame)
         .and_then(|message| Foo::decode(message).ok())
-        .is_some_and(|foo| foo.drop)
+        .is_some_and(|decoded| decoded.drop)
 }
 
 /// The bytes of the message, if the frame has one.
