@@ -262,4 +262,9 @@ mod tests {
             None
         );
     }
+
+    #[test]
+    fn a_note_of_a_slow_host_is_noise() {
+        assert_eq!(log_line("hrtimer: interrupt took 19047761 ns"), None);
+    }
 }

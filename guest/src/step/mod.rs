@@ -3,6 +3,7 @@
 mod call;
 mod exec;
 mod run;
+mod storm;
 mod udp;
 mod unlink;
 
@@ -20,5 +21,6 @@ pub fn run(step: &Step, net: &mut Option<Net>, attached: &[Attached]) -> Result<
         Step::Call { a, b } => call::run(*a, *b),
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
         Step::Run { program } => run::run(program, attached),
+        Step::Storm { packets, seed } => storm::run(*packets, *seed, Net::get(net)?),
     }
 }

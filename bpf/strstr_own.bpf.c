@@ -5,7 +5,7 @@
 extern int bpf_strstr(const char *s1__ign, const char *s2__ign) __ksym;
 
 SEC("kprobe/vfs_unlink")
-int kfunc_strstr_own(void *ctx)
+int strstr_own(void *ctx)
 {
 	if (!is_task("unlink"))
 		return 0;
