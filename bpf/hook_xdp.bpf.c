@@ -4,8 +4,11 @@
 #include <linux/udp.h>
 #include "kassay.bpf.h"
 
-/* Drops what carries 0xff first. The packets here have no IP options. */
-SEC("xdp")
+/*
+ * Drops what carries 0xff first. The packets here have no IP options. The pair's
+ * MTU is larger than a page, which takes a program that knows of fragments.
+ */
+SEC("xdp.frags")
 int hook_xdp(struct xdp_md *ctx)
 {
 	__u8 *payload = (void *)(long)ctx->data + sizeof(struct ethhdr) + sizeof(struct iphdr) +
