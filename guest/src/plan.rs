@@ -138,7 +138,7 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
         }
     }
     for (place, step) in plan.steps.iter().enumerate() {
-        let outcome = step::run(step, &mut net).map_err(|error| format!("{error:#}"));
+        let outcome = step::run(step, &mut net, facts).map_err(|error| format!("{error:#}"));
         facts.report(Fact::Stepped {
             step: place,
             outcome,

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT, Step};
+use kassay_guest::{FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, Step};
 use serde::Deserialize;
 
 /// A step that a scenario asks for.
@@ -33,6 +33,8 @@ pub enum FileStep {
     Unlink(FileUnlink),
     /// `udp = { packets = [{ name = "a", hex = "00" }] }`
     Udp(FileUdp),
+    /// `fault = "segv"`
+    Fault(Fault),
 }
 
 /// How a file asks for [`Step::Unlink`].
@@ -82,6 +84,7 @@ impl FileStep {
         match self {
             FileStep::Unlink(FileUnlink { times }) => Ok(Step::Unlink { times }.into()),
             FileStep::Udp(udp) => udp.asked(),
+            FileStep::Fault(fault) => Ok(Step::Fault(fault).into()),
         }
     }
 }
@@ -159,6 +162,7 @@ impl Asked {
     pub fn tell(&self, outcome: &Result<Outcome, String>) -> String {
         match (&self.step, outcome) {
             (step, Err(error)) => format!("{}: failed: {error}", name(step)),
+            (_, Ok(Outcome::Fault)) => "fault: the plan goes on".to_owned(),
             (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
             (
                 Step::Udp { packets },
@@ -189,6 +193,7 @@ fn name(step: &Step) -> &'static str {
     match step {
         Step::Unlink { .. } => "unlink",
         Step::Udp { .. } => "udp",
+        Step::Fault(_) => "fault",
     }
 }
 

@@ -137,7 +137,8 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         faults.push(fault);
         return (faults, None);
     }
-    let facts = match read_facts(evidence) {
+    let facts = read_facts(evidence).and_then(|facts| check_console(evidence).map(|()| facts));
+    let facts = match facts {
         Ok(facts) => facts,
         Err(fault) => {
             faults.push(fault);
@@ -145,6 +146,11 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         }
     };
     let offered = offered(case, &facts);
+    let whole = facts.iter().try_for_each(check_capture);
+    if let Err(fault) = whole.and_then(|()| check_complete(case, &facts)) {
+        faults.push(fault);
+        return (faults, None);
+    }
     let transcript = transcript::write(case.scenario, &facts, &offered);
     faults.extend(check_facts(case, &facts, &offered, !faults.is_empty()));
     if let (Some(Expect::Mismatch(title)), Some(refusal)) =
@@ -257,7 +263,7 @@ fn follows(earlier: &Fault, fault: &Fault) -> bool {
     earlier.stops || (earlier.verdict == Verdict::Report && fault.verdict == Verdict::Hang)
 }
 
-/// How the machine itself fared: console, deadline, shutdown.
+/// How the machine itself fared: deadline, shutdown.
 fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
@@ -270,7 +276,9 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
         };
         return Err(Fault::new(Verdict::Hang, title).because(tail(console)));
     }
-    if evidence.shutdown.is_none() && !evidence.answered && !evidence.stderr.trim().is_empty() {
+    let said_why = !evidence.stderr.trim().is_empty();
+    let is_silent = console.trim().is_empty();
+    if evidence.shutdown.is_none() && !evidence.answered && (said_why || is_silent) {
         return Err(not_started(evidence));
     }
     match &evidence.shutdown {
@@ -280,8 +288,10 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
             return Err(Fault::new(Verdict::Lost, title).because(tail(console)));
         }
         None => {
+            let trouble = evidence.trouble.as_deref().unwrap_or_default();
+            let reason = format!("{}\n{trouble}", tail(console));
             return Err(
-                Fault::new(Verdict::Lost, "QEMU ended without a word").because(tail(console))
+                Fault::new(Verdict::Lost, "QEMU ended without a word").because(reason.trim())
             );
         }
     }
@@ -290,12 +300,18 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
             Fault::new(Verdict::Lost, "the guest stopped answering").because(trouble.clone())
         );
     }
-    // A console that shows nothing shows no report either.
-    if !console.contains(DONE) {
-        let title = "the console does not show the guest";
-        return Err(Fault::new(Verdict::Lost, title).because(tail(console)));
-    }
     Ok(())
+}
+
+/// A console that shows nothing shows no report either. A guest that did not
+/// come to its end has nothing to show.
+fn check_console(evidence: &Evidence) -> Result<(), Fault> {
+    let console = evidence.console.as_deref().unwrap_or_default();
+    if console.contains(DONE) {
+        return Ok(());
+    }
+    let title = "the console does not show the guest";
+    Err(Fault::new(Verdict::Lost, title).because(tail(console)))
 }
 
 fn not_started(evidence: &Evidence) -> Fault {
@@ -314,7 +330,10 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     let ended = match evidence.exit_code {
         Some(0) => None,
         Some(code) if code > 128 => Some(format!("was killed by signal {}", code - 128)),
-        Some(code) => Some(format!("ended with status {code}")),
+        Some(code) => Some(match failure(evidence) {
+            Some(error) => format!("gave up: {error}"),
+            None => format!("ended with status {code}"),
+        }),
         None => Some("did not end".to_owned()),
     };
     if let Some(how) = ended {
@@ -350,6 +369,13 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
         Some(_) => {}
     }
     if !evidence.port.iter().map(String::as_str).eq(file.lines()) {
+        // vmtest leaves out what is no text.
+        let mut whole = file
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'));
+        if let Some(garbage) = whole.find(|line| serde_json::from_str::<Line>(line).is_err()) {
+            return Err(lost("the guest wrote garbage", tail(garbage)));
+        }
         return Err(lost(
             "the command port and the share tell different facts",
             tail(file),
@@ -363,13 +389,18 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     }
 }
 
-/// What the facts say by themselves, whatever the snapshot. Incomplete ones say
-/// no more than that.
-fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
-    let whole = facts.iter().try_for_each(check_capture);
-    if let Err(fault) = whole.and_then(|()| check_complete(case, facts)) {
-        return vec![fault];
+/// The last thing that the guest program could not do.
+fn failure(evidence: &Evidence) -> Option<String> {
+    let lines = evidence.port.iter().rev();
+    let mut facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    match facts.next()?.fact {
+        Fact::Failed { error } => Some(error),
+        _ => None,
     }
+}
+
+/// What complete facts say by themselves, whatever the snapshot.
+fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
     let contracts = case
         .modules
         .iter()
@@ -788,15 +819,18 @@ mod tests {
             file: "m.ko".into(),
             kfuncs: vec!["f".to_owned()],
         };
-        let case = Case {
-            scenario,
-            modules: &[module],
-            release: RELEASE,
-            base_strings: btf::SAMPLE_BASE,
-        };
-        match judge(&case, evidence).0 {
+        match judge(&case(scenario, &[module]), evidence).0 {
             Ok(()) => "no fault".to_owned(),
             Err(fault) => format!("{}: {}", fault.verdict, fault.title),
+        }
+    }
+
+    fn case<'a>(scenario: &'a Scenario, modules: &'a [Module]) -> Case<'a> {
+        Case {
+            scenario,
+            modules,
+            release: RELEASE,
+            base_strings: btf::SAMPLE_BASE,
         }
     }
 
@@ -865,6 +899,15 @@ mod tests {
     }
 
     #[test]
+    fn what_only_the_share_shows_as_garbage_is_garbage() {
+        let garbled = |evidence: &mut Evidence| {
+            let file = evidence.file.as_mut().unwrap();
+            file.insert_str(file.find('\n').unwrap() + 1, "\u{fffd}{\n");
+        };
+        assert_eq!(after(garbled), "lost: the guest wrote garbage");
+    }
+
+    #[test]
     fn both_ways_out_tell_the_same() {
         let differ = "lost: the command port and the share tell different facts";
         assert_eq!(after(|evidence| evidence.file = None), differ);
@@ -923,6 +966,39 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_program_that_gives_up_says_why() {
+        let error = "write a fact to the share".to_owned();
+        let mut facts = facts();
+        facts[1] = Fact::Failed { error };
+        let mut evidence = evidence(facts);
+        evidence.port.truncate(2);
+        evidence.exit_code = Some(1);
+        let title = "lost: the guest program gave up: write a fact to the share";
+        assert_eq!(judged(&evidence), title);
+    }
+
+    #[test]
+    fn a_guest_that_did_not_end_is_not_looked_for_on_the_console() {
+        let killed = |evidence: &mut Evidence| {
+            (evidence.exit_code, evidence.console) = (Some(137), Some(String::new()));
+        };
+        let title = "lost: the guest program was killed by signal 9";
+        assert_eq!(after(killed), title);
+    }
+
+    #[test]
+    fn incomplete_facts_are_not_compared() {
+        let expect = Expect::Lost("the facts are not those of the plan".to_owned());
+        let scenario = Scenario {
+            expect: Some(expect),
+            ..scenario()
+        };
+        let evidence = evidence(facts()[..1].to_vec());
+        let case = case(&scenario, &[]);
+        assert_eq!(judge(&case, &evidence), (Ok(()), None));
+    }
+
+    #[test]
     fn a_machine_ends_when_the_host_says_so() {
         assert_eq!(
             after(|evidence| evidence.timed_out = true),
@@ -975,12 +1051,26 @@ mod tests {
     fn a_qemu_that_says_why_was_not_started() {
         let title = after(|evidence| {
             *evidence = Evidence {
-                console: Some(String::new()),
+                console: Some("QEMU".to_owned()),
                 stderr: "no such machine".to_owned(),
                 ..Evidence::default()
             };
         });
         assert_eq!(title, "infra: QEMU did not start");
+    }
+
+    #[test]
+    fn a_qemu_of_which_nothing_was_heard_was_not_started() {
+        let title = |console: &str| {
+            after(|evidence| {
+                *evidence = Evidence {
+                    console: Some(console.to_owned()),
+                    ..Evidence::default()
+                };
+            })
+        };
+        assert_eq!(title(""), "infra: QEMU did not start");
+        assert_eq!(title("Linux"), "lost: QEMU ended without a word");
     }
 
     #[test]

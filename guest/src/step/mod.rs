@@ -1,17 +1,20 @@
 //! Steps: what triggers the programs. One file a step.
 
+mod fault;
 mod udp;
 mod unlink;
 
 use anyhow::Result;
 use kassay_guest::{Outcome, Step};
 
+use crate::facts::Facts;
 use crate::net::Net;
 
 /// Does one step of the plan.
-pub fn run(step: &Step, net: &mut Option<Net>) -> Result<Outcome> {
+pub fn run(step: &Step, net: &mut Option<Net>, facts: &mut Facts) -> Result<Outcome> {
     match step {
         Step::Unlink { times } => unlink::run(*times),
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
+        Step::Fault(kind) => fault::run(*kind, facts),
     }
 }
