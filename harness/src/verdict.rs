@@ -244,7 +244,8 @@ fn meet(expect: &Expect, faults: &[Fault]) -> Result<(), Fault> {
     Err(Fault::new(Verdict::Mismatch, title).because(reason))
 }
 
-fn expected(expect: &Expect) -> (Verdict, &str) {
+/// The verdict and title that an expectation is of.
+pub fn expected(expect: &Expect) -> (Verdict, &str) {
     match expect {
         Expect::Mismatch(title) => (Verdict::Mismatch, title),
         Expect::Report(title) => (Verdict::Report, title),

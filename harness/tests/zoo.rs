@@ -1,0 +1,105 @@
+//! What misbehaves on purpose, one test each: `KERNEL::NAME` is `zoo/NAME.toml`.
+//!
+//! A case is run as if it expected nothing. It must then come, by itself, to
+//! exactly the verdict and title that its file expects, and be no pass; judged
+//! once more with the expectation it must have no fault. At the end stands one
+//! table of what was seen, the same on every run.
+
+mod chosen;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use chosen::Chosen;
+use kassay::compile;
+use kassay::kernel::Kernel;
+use kassay::run::{self, Outcome, Setting};
+use kassay::scenario::{self, Scenario};
+use kassay::verdict;
+use libtest_mimic::{Completion, Trial};
+
+/// How much longer than its scenario's timeout a case may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was seen: kernel, case, verdict and title.
+static TABLE: Mutex<Vec<[String; 4]>> = Mutex::new(Vec::new());
+
+fn main() -> ExitCode {
+    let code = chosen::main(trials);
+    show_table();
+    code
+}
+
+fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
+    let root = kassay::repository();
+    let trial = |scenario: Scenario| {
+        let on = on.clone();
+        let title = format!("{}::{}", on.name, scenario.name);
+        Trial::ignorable_test(title, move || {
+            test(&on, scenario).map_err(|error| format!("{error:#}").into())
+        })
+    };
+    let cases = scenario::read_all(&root.join("harness/tests/zoo"), &root)?;
+    Ok(cases.into_iter().map(trial).collect())
+}
+
+fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
+    let kernel = on.kernel().as_ref().map_err(|why| anyhow!("{why}"))?;
+    if let Some(why) = run::lacks(kernel, &scenario)? {
+        return Ok(Completion::ignored_with(why));
+    }
+    let expected = scenario.expect.as_ref().map(verdict::expected);
+    let (outcome, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
+    note(&on.name, &outcome);
+    let seen = (outcome.verdict, outcome.title.as_str());
+    ensure!(
+        Some(seen) == expected,
+        "{}: {}\n{}",
+        seen.0,
+        seen.1,
+        outcome.reason
+    );
+    judged.map_err(|fault| anyhow!("{}: {}\n{}", fault.verdict, fault.title, fault.reason))?;
+    let allowed = scenario.timeout.unwrap_or(on.setting.timeout) + PATIENCE;
+    ensure!(
+        outcome.duration <= allowed,
+        "it took {:?} of {allowed:?}",
+        outcome.duration
+    );
+    Ok(Completion::Completed)
+}
+
+/// One run, and what it comes to without the scenario's expectation and with it.
+fn run_twice_judged(
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+) -> Result<(Outcome, Result<(), verdict::Fault>)> {
+    let bare = Scenario {
+        expect: None,
+        ..scenario.clone()
+    };
+    let artifacts = compile::build(&setting.cache, kernel, &bare)?;
+    let (run, evidence) = run::execute(setting, kernel, &bare, &artifacts)?;
+    let outcome = run::conclude(kernel, &bare, &artifacts, &run, &evidence)?;
+    let case = run::case(kernel, scenario, &artifacts)?;
+    Ok((outcome, verdict::judge(&case, &evidence).0))
+}
+
+fn note(kernel: &str, outcome: &Outcome) {
+    let verdict = outcome.verdict.to_string();
+    let cells = [kernel, &outcome.scenario, &verdict, &outcome.title];
+    TABLE.lock().unwrap().push(cells.map(str::to_owned));
+}
+
+fn show_table() {
+    let mut rows = TABLE.lock().unwrap();
+    rows.sort();
+    let width = |cell: usize| rows.iter().map(|row| row[cell].len()).max().unwrap_or(0);
+    let [kernel, case, verdict] = [0, 1, 2].map(width);
+    for [a, b, c, title] in rows.iter() {
+        println!("{a:kernel$}  {b:case$}  {c:verdict$}  {title}");
+    }
+}
