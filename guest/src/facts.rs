@@ -7,6 +7,10 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, Line, SHARE};
 
+/// What fails when the host has no room: one kernel says so of a write, another
+/// when it is synced.
+const TO_SHARE: &str = "write the facts to the share";
+
 /// The two ways out, and how many facts have gone.
 pub struct Facts {
     port: File,
@@ -52,7 +56,7 @@ impl Facts {
         self.port
             .write_all(to_port)
             .context("write a fact to the command port")?;
-        shared.context("write a fact to the share")
+        shared.context(TO_SHARE)
     }
 
     /// The closing record of the facts so far.
@@ -61,8 +65,8 @@ impl Facts {
     }
 
     /// Reports the closing record.
-    pub fn close(mut self) -> Result<()> {
+    pub fn close(&mut self) -> Result<()> {
         self.report(self.end())?;
-        self.file.sync_all().context("sync the facts")
+        self.file.sync_all().context(TO_SHARE)
     }
 }

@@ -968,13 +968,13 @@ mod tests {
 
     #[test]
     fn a_guest_program_that_gives_up_says_why() {
-        let error = "write a fact to the share".to_owned();
+        let error = "write the facts to the share".to_owned();
         let mut facts = facts();
         facts[1] = Fact::Failed { error };
         let mut evidence = evidence(facts);
         evidence.port.truncate(2);
         evidence.exit_code = Some(1);
-        let title = "lost: the guest program gave up: write a fact to the share";
+        let title = "lost: the guest program gave up: write the facts to the share";
         assert_eq!(judged(&evidence), title);
     }
 

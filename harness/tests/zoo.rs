@@ -1,11 +1,15 @@
-//! What misbehaves on purpose, one test each: `KERNEL::NAME` is `zoo/NAME.toml`.
+//! What misbehaves on purpose, one test each: `KERNEL::NAME` is `zoo/NAME.toml`,
+//! or a case of `zoo/host.rs`.
 //!
 //! A case is run as if it expected nothing. It must then come, by itself, to
 //! exactly the verdict and title that its file expects, and be no pass; judged
 //! once more with the expectation it must have no fault. At the end stands one
 //! table of what was seen, the same on every run.
 
+mod checkout;
 mod chosen;
+#[path = "zoo/host.rs"]
+mod host;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -42,7 +46,8 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
         })
     };
     let cases = scenario::read_all(&root.join("harness/tests/zoo"), &root)?;
-    Ok(cases.into_iter().map(trial).collect())
+    let guest = cases.into_iter().map(trial);
+    Ok(guest.chain(host::trials(on, note)).collect())
 }
 
 fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
@@ -52,7 +57,8 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
     }
     let expected = scenario.expect.as_ref().map(verdict::expected);
     let (outcome, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
-    note(&on.name, &outcome);
+    let verdict = outcome.verdict.to_string();
+    note([&on.name, &outcome.scenario, &verdict, &outcome.title]);
     let seen = (outcome.verdict, outcome.title.as_str());
     ensure!(
         Some(seen) == expected,
@@ -88,10 +94,8 @@ fn run_twice_judged(
     Ok((outcome, verdict::judge(&case, &evidence).0))
 }
 
-fn note(kernel: &str, outcome: &Outcome) {
-    let verdict = outcome.verdict.to_string();
-    let cells = [kernel, &outcome.scenario, &verdict, &outcome.title];
-    TABLE.lock().unwrap().push(cells.map(str::to_owned));
+fn note(row: [&str; 4]) {
+    TABLE.lock().unwrap().push(row.map(str::to_owned));
 }
 
 fn show_table() {
