@@ -175,6 +175,8 @@ const OPENINGS: &[Opening] = &[
     opening("missing vmlinux BTF", "", REPORT, Line, Just("BPF: missing vmlinux BTF")),
     opening("BPF: [", "]", REPORT, While("BPF:"), BTF),
     opening("failed to validate module [", "BTF", REPORT, Line, BTF),
+    // The same where CONFIG_MODULE_ALLOW_BTF_MISMATCH lets the module in without.
+    opening("Kernel module BTF mismatch detected", "", REPORT, Line, BTF),
     opening("kmemleak: ", "new suspected memory leaks", Leak, Line, Just("memory leak")),
     opening("unreferenced object 0x", "", Leak, While("  "), In("memory leak")),
 ];
