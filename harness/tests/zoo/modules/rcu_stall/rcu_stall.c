@@ -29,9 +29,10 @@ static noinline void zoo_rcu_stall(void)
 
 	rcu_read_lock();
 	/* A section is waited for once another task ran in its midst. */
-	start_poll_synchronize_rcu();
-	while (time_before(jiffies, end))
+	while (time_before(jiffies, end)) {
+		start_poll_synchronize_rcu();
 		_cond_resched();
+	}
 	for (;;)
 		cpu_relax();
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/completion.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 
-static DEFINE_MUTEX(zoo_lock);
+static DECLARE_COMPLETION(zoo_gone);
 
 static noinline void zoo_rmmod_deadlock(void)
 {
-	mutex_lock(&zoo_lock);
-	mutex_lock(&zoo_lock);
-	mutex_unlock(&zoo_lock);
+	wait_for_completion(&zoo_gone);
+	complete(&zoo_gone);
 }
 
 static int __init zoo_init(void)
