@@ -1101,6 +1101,40 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_a_module_keeps_it_in() {
+        let error = Some("Resource temporarily unavailable".to_owned());
+        let module = "m".to_owned();
+        let mut facts = facts();
+        facts[7] = Fact::Removed { module, error };
+        facts[8] = left(&["p"], &["a"], 1, 0);
+        let link = "1 BPF link left behind";
+        let left = evidence(facts);
+        assert_eq!(judged(&left), format!("leak: {link}"));
+        let expect = Expect::Leak(link.to_owned());
+        assert_eq!(expecting(expect, &left), "no fault");
+    }
+
+    #[test]
+    fn a_module_whose_btf_the_kernel_does_not_take_has_none() {
+        const MISSING: &str = "missing module BTF, cannot register kfuncs";
+        const INVALID: &str = "failed to validate module [m] BTF: -22";
+        let mut facts = facts();
+        facts[1] = inserted(Err("No such file or directory".to_owned()), &["f"]);
+        let seen = |title: &str, texts: &[&str]| {
+            let expect = Expect::Report(title.to_owned());
+            expecting(expect, &printing(facts.clone(), texts))
+        };
+        assert_eq!(seen("BPF: missing module BTF", &[MISSING]), "no fault");
+        let both = [INVALID, MISSING];
+        assert_eq!(seen("BPF: failed to validate BTF", &both), "no fault");
+        let due = "mismatch: expected only report: WARNING in f, but there is";
+        assert_eq!(
+            seen("WARNING in f", &[WARNING]),
+            format!("{due} mismatch: m has no BTF")
+        );
+    }
+
+    #[test]
     fn another_kernel_is_never_judged() {
         let start = Fact::Start {
             protocol: PROTOCOL,
