@@ -22,6 +22,7 @@ use kassay::run::{self, Outcome, Setting};
 use kassay::scenario::{self, Scenario};
 use kassay::tool::Tool;
 use kassay::verdict;
+use kassay::vm::Run;
 use libtest_mimic::{Completion, Trial};
 
 /// How much longer than its scenario's timeout a case may take.
@@ -98,9 +99,17 @@ fn run_twice_judged(
         doctor(module, directory.path())?;
     }
     let (run, evidence) = run::execute(setting, kernel, &bare, &artifacts)?;
+    ensure!(!is_alive(&run), "QEMU still runs");
     let outcome = run::conclude(kernel, &bare, &artifacts, &run, &evidence)?;
     let case = run::case(kernel, scenario, &artifacts)?;
     Ok((outcome, verdict::judge(&case, &evidence).0))
+}
+
+/// Whether a run's QEMU is still there.
+fn is_alive(run: &Run) -> bool {
+    let pid = fs::read_to_string(run.path().join("pid")).unwrap_or_default();
+    let command = fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+    String::from_utf8_lossy(&command).contains(&run.path().display().to_string())
 }
 
 /// Has a module be what no build of kassay's makes of it, where that is the case.
