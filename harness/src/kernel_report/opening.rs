@@ -187,13 +187,12 @@ pub const UNKNOWN: Opening = opening("", "", REPORT, Marker, In("unknown report"
 /// What the lines begin with that end a report (kernel/panic.c).
 const END: &str = "---[ end ";
 
-/// Reasons of a panic that speak of a report before it.
-const ECHOES: &[&str] = &[
-    "Fatal exception",
+/// Reasons of a panic that speak of a report before it, and of a stall before it.
+const ECHOES: &[&str] = &["Fatal exception", "panic_on_warn"];
+const STALL_ECHOES: &[&str] = &[
     "Hard LOCKUP",
     "RCU Stall",
     "hung_task: blocked tasks",
-    "panic_on_warn",
     "softlockup: hung tasks",
 ];
 
@@ -207,7 +206,8 @@ impl Opening {
 
     /// Whether the message is a panic for the sake of a report before it.
     pub fn is_echo(&self, message: &str) -> bool {
-        self.kind == Panic && ECHOES.iter().any(|reason| message.contains(reason))
+        let mut reasons = ECHOES.iter().chain(STALL_ECHOES);
+        self.kind == Panic && reasons.any(|reason| message.contains(reason))
     }
 
     /// Whether others say what they have to say and then begin like this, to have
@@ -278,6 +278,11 @@ impl Opening {
         };
         place.map_or(words.clone(), |place| format!("{words} in {place}"))
     }
+}
+
+/// Whether a panic that speaks of a report speaks of a stall.
+pub fn is_for_stall(message: &str) -> bool {
+    STALL_ECHOES.iter().any(|reason| message.contains(reason))
 }
 
 /// Whether a line is one of those that only draw a rule.

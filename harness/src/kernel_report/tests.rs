@@ -339,6 +339,9 @@ fn a_deadlock_that_hangs_for_long_stays_a_possible_one() {
     let hung = with_stack("INFO: task a:1 blocked for more than 20 seconds.", "f");
     let log = format!("{lock}\n{hung}\n{hung}");
     assert_eq!(titles(&log), ["possible deadlock in f"]);
+    let stopped = format!("{log}\nKernel panic - not syncing: hung_task: blocked tasks");
+    let report = &find(&stopped)[0];
+    assert_eq!((report.kind, report.stops), (Kind::Report, true));
 }
 
 #[test]
