@@ -266,10 +266,28 @@ pub fn expected(expect: &Expect) -> (Verdict, &str) {
 
 /// Whether a fault is what an earlier one may bring with it: a kernel that
 /// stopped or killed the guest program brings anything, one that reports a
-/// stall hangs.
+/// stall hangs, one that takes no BTF of a module shows none, and what holds a
+/// module keeps it in.
 fn follows(earlier: &Fault, fault: &Fault) -> bool {
-    earlier.stops || (earlier.verdict == Verdict::Report && fault.verdict == Verdict::Hang)
+    match (earlier.verdict, fault.verdict) {
+        _ if earlier.stops => true,
+        (Verdict::Report, Verdict::Hang) => true,
+        (Verdict::Report, _) if earlier.title.starts_with("BPF: ") => {
+            fault.title == MISSING_BTF || fault.title.ends_with(NO_BTF)
+        }
+        (Verdict::Leak, Verdict::Leak) => {
+            earlier.title.ends_with(LEFT) && fault.title.ends_with(NOT_REMOVED)
+        }
+        _ => false,
+    }
 }
+
+/// What titles of faults end with that follow from others, or that others follow from.
+const NO_BTF: &str = " has no BTF";
+const LEFT: &str = " left behind";
+const NOT_REMOVED: &str = " could not be removed";
+/// The kernel's report of a module whose BTF it did not take.
+const MISSING_BTF: &str = "BPF: missing module BTF";
 
 /// How the machine itself fared: deadline, shutdown.
 fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
@@ -413,7 +431,10 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         .modules
         .iter()
         .map(|module| check_contract(module, facts, offered));
-    let others = facts.iter().flat_map(|fact| {
+    // What a module's users left behind is why it could not be removed.
+    let mut order: Vec<&Fact> = facts.iter().collect();
+    order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));
+    let others = order.into_iter().flat_map(|fact| {
         [
             check_left(fact, is_reported),
             check_counts(case.scenario, facts, fact),
@@ -539,7 +560,7 @@ fn check_contract(module: &Module, facts: &[Fact], offered: &Offered) -> Result<
     if let Err(error) = btf {
         let reason = format!("read `/sys/kernel/btf/{}`: {error}", module.name);
         return Err(
-            Fault::new(Verdict::Mismatch, format!("{} has no BTF", module.name)).because(reason),
+            Fault::new(Verdict::Mismatch, format!("{}{NO_BTF}", module.name)).because(reason),
         );
     }
     let shown = offered
@@ -569,7 +590,7 @@ fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
             module,
             error: Some(error),
         } => {
-            let title = format!("module {module} could not be removed");
+            let title = format!("module {module}{NOT_REMOVED}");
             Err(Fault::new(Verdict::Leak, title).because(error.clone()))
         }
         Fact::Left {
@@ -579,14 +600,15 @@ fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
             taint_before,
             taint,
         } => {
+            // A link holds its program, and a program its maps.
             let kinds = [
+                ("link", *links),
                 ("program", programs.len()),
                 ("map", maps.len()),
-                ("link", *links),
             ];
             if let Some((kind, count)) = kinds.into_iter().find(|(_, count)| *count > 0) {
                 let names = [programs.as_slice(), maps].concat().join(", ");
-                let title = format!("{count} BPF {kind} left behind");
+                let title = format!("{count} BPF {kind}{LEFT}");
                 return Err(Fault::new(Verdict::Leak, title).because(names));
             }
             let known = EXPECTED_TAINT | if is_reported { REPORT_TAINT } else { 0 };
@@ -1172,6 +1194,40 @@ mod tests {
         assert!(
             seen.ends_with("but there is leak: 1 BPF program left behind"),
             "{seen}"
+        );
+    }
+
+    #[test]
+    fn what_holds_a_module_keeps_it_in() {
+        let error = Some("Resource temporarily unavailable".to_owned());
+        let module = "m".to_owned();
+        let mut facts = facts();
+        facts[7] = Fact::Removed { module, error };
+        facts[8] = left(&["p"], &["a"], 1, 0);
+        let link = "1 BPF link left behind";
+        let left = evidence(facts);
+        assert_eq!(judged(&left), format!("leak: {link}"));
+        let expect = Expect::Leak(link.to_owned());
+        assert_eq!(expecting(expect, &left), "no fault");
+    }
+
+    #[test]
+    fn a_module_whose_btf_the_kernel_does_not_take_has_none() {
+        const MISSING: &str = "missing module BTF, cannot register kfuncs";
+        const INVALID: &str = "failed to validate module [m] BTF: -22";
+        let mut facts = facts();
+        facts[1] = inserted(Err("No such file or directory".to_owned()), &["f"]);
+        let seen = |title: &str, texts: &[&str]| {
+            let expect = Expect::Report(title.to_owned());
+            expecting(expect, &printing(facts.clone(), texts))
+        };
+        assert_eq!(seen("BPF: missing module BTF", &[MISSING]), "no fault");
+        let both = [INVALID, MISSING];
+        assert_eq!(seen("BPF: failed to validate BTF", &both), "no fault");
+        let due = "mismatch: expected only report: WARNING in f, but there is";
+        assert_eq!(
+            seen("WARNING in f", &[WARNING]),
+            format!("{due} mismatch: m has no BTF")
         );
     }
 

@@ -11,17 +11,22 @@ mod chosen;
 #[path = "zoo/host.rs"]
 mod host;
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use chosen::Chosen;
-use kassay::compile;
+use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
+use kassay::progress;
 use kassay::run::{self, Outcome, Setting};
 use kassay::scenario::{self, Scenario};
+use kassay::tool::Tool;
 use kassay::verdict;
+use kassay::vm::Run;
 use libtest_mimic::{Completion, Trial};
 
 /// How much longer than its scenario's timeout a case may take.
@@ -47,7 +52,7 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
     };
     let cases = scenario::read_all(&root.join("harness/tests/zoo"), &root)?;
     let guest = cases.into_iter().map(trial);
-    Ok(guest.chain(host::trials(on, note)).collect())
+    Ok(guest.chain(host::trials(on)).collect())
 }
 
 fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
@@ -58,7 +63,9 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
     let expected = scenario.expect.as_ref().map(verdict::expected);
     let (outcome, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
     let verdict = outcome.verdict.to_string();
-    note([&on.name, &outcome.scenario, &verdict, &outcome.title]);
+    let allowed = scenario.timeout.unwrap_or(on.setting.timeout) + PATIENCE;
+    let row = [&on.name, &outcome.scenario, &verdict, &outcome.title];
+    note(row, outcome.duration, allowed);
     let seen = (outcome.verdict, outcome.title.as_str());
     ensure!(
         Some(seen) == expected,
@@ -68,7 +75,6 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
         outcome.reason
     );
     judged.map_err(|fault| anyhow!("{}: {}\n{}", fault.verdict, fault.title, fault.reason))?;
-    let allowed = scenario.timeout.unwrap_or(on.setting.timeout) + PATIENCE;
     ensure!(
         outcome.duration <= allowed,
         "it took {:?} of {allowed:?}",
@@ -87,14 +93,54 @@ fn run_twice_judged(
         expect: None,
         ..scenario.clone()
     };
-    let artifacts = compile::build(&setting.cache, kernel, &bare)?;
+    let mut artifacts = compile::build(&setting.cache, kernel, &bare)?;
+    let directory = tempfile::tempdir()?;
+    for module in &mut artifacts.modules {
+        doctor(module, directory.path())?;
+    }
     let (run, evidence) = run::execute(setting, kernel, &bare, &artifacts)?;
+    ensure!(!is_alive(&run), "QEMU still runs");
     let outcome = run::conclude(kernel, &bare, &artifacts, &run, &evidence)?;
     let case = run::case(kernel, scenario, &artifacts)?;
     Ok((outcome, verdict::judge(&case, &evidence).0))
 }
 
-fn note(row: [&str; 4]) {
+/// Whether a run's QEMU is still there.
+fn is_alive(run: &Run) -> bool {
+    let pid = fs::read_to_string(run.path().join("pid")).unwrap_or_default();
+    let command = fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+    String::from_utf8_lossy(&command).contains(&run.path().display().to_string())
+}
+
+/// Has a module be what no build of kassay's makes of it, where that is the case.
+fn doctor(module: &mut Module, directory: &Path) -> Result<()> {
+    if !matches!(module.name.as_str(), "no_btf" | "other_btf") {
+        return Ok(());
+    }
+    let file = directory.join("doctored.ko");
+    let tool = |program: &str| Tool::new(program).cwd(directory);
+    let objcopy = tool("objcopy").arg("--remove-section=.BTF");
+    objcopy.arg(&module.file).arg(&file).output()?;
+    if module.name == "other_btf" {
+        fs::write(directory.join("base.c"), "int other;\n")?;
+        tool("cc").args(["-g", "-c", "base.c"]).output()?;
+        let base = tool("pahole").arg("--btf_encode_detached=base.btf");
+        base.arg("base.o").output()?;
+        let split = tool("pahole").args(["-J", "--btf_base=base.btf"]);
+        split.arg(&file).output()?;
+    }
+    module.file = file;
+    Ok(())
+}
+
+/// Takes a row into the table, and tells how long the machine took, which is another time
+/// on every run.
+fn note(row: [&str; 4], took: Duration, allowed: Duration) {
+    let (took, allowed) = (took.as_secs_f64(), allowed.as_secs());
+    progress::note(format!(
+        "{}::{} took {took:.1} s of {allowed} s",
+        row[0], row[1]
+    ));
     TABLE.lock().unwrap().push(row.map(str::to_owned));
 }
 

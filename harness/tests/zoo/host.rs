@@ -15,9 +15,7 @@ use rustix::process::Signal;
 
 use crate::checkout::{Checkout, Ended, Machine};
 use crate::chosen::Chosen;
-
-/// How much longer than its scenario's timeout a case may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::{PATIENCE, note};
 
 /// How long a kassay may take to come to where it is interfered with.
 const START: Duration = Duration::from_secs(300);
@@ -92,19 +90,19 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// The tests, each of which shows its row of the table.
-pub fn trials(on: &Arc<Chosen>, note: fn([&str; 4])) -> Vec<Trial> {
+/// The tests.
+pub fn trials(on: &Arc<Chosen>) -> Vec<Trial> {
     let trial = |case: &'static Case| {
         let on = on.clone();
         let title = format!("{}::{}", on.name, case.name);
         Trial::ignorable_test(title, move || {
-            test(&on, case, note).map_err(|error| format!("{error:#}").into())
+            test(&on, case).map_err(|error| format!("{error:#}").into())
         })
     };
     CASES.iter().map(trial).collect()
 }
 
-fn test(on: &Chosen, case: &Case, note: fn([&str; 4])) -> Result<Completion> {
+fn test(on: &Chosen, case: &Case) -> Result<Completion> {
     on.kernel().as_ref().map_err(|why| anyhow!("{why}"))?;
     if case.name == "share_full" && !mounts_are_allowed()? {
         let why = "needs a mount namespace of its own, which is refused here";
@@ -127,7 +125,10 @@ fn test(on: &Chosen, case: &Case, note: fn([&str; 4])) -> Result<Completion> {
         bail!("no result: {ended:?}");
     };
     let text = |field: &str| seen[field].as_str().unwrap_or_default();
-    note([&on.name, case.name, text("verdict"), text("title")]);
+    let took = Duration::from_millis(seen["duration_ms"].as_u64().context("no duration")?);
+    let allowed = Duration::from_secs(case.timeout) + PATIENCE;
+    let row = [&on.name, case.name, text("verdict"), text("title")];
+    note(row, took, allowed);
     ensure!(
         (text("verdict"), text("title")) == (case.verdict, case.title),
         "{}: {}\n{}",
@@ -135,8 +136,6 @@ fn test(on: &Chosen, case: &Case, note: fn([&str; 4])) -> Result<Completion> {
         text("title"),
         text("reason")
     );
-    let took = Duration::from_millis(seen["duration_ms"].as_u64().context("no duration")?);
-    let allowed = Duration::from_secs(case.timeout) + PATIENCE;
     ensure!(took <= allowed, "it took {took:?} of {allowed:?}");
     Ok(Completion::Completed)
 }
