@@ -65,7 +65,7 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
     let verdict = outcome.verdict.to_string();
     let allowed = scenario.timeout.unwrap_or(on.setting.timeout) + PATIENCE;
     let row = [&on.name, &outcome.scenario, &verdict, &outcome.title];
-    note(row, outcome.duration, allowed);
+    note(row.map(String::as_str), outcome.duration, allowed);
     let seen = (outcome.verdict, outcome.title.as_str());
     ensure!(
         Some(seen) == expected,
