@@ -188,7 +188,7 @@ impl Run {
         if told.elapsed() >= GRACE {
             self.kill();
         }
-        told.elapsed() >= 2 * GRACE
+        told.elapsed() >= GRACE * 3 / 2
     }
 
     /// Whether QEMU ended a while ago, by its zombie or the lack of one. vmtest

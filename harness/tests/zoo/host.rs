@@ -78,7 +78,20 @@ const CASES: &[Case] = &[
         timeout: 60,
         verdict: "infra",
         title: "QEMU did not start",
-        run: without_sockets,
+        run: |checkout, kassay| with_qemu(checkout, kassay, "exec sleep 600"),
+    },
+    Case {
+        name: "qemu_lingers",
+        fault: "half_line",
+        timeout: 30,
+        verdict: "hang",
+        title: "deadline passed",
+        // What is killed is known by its command line, and this has another.
+        run: |checkout, kassay| {
+            let path = std::env::var("PATH")?;
+            let script = format!("PATH='{path}' qemu-system-x86_64 \"$@\"\nexec sleep 600");
+            with_qemu(checkout, kassay, &script)
+        },
     },
     Case {
         name: "share_full",
@@ -168,10 +181,10 @@ fn signalled(mut kassay: Command, is_there: fn(&Machine) -> bool, signal: Signal
     Ok(ended)
 }
 
-/// A QEMU that never makes its sockets.
-fn without_sockets(checkout: &Checkout, mut kassay: Command) -> Result<Ended> {
+/// A QEMU that is this shell script.
+fn with_qemu(checkout: &Checkout, mut kassay: Command, script: &str) -> Result<Ended> {
     checkout.hide("qemu-system-x86_64");
-    checkout.program("qemu-system-x86_64", "exec sleep 600");
+    checkout.program("qemu-system-x86_64", script);
     let path = checkout.path("bin");
     Ok(Ended::of(kassay.arg("--cold").env("PATH", path).output()?))
 }
