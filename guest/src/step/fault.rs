@@ -69,19 +69,15 @@ fn read_nothing() -> Result<Infallible> {
     bail!("read {byte} where nothing can be read")
 }
 
-/// Fills the share, as far as [`Fault::Fill`] goes: byte by byte at last, so that
-/// nothing else finds room.
+/// Fills the share, as far as [`Fault::Fill`] goes.
 fn fill() -> Result<()> {
     let path = format!("{SHARE}/fill");
     let mut file = File::create(&path).with_context(|| format!("create `{path}`"))?;
-    let block = [0u8; 1 << 16];
-    for (length, times) in [(block.len(), 256), (1, block.len())] {
-        for _ in 0..times {
-            match file.write(&block[..length]) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::StorageFull => break,
-                Err(error) => return Err(error).with_context(|| format!("fill `{path}`")),
-            }
+    for _ in 0..16 {
+        // What has room for a part takes that part, and then says that it is full.
+        match file.write_all(&[0; 1 << 20]) {
+            Err(error) if error.kind() == ErrorKind::StorageFull => break,
+            written => written.with_context(|| format!("fill `{path}`"))?,
         }
     }
     Ok(())
