@@ -23,16 +23,23 @@ static int zoo_hasten(void)
 	return n < 0 ? n : 0;
 }
 
-static noinline void zoo_rcu_stall(void)
+/* Grace periods begin, and others run in the midst of what they wait for. */
+static void zoo_let_run(void)
 {
 	unsigned long end = jiffies + HZ / 2;
 
-	rcu_read_lock();
-	/* A section is waited for once another task ran in its midst. */
 	while (time_before(jiffies, end)) {
 		start_poll_synchronize_rcu();
 		_cond_resched();
 	}
+}
+
+static noinline void zoo_rcu_stall(void)
+{
+	zoo_let_run();
+	rcu_read_lock();
+	/* Without preemption none runs any more, and the last one waits. */
+	zoo_let_run();
 	for (;;)
 		cpu_relax();
 }

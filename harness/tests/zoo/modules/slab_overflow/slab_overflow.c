@@ -2,9 +2,9 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-static noinline void zoo_slab_overflow(volatile u8 *bytes, size_t at)
+static noinline void zoo_slab_overflow(u8 *bytes, size_t at)
 {
-	bytes[at] = 1;
+	WRITE_ONCE(bytes[at], 1);
 }
 
 static int __init zoo_init(void)

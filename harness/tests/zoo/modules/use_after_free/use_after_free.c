@@ -2,9 +2,9 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-static noinline u8 zoo_use_after_free(volatile u8 *bytes)
+static noinline u8 zoo_use_after_free(u8 *bytes)
 {
-	return bytes[8];
+	return READ_ONCE(bytes[8]);
 }
 
 static int __init zoo_init(void)
