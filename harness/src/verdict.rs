@@ -1,6 +1,7 @@
 //! From evidence to a verdict. What is missing is never taken for good: every
 //! kind of gap has a verdict of its own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Result;
@@ -13,6 +14,7 @@ use crate::scenario::{self, Expect, Scenario};
 use crate::step;
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
+use crate::vm::session::MOST;
 
 /// What a run comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,9 @@ impl Fault {
     }
 }
 
+/// How many lines of a reason are kept; a report of the kernel fits.
+const LINES: usize = kernel_report::LINES + 50;
+
 /// What is known of the case beside the evidence.
 pub struct Case<'a> {
     /// What was asked.
@@ -144,8 +149,8 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         faults.push(fault);
         return (faults, None);
     }
-    let facts = read_facts(evidence).and_then(|facts| check_console(evidence).map(|()| facts));
-    let facts = match facts {
+    let facts = read_facts(evidence).and_then(|facts| check_whole(case, facts));
+    let facts = match facts.and_then(|facts| check_console(evidence).map(|()| facts)) {
         Ok(facts) => facts,
         Err(fault) => {
             faults.push(fault);
@@ -153,11 +158,6 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         }
     };
     let offered = offered(case, &facts);
-    let whole = facts.iter().try_for_each(check_capture);
-    if let Err(fault) = whole.and_then(|()| check_complete(case, &facts)) {
-        faults.push(fault);
-        return (faults, None);
-    }
     let transcript = transcript::write(case.scenario, &facts, &offered);
     faults.extend(check_facts(case, &facts, &offered, !faults.is_empty()));
     if let (Some(Expect::Mismatch(title)), Some(refusal)) =
@@ -173,19 +173,16 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
 /// not go there, in its log.
 pub fn reports(evidence: &Evidence) -> Vec<Report> {
     let mut reports = kernel_report::find(evidence.console.as_deref().unwrap_or_default());
-    let facts = evidence.port.iter();
-    let facts = facts.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    for line in facts {
-        if let Fact::Log { records, .. } = line.fact {
-            let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-            let is_new = |report: &Report| !reports.iter().any(|known| known.title == report.title);
-            let new: Vec<Report> = kernel_report::find(&log.join("\n"))
-                .into_iter()
-                .filter(is_new)
-                .collect();
-            reports.extend(new);
-        }
-    }
+    let lines = evidence.port.iter();
+    let lines = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let records = lines.filter_map(|line| match line.fact {
+        Fact::Log { records, .. } => Some(records),
+        _ => None,
+    });
+    let log: Vec<String> = records.flatten().map(|record| record.text).collect();
+    let mut new = kernel_report::find(&log.join("\n"));
+    new.retain(|report| !reports.iter().any(|known| known.title == report.title));
+    reports.extend(new);
     reports
 }
 
@@ -194,7 +191,7 @@ pub fn reports(evidence: &Evidence) -> Vec<Report> {
 pub fn refusal(evidence: &Evidence) -> Option<String> {
     let lines = evidence.port.iter();
     let facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    facts.map(|line| line.fact).find_map(|fact| match fact {
+    let refusal = facts.map(|line| line.fact).find_map(|fact| match fact {
         Fact::Inserted {
             module,
             error: Some(error),
@@ -212,7 +209,8 @@ pub fn refusal(evidence: &Evidence) -> Option<String> {
             ..
         } => Some(format!("{program} was not attached to {section}")),
         _ => None,
-    })
+    });
+    refusal.map(|title| kernel_report::stable(&title))
 }
 
 fn reported(report: &Report) -> Fault {
@@ -294,6 +292,11 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
     };
+    if let Some(place) = evidence.flood {
+        let title = format!("the guest wrote too much: {place}");
+        let reason = format!("more than {} MiB; the rest was not read", MOST >> 20);
+        return Err(Fault::new(Verdict::Lost, title).because(reason));
+    }
     if evidence.timed_out {
         let title = if evidence.answered {
             "deadline passed"
@@ -346,7 +349,7 @@ fn not_started(evidence: &Evidence) -> Fault {
         evidence.stderr.clone(),
     ]
     .join("\n");
-    Fault::new(Verdict::Infra, "QEMU did not start").because(said.trim())
+    Fault::new(Verdict::Infra, "QEMU did not start").because(bounded(said.trim()))
 }
 
 /// The facts, when both ways out tell the same and nothing is missing.
@@ -357,7 +360,7 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
         Some(0) => None,
         Some(code) if code > 128 => Some(format!("was killed by signal {}", code - 128)),
         Some(code) => Some(match failure(evidence) {
-            Some(error) => format!("gave up: {error}"),
+            Some(error) => format!("gave up: {}", kernel_report::stable(&error)),
             None => format!("ended with status {code}"),
         }),
         None => Some("did not end".to_owned()),
@@ -370,7 +373,7 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
         let line: Line = serde_json::from_str(text).map_err(|error| {
             lost(
                 "the guest wrote garbage",
-                format!("line {place}: {error}: {text}"),
+                bounded(&format!("line {place}: {error}: {text}")),
             )
         })?;
         if line.seq != place as u64 {
@@ -443,6 +446,13 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
     contracts.chain(others).filter_map(Result::err).collect()
 }
 
+/// The facts, where they are those of a plan that was followed to its end.
+fn check_whole(case: &Case, facts: Vec<Fact>) -> Result<Vec<Fact>, Fault> {
+    facts.iter().try_for_each(check_capture)?;
+    check_complete(case, &facts)?;
+    Ok(facts)
+}
+
 /// Every part of the plan has its fact, once and in its place, and they are of
 /// the kernel that was asked for.
 fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
@@ -470,9 +480,11 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
     }
     let reason = format!("due:  {}\nseen: {}", due.join(", "), seen.join(", "));
     if seen.first() != due.first() {
-        return Err(Fault::new(Verdict::Infra, "another kernel was started").because(reason));
+        return Err(
+            Fault::new(Verdict::Infra, "another kernel was started").because(bounded(&reason))
+        );
     }
-    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(reason))
+    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(bounded(&reason)))
 }
 
 /// The module that a fact says was inserted.
@@ -508,7 +520,8 @@ fn part(fact: &Fact) -> Option<String> {
 fn check_capture(fact: &Fact) -> Result<(), Fault> {
     match fact {
         Fact::Failed { error } => {
-            Err(Fault::new(Verdict::Infra, "the plan could not be followed").because(error.clone()))
+            Err(Fault::new(Verdict::Infra, "the plan could not be followed")
+                .because(bounded(error)))
         }
         Fact::Trace { lost: 1.., .. } => {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
@@ -609,7 +622,7 @@ fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
             if let Some((kind, count)) = kinds.into_iter().find(|(_, count)| *count > 0) {
                 let names = [programs.as_slice(), maps].concat().join(", ");
                 let title = format!("{count} BPF {kind}{LEFT}");
-                return Err(Fault::new(Verdict::Leak, title).because(names));
+                return Err(Fault::new(Verdict::Leak, title).because(bounded(&names)));
             }
             let known = EXPECTED_TAINT | if is_reported { REPORT_TAINT } else { 0 };
             match taint & !taint_before & !known {
@@ -649,10 +662,11 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     });
     let in_order = delivered.windows(2).all(|pair| pair[0] < pair[1])
         && delivered.last().is_none_or(|last| *last < packets.len());
+    let arrived: BTreeSet<&usize> = delivered.iter().collect();
     let gone = |datagram: bool| {
         let places = packets.iter().enumerate();
         let gone = places.filter(|(place, packet)| {
-            step::has_datagram(packet) == datagram && !delivered.contains(place)
+            step::has_datagram(packet) == datagram && !arrived.contains(place)
         });
         gone.count() as u64
     };
@@ -671,13 +685,28 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
         "{sent} sent, {seen} classified, {dropped} dropped, delivered {delivered:?}, and the sentinel {}",
         if *sentinel { "too" } else { "not" }
     );
-    Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(reason))
+    Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(bounded(&reason)))
 }
 
 /// The last lines of a text, for a reason.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
+    let mut lines: Vec<String> = text.lines().rev().take(15).map(short).collect();
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// The first lines of what a guest may have made any length.
+fn bounded(text: &str) -> String {
+    let lines: Vec<String> = text.lines().take(LINES).map(short).collect();
+    lines.join("\n")
+}
+
+/// As much of a line as a person would read.
+fn short(line: &str) -> String {
+    match line.char_indices().nth(500) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -1075,6 +1104,36 @@ mod tests {
             "oom: Out of memory"
         );
         assert_eq!(said("BUG: no"), "report: BUG: no");
+    }
+
+    #[test]
+    fn a_guest_that_writes_too_much_is_lost_whatever_else_it_is() {
+        let flood = |evidence: &mut Evidence| evidence.flood = Some("console");
+        let title = "lost: the guest wrote too much: console";
+        assert_eq!(after(flood), title);
+        let late = |evidence: &mut Evidence| {
+            flood(evidence);
+            evidence.timed_out = true;
+        };
+        assert_eq!(after(late), title);
+    }
+
+    #[test]
+    fn a_log_in_many_facts_is_one_log() {
+        let mut facts = facts();
+        let record = |number: u32| log(&format!("BUG: {}", "a".repeat(number as usize)), 0);
+        facts.extend((1..3000).map(record));
+        let reports = reports(&evidence(facts));
+        assert_eq!(reports[0].title, "BUG: a");
+        assert!(reports.len() <= 100, "{}", reports.len());
+    }
+
+    #[test]
+    fn a_reason_has_lines_that_can_be_read() {
+        let error = "long ".repeat(1000) + &"\nmore".repeat(1000);
+        let reason = bounded(&error);
+        assert_eq!(reason.lines().count(), LINES);
+        assert!(reason.lines().all(|line| line.chars().count() <= 501));
     }
 
     #[test]
