@@ -81,6 +81,7 @@ const NOISE: &[fn(&str) -> bool] = &[
     |line| line.starts_with("random: "),
     |line| line.starts_with("tsc: "),
     |line| line == "Disabling lock debugging due to kernel taint",
+    |line| line.starts_with("hrtimer: interrupt took "),
 ];
 
 /// A line of the kernel log, unless it is noise.
@@ -177,5 +178,10 @@ mod tests {
             log_line("random: crng reseeded due to virtual machine fork"),
             None
         );
+    }
+
+    #[test]
+    fn a_note_of_a_slow_host_is_noise() {
+        assert_eq!(log_line("hrtimer: interrupt took 19047761 ns"), None);
     }
 }

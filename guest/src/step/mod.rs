@@ -1,6 +1,7 @@
 //! Steps: what triggers the programs. One file a step.
 
 mod fault;
+mod storm;
 mod udp;
 mod unlink;
 
@@ -16,5 +17,6 @@ pub fn run(step: &Step, net: &mut Option<Net>, facts: &mut Facts) -> Result<Outc
         Step::Unlink { times } => unlink::run(*times),
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
         Step::Fault(kind) => fault::run(*kind, facts),
+        Step::Storm { packets, seed } => storm::run(*packets, *seed, Net::get(net)?),
     }
 }
