@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use chosen::Chosen;
 use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
@@ -56,6 +56,7 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
         return Ok(Completion::ignored_with(why));
     }
     let expected = scenario.expect.as_ref().map(verdict::expected);
+    let expected = expected.context("the case expects no verdict")?;
     let (outcome, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
     note(&on.name, &outcome);
     let allowed = scenario.timeout.unwrap_or(on.setting.timeout) + PATIENCE;
@@ -68,10 +69,12 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
     ));
     let seen = (outcome.verdict, outcome.title.as_str());
     ensure!(
-        Some(seen) == expected,
-        "{}: {}\n{}",
+        seen == expected,
+        "{}: {}, and not {}: {}\n{}",
         seen.0,
         seen.1,
+        expected.0,
+        expected.1,
         outcome.reason
     );
     judged.map_err(|fault| anyhow!("{}: {}\n{}", fault.verdict, fault.title, fault.reason))?;
