@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use kassay_guest::Step;
 use serde::Deserialize;
 
 use crate::nearest;
@@ -168,7 +169,12 @@ impl Scenario {
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("read scenario `{}`", path.display()))?;
-        let file: File = toml::from_str(&text)
+        Scenario::parse(&text, path, root)
+    }
+
+    /// Checks the text of a scenario file, as [`Scenario::read`].
+    pub fn parse(text: &str, path: &Path, root: &Path) -> Result<Scenario> {
+        let file: File = toml::from_str(text)
             .map_err(|error| nearest::explain(&error.to_string()))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
         Scenario::from_file(file, path, root)
@@ -181,6 +187,14 @@ impl Scenario {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        // It is part of the names of files and tests.
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "+.-_".contains(letter);
+        if name.starts_with('.') || !name.chars().all(plain) {
+            bail!(
+                "`{name}`: a scenario's name is made of letters, digits, `+`, `-`, `_` and `.`, \
+                 and does not begin with `.`"
+            );
+        }
         let places = [path.parent().unwrap_or(Path::new("")), root];
         let parts = |kind: &Kind, names: &[String]| -> Result<Vec<Part>> {
             names.iter().map(|name| kind.find(name, places)).collect()
@@ -204,6 +218,25 @@ impl Scenario {
                 .map(FileStep::asked)
                 .collect::<Result<_>>()?,
         })
+    }
+
+    /// The seeds of its generators, in the order of its steps. One that the file
+    /// does not give is another one each time that the file is read.
+    pub fn seeds(&self) -> Vec<u32> {
+        let seed = |asked: &Asked| match asked.step {
+            Step::Storm { seed, .. } => Some(seed),
+            _ => None,
+        };
+        self.steps.iter().filter_map(seed).collect()
+    }
+
+    /// Gives all its generators this seed.
+    pub fn set_seed(&mut self, to: u32) {
+        for asked in &mut self.steps {
+            if let Step::Storm { seed, .. } = &mut asked.step {
+                *seed = to;
+            }
+        }
     }
 
     /// The directory that holds this scenario's snapshots: `snapshots/` beside
@@ -327,7 +360,6 @@ fn sysctl((name, value): (String, Setting)) -> Result<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kassay_guest::Step;
 
     fn read(text: &str) -> Result<Scenario, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -419,6 +451,26 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_is_never_named_like_a_path() {
+        let name = |file: &str| {
+            let path = Path::new("scenarios").join(file);
+            let read = Scenario::parse("about = 'x'", &path, &crate::repository());
+            read.map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(name("v1.2.toml").unwrap().name, "v1.2");
+        for file in [
+            "..toml",
+            "...toml",
+            "a b.toml",
+            "a@6.1.toml",
+            "a\u{1b}.toml",
+        ] {
+            let error = name(file).unwrap_err();
+            assert!(error.contains("a scenario's name is made of"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_message_is_preceded_by_its_length() {
         let scenario =
             read("about = 'x'\n[[step]]\nudp = { packets = [{ name = 'a', message = { drop = true } }] }")
@@ -427,6 +479,19 @@ mod tests {
             panic!()
         };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);
+    }
+
+    #[test]
+    fn a_seed_is_the_files_or_a_fresh_one_or_what_it_is_set_to() {
+        let seeds = |keys: &str| {
+            let file = format!("about = 'x'\n[[step]]\nstorm = {{ packets = 9{keys} }}");
+            read(&file).unwrap().seeds()
+        };
+        assert_eq!(seeds(", seed = 7"), [7]);
+        assert_ne!(seeds(""), seeds(""));
+        let mut scenario = read("about = 'x'\n[[step]]\nstorm = { packets = 9 }").unwrap();
+        scenario.set_seed(8);
+        assert_eq!(scenario.seeds(), [8]);
     }
 
     #[test]

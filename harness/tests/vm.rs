@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use chosen::Chosen;
 use kassay::cli::run;
+use kassay::normalise::visible;
 use kassay::report::pretty;
 use kassay::run::Outcome;
 use kassay::scenario::Scenario;
@@ -58,5 +59,5 @@ fn review(outcome: &Outcome, scenario: &Scenario) -> Result<Completion, Failed> 
     }));
     asserted
         .map(|()| Completion::Completed)
-        .map_err(|_| outcome.reason.as_str().into())
+        .map_err(|_| visible(&outcome.reason).into())
 }

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use chosen::Chosen;
 use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
+use kassay::normalise::visible;
 use kassay::progress;
 use kassay::run::{self, Outcome, Setting};
 use kassay::scenario::{self, Scenario};
@@ -43,7 +44,7 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
         let on = on.clone();
         let title = format!("{}::{}", on.name, scenario.name);
         Trial::ignorable_test(title, move || {
-            test(&on, scenario).map_err(|error| format!("{error:#}").into())
+            test(&on, scenario).map_err(|error| visible(&format!("{error:#}")).into())
         })
     };
     let cases = scenario::read_all(&root.join("harness/tests/zoo"), &root)?;
