@@ -1,6 +1,7 @@
 //! The course of a plan: insert, load, attach, trigger, capture, take back.
 
 use std::fs::{self, File};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
@@ -9,8 +10,9 @@ use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
 use crate::facts::Facts;
 use crate::kallsyms::Kallsyms;
+use crate::kmemleak::Kmemleak;
 use crate::net::Net;
-use crate::{module, step, system};
+use crate::{capability, module, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -81,8 +83,9 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     })?;
     let taint_before = system::taint()?;
     let before = Holdings::now();
+    let kmemleak = Kmemleak::open();
 
-    let inserted = insert(&plan.modules, kallsyms, facts)?;
+    let inserted = insert(&plan.modules, kallsyms, kmemleak.as_ref(), facts)?;
     let steps = steps(&plan, facts);
     // The programs are gone here: what they printed is complete.
     let (lines, lost) = trace.take()?;
@@ -98,8 +101,16 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
         taint_before,
         taint: system::taint()?,
     })?;
+    let ended = Instant::now();
     let (records, lost) = log.take()?;
     facts.report(Fact::Log { records, lost })?;
+    facts.report(Fact::Leaks {
+        objects: kmemleak
+            .as_ref()
+            .map(|kmemleak| kmemleak.find(ended))
+            .transpose()?,
+        since: kmemleak.map_or(0, |kmemleak| kmemleak.since),
+    })?;
     steps
 }
 
@@ -107,6 +118,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
 fn insert<'a>(
     modules: &'a [String],
     kallsyms: Option<Kallsyms>,
+    kmemleak: Option<&Kmemleak>,
     facts: &mut Facts,
 ) -> Result<Vec<&'a String>> {
     let results: Vec<_> = modules.iter().map(|name| module::insert(name)).collect();
@@ -117,11 +129,13 @@ fn insert<'a>(
             inserted.push(module);
         }
         let symbols = names.remove(module).unwrap_or_default();
+        let sections = kmemleak.map_or(Vec::new(), |kmemleak| kmemleak.sections(module));
         facts.report(Fact::Inserted {
             module: module.clone(),
             error,
             btf,
             symbols,
+            sections,
         })?;
     }
     Ok(inserted)
@@ -133,7 +147,8 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
     let mut net = None;
     let mut attached: Vec<Attached> = Vec::new();
     for name in &plan.objects {
-        if let Some(object) = bpf::load(name, facts)? {
+        let loaded = capability::without(&plan.without, || bpf::load(name, facts))?;
+        if let Some(object) = loaded? {
             attached.push(bpf::attach(name, object, &mut net, facts)?);
         }
     }

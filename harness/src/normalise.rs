@@ -71,6 +71,13 @@ pub fn log_line(line: &str) -> Option<String> {
     (!NOISE.iter().any(|is_noise| is_noise(line))).then(|| line.to_owned())
 }
 
+/// Why the verifier refused a program: the last line of its log but for those that count, as
+/// libbpf hands it on.
+pub fn verifier_line(log: &str) -> Option<&str> {
+    let end = log.find("\nprocessed ")?;
+    log[..end].lines().next_back()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +150,15 @@ mod tests {
             log_line("random: crng reseeded due to virtual machine fork"),
             None
         );
+    }
+
+    #[test]
+    fn the_verifier_says_last_why_it_refused() {
+        let log = "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n0: R1=ctx() R10=fp0\n\
+                   0: (85) call f#123\ncalling f is not allowed\n\
+                   processed 1 insns (limit 1000000) max_states_per_insn 0\n\
+                   -- END PROG LOAD LOG --\nlibbpf: prog 'p': failed to load: -13\n";
+        assert_eq!(verifier_line(log), Some("calling f is not allowed"));
+        assert_eq!(verifier_line("libbpf: extern 'f': not found\n"), None);
     }
 }

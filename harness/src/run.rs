@@ -51,6 +51,8 @@ pub struct Outcome {
     pub title: String,
     /// What was seen, at any length.
     pub reason: String,
+    /// The title of the fault that was expected and seen, for a pass.
+    pub expected: Option<String>,
     /// From the start of QEMU to its end.
     pub duration: Duration,
     /// Whether the machine went on from a saved state.
@@ -83,6 +85,7 @@ impl Outcome {
             verdict,
             title,
             reason,
+            expected: None,
             duration: Duration::ZERO,
             restored: false,
             unchanged: false,
@@ -158,7 +161,15 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         modules: &artifacts.modules,
         release: &kernel.release,
         base_strings,
+        has_kmemleak: kernel.config_has("DEBUG_KMEMLEAK")?
+            && !kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
     };
+    for title in verdict::earlier_leaks(&evidence) {
+        progress::note(format!(
+            "{} had a {title} before the plan began",
+            kernel.name
+        ));
+    }
     let (judged, transcript) = verdict::judge(&case, &evidence);
     let snapshot = Snapshot::of(scenario, kernel);
     let is_comparison = judged.is_ok();
@@ -186,6 +197,8 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         ];
         outcome.artifacts = Some(keep(kernel, scenario, &run, &texts)?);
     } else {
+        let expect = scenario.expect.as_ref().map(verdict::expected);
+        outcome.expected = expect.map(|(_, title)| title.to_owned());
         record.keep(&setting.cache, &inputs)?;
     }
     outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
@@ -268,6 +281,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
             .map(|asked| asked.step.clone())
             .collect(),
         sysctl: scenario.sysctl.clone(),
+        without: scenario.without.clone(),
         clock_ns: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)?
             .as_nanos() as u64,
@@ -332,7 +346,7 @@ fn verifier_logs(evidence: &Evidence) -> Vec<String> {
 /// What the kernel reported, with the source lines of frames.
 fn reports(kernel: &Kernel, artifacts: &Artifacts, evidence: &Evidence) -> Result<String> {
     let mut text = String::new();
-    for report in verdict::reports(evidence) {
+    for report in verdict::reports(evidence, &artifacts.modules) {
         let lines = symbol::add_lines(&report.text, kernel, &artifacts.modules)?;
         text.push_str(&format!("{}\n\n{lines}\n", report.title));
     }

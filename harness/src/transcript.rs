@@ -94,8 +94,11 @@ fn program(fact: &Fact) -> Option<String> {
         Fact::Loaded {
             object,
             error: Some(_),
-            ..
-        } => Some(format!("{object}: refused")),
+            log,
+        } => Some(match normalise::verifier_line(log) {
+            Some(why) => format!("{object}: refused: {why}"),
+            None => format!("{object}: refused"),
+        }),
         Fact::Attached {
             program,
             section,

@@ -8,7 +8,7 @@ use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
 
 use crate::btf;
 use crate::compile::module::Module;
-use crate::kernel_report::{self, Kind, Report};
+use crate::kernel_report::{self, Kind, Report, leak};
 use crate::scenario::{self, Expect, Scenario};
 use crate::step;
 use crate::transcript::{self, Offered};
@@ -108,6 +108,8 @@ pub struct Case<'a> {
     pub release: &'a str,
     /// Bytes of strings in the kernel's own BTF.
     pub base_strings: usize,
+    /// Whether the kernel looks for memory that nothing points to.
+    pub has_kmemleak: bool,
 }
 
 /// Judges the evidence: whether it may be compared with the snapshot, or what is
@@ -125,7 +127,10 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Result<(), Fault>, Option<Str
 
 /// Every fault, the one that decides first, and the transcript of complete facts.
 fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
-    let mut faults: Vec<Fault> = reports(evidence).iter().map(reported).collect();
+    let mut faults: Vec<Fault> = reports(evidence, case.modules)
+        .iter()
+        .map(reported)
+        .collect();
     // The gravest report decides, and among equals the first.
     faults.sort_by_key(|fault| match fault.verdict {
         Verdict::Oom => 0,
@@ -157,31 +162,70 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
 }
 
 /// What the kernel reported, on the console or, where messages of that level do
-/// not go there, in its log.
-pub fn reports(evidence: &Evidence) -> Vec<Report> {
+/// not go there, in its log, and the memory that it lost.
+pub fn reports(evidence: &Evidence, modules: &[Module]) -> Vec<Report> {
     let mut reports = kernel_report::find(evidence.console.as_deref().unwrap_or_default());
-    let facts = evidence.port.iter();
-    let facts = facts.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    for line in facts {
-        if let Fact::Log { records, .. } = line.fact {
-            let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-            let is_new = |report: &Report| !reports.iter().any(|known| known.title == report.title);
-            let new: Vec<Report> = kernel_report::find(&log.join("\n"))
-                .into_iter()
-                .filter(is_new)
-                .collect();
-            reports.extend(new);
-        }
+    let facts: Vec<Fact> = told(evidence).collect();
+    for fact in &facts {
+        let text = match fact {
+            Fact::Log { records, .. } => {
+                let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+                log.join("\n")
+            }
+            Fact::Leaks {
+                objects: Some(objects),
+                since,
+            } => {
+                // The console only counts what is listed here.
+                reports.retain(|report| report.kind != Kind::Leak);
+                leak::named(&leak::split(objects, *since).1, &places(&facts, modules))
+            }
+            _ => continue,
+        };
+        let is_new = |report: &Report| !reports.iter().any(|known| known.title == report.title);
+        let new: Vec<Report> = kernel_report::find(&text)
+            .into_iter()
+            .filter(is_new)
+            .collect();
+        reports.extend(new);
     }
     reports
+}
+
+/// Titles of the memory that the kernel had lost, or was about to lose, before the plan began.
+pub fn earlier_leaks(evidence: &Evidence) -> Vec<String> {
+    let objects = told(evidence).filter_map(|fact| match fact {
+        Fact::Leaks { objects, since } => Some(leak::split(&objects?, since).0),
+        _ => None,
+    });
+    let reports = objects.flat_map(|objects| kernel_report::find(&objects));
+    reports.map(|report| report.title).collect()
+}
+
+/// Where each module's code was.
+fn places<'a>(facts: &'a [Fact], modules: &'a [Module]) -> Vec<leak::Place<'a>> {
+    let place = |fact: &'a Fact| match fact {
+        Fact::Inserted {
+            module, sections, ..
+        } => {
+            let module = modules.iter().find(|known| known.name == *module)?;
+            Some((module, sections.as_slice()))
+        }
+        _ => None,
+    };
+    facts.iter().filter_map(place).collect()
+}
+
+/// The facts as they came, as far as they can be read.
+fn told(evidence: &Evidence) -> impl Iterator<Item = Fact> {
+    let lines = evidence.port.iter();
+    lines.filter_map(|line| Some(serde_json::from_str::<Line>(line).ok()?.fact))
 }
 
 /// The first thing that the kernel, or libbpf, refused. By itself that is no fault:
 /// the snapshot may have it.
 pub fn refusal(evidence: &Evidence) -> Option<String> {
-    let lines = evidence.port.iter();
-    let facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    facts.map(|line| line.fact).find_map(|fact| match fact {
+    told(evidence).find_map(|fact| match fact {
         Fact::Inserted {
             module,
             error: Some(error),
@@ -238,7 +282,8 @@ fn meet(expect: &Expect, faults: &[Fault]) -> Result<(), Fault> {
     Err(Fault::new(Verdict::Mismatch, title).because(reason))
 }
 
-fn expected(expect: &Expect) -> (Verdict, &str) {
+/// The verdict that a scenario expects, and its title.
+pub fn expected(expect: &Expect) -> (Verdict, &str) {
     match expect {
         Expect::Mismatch(title) => (Verdict::Mismatch, title),
         Expect::Report(title) => (Verdict::Report, title),
@@ -366,7 +411,7 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
 /// What the facts say by themselves, whatever the snapshot. Incomplete ones say
 /// no more than that.
 fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
-    let whole = facts.iter().try_for_each(check_capture);
+    let whole = facts.iter().try_for_each(|fact| check_capture(case, fact));
     if let Err(fault) = whole.and_then(|()| check_complete(case, facts)) {
         return vec![fault];
     }
@@ -401,7 +446,7 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
         names("step", &steps),
         vec!["trace".to_owned()],
         names("remove", &inserted),
-        ["left", "log", "end"].map(str::to_owned).to_vec(),
+        ["left", "log", "leaks", "end"].map(str::to_owned).to_vec(),
     ]
     .concat();
     let seen: Vec<String> = facts.iter().filter_map(part).collect();
@@ -440,12 +485,13 @@ fn part(fact: &Fact) -> Option<String> {
         Fact::Removed { module, .. } => format!("remove {module}"),
         Fact::Left { .. } => "left".to_owned(),
         Fact::Log { .. } => "log".to_owned(),
+        Fact::Leaks { .. } => "leaks".to_owned(),
         Fact::Failed { .. } => "failed".to_owned(),
         Fact::End { .. } => "end".to_owned(),
     })
 }
 
-fn check_capture(fact: &Fact) -> Result<(), Fault> {
+fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
     match fact {
         Fact::Failed { error } => {
             Err(Fault::new(Verdict::Infra, "the plan could not be followed").because(error.clone()))
@@ -454,6 +500,10 @@ fn check_capture(fact: &Fact) -> Result<(), Fault> {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
         }
         Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, "the kernel log overflowed")),
+        Fact::Leaks { objects: None, .. } if case.has_kmemleak => Err(Fault::new(
+            Verdict::Lost,
+            "the kernel did not look for leaks",
+        )),
         _ => Ok(()),
     }
 }
@@ -468,6 +518,7 @@ fn offered(case: &Case, facts: &[Fact]) -> Offered {
             error: None,
             btf: Ok(btf),
             symbols,
+            ..
         } = fact
         else {
             continue;
@@ -650,6 +701,7 @@ mod tests {
             expect: None,
             timeout: None,
             sysctl: Default::default(),
+            without: Vec::new(),
             steps: vec![Step::Unlink { times: 1 }.into(), udp],
         }
     }
@@ -691,12 +743,20 @@ mod tests {
         }
     }
 
+    fn leaks(objects: Option<&str>) -> Fact {
+        Fact::Leaks {
+            objects: objects.map(str::to_owned),
+            since: 5000,
+        }
+    }
+
     fn inserted(btf: Result<Vec<u8>, String>, symbols: &[&str]) -> Fact {
         Fact::Inserted {
             module: "m".to_owned(),
             error: None,
             btf,
             symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
+            sections: Vec::new(),
         }
     }
 
@@ -737,6 +797,7 @@ mod tests {
             },
             left(&[], &[], 0, EXPECTED_TAINT),
             log("Hello, world!", 0),
+            leaks(None),
         ]
     }
 

@@ -5,6 +5,7 @@
 //! trouble has the same title on every run, kernel and build.
 
 mod frame;
+pub mod leak;
 mod line;
 mod opening;
 pub mod symbol;
@@ -132,7 +133,10 @@ impl Sighting {
         let texts: Vec<&str> = rest.iter().map(|at| lines[*at].text).collect();
         let length = opening.length(&texts);
         let texts = &texts[..length];
-        let culprit = frame::culprit(texts);
+        let culprit = match opening.kind {
+            Kind::Leak => frame::allocator(texts),
+            _ => frame::culprit(texts),
+        };
         Sighting {
             kind: opening.kind,
             title: opening.title(texts, culprit.as_deref()),

@@ -48,6 +48,7 @@ mod tests {
             verdict: *verdict,
             title: String::new(),
             reason: String::new(),
+            expected: None,
             duration: std::time::Duration::ZERO,
             restored: false,
             unchanged: false,
