@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use kassay_guest::Code;
 
 use crate::system;
 
@@ -16,23 +17,25 @@ const PATH: &str = "/sys/kernel/debug/kmemleak";
 const AGE: Duration = Duration::from_millis(5100);
 
 /// A kernel that has kmemleak, and has it turned on.
-pub struct Kmemleak {
-    /// The kernel's `jiffies` when the plan began, or 0 where it does not say.
-    pub since: u64,
-}
+pub struct Kmemleak;
 
 impl Kmemleak {
     /// None where there is none. Where there is, no scan comes by itself any more.
     pub fn open() -> Option<Kmemleak> {
-        system::write(PATH, "scan=off").ok()?;
-        Some(Kmemleak {
-            since: jiffies().unwrap_or(0),
-        })
+        system::write(PATH, "scan=off").ok().map(|()| Kmemleak)
     }
 
-    /// Where the code of a module is, by sections, so that what it leaked can be laid to it
-    /// when it is gone.
-    pub fn sections(&self, module: &str) -> Vec<(String, u64)> {
+    /// The kernel's clock, in ticks, as the list of objects has it (kernel/time/timer_list.c,
+    /// `print_cpu`), or 0 where it is not told.
+    pub fn jiffies(&self) -> u64 {
+        let list = system::read("/proc/timer_list").unwrap_or_default();
+        let line = list.lines().find_map(|line| line.strip_prefix("jiffies: "));
+        line.and_then(|ticks| ticks.trim().parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Where the code of a module is that was inserted at this time.
+    pub fn code(&self, module: &str, since: u64) -> Code {
         let directory = format!("/sys/module/{module}/sections");
         let files = fs::read_dir(directory).into_iter().flatten().flatten();
         let section = |file: fs::DirEntry| {
@@ -41,23 +44,17 @@ impl Kmemleak {
             let address = u64::from_str_radix(address.trim().strip_prefix("0x")?, 16).ok()?;
             name.contains("text").then_some((name, address))
         };
-        files.filter_map(section).collect()
+        let sections = files.filter_map(section).collect();
+        Code { since, sections }
     }
 
     /// Everything that nothing points to, as the kernel lists it. An object is reported by the
     /// second scan that finds nothing pointing to it and its content the same, once it is old
-    /// enough: what was lost just before `since` is by then.
-    pub fn find(&self, since: Instant) -> Result<String> {
+    /// enough: what was lost just before `ended` is by then.
+    pub fn find(&self, ended: Instant) -> Result<String> {
         system::write(PATH, "scan")?;
-        thread::sleep(AGE.saturating_sub(since.elapsed()));
+        thread::sleep(AGE.saturating_sub(ended.elapsed()));
         system::write(PATH, "scan")?;
         system::read(PATH)
     }
-}
-
-/// The kernel's clock, in ticks (kernel/time/timer_list.c, `print_cpu`).
-fn jiffies() -> Option<u64> {
-    let list = system::read("/proc/timer_list").ok()?;
-    let line = list.lines().find_map(|line| line.strip_prefix("jiffies: "));
-    line?.trim().parse().ok()
 }

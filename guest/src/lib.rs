@@ -129,8 +129,8 @@ pub enum Fact {
         btf: Result<Vec<u8>, String>,
         /// Names that `/proc/kallsyms` gives for this module.
         symbols: Vec<String>,
-        /// Sections of code, and their addresses; only where leaks are looked for.
-        sections: Vec<(String, u64)>,
+        /// Where its code was; none where the kernel does not look for leaks.
+        code: Option<Code>,
     },
     /// A BPF object was opened and loaded, or was refused.
     Loaded {
@@ -210,6 +210,15 @@ pub enum Fact {
         /// How many facts came before.
         facts: u64,
     },
+}
+
+/// Where the code of a module was, which its addresses are found by when it is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// `jiffies` of the kernel before the module was inserted.
+    pub since: u64,
+    /// Names of its sections of code, and their addresses.
+    pub sections: Vec<(String, u64)>,
 }
 
 /// What came of a step.

@@ -84,6 +84,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     let taint_before = system::taint()?;
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
+    let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
 
     let inserted = insert(&plan.modules, kallsyms, kmemleak.as_ref(), facts)?;
     let steps = steps(&plan, facts);
@@ -109,7 +110,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
             .as_ref()
             .map(|kmemleak| kmemleak.find(ended))
             .transpose()?,
-        since: kmemleak.map_or(0, |kmemleak| kmemleak.since),
+        since: began,
     })?;
     steps
 }
@@ -121,21 +122,24 @@ fn insert<'a>(
     kmemleak: Option<&Kmemleak>,
     facts: &mut Facts,
 ) -> Result<Vec<&'a String>> {
-    let results: Vec<_> = modules.iter().map(|name| module::insert(name)).collect();
+    let insert = |name: &String| (kmemleak.map(Kmemleak::jiffies), module::insert(name));
+    let results: Vec<_> = modules.iter().map(insert).collect();
     let mut names = kallsyms.map_or_else(Kallsyms::open, Ok)?.names(modules)?;
     let mut inserted = Vec::new();
-    for (module, (error, btf)) in modules.iter().zip(results) {
+    for (module, (since, (error, btf))) in modules.iter().zip(results) {
         if error.is_none() {
             inserted.push(module);
         }
         let symbols = names.remove(module).unwrap_or_default();
-        let sections = kmemleak.map_or(Vec::new(), |kmemleak| kmemleak.sections(module));
+        let code = kmemleak
+            .zip(since)
+            .map(|(kmemleak, since)| kmemleak.code(module, since));
         facts.report(Fact::Inserted {
             module: module.clone(),
             error,
             btf,
             symbols,
-            sections,
+            code,
         })?;
     }
     Ok(inserted)

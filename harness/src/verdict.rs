@@ -4,7 +4,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
+use kassay_guest::{Code, DONE, Fact, Line, Outcome, PROTOCOL, Step};
 
 use crate::btf;
 use crate::compile::module::Module;
@@ -178,7 +178,7 @@ pub fn reports(evidence: &Evidence, modules: &[Module]) -> Vec<Report> {
             } => {
                 // The console only counts what is listed here.
                 reports.retain(|report| report.kind != Kind::Leak);
-                leak::named(&leak::split(objects, *since).1, &places(&facts, modules))
+                leak::name(&leak::split(objects, *since).1, &codes(&facts, modules))
             }
             _ => continue,
         };
@@ -203,17 +203,16 @@ pub fn earlier_leaks(evidence: &Evidence) -> Vec<String> {
 }
 
 /// Where each module's code was.
-fn places<'a>(facts: &'a [Fact], modules: &'a [Module]) -> Vec<leak::Place<'a>> {
-    let place = |fact: &'a Fact| match fact {
+fn codes<'a>(facts: &'a [Fact], modules: &'a [Module]) -> Vec<(&'a Module, &'a Code)> {
+    let code = |fact: &'a Fact| match fact {
         Fact::Inserted {
-            module, sections, ..
-        } => {
-            let module = modules.iter().find(|known| known.name == *module)?;
-            Some((module, sections.as_slice()))
-        }
+            module,
+            code: Some(code),
+            ..
+        } => Some((modules.iter().find(|known| known.name == *module)?, code)),
         _ => None,
     };
-    facts.iter().filter_map(place).collect()
+    facts.iter().filter_map(code).collect()
 }
 
 /// The facts as they came, as far as they can be read.
@@ -756,7 +755,7 @@ mod tests {
             error: None,
             btf,
             symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
-            sections: Vec::new(),
+            code: None,
         }
     }
 
@@ -797,7 +796,7 @@ mod tests {
             },
             left(&[], &[], 0, EXPECTED_TAINT),
             log("Hello, world!", 0),
-            leaks(None),
+            leaks(Some("")),
         ]
     }
 
@@ -854,6 +853,7 @@ mod tests {
             modules: &[module],
             release: RELEASE,
             base_strings: btf::SAMPLE_BASE,
+            has_kmemleak: true,
         };
         match judge(&case, evidence).0 {
             Ok(()) => "no fault".to_owned(),
@@ -899,13 +899,13 @@ mod tests {
             "lost: no closing record"
         );
         let follow = "lost: facts follow the closing record";
-        let again = r#"{"seq":11,"fact":"end","facts":11}"#;
+        let again = r#"{"seq":12,"fact":"end","facts":12}"#;
         assert_eq!(after_lines(|lines| lines.push(again.to_owned())), follow);
-        let more = r#"{"seq":11,"fact":"trace","lines":[],"lost":0}"#;
+        let more = r#"{"seq":12,"fact":"trace","lines":[],"lost":0}"#;
         assert_eq!(after_lines(|lines| lines.push(more.to_owned())), follow);
-        let other = r#"{"seq":10,"fact":"end","facts":11}"#;
+        let other = r#"{"seq":11,"fact":"end","facts":12}"#;
         let title = "lost: the closing record counts other facts";
-        assert_eq!(after_lines(|lines| lines[10] = other.to_owned()), title);
+        assert_eq!(after_lines(|lines| lines[11] = other.to_owned()), title);
     }
 
     #[test]
@@ -1204,5 +1204,39 @@ mod tests {
                 "{lie:?}"
             );
         }
+    }
+
+    /// An object that `f` allocated at this time in `jiffies`.
+    fn lost(jiffies: u64) -> String {
+        format!(
+            "unreferenced object 0xff11 (size 8):\n  comm \"unlink\", pid 70, jiffies {jiffies}\n  \
+             backtrace (crc 0):\n    f+0x1/0x2 [m]\n"
+        )
+    }
+
+    #[test]
+    fn memory_that_was_lost_since_the_plan_began_is_a_leak() {
+        assert_eq!(with(leaks(Some(&lost(5000)))), "leak: memory leak in f");
+        assert_eq!(with(leaks(Some(&lost(4999)))), "no fault");
+        assert_eq!(with(leaks(None)), "lost: the kernel did not look for leaks");
+        let counted = "kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n";
+        let after = |objects: &str| {
+            let mut facts = facts();
+            facts.pop();
+            facts.push(leaks(Some(objects)));
+            let mut evidence = evidence(facts);
+            evidence.console.as_mut().unwrap().push_str(counted);
+            judged(&evidence)
+        };
+        assert_eq!(after(&lost(5000)), "leak: memory leak in f");
+        assert_eq!(after(&lost(4999)), "no fault");
+    }
+
+    #[test]
+    fn memory_that_was_lost_before_the_plan_has_a_title() {
+        let mut facts = facts();
+        facts.pop();
+        facts.push(leaks(Some(&lost(4999))));
+        assert_eq!(earlier_leaks(&evidence(facts)), ["memory leak in f"]);
     }
 }
