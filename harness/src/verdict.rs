@@ -50,9 +50,10 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Verdict {
+    /// Its name, in small letters.
+    pub fn name(self) -> &'static str {
+        match self {
             Verdict::Pass => "pass",
             Verdict::Mismatch => "mismatch",
             Verdict::Report => "report",
@@ -63,7 +64,13 @@ impl fmt::Display for Verdict {
             Verdict::Lost => "lost",
             Verdict::Infra => "infra",
             Verdict::Skipped => "skipped",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
