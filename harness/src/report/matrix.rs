@@ -95,8 +95,8 @@ fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::tests::outcome;
+    use super::*;
     use crate::snapshot::Snapshot;
 
     #[test]
