@@ -157,6 +157,7 @@ const MACHINERY: &[&str] = &[
     "kvmalloc",
     "new_slab",
     "object_err",
+    "pcpu_alloc",
     "post_alloc_hook",
     "prep_new_page",
     "slab_",
