@@ -1,7 +1,8 @@
 //! The whole way of one case, a scenario on a kernel: build, run, judge,
 //! compare, and keep what is needed to understand a failure.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +17,7 @@ use crate::record::{self, Record};
 use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Case, Fault, Verdict};
-use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State};
+use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, session};
 use crate::{btf, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
@@ -291,7 +292,6 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
 }
 
 fn entropy() -> Result<Vec<u8>> {
-    use std::io::Read;
     let mut bytes = vec![0; 64];
     fs::File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
@@ -381,8 +381,10 @@ fn keep(
             "share/facts.jsonl",
         ] {
             let from = run.path().join(name);
-            if from.exists() {
-                fs::copy(&from, folder.join(from.file_name().unwrap_or_default()))?;
+            // What is not there is not kept, nor what a guest put in its place.
+            if let Ok(file) = session::open(&from) {
+                let to = folder.join(from.file_name().unwrap_or_default());
+                io::copy(&mut file.take(session::MOST as u64), &mut File::create(to)?)?;
             }
         }
         // NUL between arguments is for programs; a person gets a line each.

@@ -173,7 +173,12 @@ impl Scenario {
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("read scenario `{}`", path.display()))?;
-        let file: File = toml::from_str(&text)
+        Scenario::parse(&text, path, root)
+    }
+
+    /// Checks the text of a scenario file, as [`Scenario::read`].
+    pub fn parse(text: &str, path: &Path, root: &Path) -> Result<Scenario> {
+        let file: File = toml::from_str(text)
             .map_err(|error| nearest::explain(&error.to_string()))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
         Scenario::from_file(file, path, root)
@@ -186,6 +191,14 @@ impl Scenario {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        // It is part of the names of files and tests.
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "+.-_".contains(letter);
+        if name.starts_with('.') || !name.chars().all(plain) {
+            bail!(
+                "`{name}`: a scenario's name is made of letters, digits, `+`, `-`, `_` and `.`, \
+                 and does not begin with `.`"
+            );
+        }
         let places = [path.parent().unwrap_or(Path::new("")), root];
         let parts = |kind: &Kind, names: &[String]| -> Result<Vec<Part>> {
             names.iter().map(|name| kind.find(name, places)).collect()
@@ -445,6 +458,26 @@ mod tests {
         assert_eq!(scenario.without, ["CAP_SYS_BOOT", "CAP_BPF"]);
         let error = read("about = 'x'\nwithout = ['SYS_BOOT']").unwrap_err();
         assert!(error.contains("did you mean `CAP_SYS_BOOT`?"), "{error}");
+    }
+
+    #[test]
+    fn a_scenario_is_never_named_like_a_path() {
+        let name = |file: &str| {
+            let path = Path::new("scenarios").join(file);
+            let read = Scenario::parse("about = 'x'", &path, &crate::repository());
+            read.map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(name("v1.2.toml").unwrap().name, "v1.2");
+        for file in [
+            "..toml",
+            "...toml",
+            "a b.toml",
+            "a@6.1.toml",
+            "a\u{1b}.toml",
+        ] {
+            let error = name(file).unwrap_err();
+            assert!(error.contains("a scenario's name is made of"), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Steps, host side: how a scenario file asks for one, and what a transcript
 //! tells of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
@@ -174,6 +175,7 @@ impl Asked {
                     "udp: {sent} sent, {seen} classified, {dropped} dropped, {} delivered",
                     delivered.len() + 1
                 );
+                let delivered: BTreeSet<&usize> = delivered.iter().collect();
                 for (place, (packet, name)) in packets.iter().zip(&self.names).enumerate() {
                     let fate = fate(packet, delivered.contains(&place));
                     let _ = write!(text, "\n  {name}: {fate}");

@@ -1,6 +1,7 @@
 //! From evidence to a verdict. What is missing is never taken for good: every
 //! kind of gap has a verdict of its own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Result;
@@ -13,6 +14,7 @@ use crate::scenario::{self, Expect, Scenario};
 use crate::step;
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
+use crate::vm::session::MOST;
 
 /// What a run comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,9 @@ impl Fault {
     }
 }
 
+/// How many lines of a reason are kept; a report of the kernel fits.
+const LINES: usize = kernel_report::LINES + 50;
+
 /// What is known of the case beside the evidence.
 pub struct Case<'a> {
     /// What was asked.
@@ -149,7 +154,7 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         faults.push(fault);
         return (faults, None);
     }
-    let facts = match read_facts(evidence) {
+    let facts = match read_facts(evidence).and_then(|facts| check_whole(case, facts)) {
         Ok(facts) => facts,
         Err(fault) => {
             faults.push(fault);
@@ -173,11 +178,13 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
 pub fn reports(evidence: &Evidence, modules: &[Module]) -> Vec<Report> {
     let mut reports = kernel_report::find(evidence.console.as_deref().unwrap_or_default());
     let facts: Vec<Fact> = told(evidence).collect();
+    let mut text = String::new();
     for fact in &facts {
-        let text = match fact {
+        match fact {
             Fact::Log { records, .. } => {
-                let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-                log.join("\n")
+                for record in records {
+                    text.extend([record.text.as_str(), "\n"]);
+                }
             }
             Fact::Leaks {
                 objects: Some(objects),
@@ -185,17 +192,15 @@ pub fn reports(evidence: &Evidence, modules: &[Module]) -> Vec<Report> {
             } => {
                 // The console only counts what is listed here.
                 reports.retain(|report| report.kind != Kind::Leak);
-                leak::name(&leak::split(objects, *since).1, &codes(&facts, modules))
+                let (_, lost) = leak::split(objects, *since);
+                text.push_str(&leak::name(&lost, &codes(&facts, modules)));
             }
-            _ => continue,
-        };
-        let is_new = |report: &Report| !reports.iter().any(|known| known.title == report.title);
-        let new: Vec<Report> = kernel_report::find(&text)
-            .into_iter()
-            .filter(is_new)
-            .collect();
-        reports.extend(new);
+            _ => {}
+        }
     }
+    let mut new = kernel_report::find(&text);
+    new.retain(|report| !reports.iter().any(|known| known.title == report.title));
+    reports.extend(new);
     reports
 }
 
@@ -231,7 +236,7 @@ fn told(evidence: &Evidence) -> impl Iterator<Item = Fact> {
 /// The first thing that the kernel, or libbpf, refused. By itself that is no fault:
 /// the snapshot may have it.
 pub fn refusal(evidence: &Evidence) -> Option<String> {
-    told(evidence).find_map(|fact| match fact {
+    let refusal = told(evidence).find_map(|fact| match fact {
         Fact::Inserted {
             module,
             error: Some(error),
@@ -249,7 +254,8 @@ pub fn refusal(evidence: &Evidence) -> Option<String> {
             ..
         } => Some(format!("{program} was not attached to {section}")),
         _ => None,
-    })
+    });
+    refusal.map(|title| kernel_report::stable(&title))
 }
 
 fn reported(report: &Report) -> Fault {
@@ -313,6 +319,11 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
     };
+    if let Some(place) = evidence.flood {
+        let title = format!("the guest wrote too much: {place}");
+        let reason = format!("more than {} MiB; the rest was not read", MOST >> 20);
+        return Err(Fault::new(Verdict::Lost, title).because(reason));
+    }
     if evidence.timed_out {
         let title = if evidence.answered {
             "deadline passed"
@@ -355,7 +366,7 @@ fn not_started(evidence: &Evidence) -> Fault {
         evidence.stderr.clone(),
     ]
     .join("\n");
-    Fault::new(Verdict::Infra, "QEMU did not start").because(said.trim())
+    Fault::new(Verdict::Infra, "QEMU did not start").because(bounded(said.trim()))
 }
 
 /// The facts, when both ways out tell the same and nothing is missing.
@@ -376,7 +387,7 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
         let line: Line = serde_json::from_str(text).map_err(|error| {
             lost(
                 "the guest wrote garbage",
-                format!("line {place}: {error}: {text}"),
+                bounded(&format!("line {place}: {error}: {text}")),
             )
         })?;
         if line.seq != place as u64 {
@@ -414,13 +425,8 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     }
 }
 
-/// What the facts say by themselves, whatever the snapshot. Incomplete ones say
-/// no more than that.
+/// What the facts say by themselves, whatever the snapshot.
 fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
-    let whole = facts.iter().try_for_each(|fact| check_capture(case, fact));
-    if let Err(fault) = whole.and_then(|()| check_complete(case, facts)) {
-        return vec![fault];
-    }
     let contracts = case
         .modules
         .iter()
@@ -432,6 +438,15 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         ]
     });
     contracts.chain(others).filter_map(Result::err).collect()
+}
+
+/// The facts, where they are those of a plan that was followed to its end.
+fn check_whole(case: &Case, facts: Vec<Fact>) -> Result<Vec<Fact>, Fault> {
+    facts
+        .iter()
+        .try_for_each(|fact| check_capture(case, fact))?;
+    check_complete(case, &facts)?;
+    Ok(facts)
 }
 
 /// Every part of the plan has its fact, once and in its place, and they are of
@@ -461,9 +476,11 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
     }
     let reason = format!("due:  {}\nseen: {}", due.join(", "), seen.join(", "));
     if seen.first() != due.first() {
-        return Err(Fault::new(Verdict::Infra, "another kernel was started").because(reason));
+        return Err(
+            Fault::new(Verdict::Infra, "another kernel was started").because(bounded(&reason))
+        );
     }
-    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(reason))
+    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(bounded(&reason)))
 }
 
 /// The module that a fact says was inserted.
@@ -500,7 +517,8 @@ fn part(fact: &Fact) -> Option<String> {
 fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
     match fact {
         Fact::Failed { error } => {
-            Err(Fault::new(Verdict::Infra, "the plan could not be followed").because(error.clone()))
+            Err(Fault::new(Verdict::Infra, "the plan could not be followed")
+                .because(bounded(error)))
         }
         Fact::Trace { lost: 1.., .. } => {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
@@ -605,7 +623,7 @@ fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
             if let Some((kind, count)) = kinds.into_iter().find(|(_, count)| *count > 0) {
                 let names = [programs.as_slice(), maps].concat().join(", ");
                 let title = format!("{count} BPF {kind} left behind");
-                return Err(Fault::new(Verdict::Leak, title).because(names));
+                return Err(Fault::new(Verdict::Leak, title).because(bounded(&names)));
             }
             let known = EXPECTED_TAINT | if is_reported { REPORT_TAINT } else { 0 };
             match taint & !taint_before & !known {
@@ -645,10 +663,11 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     });
     let in_order = delivered.windows(2).all(|pair| pair[0] < pair[1])
         && delivered.last().is_none_or(|last| *last < packets.len());
+    let arrived: BTreeSet<&usize> = delivered.iter().collect();
     let gone = |datagram: bool| {
         let places = packets.iter().enumerate();
         let gone = places.filter(|(place, packet)| {
-            step::has_datagram(packet) == datagram && !delivered.contains(place)
+            step::has_datagram(packet) == datagram && !arrived.contains(place)
         });
         gone.count() as u64
     };
@@ -667,13 +686,28 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
         "{sent} sent, {seen} classified, {dropped} dropped, delivered {delivered:?}, and the sentinel {}",
         if *sentinel { "too" } else { "not" }
     );
-    Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(reason))
+    Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(bounded(&reason)))
 }
 
 /// The last lines of a text, for a reason.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
+    let mut lines: Vec<String> = text.lines().rev().take(15).map(short).collect();
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// The first lines of what a guest may have made any length.
+fn bounded(text: &str) -> String {
+    let lines: Vec<String> = text.lines().take(LINES).map(short).collect();
+    lines.join("\n")
+}
+
+/// As much of a line as a person would read.
+fn short(line: &str) -> String {
+    match line.char_indices().nth(500) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -1037,6 +1071,36 @@ mod tests {
             "oom: Out of memory"
         );
         assert_eq!(said("BUG: no"), "report: BUG: no");
+    }
+
+    #[test]
+    fn a_guest_that_writes_too_much_is_lost_whatever_else_it_is() {
+        let flood = |evidence: &mut Evidence| evidence.flood = Some("console");
+        let title = "lost: the guest wrote too much: console";
+        assert_eq!(after(flood), title);
+        let late = |evidence: &mut Evidence| {
+            flood(evidence);
+            evidence.timed_out = true;
+        };
+        assert_eq!(after(late), title);
+    }
+
+    #[test]
+    fn a_log_in_many_facts_is_one_log() {
+        let mut facts = facts();
+        let record = |number: u32| log(&format!("BUG: {}", "a".repeat(number as usize)), 0);
+        facts.extend((1..3000).map(record));
+        let reports = reports(&evidence(facts), &[]);
+        assert_eq!(reports[0].title, "BUG: a");
+        assert!(reports.len() <= 100, "{}", reports.len());
+    }
+
+    #[test]
+    fn a_reason_has_lines_that_can_be_read() {
+        let error = "long ".repeat(1000) + &"\nmore".repeat(1000);
+        let reason = bounded(&error);
+        assert_eq!(reason.lines().count(), LINES);
+        assert!(reason.lines().all(|line| line.chars().count() <= 501));
     }
 
     #[test]
