@@ -13,6 +13,7 @@ mod kmemleak;
 mod module;
 mod net;
 mod packet;
+mod packet_socket;
 mod plan;
 mod process;
 mod step;

@@ -81,6 +81,7 @@ const NOISE: &[fn(&str) -> bool] = &[
     |line| line.starts_with("random: "),
     |line| line.starts_with("tsc: "),
     |line| line == "Disabling lock debugging due to kernel taint",
+    |line| line.starts_with("hrtimer: interrupt took "),
 ];
 
 /// A line of the kernel log, unless it is noise.
@@ -194,5 +195,10 @@ mod tests {
                    -- END PROG LOAD LOG --\nlibbpf: prog 'p': failed to load: -13\n";
         assert_eq!(verifier_line(log), Some("calling f is not allowed"));
         assert_eq!(verifier_line("libbpf: extern 'f': not found\n"), None);
+    }
+
+    #[test]
+    fn a_note_of_a_slow_host_is_noise() {
+        assert_eq!(log_line("hrtimer: interrupt took 19047761 ns"), None);
     }
 }

@@ -56,6 +56,8 @@ pub struct Outcome {
     pub expected: Option<String>,
     /// From the start of QEMU to its end.
     pub duration: Duration,
+    /// The seeds of the scenario's generators, in the order of its steps.
+    pub seeds: Vec<u32>,
     /// Whether the machine went on from a saved state.
     pub restored: bool,
     /// Whether it was not run: it passed last time, and nothing has changed since.
@@ -88,6 +90,7 @@ impl Outcome {
             reason,
             expected: None,
             duration: Duration::ZERO,
+            seeds: scenario.seeds(),
             restored: false,
             unchanged: false,
             peak_kib: None,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use kassay_guest::Step;
 use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
@@ -229,6 +230,25 @@ impl Scenario {
         })
     }
 
+    /// The seeds of its generators, in the order of its steps. One that the file
+    /// does not give is another one each time that the file is read.
+    pub fn seeds(&self) -> Vec<u32> {
+        let seed = |asked: &Asked| match asked.step {
+            Step::Storm { seed, .. } => Some(seed),
+            _ => None,
+        };
+        self.steps.iter().filter_map(seed).collect()
+    }
+
+    /// Gives all its generators this seed.
+    pub fn set_seed(&mut self, to: u32) {
+        for asked in &mut self.steps {
+            if let Step::Storm { seed, .. } = &mut asked.step {
+                *seed = to;
+            }
+        }
+    }
+
     /// The directory that holds this scenario's snapshots: `snapshots/` beside
     /// its file, or beside its directory when that is called `scenarios`.
     pub fn snapshots(&self) -> PathBuf {
@@ -361,7 +381,6 @@ fn capability(name: String) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kassay_guest::Step;
 
     fn read(text: &str) -> Result<Scenario, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -489,6 +508,19 @@ mod tests {
             panic!()
         };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);
+    }
+
+    #[test]
+    fn a_seed_is_the_files_or_a_fresh_one_or_what_it_is_set_to() {
+        let seeds = |keys: &str| {
+            let file = format!("about = 'x'\n[[step]]\nstorm = {{ packets = 9{keys} }}");
+            read(&file).unwrap().seeds()
+        };
+        assert_eq!(seeds(", seed = 7"), [7]);
+        assert_ne!(seeds(""), seeds(""));
+        let mut scenario = read("about = 'x'\n[[step]]\nstorm = { packets = 9 }").unwrap();
+        scenario.set_seed(8);
+        assert_eq!(scenario.seeds(), [8]);
     }
 
     #[test]

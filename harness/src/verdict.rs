@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Result;
-use kassay_guest::{Code, DONE, Fact, Line, Outcome, PROTOCOL, Step};
+use kassay_guest::{
+    Code, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Step, Tally,
+};
 
 use crate::btf;
 use crate::compile::module::Module;
@@ -435,6 +437,7 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         [
             check_left(fact, is_reported),
             check_counts(case.scenario, facts, fact),
+            check_storm(case.scenario, fact),
         ]
     });
     contracts.chain(others).filter_map(Result::err).collect()
@@ -689,6 +692,86 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(bounded(&reason)))
 }
 
+/// A `storm` step has no packet that the module and the decoder disagree on, and
+/// has really tested what it says: its packets were all handled, they were of
+/// every kind and layout, and of each layout some were to be dropped and some not.
+fn check_storm(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
+    let Fact::Stepped {
+        step,
+        outcome: Ok(Outcome::Storm(storm)),
+    } = fact
+    else {
+        return Ok(());
+    };
+    let Some(Step::Storm { packets, seed }) = scenario.steps.get(*step).map(|asked| &asked.step)
+    else {
+        return Ok(());
+    };
+    let mismatch = |title: &str, reason: String| {
+        let reason = format!("{packets} packets of seed {seed}: {reason}");
+        Err(Fault::new(Verdict::Mismatch, title).because(reason))
+    };
+    if storm.disagreements > 0 {
+        let examples: String = storm.examples.iter().map(disagreement).collect();
+        let reason = format!("{} of them{examples}", storm.disagreements);
+        return mismatch("the module and prost disagree on a packet", reason);
+    }
+    let sums = [false, true].map(|paged| {
+        let of_layout = storm.tallies.iter().filter(|tally| tally.paged == paged);
+        of_layout.fold((0, 0), |(sent, dropped), tally| {
+            (sent + tally.sent, dropped + tally.dropped)
+        })
+    });
+    let [(linear, linear_drops), (paged, paged_drops)] = sums;
+    let agree = storm.seed == *seed
+        && linear + paged == u64::from(*packets)
+        && storm.closed == storm.batches
+        && storm.seen == linear + paged + storm.batches
+        && storm.paged == paged
+        && storm.dropped == linear_drops + paged_drops
+        && storm.delivered + storm.dropped == linear + paged;
+    if !agree {
+        return mismatch("the packet counts disagree", format!("{storm:?}"));
+    }
+    let is_sent = |kind: PacketKind, paged: bool| {
+        let is_its = |tally: &Tally| tally.kind == kind && tally.paged == paged;
+        storm
+            .tallies
+            .iter()
+            .any(|tally| is_its(tally) && tally.sent > 0)
+    };
+    let has_all = PacketKind::ALL
+        .into_iter()
+        .all(|kind| is_sent(kind, false) && is_sent(kind, true));
+    let is_mixed = |(sent, dropped): (u64, u64)| 0 < dropped && dropped < sent;
+    if has_all && sums.into_iter().all(is_mixed) {
+        return Ok(());
+    }
+    let reason = format!("{:?}; it takes more packets", storm.tallies);
+    mismatch("the storm lacks a kind of packet", reason)
+}
+
+/// One packet that the module and the decoder disagree on. All of it is in the facts.
+fn disagreement(example: &Disagreement) -> String {
+    let (module, prost) = match example.dropped {
+        true => ("accepted", "drop"),
+        false => ("dropped", "accept"),
+    };
+    let layout = example.linear.map_or("linear".to_owned(), |end| {
+        format!("non-linear from byte {end} on")
+    });
+    let frame = &example.frame[..example.frame.len().min(256)];
+    let rest = (example.frame.len() - frame.len()) / 2;
+    let more = match rest {
+        0 => String::new(),
+        _ => format!(" and {rest} bytes more"),
+    };
+    format!(
+        "\npacket {} ({:?}, {layout}): the module {module} it, prost says {prost}\n  {frame}{more}",
+        example.packet, example.kind
+    )
+}
+
 /// The last lines of a text, for a reason.
 fn tail(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().rev().take(15).map(short).collect();
@@ -716,7 +799,7 @@ mod tests {
     use crate::scenario::Part;
     use crate::step::Asked;
     use crate::vm::Shutdown;
-    use kassay_guest::{Packet, Record};
+    use kassay_guest::{Packet, Record, Storm};
 
     const RELEASE: &str = "6.11.0";
 
@@ -1253,6 +1336,85 @@ mod tests {
             with(left(&[], &[], 0, 1 << 9)),
             "leak: the kernel is tainted: 0x200"
         );
+    }
+
+    /// The judgement of a storm of 100 packets that was whole before this change.
+    fn after_storm(change: impl FnOnce(&mut Storm)) -> String {
+        let tally = |kind, paged| Tally {
+            kind,
+            paged,
+            sent: 10,
+            dropped: 1,
+        };
+        let kinds = PacketKind::ALL.into_iter();
+        let mut storm = Storm {
+            seed: 7,
+            batches: 2,
+            closed: 2,
+            seen: 102,
+            paged: 50,
+            dropped: 10,
+            delivered: 90,
+            tallies: kinds
+                .flat_map(|kind| [tally(kind, false), tally(kind, true)])
+                .collect(),
+            ..Storm::default()
+        };
+        change(&mut storm);
+        let packets = 100;
+        let scenario = Scenario {
+            steps: vec![Step::Storm { packets, seed: 7 }.into()],
+            ..scenario()
+        };
+        let fact = Fact::Stepped {
+            step: 0,
+            outcome: Ok(Outcome::Storm(storm)),
+        };
+        check_storm(&scenario, &fact).map_or_else(|fault| fault.title, |()| "no fault".to_owned())
+    }
+
+    #[test]
+    fn a_storm_is_counted_five_ways_that_agree() {
+        assert_eq!(after_storm(|_| {}), "no fault");
+        let lies: [fn(&mut Storm); 9] = [
+            |storm| storm.seed = 8,
+            |storm| storm.closed = 1,
+            |storm| storm.batches = 3,
+            |storm| storm.seen = 100,
+            |storm| storm.paged = 0,
+            |storm| storm.dropped = 9,
+            |storm| storm.delivered = 89,
+            |storm| storm.tallies[0].sent = 11,
+            |storm| storm.tallies[0].dropped = 2,
+        ];
+        for (place, lie) in lies.into_iter().enumerate() {
+            assert_eq!(after_storm(lie), "the packet counts disagree", "{place}");
+        }
+    }
+
+    #[test]
+    fn a_storm_has_all_kinds_and_both_decisions() {
+        let lacks = "the storm lacks a kind of packet";
+        let moves = |storm: &mut Storm| {
+            storm.tallies[0].sent += storm.tallies[2].sent;
+            storm.tallies[2].sent = 0;
+        };
+        assert_eq!(after_storm(moves), lacks);
+        for all in [0, 10] {
+            let one_way = |storm: &mut Storm| {
+                let linear = storm.tallies.iter_mut().filter(|tally| !tally.paged);
+                linear.for_each(|tally| tally.dropped = all);
+                storm.dropped = 5 + 5 * all;
+                storm.delivered = 100 - storm.dropped;
+            };
+            assert_eq!(after_storm(one_way), lacks, "{all}");
+        }
+    }
+
+    #[test]
+    fn a_disagreement_is_a_mismatch_whatever_the_counts() {
+        let title = "the module and prost disagree on a packet";
+        assert_eq!(after_storm(|storm| storm.disagreements = 1), title);
     }
 
     #[test]

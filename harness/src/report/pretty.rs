@@ -18,10 +18,15 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
     if !outcome.duration.is_zero() {
         let _ = write!(
             text,
-            " ({:.2} s, {})",
+            " ({:.2} s, {}",
             outcome.duration.as_secs_f64(),
             setting.accelerator
         );
+        let seeds = super::seeds(outcome);
+        let _ = match seeds.is_empty() {
+            true => write!(text, ")"),
+            false => write!(text, ", {seeds})"),
+        };
     }
     if outcome.verdict == Verdict::Pass {
         if let Some(title) = &outcome.expected {
