@@ -137,6 +137,7 @@ fn scenario(expect: u8) -> Scenario {
         path: "case.toml".into(),
         about: String::new(),
         modules: vec![part("m")],
+        each: false,
         bpf: vec![part("b")],
         requires: Default::default(),
         expect,
@@ -188,6 +189,7 @@ fn good() -> Vec<Value> {
         },
         Fact::Loaded {
             object: text("b"),
+            program: None,
             error: None,
             log: String::new(),
         },

@@ -23,13 +23,16 @@ use std::convert::Infallible;
 use std::os::fd::AsFd;
 
 use anyhow::Result;
-use kassay_guest::{COMMAND_PORT, FOLLOW, POWER_OFF, SAVE, SWITCH_ROOT};
+use kassay_guest::{COMMAND_PORT, EXEC, FOLLOW, POWER_OFF, SAVE, SWITCH_ROOT};
 
 use crate::capture::Trace;
 use crate::kallsyms::Kallsyms;
 use crate::plan::Ready;
 
 fn main() {
+    if std::env::args().next().as_deref() == Some(EXEC) {
+        return;
+    }
     match std::env::args().nth(1).as_deref() {
         Some(POWER_OFF) => system::power_off(),
         Some(FOLLOW) => {

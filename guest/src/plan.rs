@@ -151,13 +151,17 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
     let mut net = None;
     let mut attached: Vec<Attached> = Vec::new();
     for name in &plan.objects {
-        let loaded = capability::without(&plan.without, || bpf::load(name, facts))?;
-        if let Some(object) = loaded? {
+        let without = &plan.without;
+        if plan.each {
+            attached.extend(capability::without(without, || {
+                bpf::load_each(name, facts)
+            })??);
+        } else if let Some(object) = capability::without(without, || bpf::load(name, facts))?? {
             attached.push(bpf::attach(name, object, &mut net, facts)?);
         }
     }
     for (place, step) in plan.steps.iter().enumerate() {
-        let outcome = step::run(step, &mut net).map_err(|error| format!("{error:#}"));
+        let outcome = step::run(step, &mut net, &attached).map_err(|error| format!("{error:#}"));
         facts.report(Fact::Stepped {
             step: place,
             outcome,
