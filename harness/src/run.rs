@@ -125,7 +125,10 @@ pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
 }
 
 /// What the scenario requires and the kernel lacks.
-fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
+///
+/// # Errors
+/// The kernel's configuration cannot be read.
+pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
     let (major, minor, _) = kernel.version();
     if let Some(bound) = &scenario.requires.kernel
         && !bound.holds((major, minor))
@@ -187,52 +190,79 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
             ..pass
         });
     }
-    let base_strings = btf::base_strings(&kernel.btf)?;
     let (run, evidence) = execute(setting, kernel, scenario, &artifacts)?;
-    let case = Case {
+    let outcome = conclude(kernel, scenario, &artifacts, &run, &evidence)?;
+    if outcome.verdict == Verdict::Pass {
+        record.keep(&setting.cache, &inputs)?;
+    }
+    Ok(outcome)
+}
+
+/// What is known of a case beside the evidence.
+///
+/// # Errors
+/// The kernel's BTF or configuration cannot be read.
+pub fn case<'a>(
+    kernel: &'a Kernel,
+    scenario: &'a Scenario,
+    artifacts: &'a Artifacts,
+) -> Result<Case<'a>> {
+    Ok(Case {
         scenario,
         modules: &artifacts.modules,
         release: &kernel.release,
-        base_strings,
+        base_strings: btf::base_strings(&kernel.btf)?,
         has_kmemleak: kernel.config_has("DEBUG_KMEMLEAK")?
             && !kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
-    };
-    for title in verdict::earlier_leaks(&evidence) {
-        progress::note(format!(
-            "{} had a {title} before the plan began",
-            kernel.name
-        ));
+    })
+}
+
+/// What a run comes to. Of one that is no pass it keeps what is needed to understand it.
+///
+/// # Errors
+/// A file cannot be read or kept.
+pub fn conclude(
+    kernel: &Kernel,
+    scenario: &Scenario,
+    artifacts: &Artifacts,
+    run: &Run,
+    evidence: &Evidence,
+) -> Result<Outcome> {
+    let earlier = verdict::earlier_leaks(evidence);
+    if !earlier.is_empty() {
+        let titles = earlier[..earlier.len().min(5)].join(", ");
+        progress::note(format!("before the plan, {} had: {titles}", kernel.name));
     }
-    let (judged, transcript) = verdict::judge(&case, &evidence);
+    let (judged, transcript) = verdict::judge(&case(kernel, scenario, artifacts)?, evidence);
     let snapshot = Snapshot::of(scenario, kernel);
     let is_comparison = judged.is_ok();
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),
-        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript, &evidence)?,
+        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript, evidence)?,
         // What was expected left nothing to compare.
         (Ok(()), None) => None,
     };
     let mut outcome =
         Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
+    outcome.release.clone_from(&kernel.release);
     outcome.duration = evidence.duration;
     outcome.restored = evidence.restored;
     outcome.peak_kib = evidence.peak_kib;
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
-        outcome.reason = explain(&fault, &evidence);
+        outcome.reason = explain(&fault, evidence);
         outcome.title = fault.title;
         let transcript = transcript.as_deref().unwrap_or_default();
         let texts = [
             ("reason", outcome.reason.clone()),
             ("transcript", transcript.to_owned()),
-            ("verifier", verifier_logs(&evidence, |_| true).join("\n")),
-            ("report", reports(kernel, &artifacts, &evidence)?),
+            ("verifier", verifier_logs(evidence, |_| true).join("\n")),
+            ("report", reports(kernel, artifacts, evidence)?),
         ];
-        outcome.artifacts = Some(keep(kernel, scenario, &run, &texts)?);
+        outcome.artifacts = Some(keep(kernel, scenario, run, &texts)?);
     } else {
         let expect = scenario.expect.as_ref().map(verdict::expected);
         outcome.expected = expect.map(|(_, title)| title.to_owned());
-        record.keep(&setting.cache, &inputs)?;
     }
     outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
@@ -241,7 +271,10 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
 
 /// Runs the machine: restored where that works, else booted. A state that the
 /// guest does not answer from is made anew, once.
-fn execute(
+///
+/// # Errors
+/// The machine cannot be set up; an interruption by the user.
+pub fn execute(
     setting: &Setting,
     kernel: &Kernel,
     scenario: &Scenario,

@@ -54,9 +54,10 @@ pub enum Start<'a> {
 /// Messages below warnings stay out of the emulated serial port, which is slow;
 /// the guest reports the whole log. Interrupts are routed by the firmware's MP
 /// table, since evaluating ACPI's is a third of an emulated boot, and RCU does
-/// not wait for a quiet moment.
+/// not wait for a quiet moment. A kernel that panicked resets the machine by a
+/// triple fault: it would look for a keyboard controller for up to 20 seconds.
 const KERNEL_ARGS: &str = "loglevel=5 oops=panic acpi=noirq rcupdate.rcu_expedited=1 \
-                           random.trust_cpu=on no_timer_check tsc=reliable";
+                           random.trust_cpu=on no_timer_check tsc=reliable reboot=triple";
 
 impl Machine {
     /// QEMU's arguments over and above vmtest's that shape the machine, and so

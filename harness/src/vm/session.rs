@@ -93,10 +93,9 @@ impl Run {
         let began = Instant::now();
         let started = self.start(machine, start)?;
         let over = Arc::new(AtomicBool::new(false));
-        let monitor = {
-            let (socket, over) = (self.path().join("qmp.sock"), over.clone());
-            thread::spawn(move || watch(&socket, &over))
-        };
+        let (sender, shutdown) = mpsc::channel();
+        let (socket, is_over) = (self.path().join("qmp.sock"), over.clone());
+        thread::spawn(move || sender.send(watch(&socket, &is_over)));
         let patience = match start {
             Start::Restore(_) => RESTORE_PATIENCE.min(timeout),
             Start::Boot | Start::Wait => timeout,
@@ -105,7 +104,8 @@ impl Run {
         evidence.restored = matches!(start, Start::Restore(_));
         let joined = started.join();
         over.store(true, Ordering::Relaxed);
-        evidence.shutdown = monitor.join().unwrap_or_default();
+        // The socket of a QEMU that has ended is closed.
+        evidence.shutdown = shutdown.recv_timeout(GRACE).unwrap_or_default();
         if joined.is_err() {
             evidence
                 .trouble
@@ -177,11 +177,33 @@ impl Run {
                     self.quit();
                     Instant::now()
                 });
-                if since.elapsed() >= GRACE {
-                    self.kill();
+                if self.has_outlived(since) {
+                    return evidence;
                 }
             }
         }
+    }
+
+    /// Has QEMU end and waits until vmtest knows of it.
+    pub(super) fn end(&self, updates: &Receiver<Output>) {
+        self.quit();
+        let since = Instant::now();
+        // vmtest's complaint that QEMU ended is what was asked for.
+        while !matches!(
+            updates.recv_timeout(TICK),
+            Err(RecvTimeoutError::Disconnected)
+        ) && !self.has_ended()
+            && !self.has_outlived(since)
+        {}
+    }
+
+    /// Kills a QEMU that has not ended some time after it was told to. Whether
+    /// even that does not help: a process that the kernel cannot end is left.
+    fn has_outlived(&self, told: Instant) -> bool {
+        if told.elapsed() >= GRACE {
+            self.kill();
+        }
+        told.elapsed() >= GRACE * 3 / 2
     }
 
     /// Whether QEMU ended a while ago, by its zombie or the lack of one. vmtest
