@@ -52,6 +52,8 @@ pub struct Outcome {
     pub title: String,
     /// What was seen, at any length.
     pub reason: String,
+    /// The title of the fault that was expected and seen, for a pass.
+    pub expected: Option<String>,
     /// From the start of QEMU to its end.
     pub duration: Duration,
     /// The seeds of the scenario's generators, in the order of its steps.
@@ -86,6 +88,7 @@ impl Outcome {
             verdict,
             title,
             reason,
+            expected: None,
             duration: Duration::ZERO,
             seeds: scenario.seeds(),
             restored: false,
@@ -198,7 +201,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
 /// What is known of a case beside the evidence.
 ///
 /// # Errors
-/// The kernel's BTF cannot be read.
+/// The kernel's BTF or configuration cannot be read.
 pub fn case<'a>(
     kernel: &'a Kernel,
     scenario: &'a Scenario,
@@ -209,6 +212,8 @@ pub fn case<'a>(
         modules: &artifacts.modules,
         release: &kernel.release,
         base_strings: btf::base_strings(&kernel.btf)?,
+        has_kmemleak: kernel.config_has("DEBUG_KMEMLEAK")?
+            && !kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
     })
 }
 
@@ -223,6 +228,11 @@ pub fn conclude(
     run: &Run,
     evidence: &Evidence,
 ) -> Result<Outcome> {
+    let earlier = verdict::earlier_leaks(evidence);
+    if !earlier.is_empty() {
+        let titles = earlier[..earlier.len().min(5)].join(", ");
+        progress::note(format!("before the plan, {} had: {titles}", kernel.name));
+    }
     let (judged, transcript) = verdict::judge(&case(kernel, scenario, artifacts)?, evidence);
     let snapshot = Snapshot::of(scenario, kernel);
     let is_comparison = judged.is_ok();
@@ -250,6 +260,9 @@ pub fn conclude(
             ("report", reports(kernel, artifacts, evidence)?),
         ];
         outcome.artifacts = Some(keep(kernel, scenario, run, &texts)?);
+    } else {
+        let expect = scenario.expect.as_ref().map(verdict::expected);
+        outcome.expected = expect.map(|(_, title)| title.to_owned());
     }
     outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
@@ -335,6 +348,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
             .map(|asked| asked.step.clone())
             .collect(),
         sysctl: scenario.sysctl.clone(),
+        without: scenario.without.clone(),
         clock_ns: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)?
             .as_nanos() as u64,
@@ -400,7 +414,7 @@ fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Ve
 /// What the kernel reported, with the source lines of frames.
 fn reports(kernel: &Kernel, artifacts: &Artifacts, evidence: &Evidence) -> Result<String> {
     let mut text = String::new();
-    for report in verdict::reports(evidence) {
+    for report in verdict::reports(evidence, &artifacts.modules) {
         let lines = symbol::add_lines(&report.text, kernel, &artifacts.modules)?;
         text.push_str(&format!("{}\n\n{lines}\n", report.title));
     }
