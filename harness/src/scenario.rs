@@ -182,16 +182,21 @@ impl Scenario {
     /// Reads and checks a scenario file. That the modules and programs that it
     /// names exist is checked against `root`, which holds `modules/` and `bpf/`.
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
+        let scenario = Scenario::read_alone(path)?;
+        scenario
+            .check(root)
+            .with_context(|| format!("check scenario `{}`", path.display()))?;
+        Ok(scenario)
+    }
+
+    /// Reads a scenario file whose modules and programs need not be in a repository.
+    pub fn read_alone(path: &Path) -> Result<Scenario> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("read scenario `{}`", path.display()))?;
         let file: File = toml::from_str(&text)
             .map_err(|error| nearest::explain(&error.to_string()))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
-        let scenario = Scenario::from_file(file, path)?;
-        scenario
-            .check(root)
-            .with_context(|| format!("check scenario `{}`", path.display()))?;
-        Ok(scenario)
+        Scenario::from_file(file, path)
     }
 
     fn from_file(file: File, path: &Path) -> Result<Scenario> {

@@ -69,6 +69,8 @@ fn trials(cache: &Cache) -> Result<Vec<Trial>> {
             cold: false,
             changed: false,
             jobs: slot::default_jobs(),
+            keep_dump: false,
+            gdb: false,
         };
         let shared = Arc::new(Shared {
             setting,

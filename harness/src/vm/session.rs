@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use kassay_guest::HOLD;
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_open, pidfd_send_signal,
     waitid, waitpid,
@@ -20,17 +23,20 @@ use vmtest::Vmtest;
 use vmtest::output::Output;
 
 use super::claim;
-use super::machine::{self, Machine, Start};
+use super::machine::{self, GATE_IN, GATE_OUT, Machine, ORDERS, Start};
 use super::qmp::Qmp;
-use super::{Evidence, Shutdown};
+use super::{Evidence, Shutdown, Terms, debugger};
 use crate::cache::{Cache, Key};
-use crate::interrupt;
+use crate::{interrupt, progress};
 
 /// What vmtest starts instead of QEMU.
 const STAND_IN: &str = include_str!("qemu.sh");
 
 /// How long QEMU may take to end once it was told to.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long QEMU may take to dump the guest's memory.
+const DUMP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a restored machine may take to answer vmtest. It had nothing left
 /// to do but that.
@@ -81,21 +87,30 @@ impl Run {
         self.path().join("share")
     }
 
-    /// Runs the machine on what lies in the share until it ends or `timeout`
-    /// passes, and collects what there is to know.
-    pub fn go(&self, machine: &Machine, start: Start, timeout: Duration) -> Result<Evidence> {
+    /// Runs the machine on what lies in the share until it ends or its time has
+    /// passed, and collects what there is to know.
+    pub fn go(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Evidence> {
         let began = Instant::now();
-        let started = self.start(machine, start)?;
-        let over = Arc::new(AtomicBool::new(false));
+        let started = self.start(machine, start, terms)?;
+        let (over, stopped) = (Arc::default(), Arc::default());
         let monitor = {
-            let (socket, over) = (self.path().join("qmp.sock"), over.clone());
-            thread::spawn(move || watch(&socket, &over))
+            let (socket, over) = (self.path().join(machine::EVENTS), Arc::clone(&over));
+            let stopped = Arc::clone(&stopped);
+            thread::spawn(move || watch(&socket, &over, &stopped))
         };
+        if let Some(word) = &terms.debugger {
+            let (directory, over) = (self.path().to_owned(), Arc::clone(&over));
+            // It ends with an error when QEMU or vmtest does, which is told of elsewhere.
+            thread::spawn(move || debugger::answer(&directory, &over));
+            if self.stands_still() {
+                progress::note(word);
+            }
+        }
         let patience = match start {
-            Start::Restore(_) => RESTORE_PATIENCE.min(timeout),
-            Start::Boot | Start::Wait => timeout,
+            Start::Restore(_) if terms.debugger.is_none() => RESTORE_PATIENCE.min(terms.timeout),
+            _ => terms.timeout,
         };
-        let mut evidence = self.follow(&started.updates, began, patience, timeout);
+        let mut evidence = self.follow(&started.updates, began, patience, terms, &stopped);
         evidence.restored = matches!(start, Start::Restore(_));
         let joined = started.join();
         over.store(true, Ordering::Relaxed);
@@ -113,26 +128,29 @@ impl Run {
     }
 
     /// Starts the machine.
-    pub(super) fn start(&self, machine: &Machine, start: Start) -> Result<Started> {
-        machine::prepare(self.path(), start)?;
+    pub(super) fn start(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Started> {
+        machine::prepare(self.path(), start, terms)?;
         let (sender, updates) = mpsc::channel();
-        let vmtest = Vmtest::new(self.share(), machine.config(self.path(), start))?;
+        let vmtest = Vmtest::new(self.share(), machine.config(self.path(), start, terms))?;
         // QEMU dies with this thread, which lives until QEMU has ended.
         let runner = thread::spawn(move || vmtest.run_one(0, sender));
         Ok(Started { updates, runner })
     }
 
     /// Follows vmtest's updates until it lets go of the channel, which it does
-    /// when QEMU has ended. The guest has to answer within `patience`.
+    /// when QEMU has ended. The guest has to answer within `patience`. `stopped`
+    /// says that the guest has ended the machine.
     fn follow(
         &self,
         updates: &Receiver<Output>,
         began: Instant,
         patience: Duration,
-        timeout: Duration,
+        terms: &Terms,
+        stopped: &AtomicBool,
     ) -> Evidence {
         let mut evidence = Evidence::default();
         let mut stopping = None;
+        let mut dumping = Duration::ZERO;
         loop {
             match updates.recv_timeout(TICK) {
                 Ok(Output::BootEnd(Ok(()))) => evidence.answered = true,
@@ -154,11 +172,23 @@ impl Run {
             if self.has_ended() {
                 return evidence;
             }
-            let allowed = if evidence.answered { timeout } else { patience };
-            let late = began.elapsed() >= allowed;
-            evidence.timed_out |= late && stopping.is_none();
-            if late || interrupt::requested() {
+            let gone = terms.dump && stopped.load(Ordering::Relaxed);
+            if terms.dump && !gone && self.is_held() {
+                dumping = self.dump_into(&mut evidence);
+                self.release();
+            }
+            let allowed = if evidence.answered {
+                terms.timeout
+            } else {
+                patience
+            };
+            let late = began.elapsed().saturating_sub(dumping) >= allowed;
+            evidence.timed_out |= late && !gone && stopping.is_none();
+            if late || gone || interrupt::requested() {
                 let since = *stopping.get_or_insert_with(|| {
+                    if terms.dump && evidence.dump.is_none() && !interrupt::requested() {
+                        self.dump_into(&mut evidence);
+                    }
                     self.quit();
                     Instant::now()
                 });
@@ -185,10 +215,65 @@ impl Run {
         since.elapsed() >= GRACE
     }
 
+    /// Waits for QEMU to have a machine that does not run yet; false when there
+    /// will be none.
+    fn stands_still(&self) -> bool {
+        while !self.has_ended() && !interrupt::requested() {
+            let status = self
+                .qmp()
+                .and_then(|mut qmp| qmp.execute("query-status", json!({})));
+            // With a state to go on from it reads that first (`inmigrate`).
+            if status.is_ok_and(|status| {
+                matches!(status["status"].as_str(), Some("prelaunch" | "paused"))
+            }) {
+                return true;
+            }
+            thread::sleep(TICK);
+        }
+        false
+    }
+
+    /// Whether the guest says that its plan has ended and that it waits.
+    fn is_held(&self) -> bool {
+        let mut bytes = [0u8; 16];
+        let gate = self.path().join(GATE_OUT);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        rustix::fs::open(gate, flags, Mode::empty())
+            .and_then(|gate| rustix::io::read(gate, &mut bytes))
+            .is_ok_and(|length| bytes[..length].contains(&HOLD))
+    }
+
+    /// Lets a guest go on that waits.
+    fn release(&self) {
+        let gate = self.path().join(GATE_IN);
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK;
+        // One that is not let go runs into its deadline.
+        let _ = rustix::fs::open(gate, flags, Mode::empty())
+            .and_then(|gate| rustix::io::write(gate, &[HOLD]));
+    }
+
+    /// Dumps the guest's memory and returns how long that took. A case is not
+    /// judged by whether it worked.
+    fn dump_into(&self, evidence: &mut Evidence) -> Duration {
+        let began = Instant::now();
+        let dump = || -> Result<()> {
+            let mut qmp = Qmp::connect(&self.path().join(ORDERS), Some(DUMP_PATIENCE))?;
+            // The guest's page tables, which QEMU could put into the dump, may be as
+            // large as the address space.
+            let to = json!({ "paging": false, "protocol": "file:memory" });
+            qmp.execute("dump-guest-memory", to).map(drop)
+        };
+        match dump() {
+            Ok(()) => evidence.dump = Some(self.path().join("memory")),
+            Err(error) => progress::note(format!("dump the guest's memory: {error:#}")),
+        }
+        began.elapsed()
+    }
+
     /// A monitor connection, whose answers may take as long as QEMU may take
     /// to end.
     pub(super) fn qmp(&self) -> Result<Qmp> {
-        Qmp::connect(&self.path().join("qmp.sock"), Some(GRACE / 2))
+        Qmp::connect(&self.path().join(ORDERS), Some(GRACE / 2))
     }
 
     /// Has QEMU end.
@@ -242,7 +327,7 @@ impl Run {
     }
 
     fn collect(&self, evidence: &mut Evidence) {
-        let read = |name: &str| fs::read(self.path().join(name));
+        let read = |name: &str| read_own(&self.path().join(name));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         evidence.console = read("console").map(text).ok();
         evidence.file = read("share/facts.jsonl").map(text).ok();
@@ -262,6 +347,18 @@ impl Started {
     }
 }
 
+/// Reads a file that the guest may have put something else in the place of.
+fn read_own(path: &Path) -> Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        bail!("`{}` is no file", path.display());
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Writes the stand-in where it is not yet, whole or not at all.
 fn stand_in(cache: &Cache) -> Result<PathBuf> {
     let key = Key::new("stand-in").text("script", STAND_IN).finish();
@@ -275,7 +372,8 @@ fn stand_in(cache: &Cache) -> Result<PathBuf> {
 }
 
 /// Listens to QEMU's events until it is gone and returns how it was shut down.
-fn watch(socket: &Path, over: &AtomicBool) -> Option<Shutdown> {
+/// `stopped` is set as soon as the guest has ended it.
+fn watch(socket: &Path, over: &AtomicBool, stopped: &AtomicBool) -> Option<Shutdown> {
     let mut qmp = loop {
         match Qmp::connect(socket, None) {
             Ok(qmp) => break qmp,
@@ -286,9 +384,12 @@ fn watch(socket: &Path, over: &AtomicBool) -> Option<Shutdown> {
     };
     let mut shutdown = None;
     while let Ok(Some(event)) = qmp.event() {
-        if event["event"] == "SHUTDOWN" {
+        // A machine that is kept for its dump is shut down again, by the host.
+        if event["event"] == "SHUTDOWN" && shutdown.is_none() {
+            let guest = event["data"]["guest"].as_bool().unwrap_or(true);
+            stopped.fetch_or(guest, Ordering::Relaxed);
             shutdown = Some(Shutdown {
-                guest: event["data"]["guest"].as_bool().unwrap_or(true),
+                guest,
                 reason: event["data"]["reason"]
                     .as_str()
                     .unwrap_or_default()
