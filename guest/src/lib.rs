@@ -62,6 +62,8 @@ pub struct Plan {
     pub objects: Vec<String>,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
+    /// Settings of /proc/sys to make first, by their names with dots.
+    pub sysctl: Vec<(String, String)>,
     /// Wall clock of the host, in nanoseconds since 1970. A guest that was
     /// restored from a saved state has the clock of the day it was saved.
     pub clock_ns: u64,
@@ -229,6 +231,15 @@ pub enum Outcome {
         /// Whether the sentinel arrived.
         sentinel: bool,
     },
+}
+
+impl Outcome {
+    /// The process that the step was done by, whose id differs from run to run.
+    pub fn pid(&self) -> Option<i32> {
+        match self {
+            Outcome::Unlink { pid, .. } | Outcome::Udp { pid, .. } => Some(*pid),
+        }
+    }
 }
 
 /// One record of `/dev/kmsg`.

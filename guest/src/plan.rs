@@ -68,6 +68,10 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     let plan: Plan = serde_json::from_slice(&plan).with_context(|| format!("parse `{path}`"))?;
     system::set_clock(plan.clock_ns)?;
     system::add_entropy(&plan.entropy)?;
+    system::stop_on_stalls();
+    for (name, value) in &plan.sysctl {
+        system::write(&format!("/proc/sys/{}", name.replace('.', "/")), value)?;
+    }
 
     let mut log = KernelLog::open()?;
     let mut trace = trace.map_or_else(Trace::open, Ok)?;

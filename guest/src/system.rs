@@ -105,6 +105,28 @@ pub fn switch_root() -> Result<Infallible> {
     Err(Command::new(init).exec()).with_context(|| format!("run `{init}`"))
 }
 
+/// Has the kernel stop when it reports a stall, from which nothing but the
+/// deadline would free it. Of an endless loop the soft lockup is reported (after
+/// twice `watchdog_thresh`, 20 seconds) and not, at nearly the same time, RCU's
+/// stall; a task that hangs, well within a minute. What a kernel does not have it
+/// does not need.
+pub fn stop_on_stalls() {
+    const SETTINGS: &[(&str, &str)] = &[
+        ("/proc/sys/kernel/softlockup_panic", "1"),
+        ("/proc/sys/kernel/hung_task_panic", "1"),
+        ("/proc/sys/kernel/hung_task_timeout_secs", "20"),
+        ("/proc/sys/kernel/hung_task_check_interval_secs", "5"),
+        ("/proc/sys/kernel/panic_on_rcu_stall", "1"),
+        (
+            "/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout",
+            "35",
+        ),
+    ];
+    for (path, value) in SETTINGS {
+        let _ = write(path, value);
+    }
+}
+
 /// Writes a line to the kernel log, which is also the console. A record without
 /// a line break would stay open, and hidden from readers, until the next one.
 pub fn log(line: &str) {

@@ -25,7 +25,7 @@ const CHEAP: [&str; 8] = [
 ];
 
 /// Kinds that take a download, or minutes of compiling.
-const DEAR: [&str; 4] = ["kernel", "source", "download", "tree"];
+const DEAR: [&str; 5] = ["kernel", "source", "download", "tree", "apt"];
 
 /// The limit where `KASSAY_CACHE_LIMIT` does not say another, in bytes.
 const LIMIT: u64 = 10 << 30;

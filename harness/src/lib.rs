@@ -26,6 +26,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod snapshot;
+pub mod step;
 pub mod tool;
 pub mod transcript;
 pub mod verdict;

@@ -15,7 +15,7 @@ use crate::kernel::Kernel;
 use crate::kernel_report::symbol;
 use crate::kit::{self, Kit};
 use crate::record::{self, Record};
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Fault, Verdict};
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms};
@@ -232,7 +232,7 @@ fn judge(setting: &Setting, case: &Case) -> Result<Outcome> {
     let is_comparison = judged.is_ok();
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),
-        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript)?,
+        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript, &evidence)?,
         // What was expected left nothing to compare.
         (Ok(()), None) => None,
     };
@@ -298,8 +298,10 @@ fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         (case.fill)(&run.share())?;
         let plan = fs::read_to_string(run.share().join("plan.json")).context("read the plan")?;
         let debugger = || debugger::invite(run.path(), case.kernel, case.modules);
+        // A debugger takes its time, whatever the scenario does.
+        let own = case.scenario.timeout.filter(|_| !setting.gdb);
         let terms = Terms {
-            timeout: setting.timeout,
+            timeout: own.unwrap_or(setting.timeout),
             dump: setting.keep_dump,
             debugger: setting.gdb.then(debugger).transpose()?,
         };
@@ -362,9 +364,14 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
     }
     let (clock_ns, entropy) = fresh()?;
     let plan = Plan {
-        modules: scenario.modules.clone(),
-        objects: scenario.bpf.clone(),
-        steps: scenario.steps.clone(),
+        modules: scenario::names(&scenario.modules),
+        objects: scenario::names(&scenario.bpf),
+        steps: scenario
+            .steps
+            .iter()
+            .map(|asked| asked.step.clone())
+            .collect(),
+        sysctl: scenario.sysctl.clone(),
         clock_ns,
         entropy,
     };
@@ -382,7 +389,9 @@ pub fn fresh() -> Result<(u64, Vec<u8>)> {
     Ok((clock.as_nanos() as u64, bytes))
 }
 
-fn mismatch(snapshot: &Snapshot, transcript: &str) -> Result<Option<Fault>> {
+/// How the transcript is not the reviewed one. Where the kernel refused something,
+/// that is what it is called.
+fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Result<Option<Fault>> {
     let (title, reason) = match snapshot.compare(transcript)? {
         Comparison::Same => return Ok(None),
         Comparison::Differs(diff) => ("the transcript differs from the snapshot", diff),
@@ -392,11 +401,8 @@ fn mismatch(snapshot: &Snapshot, transcript: &str) -> Result<Option<Fault>> {
             ("there is no snapshot", format!("{transcript}\n{how}"))
         }
     };
-    Ok(Some(Fault {
-        verdict: Verdict::Mismatch,
-        title: title.to_owned(),
-        reason,
-    }))
+    let title = verdict::refusal(evidence).unwrap_or_else(|| title.to_owned());
+    Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
 }
 
 /// The reason of a fault, with the verifier's log where a program was refused.

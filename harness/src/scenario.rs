@@ -1,14 +1,16 @@
 //! What is asked: a scenario file, checked before anything is built.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FIRST_PORT, Packet, SENTINEL_PORT, Step};
 use serde::Deserialize;
 
 use crate::nearest;
+use crate::step::{Asked, FileStep};
 
 /// One scenario, as its file gives it.
 #[derive(Clone, Debug)]
@@ -19,18 +21,34 @@ pub struct Scenario {
     pub path: PathBuf,
     /// One line on what it shows.
     pub about: String,
-    /// Modules to insert, in order: directories of `modules/`.
-    pub modules: Vec<String>,
-    /// BPF objects to load, in order: `bpf/NAME.bpf.c`.
-    pub bpf: Vec<String>,
+    /// Modules to insert, in order: directories with a Kbuild file.
+    pub modules: Vec<Part>,
+    /// BPF objects to load, in order: C files.
+    pub bpf: Vec<Part>,
     /// What a kernel must have.
     pub requires: Requires,
     /// The verdict that is its pass, where that is not a run without a fault.
     pub expect: Option<Expect>,
+    /// How long its virtual machine may take, where that is not what the user says.
+    pub timeout: Option<Duration>,
+    /// Settings of /proc/sys, by their names with dots.
+    pub sysctl: Vec<(String, String)>,
     /// What triggers the programs.
-    pub steps: Vec<Step>,
-    /// What the steps are called in a transcript: for `udp`, the packets' names.
-    pub packet_names: Vec<Vec<String>>,
+    pub steps: Vec<Asked>,
+}
+
+/// A module or a BPF program that a scenario is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What it is called: a module's directory, a program's file without its suffixes.
+    pub name: String,
+    /// Its directory, or its file.
+    pub path: PathBuf,
+}
+
+/// The names of parts, in order.
+pub fn names(parts: &[Part]) -> Vec<String> {
+    parts.iter().map(|part| part.name.clone()).collect()
 }
 
 /// What a scenario needs of a kernel. Where it is missing, the scenario is
@@ -128,120 +146,82 @@ struct File {
     #[serde(default)]
     requires: Requires,
     expect: Option<Expect>,
+    timeout: Option<u16>,
+    #[serde(default)]
+    sysctl: BTreeMap<String, Setting>,
     #[serde(default)]
     step: Vec<FileStep>,
 }
 
+/// What a setting of /proc/sys is set to.
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum FileStep {
-    Unlink(FileUnlink),
-    Udp(FileUdp),
+#[serde(untagged)]
+enum Setting {
+    Number(i64),
+    Text(String),
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileUnlink {
-    #[serde(default = "once")]
-    times: u32,
-}
-
-fn once() -> u32 {
-    1
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileUdp {
-    packets: Vec<FilePacket>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FilePacket {
-    name: String,
-    message: Option<Foo>,
-    hex: Option<String>,
-    #[serde(default)]
-    fragment: bool,
-    protocol: Option<u8>,
-}
-
-/// The message `foo { bool drop = 1; }`. A field that is not given is not
-/// encoded; one that is given is, even where it has its default.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Foo {
-    drop: Option<bool>,
-}
-
-/// The longest payload that fits one frame of the veth pair, whose MTU is 1500.
-const MAX_PAYLOAD: usize = 1500 - 20 - 8;
 
 impl Scenario {
-    /// Reads and checks a scenario file. That the modules and programs that it
-    /// names exist is checked against `root`, which holds `modules/` and `bpf/`.
+    /// Reads and checks a scenario file. A module or program is a name in the
+    /// `modules/` or `bpf/` beside the file, else in those of `root`; what has a
+    /// `/` is a path from the file's directory.
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
-        let scenario = Scenario::read_alone(path)?;
-        scenario
-            .check(root)
-            .with_context(|| format!("check scenario `{}`", path.display()))?;
-        Ok(scenario)
+        let places = [path.parent().unwrap_or(Path::new("")), root];
+        Scenario::read_with(path, |kind, asked| kind.find(asked, places))
     }
 
-    /// Reads a scenario file whose modules and programs need not be in a repository.
+    /// Reads a scenario file of which all is built, so that no sources need be there.
     pub fn read_alone(path: &Path) -> Result<Scenario> {
+        Scenario::read_with(path, |kind, asked| {
+            Ok(Part {
+                name: kind.name(asked),
+                path: asked.into(),
+            })
+        })
+    }
+
+    fn read_with(path: &Path, find: impl Fn(&Kind, &str) -> Result<Part>) -> Result<Scenario> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("read scenario `{}`", path.display()))?;
         let file: File = toml::from_str(&text)
             .map_err(|error| nearest::explain(&error.to_string()))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
-        Scenario::from_file(file, path)
+        Scenario::from_file(file, path, find)
+            .with_context(|| format!("check scenario `{}`", path.display()))
     }
 
-    fn from_file(file: File, path: &Path) -> Result<Scenario> {
+    fn from_file(
+        file: File,
+        path: &Path,
+        find: impl Fn(&Kind, &str) -> Result<Part>,
+    ) -> Result<Scenario> {
         let name = path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let (mut steps, mut packet_names) = (Vec::new(), Vec::new());
-        for step in file.step {
-            let (step, names) = match step {
-                FileStep::Unlink(unlink) => (
-                    Step::Unlink {
-                        times: unlink.times,
-                    },
-                    Vec::new(),
-                ),
-                FileStep::Udp(udp) => udp_step(udp)?,
-            };
-            steps.push(step);
-            packet_names.push(names);
+        let parts = |kind: &Kind, names: &[String]| -> Result<Vec<Part>> {
+            names.iter().map(|name| find(kind, name)).collect()
+        };
+        if file.timeout == Some(0) {
+            bail!("`timeout` is a number of seconds, at least 1");
         }
         Ok(Scenario {
             name,
             path: path.to_owned(),
             about: file.about,
-            modules: file.modules,
-            bpf: file.bpf,
+            modules: parts(&MODULE, &file.modules)?,
+            bpf: parts(&PROGRAM, &file.bpf)?,
             requires: file.requires,
             expect: file.expect,
-            steps,
-            packet_names,
+            timeout: file.timeout.map(|secs| Duration::from_secs(secs.into())),
+            sysctl: file.sysctl.into_iter().map(sysctl).collect::<Result<_>>()?,
+            steps: file
+                .step
+                .into_iter()
+                .map(FileStep::asked)
+                .collect::<Result<_>>()?,
         })
-    }
-
-    fn check(&self, root: &Path) -> Result<()> {
-        for module in &self.modules {
-            let there = |name: &str| root.join("modules").join(name).join("Kbuild").is_file();
-            check_part("module", module, &root.join("modules"), "", there)?;
-        }
-        for object in &self.bpf {
-            let there = |name: &str| root.join("bpf").join(format!("{name}.bpf.c")).is_file();
-            check_part("BPF program", object, &root.join("bpf"), ".bpf.c", there)?;
-        }
-        Ok(())
     }
 
     /// The directory that holds this scenario's snapshots: `snapshots/` beside
@@ -272,106 +252,102 @@ pub fn read_all(directory: &Path, root: &Path) -> Result<Vec<Scenario>> {
         .collect()
 }
 
-fn check_part(
-    kind: &str,
-    name: &str,
-    directory: &Path,
-    suffix: &str,
-    there: impl Fn(&str) -> bool,
-) -> Result<()> {
-    let plain = !name.is_empty()
+/// A kind of [`Part`].
+struct Kind {
+    what: &'static str,
+    folder: &'static str,
+    suffix: &'static str,
+    is_there: fn(&Path) -> bool,
+}
+
+const MODULE: Kind = Kind {
+    what: "module",
+    folder: "modules",
+    suffix: "",
+    is_there: |path| path.join("Kbuild").is_file(),
+};
+
+const PROGRAM: Kind = Kind {
+    what: "BPF program",
+    folder: "bpf",
+    suffix: ".bpf.c",
+    is_there: Path::is_file,
+};
+
+impl Kind {
+    /// Finds what a scenario names, in the first of these places that has it. The
+    /// scenario's directory is the first.
+    fn find(&self, asked: &str, places: [&Path; 2]) -> Result<Part> {
+        let (path, folder) = match asked.contains('/') {
+            true => {
+                let path = places[0].join(asked);
+                let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+                (Some(path), folder)
+            }
+            false => {
+                let file = format!("{asked}{}", self.suffix);
+                let folders = places.map(|place| place.join(self.folder));
+                let mut paths = folders.iter().map(|folder| folder.join(&file));
+                let path = paths.find(|path| (self.is_there)(path));
+                (path, folders[1].clone())
+            }
+        };
+        let name = self.name(asked);
+        match path {
+            Some(path) if is_plain(&name) && (self.is_there)(&path) => Ok(Part { name, path }),
+            _ => bail!(
+                "there is no {} `{asked}` in `{}`{}",
+                self.what,
+                folder.display(),
+                nearest::hint(&name, self.names(&folder).iter().map(String::as_str))
+            ),
+        }
+    }
+
+    /// What something is called that a scenario names.
+    fn name(&self, asked: &str) -> String {
+        let file = Path::new(asked).file_name().unwrap_or_default();
+        let file = file.to_string_lossy();
+        file.strip_suffix(self.suffix).unwrap_or(&file).to_owned()
+    }
+
+    /// The names of what a folder has.
+    fn names(&self, folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| (self.is_there)(&entry.path()))
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                name.strip_suffix(self.suffix).map(str::to_owned)
+            })
+            .collect()
+    }
+}
+
+/// Whether a name is one that files in the guest can have.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
         && name
             .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
-    if plain && there(name) {
-        return Ok(());
-    }
-    let names: Vec<String> = fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()?
-                .strip_suffix(suffix)
-                .map(str::to_owned)
-        })
-        .filter(|name| there(name))
-        .collect();
-    bail!(
-        "there is no {kind} `{name}` in `{}`{}",
-        directory.display(),
-        nearest::hint(name, names.iter().map(String::as_str))
-    )
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-')
 }
 
-fn udp_step(udp: FileUdp) -> Result<(Step, Vec<String>)> {
-    if udp.packets.len() >= usize::from(SENTINEL_PORT - FIRST_PORT) {
-        bail!(
-            "a `udp` step of {} packets: one step sends at most {}",
-            udp.packets.len(),
-            SENTINEL_PORT - FIRST_PORT - 1
-        );
+fn sysctl((name, value): (String, Setting)) -> Result<(String, String)> {
+    let is_name = name.split('.').all(is_plain);
+    if !is_name {
+        bail!("`{name}` is no setting of /proc/sys, such as `kernel.panic_on_warn`");
     }
-    let mut names = Vec::new();
-    let mut packets = Vec::new();
-    for packet in udp.packets {
-        packets.push(encode(&packet).with_context(|| format!("read packet `{}`", packet.name))?);
-        names.push(packet.name);
-    }
-    Ok((Step::Udp { packets }, names))
-}
-
-fn encode(packet: &FilePacket) -> Result<Packet> {
-    let payload = match (&packet.message, &packet.hex) {
-        (Some(message), None) => message.payload(),
-        (None, Some(hex)) => parse_hex(hex)?,
-        _ => bail!("a packet has either a `message` or a payload in `hex`"),
+    let value = match value {
+        Setting::Number(number) => number.to_string(),
+        Setting::Text(text) => text,
     };
-    if payload.len() > MAX_PAYLOAD {
-        bail!(
-            "a payload of {} bytes: at most {MAX_PAYLOAD} fit a frame",
-            payload.len()
-        );
-    }
-    Ok(Packet {
-        payload,
-        fragment: packet.fragment,
-        protocol: packet.protocol,
-    })
-}
-
-impl Foo {
-    /// The message behind its length, as `kfunc_dropme` reads it.
-    fn payload(&self) -> Vec<u8> {
-        // Field 1 as a varint: the tag is 1 << 3 | 0.
-        let message = self
-            .drop
-            .map_or(Vec::new(), |drop| vec![0x08, u8::from(drop)]);
-        [(message.len() as u32).to_le_bytes().to_vec(), message].concat()
-    }
-}
-
-fn parse_hex(text: &str) -> Result<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter(|letter| !letter.is_whitespace())
-        .map(|letter| letter.to_digit(16).map(|digit| digit as u8))
-        .collect::<Option<_>>()
-        .with_context(|| format!("`{text}` is not hexadecimal"))?;
-    if !digits.len().is_multiple_of(2) {
-        bail!("`{text}` has an odd number of digits");
-    }
-    Ok(digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect())
+    Ok((name, value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kassay_guest::Step;
 
     fn read(text: &str) -> Result<Scenario, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -383,7 +359,7 @@ mod tests {
     #[test]
     fn a_step_has_defaults() {
         let scenario = read("about = 'x'\n[[step]]\nunlink = {}").unwrap();
-        assert_eq!(scenario.steps, [Step::Unlink { times: 1 }]);
+        assert_eq!(scenario.steps, [Step::Unlink { times: 1 }.into()]);
     }
 
     #[test]
@@ -419,9 +395,47 @@ mod tests {
     }
 
     #[test]
-    fn a_module_is_never_a_path_out_of_the_tree() {
-        let error = read("about = 'x'\nmodules = ['../modules/kfunc_sum']").unwrap_err();
-        assert!(error.contains("there is no module"), "{error}");
+    fn what_lies_beside_the_file_comes_first_and_a_path_starts_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("case.toml");
+        fs::write(
+            &file,
+            "about = 'x'\nmodules = ['kfunc_sum', './other/m', 'kfunc_strstr']",
+        )
+        .unwrap();
+        for module in ["modules/kfunc_sum", "other/m"] {
+            fs::create_dir_all(directory.path().join(module)).unwrap();
+            fs::write(directory.path().join(module).join("Kbuild"), "").unwrap();
+        }
+        let scenario = Scenario::read(&file, &crate::repository()).unwrap();
+        assert_eq!(names(&scenario.modules), ["kfunc_sum", "m", "kfunc_strstr"]);
+        let is_beside = |part: &Part| part.path.starts_with(directory.path());
+        assert_eq!(
+            scenario.modules.iter().map(is_beside).collect::<Vec<_>>(),
+            [true, true, false]
+        );
+    }
+
+    #[test]
+    fn a_part_has_a_name_for_the_guest() {
+        for module in ["..", "./..", "", "./a b"] {
+            let error = read(&format!("about = 'x'\nmodules = ['{module}']")).unwrap_err();
+            assert!(error.contains("there is no module"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_is_a_number_or_a_text() {
+        let scenario =
+            read("about = 'x'\ntimeout = 3\nsysctl = { 'net.core.x' = 'a', 'kernel.b' = 2 }");
+        let scenario = scenario.unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            scenario.sysctl,
+            [pair("kernel.b", "2"), pair("net.core.x", "a")]
+        );
+        assert_eq!(scenario.timeout, Some(Duration::from_secs(3)));
+        assert!(read("about = 'x'\nsysctl = { '../x' = 1 }").is_err());
     }
 
     #[test]
@@ -429,7 +443,7 @@ mod tests {
         let scenario =
             read("about = 'x'\n[[step]]\nudp = { packets = [{ name = 'a', message = { drop = true } }] }")
                 .unwrap();
-        let Step::Udp { packets } = &scenario.steps[0] else {
+        let Step::Udp { packets } = &scenario.steps[0].step else {
             panic!()
         };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);

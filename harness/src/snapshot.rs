@@ -67,6 +67,28 @@ impl Snapshot {
         })
     }
 
+    /// Whether it is the one of all kernels that have none of their own.
+    pub fn is_common(&self) -> bool {
+        !self.name.contains('@')
+    }
+
+    /// How a transcript of this snapshot differs from the common one; not at all where this
+    /// is the common one, or there is none.
+    ///
+    /// # Errors
+    /// The common one is there and cannot be read.
+    pub fn differs_from_common(&self, transcript: &str) -> Result<Option<String>> {
+        let name = self.name.split('@').next().unwrap_or_default();
+        let common = Snapshot {
+            name: name.to_owned(),
+            directory: self.directory.clone(),
+        };
+        Ok(match common.compare(transcript)? {
+            Comparison::Differs(diff) if !self.is_common() => Some(diff),
+            _ => None,
+        })
+    }
+
     /// Makes a transcript the reviewed one.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use kassay_guest::{Fact, Outcome, Packet, Step};
+use kassay_guest::Fact;
 
 use crate::kernel_report;
 use crate::normalise::{self, Triggers};
@@ -54,9 +54,9 @@ fn section(text: &mut String, title: &str, entries: impl Iterator<Item = String>
 fn trigger(fact: &Fact) -> Option<i32> {
     match fact {
         Fact::Stepped {
-            outcome: Ok(Outcome::Unlink { pid, .. } | Outcome::Udp { pid, .. }),
+            outcome: Ok(outcome),
             ..
-        } => Some(*pid),
+        } => outcome.pid(),
         _ => None,
     }
 }
@@ -110,58 +110,10 @@ fn program(fact: &Fact) -> Option<String> {
 }
 
 fn step(scenario: &Scenario, fact: &Fact) -> Option<String> {
-    let Fact::Stepped { step, outcome } = fact else {
-        return None;
-    };
-    let asked = scenario.steps.get(*step)?;
-    Some(match (asked, outcome) {
-        (Step::Unlink { .. }, Err(error)) => format!("unlink: failed: {error}"),
-        (Step::Udp { .. }, Err(error)) => format!("udp: failed: {error}"),
-        (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
-        (
-            Step::Udp { packets },
-            Ok(Outcome::Udp {
-                sent,
-                seen,
-                dropped,
-                delivered,
-                ..
-            }),
-        ) => {
-            let mut text = format!(
-                "udp: {sent} sent, {seen} classified, {dropped} dropped, {} delivered",
-                delivered.len() + 1
-            );
-            for (place, (packet, name)) in packets
-                .iter()
-                .zip(&scenario.packet_names[*step])
-                .enumerate()
-            {
-                let _ = write!(
-                    text,
-                    "\n  {name}: {}",
-                    fate(packet, delivered.contains(&place))
-                );
-            }
-            text
-        }
-        (_, Ok(Outcome::Udp { .. })) => "udp: an outcome of another step".to_owned(),
-    })
-}
-
-/// What became of a packet. One that no UDP socket would get by itself cannot
-/// be told apart from a dropped one by its arrival; the counts tell.
-fn fate(packet: &Packet, delivered: bool) -> &'static str {
-    match (delivered, has_datagram(packet)) {
-        (true, _) => "delivered",
-        (false, true) => "dropped",
-        (false, false) => "not a datagram",
+    match fact {
+        Fact::Stepped { step, outcome } => Some(scenario.steps.get(*step)?.tell(outcome)),
+        _ => None,
     }
-}
-
-/// Whether a packet that is not dropped reaches a UDP socket.
-pub fn has_datagram(packet: &Packet) -> bool {
-    !packet.fragment && packet.protocol.is_none_or(|protocol| protocol == 17)
 }
 
 fn trace(fact: &Fact, triggers: &Triggers) -> Vec<String> {

@@ -9,7 +9,8 @@ use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
 use crate::btf;
 use crate::compile::module::Module;
 use crate::kernel_report::{self, Kind, Report};
-use crate::scenario::{Expect, Scenario};
+use crate::scenario::{self, Expect, Scenario};
+use crate::step;
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
 
@@ -49,9 +50,10 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Verdict {
+    /// Its name, in small letters.
+    pub fn name(self) -> &'static str {
+        match self {
             Verdict::Pass => "pass",
             Verdict::Mismatch => "mismatch",
             Verdict::Report => "report",
@@ -62,7 +64,13 @@ impl fmt::Display for Verdict {
             Verdict::Lost => "lost",
             Verdict::Infra => "infra",
             Verdict::Skipped => "skipped",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -75,18 +83,23 @@ pub struct Fault {
     pub title: String,
     /// What was seen, at any length.
     pub reason: String,
+    /// Whether the kernel stopped because of it, which brings other faults.
+    stops: bool,
 }
 
 impl Fault {
-    fn new(verdict: Verdict, title: impl Into<String>) -> Fault {
+    /// A fault of that verdict and name.
+    pub fn new(verdict: Verdict, title: impl Into<String>) -> Fault {
         Fault {
             verdict,
             title: title.into(),
             reason: String::new(),
+            stops: false,
         }
     }
 
-    fn because(mut self, reason: impl Into<String>) -> Fault {
+    /// The same fault, with what was seen.
+    pub fn because(mut self, reason: impl Into<String>) -> Fault {
         self.reason = reason.into();
         self
     }
@@ -141,6 +154,12 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
     let offered = offered(case, &facts);
     let transcript = transcript::write(case.scenario, &facts, &offered);
     faults.extend(check_facts(case, &facts, &offered, !faults.is_empty()));
+    if let (Some(Expect::Mismatch(title)), Some(refusal)) =
+        (&case.scenario.expect, refusal(evidence))
+        && *title == refusal
+    {
+        faults.push(Fault::new(Verdict::Mismatch, refusal));
+    }
     (faults, Some(transcript))
 }
 
@@ -164,6 +183,32 @@ pub fn reports(evidence: &Evidence) -> Vec<Report> {
     reports
 }
 
+/// The first thing that the kernel, or libbpf, refused. By itself that is no fault:
+/// the snapshot may have it.
+pub fn refusal(evidence: &Evidence) -> Option<String> {
+    let lines = evidence.port.iter();
+    let facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    facts.map(|line| line.fact).find_map(|fact| match fact {
+        Fact::Inserted {
+            module,
+            error: Some(error),
+            ..
+        } => Some(format!("module {module} was refused: {error}")),
+        Fact::Loaded {
+            object,
+            error: Some(_),
+            ..
+        } => Some(format!("program {object} was refused")),
+        Fact::Attached {
+            program,
+            section,
+            error: Some(_),
+            ..
+        } => Some(format!("{program} was not attached to {section}")),
+        _ => None,
+    })
+}
+
 fn reported(report: &Report) -> Fault {
     let verdict = match report.kind {
         Kind::OutOfMemory => Verdict::Oom,
@@ -171,7 +216,10 @@ fn reported(report: &Report) -> Fault {
         Kind::Report | Kind::Stall => Verdict::Report,
         Kind::Leak => Verdict::Leak,
     };
-    Fault::new(verdict, report.title.clone()).because(report.text.clone())
+    Fault {
+        stops: report.stops || verdict == Verdict::Oom,
+        ..Fault::new(verdict, report.title.clone()).because(report.text.clone())
+    }
 }
 
 /// Whether the fault that decides is the expected one, and no other is there but
@@ -182,7 +230,7 @@ fn meet(expect: &Expect, faults: &[Fault]) -> Result<(), Fault> {
     let other = match faults {
         [] => None,
         [first, rest @ ..] if is_expected(first) => {
-            match rest.iter().find(|fault| !follows(verdict, fault.verdict)) {
+            match rest.iter().find(|fault| !follows(first, fault)) {
                 None => return Ok(()),
                 other => other,
             }
@@ -209,15 +257,11 @@ fn expected(expect: &Expect) -> (Verdict, &str) {
     }
 }
 
-/// Whether a fault is what a fault of that verdict may bring with it: a kernel
-/// that stopped or killed the guest program brings anything, one that reports a
+/// Whether a fault is what an earlier one may bring with it: a kernel that
+/// stopped or killed the guest program brings anything, one that reports a
 /// stall hangs.
-fn follows(verdict: Verdict, fault: Verdict) -> bool {
-    match verdict {
-        Verdict::Panic | Verdict::Oom => true,
-        Verdict::Report => fault == Verdict::Hang,
-        _ => false,
-    }
+fn follows(earlier: &Fault, fault: &Fault) -> bool {
+    earlier.stops || (earlier.verdict == Verdict::Report && fault.verdict == Verdict::Hang)
 }
 
 /// How the machine itself fared: console, deadline, shutdown.
@@ -359,8 +403,8 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
         .collect();
     let due = [
         vec![format!("start {}", case.release)],
-        names("insert", &case.scenario.modules),
-        names("load", &case.scenario.bpf),
+        names("insert", &scenario::names(&case.scenario.modules)),
+        names("load", &scenario::names(&case.scenario.bpf)),
         names("step", &steps),
         vec!["trace".to_owned()],
         names("remove", &inserted),
@@ -543,7 +587,7 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     else {
         return Ok(());
     };
-    let Some(Step::Udp { packets }) = scenario.steps.get(*step) else {
+    let Some(Step::Udp { packets }) = scenario.steps.get(*step).map(|asked| &asked.step) else {
         return Ok(());
     };
     let classified = facts.iter().any(|fact| {
@@ -554,7 +598,7 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     let gone = |datagram: bool| {
         let places = packets.iter().enumerate();
         let gone = places.filter(|(place, packet)| {
-            transcript::has_datagram(packet) == datagram && !delivered.contains(place)
+            step::has_datagram(packet) == datagram && !delivered.contains(place)
         });
         gone.count() as u64
     };
@@ -585,23 +629,35 @@ fn tail(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Part;
+    use crate::step::Asked;
     use crate::vm::Shutdown;
     use kassay_guest::{Packet, Record};
 
     const RELEASE: &str = "6.11.0";
 
     fn scenario() -> Scenario {
-        let packets = ["drop", "accept"].map(|_| Packet::default()).to_vec();
+        let names = ["drop", "accept"].map(str::to_owned).to_vec();
+        let packets = vec![Packet::default(); names.len()];
+        let udp = Asked {
+            step: Step::Udp { packets },
+            names,
+        };
+        let part = |name: &str| Part {
+            name: name.to_owned(),
+            path: name.into(),
+        };
         Scenario {
             name: "case".to_owned(),
             path: "case.toml".into(),
             about: String::new(),
-            modules: vec!["m".to_owned()],
-            bpf: vec!["b".to_owned()],
+            modules: vec![part("m")],
+            bpf: vec![part("b")],
             requires: Default::default(),
             expect: None,
-            steps: vec![Step::Unlink { times: 1 }, Step::Udp { packets }],
-            packet_names: vec![Vec::new(), vec!["drop".to_owned(), "accept".to_owned()]],
+            timeout: None,
+            sysctl: Default::default(),
+            steps: vec![Step::Unlink { times: 1 }.into(), udp],
         }
     }
 

@@ -111,9 +111,9 @@ pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
     let (folder, name) = (parts.next(), parts.next());
     match (folder.as_deref(), name.as_deref()) {
         (Some("modules"), Some("include")) => !scenario.modules.is_empty(),
-        (Some("modules"), Some(name)) => scenario.modules.iter().any(|module| module == name),
+        (Some("modules"), Some(name)) => scenario.modules.iter().any(|module| module.name == name),
         (Some("bpf"), Some(name)) => match name.strip_suffix(".bpf.c") {
-            Some(name) => scenario.bpf.iter().any(|object| object == name),
+            Some(name) => scenario.bpf.iter().any(|object| object.name == name),
             None => !scenario.bpf.is_empty(),
         },
         (Some("guest"), _) | (Some("modules" | "bpf"), None) => true,

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use kassay::cli::run::scenarios;
+use kassay::scenario::names as part_names;
 
 /// The longest line of Rust. rustfmt ends code at 100 and leaves text alone.
 const LINE: usize = 120;
@@ -159,10 +160,10 @@ fn nothing_is_left_for_later() {
 #[test]
 fn every_module_and_program_is_in_a_scenario() {
     let scenarios = scenarios(&[]).unwrap();
-    let modules = scenarios.iter().flat_map(|scenario| &scenario.modules);
-    let programs = scenarios.iter().flat_map(|scenario| &scenario.bpf);
-    assert_eq!(names("modules/", "/Kbuild"), modules.cloned().collect());
-    assert_eq!(names("bpf/", ".bpf.c"), programs.cloned().collect());
+    let modules = scenarios.iter().flat_map(|case| part_names(&case.modules));
+    let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
+    assert_eq!(names("modules/", "/Kbuild"), modules.collect());
+    assert_eq!(names("bpf/", ".bpf.c"), programs.collect());
 }
 
 #[test]

@@ -10,10 +10,10 @@ use super::cache::limit;
 use super::{Usage, print};
 use crate::cache::Cache;
 use crate::inventory;
-use crate::kernel::{self, Catalog, Kernel};
+use crate::kernel::{self, Availability, Catalog, Kernel};
 use crate::pool;
 use crate::progress;
-use crate::report::{self, Format, json, pretty};
+use crate::report::{self, Format, json, matrix, pretty};
 use crate::run::{self, Outcome, Setting};
 use crate::scenario::{self, Scenario};
 use crate::verdict::Verdict;
@@ -54,7 +54,7 @@ pub struct Aids {
 pub struct Choice {
     /// Run only cases whose KERNEL::SCENARIO contains one of these
     pub filter: Vec<String>,
-    /// A kernel: a name of the catalog (see `kassay list`) or a path
+    /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
     #[arg(
         long,
         value_name = "SPEC",
@@ -116,6 +116,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let summary = pretty::summary(&outcomes);
     match args.format {
+        Format::Pretty if kernels.len() > 1 => {
+            print(&format!("\n{}\n\n{summary}", matrix::table(&outcomes)?))?;
+        }
         Format::Pretty => print(&summary)?,
         Format::Json if args.changed => progress::note(summary),
         Format::Json => {}
@@ -240,11 +243,34 @@ pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
 /// first line on stderr says why it was chosen.
 pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec<String>> {
     if !asked.is_empty() {
-        return Ok(asked.to_vec());
+        let mut names = Vec::new();
+        for name in asked {
+            match name.as_str() {
+                ALL if !catalog.knows(ALL) => names.extend(all(cache, catalog)?),
+                name => names.push(name.to_owned()),
+            }
+        }
+        return Ok(names);
     }
     let chosen = kernel::default(cache, catalog)?;
     progress::note(format!("kernel {}: {}", chosen.name, chosen.why));
     Ok(vec![chosen.name])
+}
+
+/// The name that stands for every kernel of the catalog that can be had.
+const ALL: &str = "all";
+
+/// Every kernel of the catalog but those that are known not to be had, of which a line on
+/// stderr says why.
+fn all(cache: &Cache, catalog: &Catalog) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for name in catalog.names() {
+        match kernel::attainable(cache, catalog, name)? {
+            Availability::Unobtainable(why) => progress::note(format!("without {name}: {why}")),
+            Availability::Ready | Availability::Obtainable => names.push(name.to_owned()),
+        }
+    }
+    Ok(names)
 }
 
 /// A kernel, or why it could not be had.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::cache::{Cache, Key, is_scratch};
+use crate::scenario::Part;
 use crate::tool::{self, Tool};
 
 /// The oldest clang that will do.
@@ -26,32 +27,33 @@ const FLAGS: &[&str] = &[
     "-D__TARGET_ARCH_x86",
 ];
 
-/// Compiles `bpf/NAME.bpf.c`.
+/// Compiles a program's file. Headers may lie beside it or in `bpf/`.
 ///
 /// # Errors
 /// No clang; the compiler's own lines.
-pub fn build(cache: &Cache, name: &str) -> Result<PathBuf> {
-    let sources = crate::repository().join("bpf");
-    let source = sources.join(format!("{name}.bpf.c"));
+pub fn build(cache: &Cache, part: &Part) -> Result<PathBuf> {
+    let Part { name, path: source } = part;
+    let shared = crate::repository().join("bpf");
+    let folders = [source.parent().unwrap_or(Path::new("")), &shared];
     let clang = clang(cache)?;
-    let key = key(&clang, &sources, &source)?;
+    let key = key(&clang, &folders, source)?;
     let what = format!("BPF program {name}");
     let object = format!("{name}.bpf.o");
     let entry = cache.get_or_make("bpf", &key, &what, |directory| {
         Tool::new(&clang)
             .args(FLAGS)
-            .arg(format!("-I{}", sources.display()))
+            .args(folders.map(|folder| format!("-I{}", folder.display())))
             .arg(format!(
                 "-I/usr/include/{}-linux-gnu",
                 std::env::consts::ARCH
             ))
             .arg("-c")
-            .arg(&source)
+            .arg(source)
             .arg("-o")
             .arg(directory.join(&object))
             .run_logged(&cache.log(&format!("bpf-{key}"))?, |_| {})
             .with_context(|| format!("compile {what}"))?;
-        if self::key(&clang, &sources, &source)? != key {
+        if self::key(&clang, &folders, source)? != key {
             bail!("compile {what}: its sources changed meanwhile; run it again");
         }
         Ok(())
@@ -59,13 +61,15 @@ pub fn build(cache: &Cache, name: &str) -> Result<PathBuf> {
     Ok(entry.join(object))
 }
 
-fn key(clang: &Path, sources: &Path, source: &Path) -> Result<String> {
+fn key(clang: &Path, folders: &[&Path], source: &Path) -> Result<String> {
     let mut key = Key::new("bpf")
         .text("compiler", &clang.display().to_string())
         .text("flags", &FLAGS.join(" "))
         .file("source", source)?;
-    for header in headers(sources)? {
-        key = key.file("header", &header)?;
+    for folder in folders {
+        for header in headers(folder)? {
+            key = key.file("header", &header)?;
+        }
     }
     Ok(key.finish())
 }

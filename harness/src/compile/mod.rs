@@ -14,7 +14,7 @@ use anyhow::Result;
 
 use crate::cache::Cache;
 use crate::kernel::Kernel;
-use crate::scenario::Scenario;
+use crate::scenario::{Part, Scenario};
 
 /// Everything that one scenario needs on one kernel.
 pub struct Artifacts {
@@ -32,8 +32,8 @@ pub struct Artifacts {
 pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Artifacts> {
     let guest = guest::build(cache)?;
     let initramfs = initramfs::build(cache, kernel, &guest)?;
-    let module = |name: &String| module::build(cache, kernel, name);
-    let object = |name: &String| Ok((name.clone(), bpf::build(cache, name)?));
+    let module = |part: &Part| module::build(cache, kernel, part);
+    let object = |part: &Part| Ok((part.name.clone(), bpf::build(cache, part)?));
     // kbuild and clang need nothing of each other.
     let (modules, objects) = thread::scope(|scope| {
         let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<_>>());

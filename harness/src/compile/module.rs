@@ -10,6 +10,7 @@ use object::{Object, ObjectSection, ObjectSymbol};
 use crate::cache::{Cache, Key, is_scratch};
 use crate::kernel::Kernel;
 use crate::progress::Progress;
+use crate::scenario::Part;
 use crate::tool::Tool;
 
 /// A built module.
@@ -26,26 +27,28 @@ pub struct Module {
 /// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
 const NO_BTF: &str = "Skipping BTF generation";
 
-/// Builds `modules/NAME` for a kernel.
+/// Builds a module for a kernel. Headers that modules share lie in `modules/include`,
+/// which is beside each when it is built.
 ///
 /// # Errors
 /// A compiler's error, with its lines; a module without BTF, with the reason
 /// and how it is mended.
-pub fn build(cache: &Cache, kernel: &Kernel, name: &str) -> Result<Module> {
-    let sources = crate::repository().join("modules");
-    let key = key(kernel, name, &sources)?;
+pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Module> {
+    let Part { name, path: source } = part;
+    let include = crate::repository().join("modules/include");
+    let key = key(kernel, part, &include)?;
     let what = format!("module {name} for {}", kernel.name);
     let entry = cache.get_or_make("modules", &key, &what, |directory| {
         let place = Key::new("build")
             .text("name", name)
+            .text("source", &source.to_string_lossy())
             .text("kernel", &kernel.key)
             .finish();
         let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
         let place = cache.dir("build").join(&place);
-        for folder in [name, "include"] {
-            renew(&sources.join(folder), &place.join(folder))?;
-        }
-        if self::key(kernel, name, &sources)? != key {
+        renew(source, &place.join(name))?;
+        renew(&include, &place.join("include"))?;
+        if self::key(kernel, part, &include)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
         give_btf(kernel)?;
@@ -73,12 +76,12 @@ impl Module {
     }
 }
 
-fn key(kernel: &Kernel, name: &str, sources: &Path) -> Result<String> {
+fn key(kernel: &Kernel, part: &Part, include: &Path) -> Result<String> {
     let key = Key::new("modules")
-        .text("name", name)
+        .text("name", &part.name)
         .text("kernel", &kernel.key)
-        .tree("source", &sources.join(name))?
-        .tree("include", &sources.join("include"))?;
+        .tree("source", &part.path)?
+        .tree("include", include)?;
     Ok(key.finish())
 }
 

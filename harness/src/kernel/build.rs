@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::source::Source;
 use super::{KIND, Kernel, read};
 use crate::cache::{Cache, Key};
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use crate::tool::Tool;
 
 /// How many steps a build is guessed to have until one was counted; 6.11 with base.config.
@@ -97,6 +97,36 @@ fn key(name: &str, source: &Source, fragment: &str) -> Result<String> {
     Ok(format!("{name}-{}", key.finish()))
 }
 
+/// What an old pahole costs a kernel, whose source says which one it wants.
+fn lost_by_pahole(source: &Path) -> Result<Option<String>> {
+    let changes = source.join("Documentation/process/changes.rst");
+    let wanted = fs::read_to_string(changes).unwrap_or_default();
+    let Some(wanted) = wanted_pahole(&wanted) else {
+        return Ok(None);
+    };
+    let said = Tool::new("pahole").arg("--version").output()?;
+    let here = version(said.trim().trim_start_matches('v'));
+    Ok(here.filter(|here| *here < wanted).map(|(major, minor)| {
+        format!(
+            "it wants pahole {}.{}, and here is {major}.{minor}: its BTF lacks what the newer one \
+             writes (1.26: which functions are kfuncs, so kfuncs with implicit arguments cannot \
+             be called and `bpftool btf dump` shows no prototypes of kfuncs)",
+            wanted.0, wanted.1
+        )
+    }))
+}
+
+/// The row of pahole in the table of tools (Documentation/process/changes.rst).
+fn wanted_pahole(changes: &str) -> Option<(u32, u32)> {
+    let mut rows = changes.lines().map(str::split_whitespace);
+    rows.find_map(|mut row| (row.next() == Some("pahole")).then(|| version(row.next()?))?)
+}
+
+fn version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
 /// The text of all fragments, in order.
 ///
 /// # Errors
@@ -115,6 +145,9 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, fragment: &s
     let log = cache.log(&format!("kernel-{label}"))?;
 
     configure(source, build, fragment, &log)?;
+    if let Some(lost) = lost_by_pahole(source)? {
+        progress::note(format!("build kernel {name}: {lost}"));
+    }
     let memo = format!("steps-{label}");
     let steps = cache
         .recall(&memo)
@@ -250,6 +283,16 @@ mod tests {
         assert!(unmet(fragment, "# CONFIG_A is not set\n").is_empty());
         assert!(unmet(fragment, "CONFIG_AB=y\n").is_empty());
         assert_eq!(unmet(fragment, "CONFIG_A=y\n"), ["# CONFIG_A is not set"]);
+    }
+
+    #[test]
+    fn the_wanted_pahole_is_read_from_the_table() {
+        let table = "bison                  2.0              bison --version\n\
+                     pahole                 1.26             pahole --version\n\
+                     pahole\n------\n";
+        assert_eq!(wanted_pahole(table), Some((1, 26)));
+        assert_eq!(wanted_pahole("pahole\n------\n"), None);
+        assert!(version("1.9") < version("1.26"));
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub struct Tarball {
 pub struct Package {
     /// The package's name.
     pub package: String,
+    /// Suites of Debian to look for it in where the machine's own do not have it, best first.
+    #[serde(default)]
+    pub suites: Vec<String>,
     /// Config fragments, in the order they are merged.
     #[serde(default = "base_config")]
     pub config: Vec<String>,
@@ -124,6 +127,12 @@ impl Catalog {
         let mut sources = BTreeMap::new();
         for (name, source) in tarballs.chain(packages).chain(prebuilt) {
             check_name(&name)?;
+            if let Source::Package(package) = &source {
+                let suites = package.suites.iter();
+                suites
+                    .map(|suite| check_name(suite))
+                    .collect::<Result<()>>()?;
+            }
             if sources.insert(name.clone(), source).is_some() {
                 bail!("kernel `{name}` has two sources");
             }
@@ -281,7 +290,7 @@ mod tests {
     fn kassays_own_catalog_is_whole() {
         let text = fs::read_to_string(folder().join("kernels.toml")).unwrap();
         let catalog = parse(&text).unwrap();
-        assert!(catalog.names().eq(["6.1", "6.11", "6.12", "distro"]));
+        assert!(catalog.names().eq(["6.1", "6.11", "6.12", "7.2", "distro"]));
         assert!(catalog.fragment(BASE_CONFIG).exists());
     }
 

@@ -197,6 +197,24 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
     })
 }
 
+/// As [`availability`], but a server is asked, for up to 3 seconds; after a failure not again
+/// for an hour.
+///
+/// # Errors
+/// There is no such kernel, or the cache cannot be written.
+pub fn attainable(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
+    let state = availability(cache, catalog, name)?;
+    match (state, catalog.get(name)?.0) {
+        (Availability::Obtainable, Source::Tarball(tarball)) if tarball.cached(cache).is_none() => {
+            Ok(match tarball.probe(cache)? {
+                Some(why) => Availability::Unobtainable(why),
+                None => Availability::Obtainable,
+            })
+        }
+        (state, _) => Ok(state),
+    }
+}
+
 /// The first kernel of the catalog's `default` that is cached or can be had; may ask a server
 /// for up to 3 seconds, and after a failure not again for an hour.
 ///
@@ -205,17 +223,7 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
 pub fn default(cache: &Cache, catalog: &Catalog) -> Result<Chosen> {
     let mut reasons = Vec::new();
     for name in &catalog.default {
-        let state = match (availability(cache, catalog, name)?, catalog.get(name)?.0) {
-            (Availability::Obtainable, Source::Tarball(tarball))
-                if tarball.cached(cache).is_none() =>
-            {
-                match tarball.probe(cache)? {
-                    Some(why) => Availability::Unobtainable(why),
-                    None => Availability::Obtainable,
-                }
-            }
-            (state, _) => state,
-        };
+        let state = attainable(cache, catalog, name)?;
         match state {
             Availability::Unobtainable(why) => {
                 reasons.push(format!("{name} is not cached and {why}"))

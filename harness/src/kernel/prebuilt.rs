@@ -64,11 +64,13 @@ impl catalog::Prebuilt {
 
     /// Follows the first known package to the kernel's own, and that to its headers'.
     fn resolve(&self) -> Result<Found> {
+        let archive = apt::Archive::host();
         for package in &self.packages {
-            if apt::show(package)?.is_none() {
+            if archive.show(package)?.is_none() {
                 continue;
             }
-            let image = apt::depends(package)?
+            let image = archive
+                .depends(package)?
                 .into_iter()
                 .find(|name| name.starts_with("linux-image-"));
             let image =
@@ -77,12 +79,12 @@ impl catalog::Prebuilt {
                 .trim_start_matches("linux-image-")
                 .trim_end_matches("-unsigned");
             let headers = format!("linux-headers-{release}");
-            let parts = apt::depends(&headers)?.into_iter().filter(|name| {
+            let parts = archive.depends(&headers)?.into_iter().filter(|name| {
                 name.starts_with("linux-headers-") || name.starts_with("linux-kbuild-")
             });
             let names = [image.clone(), headers.clone()].into_iter().chain(parts);
             let packages = names
-                .map(|name| apt::require(&name))
+                .map(|name| archive.require(&name))
                 .collect::<Result<_>>()?;
             return Ok(Found {
                 release: release.to_owned(),
@@ -99,7 +101,7 @@ impl catalog::Prebuilt {
         let debs = dir.join("debs");
         fs::create_dir(&debs)?;
         let what = format!("linux-image-{} and its headers", found.release);
-        let files = apt::download(&what, &found.packages, &debs)?;
+        let files = apt::Archive::host().download(&what, &found.packages, &debs)?;
         let progress = Progress::bytes(format!("unpack {what}"), None);
         for deb in files {
             apt::contents(&deb).read(|contents| untar(Counted::new(contents, &progress), dir))?;

@@ -219,15 +219,42 @@ impl catalog::Package {
     /// # Errors
     /// apt does not know or cannot download the package, or it cannot be unpacked.
     pub fn obtain(&self, cache: &Cache) -> Result<Source> {
-        let found = apt::require(&self.package)?;
+        let (archive, found) = self.find(cache)?;
         let what = format!("{} {}", found.name, found.version);
-        let download =
-            |dir: &Path| apt::download(&what, std::slice::from_ref(&found), dir).map(drop);
+        let download = |dir: &Path| {
+            archive
+                .download(&what, std::slice::from_ref(&found), dir)
+                .map(drop)
+        };
         let source = Source::obtain(cache, self.key(&found), download, |deb, into| {
             self.unpack(&what, deb, into)
         })?;
         cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
         Ok(source)
+    }
+
+    /// The package in the machine's own archive, else in the first of the catalog's suites
+    /// that has it.
+    fn find(&self, cache: &Cache) -> Result<(apt::Archive, apt::Package)> {
+        let host = apt::Archive::host();
+        if self.suites.is_empty() {
+            let found = host.require(&self.package)?;
+            return Ok((host, found));
+        }
+        if let Some(found) = host.show(&self.package)? {
+            return Ok((host, found));
+        }
+        for suite in &self.suites {
+            let archive = apt::Archive::of_suite(cache, suite)?;
+            if let Some(found) = archive.show(&self.package)? {
+                return Ok((archive, found));
+            }
+        }
+        bail!(
+            "find package `{}`: neither apt here nor Debian's {} has it",
+            self.package,
+            self.suites.join(" or ")
+        )
     }
 
     /// Unpacks the tarball that is in the package, `usr/src/PACKAGE.tar.xz`, on the fly.

@@ -21,6 +21,8 @@ pub struct Report {
     pub title: String,
     /// The lines of its first report, at most [`LINES`].
     pub text: String,
+    /// Whether the kernel stopped because of it.
+    pub stops: bool,
     culprit: Option<String>,
 }
 
@@ -149,6 +151,7 @@ impl Sighting {
             kind: self.kind,
             title: self.title.clone(),
             text: texts.join("\n"),
+            stops: self.kind == Kind::Panic,
             culprit: self.culprit.clone(),
         }
     }
@@ -173,6 +176,11 @@ impl Sighting {
         let are_stalls = (earlier.kind, self.kind) == (Kind::Stall, Kind::Stall);
         if are_stalls && self.title < earlier.title {
             *earlier = self.report(lines);
+        }
+        earlier.stops |= self.kind == Kind::Panic;
+        // A kernel that stalls is told to stop, which makes it no panic of its own.
+        if earlier.kind == Kind::Stall && self.is_echo {
+            return;
         }
         // What is reported of a task that hangs is why it does.
         if earlier.kind != Kind::Panic && self.kind != Kind::Stall {

@@ -302,6 +302,16 @@ fn two_stalls_have_the_same_title_in_any_order() {
 }
 
 #[test]
+fn a_stall_that_the_kernel_stops_for_stays_a_stall() {
+    let soft = with_stack("watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", "f");
+    let log = format!("{soft}\nKernel panic - not syncing: softlockup: hung tasks\n");
+    let reports = find(&log);
+    assert_eq!(reports.len(), 1);
+    assert_eq!((reports[0].kind, reports[0].stops), (Kind::Stall, true));
+    assert!(!find(&soft)[0].stops);
+}
+
+#[test]
 fn a_deadlock_that_hangs_for_long_stays_a_possible_one() {
     let lock = with_stack("WARNING: possible recursive locking detected", "f");
     let hung = with_stack("INFO: task a:1 blocked for more than 20 seconds.", "f");

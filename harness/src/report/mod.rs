@@ -1,6 +1,7 @@
 //! Results, as a person or a program reads them. Everything here goes to stdout.
 
 pub mod json;
+pub mod matrix;
 pub mod pretty;
 
 use crate::run::Outcome;
@@ -40,12 +41,13 @@ pub fn exit_code(outcomes: &[Outcome]) -> u8 {
 mod tests {
     use super::*;
 
-    fn code(verdicts: &[Verdict]) -> u8 {
-        let outcome = |verdict: &Verdict| Outcome {
-            kernel: "distro".to_owned(),
+    /// An outcome of which only the verdict counts.
+    pub(super) fn outcome(kernel: &str, scenario: &str, verdict: Verdict) -> Outcome {
+        Outcome {
+            kernel: kernel.to_owned(),
             release: String::new(),
-            scenario: "case".to_owned(),
-            verdict: *verdict,
+            scenario: scenario.to_owned(),
+            verdict,
             title: String::new(),
             reason: String::new(),
             duration: std::time::Duration::ZERO,
@@ -55,7 +57,11 @@ mod tests {
             artifacts: None,
             transcript: None,
             is_comparison: false,
-        };
+        }
+    }
+
+    fn code(verdicts: &[Verdict]) -> u8 {
+        let outcome = |verdict: &Verdict| outcome("distro", "case", *verdict);
         exit_code(&verdicts.iter().map(outcome).collect::<Vec<_>>())
     }
 

@@ -1,0 +1,208 @@
+//! Steps, host side: how a scenario file asks for one, and what a transcript
+//! tells of it.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT, Step};
+use serde::Deserialize;
+
+/// A step that a scenario asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What the guest does.
+    pub step: Step,
+    /// What the transcript calls its parts: for `udp`, the packets' names.
+    pub names: Vec<String>,
+}
+
+impl From<Step> for Asked {
+    fn from(step: Step) -> Asked {
+        Asked {
+            step,
+            names: Vec::new(),
+        }
+    }
+}
+
+/// A `[[step]]` of a scenario file.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileStep {
+    /// `unlink = { times = 2 }`
+    Unlink(FileUnlink),
+    /// `udp = { packets = [{ name = "a", hex = "00" }] }`
+    Udp(FileUdp),
+}
+
+/// How a file asks for [`Step::Unlink`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileUnlink {
+    #[serde(default = "once")]
+    times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// How a file asks for [`Step::Udp`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileUdp {
+    packets: Vec<FilePacket>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePacket {
+    name: String,
+    message: Option<Foo>,
+    hex: Option<String>,
+    #[serde(default)]
+    fragment: bool,
+    protocol: Option<u8>,
+}
+
+/// The message `foo { bool drop = 1; }`. A field that is not given is not
+/// encoded; one that is given is, even where it has its default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Foo {
+    drop: Option<bool>,
+}
+
+/// The longest payload that fits one frame of the veth pair, whose MTU is 1500.
+const MAX_PAYLOAD: usize = 1500 - 20 - 8;
+
+impl FileStep {
+    /// The step, checked.
+    pub fn asked(self) -> Result<Asked> {
+        match self {
+            FileStep::Unlink(FileUnlink { times }) => Ok(Step::Unlink { times }.into()),
+            FileStep::Udp(udp) => udp.asked(),
+        }
+    }
+}
+
+impl FileUdp {
+    fn asked(self) -> Result<Asked> {
+        if self.packets.len() >= usize::from(SENTINEL_PORT - FIRST_PORT) {
+            bail!(
+                "a `udp` step of {} packets: one step sends at most {}",
+                self.packets.len(),
+                SENTINEL_PORT - FIRST_PORT - 1
+            );
+        }
+        let (mut packets, mut names) = (Vec::new(), Vec::new());
+        for packet in self.packets {
+            packets
+                .push(encode(&packet).with_context(|| format!("read packet `{}`", packet.name))?);
+            names.push(packet.name);
+        }
+        Ok(Asked {
+            step: Step::Udp { packets },
+            names,
+        })
+    }
+}
+
+fn encode(packet: &FilePacket) -> Result<Packet> {
+    let payload = match (&packet.message, &packet.hex) {
+        (Some(message), None) => message.payload(),
+        (None, Some(hex)) => parse_hex(hex)?,
+        _ => bail!("a packet has either a `message` or a payload in `hex`"),
+    };
+    if payload.len() > MAX_PAYLOAD {
+        bail!(
+            "a payload of {} bytes: at most {MAX_PAYLOAD} fit a frame",
+            payload.len()
+        );
+    }
+    Ok(Packet {
+        payload,
+        fragment: packet.fragment,
+        protocol: packet.protocol,
+    })
+}
+
+impl Foo {
+    /// The message behind its length, as `kfunc_dropme` reads it.
+    fn payload(&self) -> Vec<u8> {
+        // Field 1 as a varint: the tag is 1 << 3 | 0.
+        let message = self
+            .drop
+            .map_or(Vec::new(), |drop| vec![0x08, u8::from(drop)]);
+        [(message.len() as u32).to_le_bytes().to_vec(), message].concat()
+    }
+}
+
+fn parse_hex(text: &str) -> Result<Vec<u8>> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .map(|letter| letter.to_digit(16).map(|digit| digit as u8))
+        .collect::<Option<_>>()
+        .with_context(|| format!("`{text}` is not hexadecimal"))?;
+    if !digits.len().is_multiple_of(2) {
+        bail!("`{text}` has an odd number of digits");
+    }
+    Ok(digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect())
+}
+
+impl Asked {
+    /// What came of the step, for a transcript.
+    pub fn tell(&self, outcome: &Result<Outcome, String>) -> String {
+        match (&self.step, outcome) {
+            (step, Err(error)) => format!("{}: failed: {error}", name(step)),
+            (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
+            (
+                Step::Udp { packets },
+                Ok(Outcome::Udp {
+                    sent,
+                    seen,
+                    dropped,
+                    delivered,
+                    ..
+                }),
+            ) => {
+                let mut text = format!(
+                    "udp: {sent} sent, {seen} classified, {dropped} dropped, {} delivered",
+                    delivered.len() + 1
+                );
+                for (place, (packet, name)) in packets.iter().zip(&self.names).enumerate() {
+                    let fate = fate(packet, delivered.contains(&place));
+                    let _ = write!(text, "\n  {name}: {fate}");
+                }
+                text
+            }
+            (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
+        }
+    }
+}
+
+fn name(step: &Step) -> &'static str {
+    match step {
+        Step::Unlink { .. } => "unlink",
+        Step::Udp { .. } => "udp",
+    }
+}
+
+/// What became of a packet. One that no UDP socket would get by itself cannot
+/// be told apart from a dropped one by its arrival; the counts tell.
+fn fate(packet: &Packet, delivered: bool) -> &'static str {
+    match (delivered, has_datagram(packet)) {
+        (true, _) => "delivered",
+        (false, true) => "dropped",
+        (false, false) => "not a datagram",
+    }
+}
+
+/// Whether a packet that is not dropped reaches a UDP socket.
+pub fn has_datagram(packet: &Packet) -> bool {
+    !packet.fragment && packet.protocol.is_none_or(|protocol| protocol == 17)
+}
