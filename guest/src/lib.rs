@@ -23,7 +23,8 @@ pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
 pub const GATE_PORT: &str = "kassay.gate";
 
 /// The byte that opens the gate to a machine which is to wait there once more when its plan has
-/// ended, and with which the guest then says that it does: its memory can be looked at.
+/// ended, and with which the guest then says that it does: its memory can be looked at. It also has
+/// the kernel stand still, not restart, when it panics.
 pub const HOLD: u8 = b'h';
 
 /// The argument with which the guest program ends the machine at once, to see

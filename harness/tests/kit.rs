@@ -20,7 +20,9 @@ const KIT: &str = "target/kassay/distro/broken";
 /// A checkout whose case `broken` has failed, and how it did.
 fn failed(provoke: &str, args: &[&str]) -> (Checkout, Ended) {
     let checkout = Checkout::broken(provoke);
-    let ended = checkout.run(&[&["broken"], args].concat());
+    // What never ends needs no more time than it takes to get there.
+    let timeout = if provoke == LOOP { "5" } else { "60" };
+    let ended = checkout.run(&[&["broken", "--timeout", timeout], args].concat());
     (checkout, ended)
 }
 
@@ -31,7 +33,7 @@ fn verdict(ended: &Ended) -> (String, String) {
     (text("verdict"), text("title"))
 }
 
-/// Whether a file is an ELF core that has the kernel's first page table level's last half.
+/// Whether a file is an ELF core that has the kernel at its virtual addresses.
 fn is_core(path: &Path) -> bool {
     let Ok(data) = fs::read(path) else {
         return false;
@@ -59,7 +61,7 @@ fn every_verdict_but_a_pass_leaves_what_there_is() {
         ("hang", LOOP, ""),
     ];
     for (verdict, provoke, own) in kits {
-        let (checkout, ended) = failed(provoke, &["--timeout", "5"]);
+        let (checkout, ended) = failed(provoke, &[]);
         ended.with(1).says(&format!("{verdict:<9} distro::broken"));
         for name in always.split_whitespace().chain(own.split_whitespace()) {
             let path = checkout.path(KIT).join(name);
@@ -147,7 +149,6 @@ fn what_cannot_be_run_again_says_why() {
     with("/vmlinuz", "/no-vmlinuz")
         .with(125)
         .says("the kernel distro is gone");
-    with("\"image\": \"", "\"image\": \"0").with(125).says("");
     with("\"form\": 1", "\"form\": 99")
         .with(125)
         .says("another version");
@@ -164,7 +165,7 @@ fn each_failure_leaves_a_dump_where_one_is_asked_for() {
         ("hang", LOOP),
         ("mismatch", "return -EINVAL;"),
     ] {
-        let (checkout, ended) = failed(provoke, &["--keep-dump", "--timeout", "5"]);
+        let (checkout, ended) = failed(provoke, &["--keep-dump"]);
         ended.with(1).says(&format!("{verdict:<9} distro::broken"));
         assert!(
             is_core(&checkout.path(KIT).join("dump")),

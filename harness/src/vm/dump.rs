@@ -73,7 +73,7 @@ impl Memory {
         file.read_exact_at(&mut bytes, 0)?;
         let (header, _) = from_bytes::<Header>(&bytes).map_err(|()| wrong("no ELF header"))?;
         if header.e_machine.get(LE) != EM_X86_64 {
-            bail!("QEMU dumped another machine than x86-64");
+            bail!("the CPU was not in 64-bit mode");
         }
         let count = usize::from(header.e_phnum.get(LE));
         let mut bytes = vec![0; count * SEGMENT];

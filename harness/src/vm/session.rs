@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -172,7 +172,7 @@ impl Run {
             if self.has_ended() {
                 return evidence;
             }
-            let gone = terms.dump && stopped.load(Ordering::Relaxed);
+            let gone = terms.dump && (stopped.load(Ordering::Relaxed) || self.has_panicked());
             if terms.dump && !gone && self.is_held() {
                 dumping = self.dump_into(&mut evidence);
                 self.release();
@@ -241,6 +241,18 @@ impl Run {
         rustix::fs::open(gate, flags, Mode::empty())
             .and_then(|gate| rustix::io::read(gate, &mut bytes))
             .is_ok_and(|length| bytes[..length].contains(&HOLD))
+    }
+
+    /// Whether the console ends with the last line of a panic, behind which a kernel
+    /// whose machine is dumped stands still (kernel/panic.c, panic).
+    fn has_panicked(&self) -> bool {
+        let mut end = Vec::new();
+        let read = fs::File::open(self.path().join("console")).and_then(|mut console| {
+            let length = console.metadata()?.len();
+            console.seek(SeekFrom::Start(length.saturating_sub(1024)))?;
+            console.read_to_end(&mut end)
+        });
+        read.is_ok() && String::from_utf8_lossy(&end).contains("---[ end Kernel panic - ")
     }
 
     /// Lets a guest go on that waits.
