@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Fact, Line};
@@ -42,7 +41,8 @@ struct Saved {
     /// Where the guest program was.
     initramfs: PathBuf,
     accelerator: String,
-    timeout_s: u64,
+    /// None where a debugger had held the machine up.
+    timeout_s: Option<u64>,
     restored: bool,
     /// The scenario's file, in the folder.
     scenario: String,
@@ -136,7 +136,7 @@ impl<'a> Kit<'a> {
             image: cache::digest(&case.kernel.image)?,
             initramfs: case.initramfs.to_owned(),
             accelerator: setting.accelerator.to_string(),
-            timeout_s: setting.timeout.as_secs(),
+            timeout_s: (!setting.gdb).then_some(setting.timeout.as_secs()),
             restored: outcome.restored,
             scenario,
         };
@@ -242,9 +242,9 @@ impl Kept {
         &self.saved.accelerator
     }
 
-    /// How long the machine could take.
-    pub fn timeout(&self) -> Duration {
-        Duration::from_secs(self.saved.timeout_s)
+    /// How long the machine could take, in seconds, where that was limited.
+    pub fn timeout(&self) -> Option<u64> {
+        self.saved.timeout_s
     }
 
     /// Whether the machine went on from a saved state.

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::cache::limit;
-use super::run::Aids;
+use super::run::{Aids, TIMEOUT};
 use super::{Usage, print};
 use crate::cache::Cache;
 use crate::inventory;
@@ -49,11 +49,11 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
     })?;
     let as_it_was = Wish::from_str(kept.accelerator(), false).map_err(|why| anyhow!(why))?;
     let (accelerator, _) = accelerator::choose(args.accel.unwrap_or(as_it_was), Probe::here)?;
-    let timeout = args.timeout.map_or(kept.timeout(), Duration::from_secs);
+    let timeout = args.timeout.or(kept.timeout()).unwrap_or(TIMEOUT);
     let setting = Setting {
         cache,
         accelerator,
-        timeout,
+        timeout: Duration::from_secs(timeout),
         cold: args.cold || !kept.restored(),
         changed: false,
         jobs: slot::default_jobs(),

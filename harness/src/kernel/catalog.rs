@@ -128,10 +128,8 @@ impl Catalog {
         for (name, source) in tarballs.chain(packages).chain(prebuilt) {
             check_name(&name)?;
             if let Source::Package(package) = &source {
-                let suites = package.suites.iter();
-                suites
-                    .map(|suite| check_name(suite))
-                    .collect::<Result<()>>()?;
+                let mut suites = package.suites.iter();
+                suites.try_for_each(|suite| check_name(suite))?;
             }
             if sources.insert(name.clone(), source).is_some() {
                 bail!("kernel `{name}` has two sources");
