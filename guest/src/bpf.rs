@@ -8,7 +8,8 @@ use anyhow::{Context, Result, anyhow};
 use kassay_guest::{Fact, SHARE};
 use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
-    Link, Object, ObjectBuilder, PrintLevel, Program, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
+    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, PrintLevel, Program, ProgramMut,
+    TC_INGRESS, TcHook, TcHookBuilder,
 };
 use std::os::fd::AsFd;
 
@@ -115,6 +116,20 @@ pub fn runs(programs: &[u32]) -> u64 {
         .filter(|info| programs.contains(&info.id))
         .map(|info| info.run_cnt)
         .sum()
+}
+
+/// The u64 that an array of a loaded program has in this place.
+pub fn counter(map: &str, place: u32) -> Result<u64> {
+    let info = MapInfoIter::default()
+        .find(|info| info.name.to_string_lossy() == map)
+        .with_context(|| format!("find the map `{map}`, which no loaded program has"))?;
+    let value = MapHandle::from_map_id(info.id)?
+        .lookup(&place.to_ne_bytes(), MapFlags::ANY)?
+        .with_context(|| format!("read place {place} of the map `{map}`"))?;
+    let bytes = value.as_slice().try_into();
+    Ok(u64::from_ne_bytes(bytes.with_context(|| {
+        format!("read the map `{map}`, whose values are no u64")
+    })?))
 }
 
 /// The BPF objects that the kernel holds, by id.

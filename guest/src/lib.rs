@@ -88,6 +88,69 @@ pub enum Step {
         /// What to send.
         packets: Vec<Packet>,
     },
+    /// Generated packets are sent over a veth pair, and what the classifier does
+    /// with each is compared with what an independent decoder says of it.
+    Storm {
+        /// How many packets.
+        packets: u32,
+        /// The seed of the generator; the packets are a function of it alone.
+        seed: u32,
+    },
+}
+
+/// A kind of generated packet: of each it is known what makes it hostile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A message as some encoder might write it, in a datagram that is in order.
+    Valid,
+    /// One of these, of which bytes were changed, added or taken away.
+    Mutated,
+    /// Random bytes from the message, the payload or the IP header on.
+    Random,
+    /// A message that is in order, with a length that lies or a frame that ends early.
+    Lying,
+    /// A message that is in order, in what is no plain IPv4 datagram.
+    Foreign,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 5] = [
+        Kind::Valid,
+        Kind::Mutated,
+        Kind::Random,
+        Kind::Lying,
+        Kind::Foreign,
+    ];
+}
+
+/// The packets of one kind and layout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The kind.
+    pub kind: Kind,
+    /// Whether the socket buffers are non-linear, with the packet's end in pages.
+    pub paged: bool,
+    /// How many were sent.
+    pub sent: u64,
+    /// How many of them the decoder would drop.
+    pub dropped: u64,
+}
+
+/// A packet of which the classifier and the decoder say different things.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// The packet's number, from 0.
+    pub packet: u32,
+    /// Its kind.
+    pub kind: Kind,
+    /// Where the linear part of its socket buffer ends, if it is non-linear.
+    pub linear: Option<u16>,
+    /// Whether the decoder would drop it; the classifier did the other.
+    pub dropped: bool,
+    /// The frame, from its Ethernet header on, in hexadecimal.
+    pub frame: String,
 }
 
 /// One IPv4 packet of a [`Step::Udp`].
@@ -232,13 +295,43 @@ pub enum Outcome {
         /// Whether the sentinel arrived.
         sentinel: bool,
     },
+    /// Of [`Step::Storm`].
+    Storm(Storm),
+}
+
+/// What came of a [`Step::Storm`]. After each batch of packets comes a sentinel,
+/// whose arrival proves that the batch has been handled; a batch whose sentinel
+/// does not arrive is the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storm {
+    /// The seed that was used.
+    pub seed: u32,
+    /// Batches of packets, and so sentinels, that were sent.
+    pub batches: u64,
+    /// Sentinels that arrived.
+    pub closed: u64,
+    /// Packets that the classifiers on the receiving end were run on, sentinels among them.
+    pub seen: u64,
+    /// Packets whose socket buffer was non-linear when the classifier saw it.
+    pub paged: u64,
+    /// Packets that the receiving end's clsact qdisc counts as dropped.
+    pub dropped: u64,
+    /// Packets that arrived behind the classifiers, without sentinels.
+    pub delivered: u64,
+    /// What was sent.
+    pub tallies: Vec<Tally>,
+    /// How many packets the classifier and the decoder disagree on.
+    pub disagreements: u64,
+    /// The first of them.
+    pub examples: Vec<Disagreement>,
 }
 
 impl Outcome {
-    /// The process that the step was done by, whose id differs from run to run.
+    /// The child process that the step was done by, whose id differs from run to run.
     pub fn pid(&self) -> Option<i32> {
         match self {
             Outcome::Unlink { pid, .. } | Outcome::Udp { pid, .. } => Some(*pid),
+            Outcome::Storm(_) => None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod kallsyms;
 mod module;
 mod net;
 mod packet;
+mod packet_socket;
 mod plan;
 mod process;
 mod step;

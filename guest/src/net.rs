@@ -34,6 +34,10 @@ pub const RECEIVER: End = End {
     mac: [2, 0, 0, 0, 0, 2],
 };
 
+/// The largest packet that the pair takes, in bytes: some pages, so that large
+/// packets have socket buffers of several fragments.
+pub const MTU: u32 = 16000;
+
 /// One end of the pair.
 pub struct End {
     pub name: &'static str,
@@ -162,7 +166,8 @@ fn quiet() {
     }
 }
 
-fn namespace() -> Result<File> {
+/// The network namespace of this process.
+pub fn namespace() -> Result<File> {
     File::open("/proc/self/ns/net").context("open the network namespace")
 }
 
@@ -187,8 +192,8 @@ impl Rtnl {
         Ok(Rtnl { socket })
     }
 
-    /// Gives an end its address, switches ARP off (the pair has two ends, so
-    /// there is nobody to ask for) and brings it up. Returns its index.
+    /// Gives an end its address and MTU, switches ARP off (the pair has two ends,
+    /// so there is nobody to ask for) and brings it up. Returns its index.
     fn configure(&mut self, end: &End) -> Result<u32> {
         let index = rustix::net::netdevice::name_to_index(&self.socket, end.name)
             .with_context(|| format!("find interface `{}`", end.name))?;
@@ -206,6 +211,7 @@ impl Rtnl {
         link.header.index = index;
         link.header.flags = LinkFlags::Up | LinkFlags::Noarp;
         link.header.change_mask = LinkFlags::Up | LinkFlags::Noarp;
+        link.attributes = vec![LinkAttribute::Mtu(MTU)];
         self.send(RouteNetlinkMessage::SetLink(link), NLM_F_ACK)?;
         Ok(index)
     }

@@ -7,8 +7,10 @@ use kassay_guest::Packet;
 
 use crate::net::End;
 
-const UDP: u8 = 17;
-const MORE_FRAGMENTS: u16 = 0x2000;
+/// The IP protocol number.
+pub const UDP: u8 = 17;
+/// In the IPv4 header's flags: more of this datagram follows.
+pub const MORE_FRAGMENTS: u16 = 0x2000;
 
 /// The UDP port that the receiving end listens on.
 pub const LISTEN_PORT: u16 = 4242;
@@ -58,7 +60,7 @@ fn ipv4_header(packet: &Packet, data: u16, id: u16, from: Ipv4Addr, to: Ipv4Addr
 }
 
 /// The Internet checksum (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
+pub fn checksum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = bytes
         .chunks(2)
         .map(|pair| u32::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])))

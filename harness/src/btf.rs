@@ -12,6 +12,11 @@ const MAGIC: u16 = 0xeb9f;
 const HEADER: usize = 24;
 const KIND_FUNC: u32 = 12;
 
+/// The longest name in the kernel, with its NUL, in bytes (KSYM_NAME_LEN of 6.1
+/// and later). Names that run on to the end of the strings would be many times
+/// as long as all that the guest sent.
+const NAME: usize = 512;
+
 struct Header {
     length: usize,
     types: (usize, usize),
@@ -75,10 +80,8 @@ pub fn functions(data: &[u8], base_strings: usize) -> Result<Vec<String>> {
                 .checked_sub(base_strings)
                 .and_then(|start| strings.get(start..))
         {
-            let end = rest
-                .iter()
-                .position(|byte| *byte == 0)
-                .unwrap_or(rest.len());
+            let end = rest.iter().take(NAME).position(|byte| *byte == 0);
+            let end = end.context("a name without an end")?;
             names.push(String::from_utf8_lossy(&rest[..end]).into_owned());
         }
         at += 12 + trailing(kind, info & 0xffff)?;
@@ -136,6 +139,22 @@ pub fn sample() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_no_longer_than_a_kernel_s() {
+        let of = |strings: &[u8]| {
+            let mut data = sample();
+            data.truncate(HEADER + 12);
+            // The strings' length stands at 20.
+            data[20..24].copy_from_slice(&(strings.len() as u32).to_le_bytes());
+            data.extend(strings);
+            functions(&data, SAMPLE_BASE).map_err(|error| error.to_string())
+        };
+        let long = |letters: usize| [b"\0", vec![b'f'; letters].as_slice(), b"\0"].concat();
+        assert_eq!(of(&long(511)).unwrap(), ["f".repeat(511)]);
+        let endless = Err("a name without an end".to_owned());
+        assert_eq!([of(&long(512)), of(b"\0f")], [endless.clone(), endless]);
+    }
 
     #[test]
     fn functions_are_named_behind_the_base() {

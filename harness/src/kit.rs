@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Fact, Line};
+use kassay_guest::{Fact, Line, Plan};
 use serde::{Deserialize, Serialize};
 
 use crate::cache;
@@ -295,8 +295,17 @@ fn read(folder: &Path, path: &Path) -> Result<Kept> {
         false => Err(anyhow::anyhow!("`{}` is missing", path.display())),
     };
     there(folder.join(INITRAMFS))?;
-    there(folder.join(SHARE).join("plan.json"))?;
-    let scenario = Scenario::read_alone(&there(folder.join(file_name(saved.scenario.as_ref())))?)?;
+    let plan = there(folder.join(SHARE).join("plan.json"))?;
+    let file = there(folder.join(file_name(saved.scenario.as_ref())))?;
+    let mut scenario = Scenario::read_alone(&file)?;
+    // The file may leave to chance what the plan has, such as a seed.
+    let plan: Plan = fs::read(&plan)
+        .map_err(anyhow::Error::from)
+        .and_then(|text| Ok(serde_json::from_slice(&text)?))
+        .with_context(|| format!("read the plan `{}`", plan.display()))?;
+    for (asked, step) in scenario.steps.iter_mut().zip(plan.steps) {
+        asked.step = step;
+    }
     let module = |name: &String| {
         let file = folder.join(SHARE).join(format!("modules/{name}.ko"));
         Module::at(name, there(file)?)

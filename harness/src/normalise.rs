@@ -2,10 +2,26 @@
 //! machine and kernel to kernel. Rules are only ever added; each has a test
 //! that shows a line before and after.
 
+use std::collections::BTreeSet;
+
+/// Text of which every control character but newlines and tabs is shown as Rust
+/// writes it: a guest may send what has a terminal do things.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(letter),
+            _ if letter.is_control() => shown.extend(letter.escape_default()),
+            _ => shown.push(letter),
+        }
+    }
+    shown
+}
+
 /// The processes that a scenario's steps were done by.
 pub struct Triggers {
     /// Their ids in the guest.
-    pub pids: Vec<i32>,
+    pub pids: BTreeSet<i32>,
 }
 
 /// A line of the trace: without CPU, flags and time; the triggering process is
@@ -35,9 +51,10 @@ fn split_trace(line: &str) -> Option<(&str, i32, &str)> {
 /// Replaces a triggering PID by `[pid]` behind the word PID, in any case, with
 /// or without a colon: elsewhere the same number may be a result.
 fn name_pids(message: &str, triggers: &Triggers) -> String {
+    let lower = message.to_ascii_lowercase();
     let mut out = String::new();
     let mut rest = message;
-    while let Some(at) = rest.to_ascii_lowercase().find("pid") {
+    while let Some(at) = lower[message.len() - rest.len()..].find("pid") {
         let (before, after) = rest.split_at(at + 3);
         let gap = after.len() - after.trim_start_matches([' ', ':', '=']).len();
         let digits = after[gap..]
@@ -64,6 +81,7 @@ const NOISE: &[fn(&str) -> bool] = &[
     |line| line.starts_with("random: "),
     |line| line.starts_with("tsc: "),
     |line| line == "Disabling lock debugging due to kernel taint",
+    |line| line.starts_with("hrtimer: interrupt took "),
 ];
 
 /// A line of the kernel log, unless it is noise.
@@ -76,7 +94,7 @@ mod tests {
     use super::*;
 
     fn trace(line: &str) -> String {
-        trace_line(line, &Triggers { pids: vec![79] })
+        trace_line(line, &Triggers { pids: [79].into() })
     }
 
     #[test]
@@ -100,6 +118,23 @@ mod tests {
         let line =
             "        unlink-79      [001] d..21     1.2: bpf_trace_printk: Hello (pid: 79) found 7";
         assert_eq!(trace(line), "unlink[pid]: Hello (pid: [pid]) found 7");
+    }
+
+    #[test]
+    fn control_characters_are_shown() {
+        let title = "\x1b]0;pass\x07 a\rb\x7f\u{9b}2J\tc\n";
+        let shown = "\\u{1b}]0;pass\\u{7} a\\rb\\u{7f}\\u{9b}2J\tc\n";
+        assert_eq!(visible(title), shown);
+        assert_eq!(visible("Größe \\ 'x'"), "Größe \\ 'x'");
+    }
+
+    #[test]
+    fn a_long_line_full_of_pids_is_read_once() {
+        let line = format!("a-79 [000] d 1.0: {}", "pid: 79 ".repeat(1 << 17));
+        assert_eq!(
+            trace(&line),
+            format!("a[pid]: {}", "pid: [pid] ".repeat(1 << 17))
+        );
     }
 
     #[test]
@@ -143,5 +178,10 @@ mod tests {
             log_line("random: crng reseeded due to virtual machine fork"),
             None
         );
+    }
+
+    #[test]
+    fn a_note_of_a_slow_host_is_noise() {
+        assert_eq!(log_line("hrtimer: interrupt took 19047761 ns"), None);
     }
 }

@@ -75,6 +75,8 @@ pub struct Outcome {
     pub reason: String,
     /// From the start of QEMU to its end.
     pub duration: Duration,
+    /// The seeds of the scenario's generators, in the order of its steps.
+    pub seeds: Vec<u32>,
     /// Whether the machine went on from a saved state.
     pub restored: bool,
     /// Whether it was not run: it passed last time, and nothing has changed since.
@@ -106,6 +108,7 @@ impl Outcome {
             title,
             reason,
             duration: Duration::ZERO,
+            seeds: scenario.seeds(),
             restored: false,
             unchanged: false,
             peak_kib: None,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use kassay_guest::Step;
 use serde::Deserialize;
 
 use crate::nearest;
@@ -166,13 +167,18 @@ impl Scenario {
     /// `modules/` or `bpf/` beside the file, else in those of `root`; what has a
     /// `/` is a path from the file's directory.
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
+        Scenario::parse(&text_of(path)?, path, root)
+    }
+
+    /// Checks the text of a scenario file, as [`Scenario::read`].
+    pub fn parse(text: &str, path: &Path, root: &Path) -> Result<Scenario> {
         let places = [path.parent().unwrap_or(Path::new("")), root];
-        Scenario::read_with(path, |kind, asked| kind.find(asked, places))
+        Scenario::parse_with(text, path, |kind, asked| kind.find(asked, places))
     }
 
     /// Reads a scenario file of which all is built, so that no sources need be there.
     pub fn read_alone(path: &Path) -> Result<Scenario> {
-        Scenario::read_with(path, |kind, asked| {
+        Scenario::parse_with(&text_of(path)?, path, |kind, asked| {
             Ok(Part {
                 name: kind.name(asked),
                 path: asked.into(),
@@ -180,10 +186,12 @@ impl Scenario {
         })
     }
 
-    fn read_with(path: &Path, find: impl Fn(&Kind, &str) -> Result<Part>) -> Result<Scenario> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("read scenario `{}`", path.display()))?;
-        let file: File = toml::from_str(&text)
+    fn parse_with(
+        text: &str,
+        path: &Path,
+        find: impl Fn(&Kind, &str) -> Result<Part>,
+    ) -> Result<Scenario> {
+        let file: File = toml::from_str(text)
             .map_err(|error| nearest::explain(&error.to_string()))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
         Scenario::from_file(file, path, find)
@@ -200,6 +208,14 @@ impl Scenario {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        // It is part of the names of files and tests.
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "+.-_".contains(letter);
+        if name.starts_with('.') || !name.chars().all(plain) {
+            bail!(
+                "`{name}`: a scenario's name is made of letters, digits, `+`, `-`, `_` and `.`, \
+                 and does not begin with `.`"
+            );
+        }
         let parts = |kind: &Kind, names: &[String]| -> Result<Vec<Part>> {
             names.iter().map(|name| find(kind, name)).collect()
         };
@@ -224,6 +240,25 @@ impl Scenario {
         })
     }
 
+    /// The seeds of its generators, in the order of its steps. One that the file
+    /// does not give is another one each time that the file is read.
+    pub fn seeds(&self) -> Vec<u32> {
+        let seed = |asked: &Asked| match asked.step {
+            Step::Storm { seed, .. } => Some(seed),
+            _ => None,
+        };
+        self.steps.iter().filter_map(seed).collect()
+    }
+
+    /// Gives all its generators this seed.
+    pub fn set_seed(&mut self, to: u32) {
+        for asked in &mut self.steps {
+            if let Step::Storm { seed, .. } = &mut asked.step {
+                *seed = to;
+            }
+        }
+    }
+
     /// The directory that holds this scenario's snapshots: `snapshots/` beside
     /// its file, or beside its directory when that is called `scenarios`.
     pub fn snapshots(&self) -> PathBuf {
@@ -233,6 +268,10 @@ impl Scenario {
             _ => directory.join("snapshots"),
         }
     }
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("read scenario `{}`", path.display()))
 }
 
 /// Reads every scenario of a directory, in the order of their names.
@@ -347,7 +386,6 @@ fn sysctl((name, value): (String, Setting)) -> Result<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kassay_guest::Step;
 
     fn read(text: &str) -> Result<Scenario, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -439,6 +477,26 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_is_never_named_like_a_path() {
+        let name = |file: &str| {
+            let path = Path::new("scenarios").join(file);
+            let read = Scenario::parse("about = 'x'", &path, &crate::repository());
+            read.map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(name("v1.2.toml").unwrap().name, "v1.2");
+        for file in [
+            "..toml",
+            "...toml",
+            "a b.toml",
+            "a@6.1.toml",
+            "a\u{1b}.toml",
+        ] {
+            let error = name(file).unwrap_err();
+            assert!(error.contains("a scenario's name is made of"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_message_is_preceded_by_its_length() {
         let scenario =
             read("about = 'x'\n[[step]]\nudp = { packets = [{ name = 'a', message = { drop = true } }] }")
@@ -447,6 +505,19 @@ mod tests {
             panic!()
         };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);
+    }
+
+    #[test]
+    fn a_seed_is_the_files_or_a_fresh_one_or_what_it_is_set_to() {
+        let seeds = |keys: &str| {
+            let file = format!("about = 'x'\n[[step]]\nstorm = {{ packets = 9{keys} }}");
+            read(&file).unwrap().seeds()
+        };
+        assert_eq!(seeds(", seed = 7"), [7]);
+        assert_ne!(seeds(""), seeds(""));
+        let mut scenario = read("about = 'x'\n[[step]]\nstorm = { packets = 9 }").unwrap();
+        scenario.set_seed(8);
+        assert_eq!(scenario.seeds(), [8]);
     }
 
     #[test]

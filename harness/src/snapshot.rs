@@ -3,12 +3,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use similar::{ChangeTag, TextDiff};
 
 use crate::kernel::Kernel;
 use crate::scenario::Scenario;
+
+/// How long the shortest difference is looked for. Texts that have little in
+/// common may be long, and then any difference will do.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a transcript compares with what was reviewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +121,8 @@ fn read(path: &Path) -> Result<String> {
 
 /// A unified diff without a header: three lines of context, `-` reviewed, `+` seen.
 fn diff(reviewed: &str, seen: &str) -> String {
-    let diff = TextDiff::from_lines(reviewed, seen);
+    let mut config = TextDiff::configure();
+    let diff = config.timeout(PATIENCE).diff_lines(reviewed, seen);
     let mut lines = String::new();
     for group in diff.grouped_ops(3) {
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {

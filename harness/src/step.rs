@@ -1,10 +1,13 @@
 //! Steps, host side: how a scenario file asks for one, and what a transcript
 //! tells of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT, Step};
+use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT, Step, Storm};
 use serde::Deserialize;
 
 /// A step that a scenario asks for.
@@ -33,6 +36,8 @@ pub enum FileStep {
     Unlink(FileUnlink),
     /// `udp = { packets = [{ name = "a", hex = "00" }] }`
     Udp(FileUdp),
+    /// `storm = { packets = 100000, seed = 7 }`
+    Storm(FileStorm),
 }
 
 /// How a file asks for [`Step::Unlink`].
@@ -54,6 +59,14 @@ pub struct FileUdp {
     packets: Vec<FilePacket>,
 }
 
+/// How a file asks for [`Step::Storm`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileStorm {
+    packets: u32,
+    seed: Option<u32>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FilePacket {
@@ -73,7 +86,7 @@ struct Foo {
     drop: Option<bool>,
 }
 
-/// The longest payload that fits one frame of the veth pair, whose MTU is 1500.
+/// The longest payload that fits one frame of an ordinary Ethernet.
 const MAX_PAYLOAD: usize = 1500 - 20 - 8;
 
 impl FileStep {
@@ -82,8 +95,22 @@ impl FileStep {
         match self {
             FileStep::Unlink(FileUnlink { times }) => Ok(Step::Unlink { times }.into()),
             FileStep::Udp(udp) => udp.asked(),
+            FileStep::Storm(FileStorm { packets, seed }) => Ok(Step::Storm {
+                packets,
+                seed: seed.map_or_else(fresh_seed, Ok)?,
+            }
+            .into()),
         }
     }
+}
+
+/// A seed that nobody has chosen.
+fn fresh_seed() -> Result<u32> {
+    let mut bytes = [0; 4];
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .context("read `/dev/urandom`")?;
+    Ok(u32::from_ne_bytes(bytes))
 }
 
 impl FileUdp {
@@ -174,11 +201,22 @@ impl Asked {
                     "udp: {sent} sent, {seen} classified, {dropped} dropped, {} delivered",
                     delivered.len() + 1
                 );
+                let delivered: BTreeSet<&usize> = delivered.iter().collect();
                 for (place, (packet, name)) in packets.iter().zip(&self.names).enumerate() {
                     let fate = fate(packet, delivered.contains(&place));
                     let _ = write!(text, "\n  {name}: {fate}");
                 }
                 text
+            }
+            // How many of which kind is another matter with every seed.
+            (
+                Step::Storm { packets, .. },
+                Ok(Outcome::Storm(Storm {
+                    disagreements: 0, ..
+                })),
+            ) => format!("storm: {packets} packets, the module and prost agree"),
+            (Step::Storm { packets, .. }, Ok(Outcome::Storm(_))) => {
+                format!("storm: {packets} packets, the module and prost disagree")
             }
             (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
         }
@@ -189,6 +227,7 @@ fn name(step: &Step) -> &'static str {
     match step {
         Step::Unlink { .. } => "unlink",
         Step::Udp { .. } => "udp",
+        Step::Storm { .. } => "storm",
     }
 }
 

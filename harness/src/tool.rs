@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
 use crate::interrupt;
+use crate::normalise::visible;
 
 /// How many lines of a failed tool's output an error shows.
 const TAIL_LINES: usize = 20;
@@ -254,7 +255,7 @@ pub fn last_lines(output: &str) -> String {
     let first = lines.len().saturating_sub(TAIL_LINES);
     lines[first..]
         .iter()
-        .map(|line| format!("\n    {line}"))
+        .map(|line| format!("\n    {}", visible(line)))
         .collect()
 }
 

@@ -46,7 +46,7 @@ fn section(text: &mut String, title: &str, entries: impl Iterator<Item = String>
     }
     let _ = writeln!(text, "{title}");
     for line in entries.flat_map(|entry| entry.lines().map(str::to_owned).collect::<Vec<_>>()) {
-        let _ = writeln!(text, "  {}", line.trim_end());
+        let _ = writeln!(text, "  {}", normalise::visible(line.trim_end()));
     }
 }
 

@@ -1,10 +1,13 @@
 //! From evidence to a verdict. What is missing is never taken for good: every
 //! kind of gap has a verdict of its own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Result;
-use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Step};
+use kassay_guest::{
+    DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Step, Tally,
+};
 
 use crate::btf;
 use crate::compile::module::Module;
@@ -13,6 +16,7 @@ use crate::scenario::{self, Expect, Scenario};
 use crate::step;
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
+use crate::vm::session::MOST;
 
 /// What a run comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +109,9 @@ impl Fault {
     }
 }
 
+/// How many lines of a reason are kept; a report of the kernel fits.
+const LINES: usize = kernel_report::LINES + 50;
+
 /// What is known of the case beside the evidence.
 pub struct Case<'a> {
     /// What was asked.
@@ -144,7 +151,7 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         faults.push(fault);
         return (faults, None);
     }
-    let facts = match read_facts(evidence) {
+    let facts = match read_facts(evidence).and_then(|facts| check_whole(case, facts)) {
         Ok(facts) => facts,
         Err(fault) => {
             faults.push(fault);
@@ -167,19 +174,16 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
 /// not go there, in its log.
 pub fn reports(evidence: &Evidence) -> Vec<Report> {
     let mut reports = kernel_report::find(evidence.console.as_deref().unwrap_or_default());
-    let facts = evidence.port.iter();
-    let facts = facts.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    for line in facts {
-        if let Fact::Log { records, .. } = line.fact {
-            let log: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-            let is_new = |report: &Report| !reports.iter().any(|known| known.title == report.title);
-            let new: Vec<Report> = kernel_report::find(&log.join("\n"))
-                .into_iter()
-                .filter(is_new)
-                .collect();
-            reports.extend(new);
-        }
-    }
+    let lines = evidence.port.iter();
+    let lines = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let records = lines.filter_map(|line| match line.fact {
+        Fact::Log { records, .. } => Some(records),
+        _ => None,
+    });
+    let log: Vec<String> = records.flatten().map(|record| record.text).collect();
+    let mut new = kernel_report::find(&log.join("\n"));
+    new.retain(|report| !reports.iter().any(|known| known.title == report.title));
+    reports.extend(new);
     reports
 }
 
@@ -188,7 +192,7 @@ pub fn reports(evidence: &Evidence) -> Vec<Report> {
 pub fn refusal(evidence: &Evidence) -> Option<String> {
     let lines = evidence.port.iter();
     let facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    facts.map(|line| line.fact).find_map(|fact| match fact {
+    let refusal = facts.map(|line| line.fact).find_map(|fact| match fact {
         Fact::Inserted {
             module,
             error: Some(error),
@@ -206,7 +210,8 @@ pub fn refusal(evidence: &Evidence) -> Option<String> {
             ..
         } => Some(format!("{program} was not attached to {section}")),
         _ => None,
-    })
+    });
+    refusal.map(|title| kernel_report::stable(&title))
 }
 
 fn reported(report: &Report) -> Fault {
@@ -269,6 +274,11 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
     };
+    if let Some(place) = evidence.flood {
+        let title = format!("the guest wrote too much: {place}");
+        let reason = format!("more than {} MiB; the rest was not read", MOST >> 20);
+        return Err(Fault::new(Verdict::Lost, title).because(reason));
+    }
     if evidence.timed_out {
         let title = if evidence.answered {
             "deadline passed"
@@ -311,7 +321,7 @@ fn not_started(evidence: &Evidence) -> Fault {
         evidence.stderr.clone(),
     ]
     .join("\n");
-    Fault::new(Verdict::Infra, "QEMU did not start").because(said.trim())
+    Fault::new(Verdict::Infra, "QEMU did not start").because(bounded(said.trim()))
 }
 
 /// The facts, when both ways out tell the same and nothing is missing.
@@ -332,7 +342,7 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
         let line: Line = serde_json::from_str(text).map_err(|error| {
             lost(
                 "the guest wrote garbage",
-                format!("line {place}: {error}: {text}"),
+                bounded(&format!("line {place}: {error}: {text}")),
             )
         })?;
         if line.seq != place as u64 {
@@ -370,13 +380,8 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     }
 }
 
-/// What the facts say by themselves, whatever the snapshot. Incomplete ones say
-/// no more than that.
+/// What the facts say by themselves, whatever the snapshot.
 fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
-    let whole = facts.iter().try_for_each(check_capture);
-    if let Err(fault) = whole.and_then(|()| check_complete(case, facts)) {
-        return vec![fault];
-    }
     let contracts = case
         .modules
         .iter()
@@ -385,9 +390,17 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         [
             check_left(fact, is_reported),
             check_counts(case.scenario, facts, fact),
+            check_storm(case.scenario, fact),
         ]
     });
     contracts.chain(others).filter_map(Result::err).collect()
+}
+
+/// The facts, where they are those of a plan that was followed to its end.
+fn check_whole(case: &Case, facts: Vec<Fact>) -> Result<Vec<Fact>, Fault> {
+    facts.iter().try_for_each(check_capture)?;
+    check_complete(case, &facts)?;
+    Ok(facts)
 }
 
 /// Every part of the plan has its fact, once and in its place, and they are of
@@ -417,9 +430,11 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
     }
     let reason = format!("due:  {}\nseen: {}", due.join(", "), seen.join(", "));
     if seen.first() != due.first() {
-        return Err(Fault::new(Verdict::Infra, "another kernel was started").because(reason));
+        return Err(
+            Fault::new(Verdict::Infra, "another kernel was started").because(bounded(&reason))
+        );
     }
-    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(reason))
+    Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(bounded(&reason)))
 }
 
 /// The module that a fact says was inserted.
@@ -455,7 +470,8 @@ fn part(fact: &Fact) -> Option<String> {
 fn check_capture(fact: &Fact) -> Result<(), Fault> {
     match fact {
         Fact::Failed { error } => {
-            Err(Fault::new(Verdict::Infra, "the plan could not be followed").because(error.clone()))
+            Err(Fault::new(Verdict::Infra, "the plan could not be followed")
+                .because(bounded(error)))
         }
         Fact::Trace { lost: 1.., .. } => {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
@@ -555,7 +571,7 @@ fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
             if let Some((kind, count)) = kinds.into_iter().find(|(_, count)| *count > 0) {
                 let names = [programs.as_slice(), maps].concat().join(", ");
                 let title = format!("{count} BPF {kind} left behind");
-                return Err(Fault::new(Verdict::Leak, title).because(names));
+                return Err(Fault::new(Verdict::Leak, title).because(bounded(&names)));
             }
             let known = EXPECTED_TAINT | if is_reported { REPORT_TAINT } else { 0 };
             match taint & !taint_before & !known {
@@ -595,10 +611,11 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
     });
     let in_order = delivered.windows(2).all(|pair| pair[0] < pair[1])
         && delivered.last().is_none_or(|last| *last < packets.len());
+    let arrived: BTreeSet<&usize> = delivered.iter().collect();
     let gone = |datagram: bool| {
         let places = packets.iter().enumerate();
         let gone = places.filter(|(place, packet)| {
-            step::has_datagram(packet) == datagram && !delivered.contains(place)
+            step::has_datagram(packet) == datagram && !arrived.contains(place)
         });
         gone.count() as u64
     };
@@ -617,13 +634,108 @@ fn check_counts(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), 
         "{sent} sent, {seen} classified, {dropped} dropped, delivered {delivered:?}, and the sentinel {}",
         if *sentinel { "too" } else { "not" }
     );
-    Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(reason))
+    Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(bounded(&reason)))
+}
+
+/// A `storm` step has no packet that the module and the decoder disagree on, and
+/// has really tested what it says: its packets were all handled, they were of
+/// every kind and layout, and of each layout some were to be dropped and some not.
+fn check_storm(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
+    let Fact::Stepped {
+        step,
+        outcome: Ok(Outcome::Storm(storm)),
+    } = fact
+    else {
+        return Ok(());
+    };
+    let Some(Step::Storm { packets, seed }) = scenario.steps.get(*step).map(|asked| &asked.step)
+    else {
+        return Ok(());
+    };
+    let mismatch = |title: &str, reason: String| {
+        let reason = format!("{packets} packets of seed {seed}: {reason}");
+        Err(Fault::new(Verdict::Mismatch, title).because(reason))
+    };
+    if storm.disagreements > 0 {
+        let examples: String = storm.examples.iter().map(disagreement).collect();
+        let reason = format!("{} of them{examples}", storm.disagreements);
+        return mismatch("the module and prost disagree on a packet", reason);
+    }
+    let sums = [false, true].map(|paged| {
+        let of_layout = storm.tallies.iter().filter(|tally| tally.paged == paged);
+        of_layout.fold((0, 0), |(sent, dropped), tally| {
+            (sent + tally.sent, dropped + tally.dropped)
+        })
+    });
+    let [(linear, linear_drops), (paged, paged_drops)] = sums;
+    let agree = storm.seed == *seed
+        && linear + paged == u64::from(*packets)
+        && storm.closed == storm.batches
+        && storm.seen == linear + paged + storm.batches
+        && storm.paged == paged
+        && storm.dropped == linear_drops + paged_drops
+        && storm.delivered + storm.dropped == linear + paged;
+    if !agree {
+        return mismatch("the packet counts disagree", format!("{storm:?}"));
+    }
+    let is_sent = |kind: PacketKind, paged: bool| {
+        let is_its = |tally: &Tally| tally.kind == kind && tally.paged == paged;
+        storm
+            .tallies
+            .iter()
+            .any(|tally| is_its(tally) && tally.sent > 0)
+    };
+    let has_all = PacketKind::ALL
+        .into_iter()
+        .all(|kind| is_sent(kind, false) && is_sent(kind, true));
+    let is_mixed = |(sent, dropped): (u64, u64)| 0 < dropped && dropped < sent;
+    if has_all && sums.into_iter().all(is_mixed) {
+        return Ok(());
+    }
+    let reason = format!("{:?}; it takes more packets", storm.tallies);
+    mismatch("the storm lacks a kind of packet", reason)
+}
+
+/// One packet that the module and the decoder disagree on. All of it is in the facts.
+fn disagreement(example: &Disagreement) -> String {
+    let (module, prost) = match example.dropped {
+        true => ("accepted", "drop"),
+        false => ("dropped", "accept"),
+    };
+    let layout = example.linear.map_or("linear".to_owned(), |end| {
+        format!("non-linear from byte {end} on")
+    });
+    let frame = &example.frame[..example.frame.len().min(256)];
+    let rest = (example.frame.len() - frame.len()) / 2;
+    let more = match rest {
+        0 => String::new(),
+        _ => format!(" and {rest} bytes more"),
+    };
+    format!(
+        "\npacket {} ({:?}, {layout}): the module {module} it, prost says {prost}\n  {frame}{more}",
+        example.packet, example.kind
+    )
 }
 
 /// The last lines of a text, for a reason.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
+    let mut lines: Vec<String> = text.lines().rev().take(15).map(short).collect();
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// The first lines of what a guest may have made any length.
+fn bounded(text: &str) -> String {
+    let lines: Vec<String> = text.lines().take(LINES).map(short).collect();
+    lines.join("\n")
+}
+
+/// As much of a line as a person would read.
+fn short(line: &str) -> String {
+    match line.char_indices().nth(500) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -632,7 +744,7 @@ mod tests {
     use crate::scenario::Part;
     use crate::step::Asked;
     use crate::vm::Shutdown;
-    use kassay_guest::{Packet, Record};
+    use kassay_guest::{Packet, Record, Storm};
 
     const RELEASE: &str = "6.11.0";
 
@@ -979,6 +1091,36 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_writes_too_much_is_lost_whatever_else_it_is() {
+        let flood = |evidence: &mut Evidence| evidence.flood = Some("console");
+        let title = "lost: the guest wrote too much: console";
+        assert_eq!(after(flood), title);
+        let late = |evidence: &mut Evidence| {
+            flood(evidence);
+            evidence.timed_out = true;
+        };
+        assert_eq!(after(late), title);
+    }
+
+    #[test]
+    fn a_log_in_many_facts_is_one_log() {
+        let mut facts = facts();
+        let record = |number: u32| log(&format!("BUG: {}", "a".repeat(number as usize)), 0);
+        facts.extend((1..3000).map(record));
+        let reports = reports(&evidence(facts));
+        assert_eq!(reports[0].title, "BUG: a");
+        assert!(reports.len() <= 100, "{}", reports.len());
+    }
+
+    #[test]
+    fn a_reason_has_lines_that_can_be_read() {
+        let error = "long ".repeat(1000) + &"\nmore".repeat(1000);
+        let reason = bounded(&error);
+        assert_eq!(reason.lines().count(), LINES);
+        assert!(reason.lines().all(|line| line.chars().count() <= 501));
+    }
+
+    #[test]
     fn a_qemu_that_says_why_was_not_started() {
         let title = after(|evidence| {
             *evidence = Evidence {
@@ -1128,6 +1270,85 @@ mod tests {
             with(left(&[], &[], 0, 1 << 9)),
             "leak: the kernel is tainted: 0x200"
         );
+    }
+
+    /// The judgement of a storm of 100 packets that was whole before this change.
+    fn after_storm(change: impl FnOnce(&mut Storm)) -> String {
+        let tally = |kind, paged| Tally {
+            kind,
+            paged,
+            sent: 10,
+            dropped: 1,
+        };
+        let kinds = PacketKind::ALL.into_iter();
+        let mut storm = Storm {
+            seed: 7,
+            batches: 2,
+            closed: 2,
+            seen: 102,
+            paged: 50,
+            dropped: 10,
+            delivered: 90,
+            tallies: kinds
+                .flat_map(|kind| [tally(kind, false), tally(kind, true)])
+                .collect(),
+            ..Storm::default()
+        };
+        change(&mut storm);
+        let packets = 100;
+        let scenario = Scenario {
+            steps: vec![Step::Storm { packets, seed: 7 }.into()],
+            ..scenario()
+        };
+        let fact = Fact::Stepped {
+            step: 0,
+            outcome: Ok(Outcome::Storm(storm)),
+        };
+        check_storm(&scenario, &fact).map_or_else(|fault| fault.title, |()| "no fault".to_owned())
+    }
+
+    #[test]
+    fn a_storm_is_counted_five_ways_that_agree() {
+        assert_eq!(after_storm(|_| {}), "no fault");
+        let lies: [fn(&mut Storm); 9] = [
+            |storm| storm.seed = 8,
+            |storm| storm.closed = 1,
+            |storm| storm.batches = 3,
+            |storm| storm.seen = 100,
+            |storm| storm.paged = 0,
+            |storm| storm.dropped = 9,
+            |storm| storm.delivered = 89,
+            |storm| storm.tallies[0].sent = 11,
+            |storm| storm.tallies[0].dropped = 2,
+        ];
+        for (place, lie) in lies.into_iter().enumerate() {
+            assert_eq!(after_storm(lie), "the packet counts disagree", "{place}");
+        }
+    }
+
+    #[test]
+    fn a_storm_has_all_kinds_and_both_decisions() {
+        let lacks = "the storm lacks a kind of packet";
+        let moves = |storm: &mut Storm| {
+            storm.tallies[0].sent += storm.tallies[2].sent;
+            storm.tallies[2].sent = 0;
+        };
+        assert_eq!(after_storm(moves), lacks);
+        for all in [0, 10] {
+            let one_way = |storm: &mut Storm| {
+                let linear = storm.tallies.iter_mut().filter(|tally| !tally.paged);
+                linear.for_each(|tally| tally.dropped = all);
+                storm.dropped = 5 + 5 * all;
+                storm.delivered = 100 - storm.dropped;
+            };
+            assert_eq!(after_storm(one_way), lacks, "{all}");
+        }
+    }
+
+    #[test]
+    fn a_disagreement_is_a_mismatch_whatever_the_counts() {
+        let title = "the module and prost disagree on a packet";
+        assert_eq!(after_storm(|storm| storm.disagreements = 1), title);
     }
 
     #[test]

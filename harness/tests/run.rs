@@ -70,6 +70,52 @@ fn a_first_transcript_is_shown_accepted_and_then_passes() {
     );
 }
 
+/// A checkout whose storm is short.
+fn drizzle() -> Checkout {
+    let checkout = Checkout::new();
+    let file = "harness/tests/scenarios/kfunc_dropme_storm.toml";
+    checkout.edit(file, "100000", "5000");
+    let snapshot = "harness/tests/snapshots/kfunc_dropme_storm.snap";
+    checkout.edit(snapshot, "100000", "5000");
+    checkout
+}
+
+#[test]
+fn a_seed_is_told_and_can_be_given() {
+    let checkout = drizzle();
+    let storm = "kfunc_dropme_storm";
+    let ended = checkout.run(&[storm, "--seed", "7"]);
+    ended.with(0).says(", seed 7)");
+    let objects = checkout.run(&[storm, "--format", "json"]).objects();
+    let reason = objects[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("seed ") && reason != "seed 7",
+        "{reason}"
+    );
+    checkout.run(&[storm, "--seed", "-1"]).with(2);
+    checkout.run(&[storm, "--seed", "7", "--changed"]).with(2);
+}
+
+#[test]
+fn a_decision_that_is_not_the_decoders_is_a_mismatch_that_shows_the_packet() {
+    let checkout = drizzle();
+    let header = "modules/kfunc_dropme/foo_decode.h";
+    checkout.edit(header, "*drop = value;", "*drop = (u32)value;");
+    let ended = checkout.run(&["kfunc_dropme_storm", "--seed", "7"]);
+    let title = "the module and prost disagree on a packet";
+    ended.with(1).says(title).says("of seed 7: ");
+    ended.says("the module accepted it, prost says drop");
+}
+
+#[test]
+fn a_storm_that_is_too_short_is_no_pass() {
+    let checkout = drizzle();
+    let file = "harness/tests/scenarios/kfunc_dropme_storm.toml";
+    checkout.edit(file, "5000", "5");
+    let ended = checkout.run(&["kfunc_dropme_storm"]);
+    ended.with(1).says("the storm lacks a kind of packet");
+}
+
 #[test]
 fn json_has_the_keys_of_the_contract_one_object_a_line() {
     let checkout = Checkout::new();

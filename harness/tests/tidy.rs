@@ -64,11 +64,17 @@ fn walked(root: &Path, folder: &str) -> Vec<String> {
         let path = format!("{folder}{}", entry.file_name().into_string().unwrap());
         if !entry.file_type().unwrap().is_dir() {
             paths.push(path);
-        } else if path != ".git" && path != "target" {
+        } else if ![".git", "target"].contains(&path.as_str()) && !is_fuzzers(&path) {
             paths.extend(walked(root, &format!("{path}/")));
         }
     }
     paths
+}
+
+/// Whether a folder is one that cargo-fuzz makes.
+fn is_fuzzers(folder: &str) -> bool {
+    let folder = folder.strip_prefix("fuzz/").unwrap_or_default();
+    ["artifacts", "corpus", "coverage", "target"].contains(&folder)
 }
 
 /// Fails with the place of each line that is wrong.
@@ -164,6 +170,18 @@ fn every_module_and_program_is_in_a_scenario() {
     let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
     assert_eq!(names("modules/", "/Kbuild"), modules.collect());
     assert_eq!(names("bpf/", ".bpf.c"), programs.collect());
+}
+
+#[test]
+fn every_fuzz_target_is_built_and_has_its_command() {
+    let read = |path: &str| fs::read_to_string(kassay::repository().join(path)).unwrap();
+    let (manifest, how) = (read("fuzz/Cargo.toml"), read("CONTRIBUTING.md"));
+    for target in names("fuzz/fuzz_targets/", ".rs") {
+        let path = format!("path = \"fuzz_targets/{target}.rs\"");
+        assert!(manifest.contains(&path), "{target}");
+        let command = format!("cargo fuzz run -s none {target} fuzz/corpus/{target} ");
+        assert!(how.contains(&command), "{target}");
+    }
 }
 
 #[test]

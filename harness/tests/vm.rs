@@ -14,6 +14,7 @@ use kassay::cli::run::{self, TIMEOUT};
 use kassay::interrupt;
 use kassay::inventory;
 use kassay::kernel::{Catalog, Kernel};
+use kassay::normalise::visible;
 use kassay::report::pretty;
 use kassay::run::{Outcome, Setting};
 use kassay::scenario::Scenario;
@@ -125,5 +126,5 @@ fn review(outcome: &Outcome, scenario: &Scenario) -> Result<Completion, Failed> 
     }));
     asserted
         .map(|()| Completion::Completed)
-        .map_err(|_| outcome.reason.as_str().into())
+        .map_err(|_| visible(&outcome.reason).into())
 }

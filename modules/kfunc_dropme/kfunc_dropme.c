@@ -99,13 +99,26 @@ static bool dropme_message(const struct sk_buff *skb,
 __bpf_kfunc_start_defs();
 
 /*
+ * The rule: a packet is dropped if all of this holds, and else accepted.
+ *
+ * 1. Its EtherType is IPv4, it has no VLAN tag, and it is not several datagrams
+ *    in one buffer that wait to be segmented.
+ * 2. The IP header says version 4, UDP, and neither an offset nor more fragments.
+ *    Its length is at least 20 bytes, and the total length is at least that and
+ *    no more than there is; what follows is the link layer's and is ignored.
+ * 3. The UDP length is at least 8 bytes and no more than the IP packet has left.
+ *    What follows within the packet is ignored.
+ * 4. The payload begins with a length, a little-endian u32, and has at least as
+ *    many bytes behind it. What follows within the datagram is ignored.
+ * 5. These bytes are a message foo { bool drop = 1; } as prost decodes it, and
+ *    drop is true.
+ *
+ * Nothing else counts: no address, port, checksum or IP option.
+ *
  * For the verifier the argument is the program's context, and it lets nothing
  * else pass; what arrives is the socket buffer behind the context. There is
  * deliberately no size beside it: the verifier would not hold one against
  * anything, while the socket buffer knows its own.
- *
- * Whatever has no verdict of its own is accepted: what can't be decoded, and
- * several datagrams waiting in one buffer to be segmented.
  */
 __bpf_kfunc int kfunc_tc_ingress_clsact_filter(struct __sk_buff *skb)
 {

@@ -1,5 +1,6 @@
 //! Steps: what triggers the programs. One file a step.
 
+mod storm;
 mod udp;
 mod unlink;
 
@@ -13,5 +14,6 @@ pub fn run(step: &Step, net: &mut Option<Net>) -> Result<Outcome> {
     match step {
         Step::Unlink { times } => unlink::run(*times),
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
+        Step::Storm { packets, seed } => storm::run(*packets, *seed, Net::get(net)?),
     }
 }

@@ -3,14 +3,13 @@
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT};
-use rustix::net::{AddressFamily, SendFlags, SocketType, netdevice};
 
 use crate::net::{self, Net, RECEIVER, SENDER};
+use crate::packet_socket::PacketSocket;
 use crate::{bpf, packet, process};
 
 /// How long the receiver waits for the next datagram before it gives up.
@@ -68,38 +67,9 @@ fn receive(socket: &UdpSocket) -> Result<(Vec<usize>, bool)> {
 /// Sends frames out of the sending end, from its namespace.
 fn send(frames: &[Vec<u8>], net: &Net) -> Result<()> {
     net::enter(&net.sender_namespace)?;
-    let socket = rustix::net::socket(AddressFamily::PACKET, SocketType::RAW, None)
-        .context("open a packet socket")?;
-    bind_to(&socket, SENDER.name)?;
+    let socket = PacketSocket::open(SENDER.name, 0)?;
     for frame in frames {
-        rustix::net::send(&socket, frame, SendFlags::empty()).context("send a frame")?;
-    }
-    Ok(())
-}
-
-/// Binds a packet socket to an interface (packet(7)).
-fn bind_to(socket: &OwnedFd, interface: &str) -> Result<()> {
-    let index = netdevice::name_to_index(socket, interface)
-        .with_context(|| format!("find interface `{interface}`"))?;
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET as u16,
-        sll_protocol: 0,
-        sll_ifindex: index as i32,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
-    // SAFETY: the address is a whole `sockaddr_ll` and its size is given.
-    let bound = unsafe {
-        libc::bind(
-            socket.as_raw_fd(),
-            (&raw const address).cast(),
-            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-        )
-    };
-    if bound != 0 {
-        return Err(std::io::Error::last_os_error()).context("bind a packet socket");
+        socket.send(frame)?;
     }
     Ok(())
 }

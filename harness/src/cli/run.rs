@@ -26,7 +26,7 @@ pub struct RunArgs {
     #[command(flatten)]
     choice: Choice,
     /// Leave out cases that passed when they were last run and have not changed since
-    #[arg(long)]
+    #[arg(long, conflicts_with = "seed")]
     changed: bool,
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
@@ -77,6 +77,9 @@ pub struct Choice {
     /// Boot every virtual machine instead of restoring a saved state
     #[arg(long)]
     cold: bool,
+    /// The seed of generated packets, instead of the scenario's or a fresh one
+    #[arg(long, value_name = "N")]
+    seed: Option<u32>,
 }
 
 /// Default of `--timeout`, in seconds.
@@ -96,7 +99,9 @@ pub type Named = (String, Obtained);
 pub fn run(args: &RunArgs) -> Result<u8> {
     let (catalog, limit) = (Catalog::load()?, limit()?);
     let choice = &args.choice;
-    let scenarios = scenarios(&choice.scenario).map_err(|error| Usage(format!("{error:#}")))?;
+    let scenarios = choice
+        .scenarios()
+        .map_err(|error| Usage(format!("{error:#}")))?;
     let setting = args
         .aids
         .add_to(choice.setting(args.changed)?, choice.timeout);
@@ -145,6 +150,17 @@ impl Aids {
 }
 
 impl Choice {
+    /// The scenarios to choose from, with the seed that was given.
+    pub fn scenarios(&self) -> Result<Vec<Scenario>> {
+        let mut scenarios = scenarios(&self.scenario)?;
+        if let Some(seed) = self.seed {
+            scenarios
+                .iter_mut()
+                .for_each(|scenario| scenario.set_seed(seed));
+        }
+        Ok(scenarios)
+    }
+
     /// How to run what was chosen.
     pub fn setting(&self, changed: bool) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::cache::limit;
-use super::run::{Choice, Named, each, scenarios};
+use super::run::{Choice, Named, each};
 use super::{Usage, print};
 use crate::inventory;
 use crate::kernel::Catalog;
@@ -31,7 +31,7 @@ pub struct WatchArgs {
 /// broken is only said: the next save may mend it.
 pub fn run(args: &WatchArgs) -> Result<()> {
     let (choice, limit) = (&args.choice, limit()?);
-    let read = || scenarios(&choice.scenario);
+    let read = || choice.scenarios();
     let first = read().map_err(|error| Usage(format!("{error:#}")))?;
     let root = crate::repository()
         .canonicalize()

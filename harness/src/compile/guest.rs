@@ -39,7 +39,8 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
         link_libraries(&libraries)?;
         Tool::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--package", "kassay-guest", "--bin", "kassay-guest"])
-            .args(["--locked", "--profile", "guest", "--target", TARGET, "--target-dir"])
+            .args(["--locked", "--features", "static", "--profile", "guest"])
+            .args(["--target", TARGET, "--target-dir"])
             .arg(&target)
             .env("RUSTFLAGS", format!("-C target-feature=+crt-static -L native={}", libraries.display()))
             .cwd(&repository)

@@ -110,7 +110,10 @@ impl Catalog {
     }
 
     /// Reads a catalog from text; config fragments are looked for in `folder` first.
-    pub(super) fn parse(text: &str, folder: &Path) -> Result<Catalog> {
+    ///
+    /// # Errors
+    /// The text is not a catalog.
+    pub fn parse(text: &str, folder: &Path) -> Result<Catalog> {
         let file: File = toml::from_str(text)?;
         let tarballs = file
             .tarball
@@ -127,10 +130,7 @@ impl Catalog {
         let mut sources = BTreeMap::new();
         for (name, source) in tarballs.chain(packages).chain(prebuilt) {
             check_name(&name)?;
-            if let Source::Package(package) = &source {
-                let mut suites = package.suites.iter();
-                suites.try_for_each(|suite| check_name(suite))?;
-            }
+            source.check().with_context(|| format!("kernel `{name}`"))?;
             if sources.insert(name.clone(), source).is_some() {
                 bail!("kernel `{name}` has two sources");
             }
@@ -266,10 +266,46 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 /// A name is part of file names and of test names, so it is kept plain.
 fn check_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+.-_".contains(c);
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-        bail!("kernel `{name}`: a name is made of letters, digits, `+`, `-`, `_` and `.`");
+    if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(plain) {
+        bail!(
+            "`{name}`: a name is made of letters, digits, `+`, `-`, `_` and `.`, and begins with \
+             none of the last four"
+        );
     }
     Ok(())
+}
+
+impl Source {
+    /// What it names becomes parts of paths and arguments of apt.
+    fn check(&self) -> Result<()> {
+        let (names, fragments) = match self {
+            Source::Tarball(tarball) => {
+                tarball.check()?;
+                (Vec::new(), tarball.config.as_slice())
+            }
+            Source::Package(package) => {
+                let names = std::iter::once(&package.package).chain(&package.suites);
+                (names.collect(), package.config.as_slice())
+            }
+            Source::Prebuilt(prebuilt) => (prebuilt.packages.iter().collect(), [].as_slice()),
+        };
+        let mut names = names.into_iter().chain(fragments);
+        names.try_for_each(|name| check_name(name))
+    }
+}
+
+impl Tarball {
+    fn check(&self) -> Result<()> {
+        let is_http = self.url.starts_with("http://") || self.url.starts_with("https://");
+        let file = self.url.rsplit('/').next().unwrap_or_default();
+        if !is_http || check_name(file).is_err() {
+            bail!(
+                "`{}` is not the address of a file by http or https",
+                self.url
+            );
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -315,6 +351,25 @@ mod tests {
     #[test]
     fn the_default_must_be_known() {
         assert!(error("default = ['6.11']").contains("no kernel is named `6.11`"));
+    }
+
+    #[test]
+    fn a_name_that_a_kernel_has_is_no_path_and_no_option() {
+        for table in [
+            "package.a]\npackage = '../b'",
+            "package.a]\npackage = '-b'",
+            "package.a]\npackage = 'b'\nconfig = ['/b']",
+            "prebuilt.a]\npackages = ['b', '']",
+        ] {
+            let error = error(&format!("default = []\n[{table}"));
+            assert!(error.contains("made of letters"), "{error}");
+        }
+        for url in ["file:///b", "http://b/..", "https://b/"] {
+            let error = error(&format!(
+                "default = []\n[tarball.a]\nsha256 = ''\nurl = '{url}'"
+            ));
+            assert!(error.contains("by http or https"), "{error}");
+        }
     }
 
     #[test]

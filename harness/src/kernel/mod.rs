@@ -15,10 +15,9 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 pub use apt::unusable as apt_unusable;
-pub use catalog::Catalog;
+pub use catalog::{Catalog, Source};
 
 use crate::cache::Cache;
-use catalog::Source;
 
 /// The cache's kind of finished kernels; their keys are `NAME-` and a [`Key`](crate::cache::Key).
 const KIND: &str = "kernel";

@@ -1,7 +1,10 @@
 //! Lines of a console or a kernel log, without what printk puts in front.
 
+use std::collections::HashMap;
+
+use super::opening::Opening;
+
 /// One message.
-#[derive(Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     /// The number of the line that it stands in.
     pub number: usize,
@@ -9,6 +12,10 @@ pub struct Line<'a> {
     pub caller: Option<&'a str>,
     /// What was printed.
     pub text: &'a str,
+    /// What begins here.
+    pub opening: Option<&'static Opening>,
+    /// The place of the next message of the same caller.
+    pub next: Option<usize>,
 }
 
 /// The messages of a log.
@@ -21,6 +28,10 @@ pub fn split(log: &str) -> Vec<Line<'_>> {
             line = &line[at..];
         }
         messages.push(message(number, line));
+    }
+    let mut next = HashMap::new();
+    for (at, message) in messages.iter_mut().enumerate().rev() {
+        message.next = next.insert(message.caller, at);
     }
     messages
 }
@@ -39,13 +50,16 @@ fn message(number: usize, line: &str) -> Line<'_> {
         number,
         caller,
         text,
+        opening: Opening::of(text),
+        next: None,
     }
 }
 
 /// Where a message begins inside of a line.
 fn inner(line: &str) -> Option<usize> {
+    let text = line.len() - line.trim_start().len();
     let mut starts = line.match_indices('[').map(|(at, _)| at);
-    starts.find(|at| !line[..*at].trim().is_empty() && is_head(&line[..*at], &line[*at..]))
+    starts.find(|at| *at > text && is_head(&line[..*at], &line[*at..]))
 }
 
 /// Whether a time stands here, and not right behind a level or a record's head.
@@ -55,20 +69,33 @@ fn is_head(before: &str, text: &str) -> bool {
             .split_once('.')
             .is_some_and(|(_, micros)| micros.len() == 6)
     };
-    let stamp = text.split_once(']').map_or("", |(stamp, _)| stamp);
-    time(text).is_some() && is_whole(stamp) && level(before) != Some("") && kmsg(before) != Some("")
+    bracket(text).is_some_and(|(stamp, _)| is_whole(stamp))
+        && time(text).is_some()
+        && level(before) != Some("")
+        && kmsg(before) != Some("")
+}
+
+/// How far behind a `[` its `]` is looked for, in bytes: what printk brackets is
+/// shorter, and a line may have any number of `[` and no `]`.
+const BRACKET: usize = 32;
+
+/// What stands in brackets here, and the rest.
+fn bracket(text: &str) -> Option<(&str, &str)> {
+    let text = text.strip_prefix('[')?;
+    let end = text.bytes().take(BRACKET).position(|byte| byte == b']')?;
+    Some((&text[..end], &text[end + 1..]))
 }
 
 /// The rest behind `[    1.234567]` (print_time in kernel/printk/printk.c).
 fn time(text: &str) -> Option<&str> {
-    let (stamp, rest) = text.strip_prefix('[')?.split_once(']')?;
+    let (stamp, rest) = bracket(text)?;
     let (seconds, fraction) = stamp.trim_start().split_once('.')?;
     (is_number(seconds) && is_number(fraction)).then_some(rest)
 }
 
 /// `T70` or `C0` and the rest behind `[   T70]` (print_caller, as above).
 fn caller(text: &str) -> Option<(&str, &str)> {
-    let (caller, rest) = text.trim_start().strip_prefix('[')?.split_once(']')?;
+    let (caller, rest) = bracket(text.trim_start())?;
     let caller = caller.trim_start();
     let number = caller.strip_prefix('T').or(caller.strip_prefix('C'))?;
     is_number(number).then_some((caller, rest))

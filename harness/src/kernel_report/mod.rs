@@ -9,6 +9,8 @@ mod line;
 mod opening;
 pub mod symbol;
 
+use std::borrow::Cow;
+
 use line::Line;
 use opening::{End, Opening};
 
@@ -51,6 +53,12 @@ const CUT: &str = "------------[ cut here ]------------";
 /// How many lines of a message may come between [`CUT`] and what it is about.
 const MESSAGE: usize = 8;
 
+/// How many reports are told apart. Another one counts if it is graver than these.
+const MOST: usize = 100;
+
+/// The longest title, in characters.
+const TITLE: usize = 300;
+
 /// One report of a log.
 struct Sighting {
     kind: Kind,
@@ -72,15 +80,22 @@ pub fn find(log: &str) -> Vec<Report> {
     let mut covered = vec![false; lines.len()];
     for sighting in sightings(&lines) {
         let is_inside = covered[sighting.opening];
+        let gravest = reports.iter().map(|report| report.kind).max();
+        let counts = reports.len() < MOST || Some(sighting.kind) > gravest;
         let earlier = reports
             .iter_mut()
             .rev()
             .find(|earlier| is_inside || sighting.follows(earlier));
         match earlier {
             Some(earlier) => sighting.join(earlier, &lines),
-            None => reports.push(sighting.report(&lines)),
+            None if counts => reports.push(sighting.report(&lines)),
+            None => {}
         }
         sighting.lines.iter().for_each(|at| covered[*at] = true);
+        // All that follows a panic is part of it.
+        if reports.last().is_some_and(|last| last.kind == Kind::Panic) {
+            break;
+        }
     }
     reports
 }
@@ -88,54 +103,73 @@ pub fn find(log: &str) -> Vec<Report> {
 /// The lines of a log, with a title in the place of each report.
 pub fn brief(log: &str) -> Vec<String> {
     let lines = line::split(log);
-    let mut texts: Vec<Option<String>> = log.lines().map(|line| Some(line.to_owned())).collect();
+    let mut titles: Vec<Option<String>> = vec![None; lines.len()];
     let mut covered = vec![false; lines.len()];
     for sighting in sightings(&lines) {
-        let mut title = (!covered[sighting.opening]).then(|| sighting.title.clone());
-        for at in &sighting.lines {
-            if !covered[*at] {
-                texts[lines[*at].number] = title.take();
-            }
-            covered[*at] = true;
+        if !covered[sighting.opening] {
+            let first = sighting.lines.iter().find(|at| !covered[**at]);
+            titles[*first.unwrap_or(&sighting.opening)] = Some(sighting.title);
         }
+        sighting.lines.iter().for_each(|at| covered[*at] = true);
     }
-    texts.into_iter().flatten().collect()
+    let mut texts = Vec::new();
+    let mut messages = lines.iter().zip(titles).zip(covered).peekable();
+    for (number, line) in log.lines().enumerate() {
+        // A line with a report may have other messages in it.
+        let mut here = Vec::new();
+        while let Some(message) = messages.next_if(|((line, _), _)| line.number == number) {
+            here.push(message);
+        }
+        if here.iter().all(|(_, is_covered)| !is_covered) {
+            texts.push(line.to_owned());
+            continue;
+        }
+        let plain = |line: &Line, is_covered: bool| (!is_covered).then(|| line.text.to_owned());
+        let here = here.into_iter();
+        texts.extend(here.filter_map(|((line, title), is)| title.or_else(|| plain(line, is))));
+    }
+    texts
 }
 
 /// Every report of a log, in order, those inside of others too.
-fn sightings(lines: &[Line]) -> Vec<Sighting> {
+fn sightings(lines: &[Line]) -> impl Iterator<Item = Sighting> {
     (0..lines.len())
         .filter_map(|at| Some((at, opening(lines, at)?)))
         .map(|(at, opening)| Sighting::at(lines, at, opening))
-        .collect()
 }
 
 /// What begins at a line. A [`CUT`] that nothing known follows is trouble as well.
 fn opening(lines: &[Line], at: usize) -> Option<&'static Opening> {
     if lines[at].text == CUT {
         let mut next = same_caller(lines, at).skip(1).take(MESSAGE);
-        let is_known = next.any(|at| Opening::of(lines[at].text).is_some());
+        let is_known = next.any(|at| lines[at].opening.is_some());
         return (!is_known).then_some(&opening::UNKNOWN);
     }
-    Opening::of(lines[at].text)
+    lines[at].opening
 }
 
 /// The places of the lines from one on that the same task or CPU printed, as
 /// far as the log tells (CONFIG_PRINTK_CALLER).
 fn same_caller<'a>(lines: &'a [Line], at: usize) -> impl Iterator<Item = usize> + 'a {
-    (at..lines.len()).filter(move |other| lines[*other].caller == lines[at].caller)
+    std::iter::successors(Some(at), |at| lines[*at].next)
 }
 
 impl Sighting {
     fn at(lines: &[Line], at: usize, opening: &Opening) -> Sighting {
         let rest: Vec<usize> = same_caller(lines, at).take(LINES).collect();
         let texts: Vec<&str> = rest.iter().map(|at| lines[*at].text).collect();
-        let length = opening.length(&texts);
+        let other = |at: &usize| lines[*at].opening.is_some_and(|other| !other.shows_stack());
+        let mut head = rest
+            .iter()
+            .take_while(|at| lines[**at].text != "Call Trace:")
+            .skip(1);
+        let next = head.position(other).map(|at| at + 1);
+        let length = opening.length(&texts, next);
         let texts = &texts[..length];
         let culprit = frame::culprit(texts);
         Sighting {
             kind: opening.kind,
-            title: opening.title(texts, culprit.as_deref()),
+            title: stable(&opening.title(texts, culprit.as_deref())),
             culprit,
             is_echo: opening.is_echo(texts[0]),
             opening: at,
@@ -175,7 +209,10 @@ impl Sighting {
         // Which stall is noticed first is a matter of timers.
         let are_stalls = (earlier.kind, self.kind) == (Kind::Stall, Kind::Stall);
         if are_stalls && self.title < earlier.title {
-            *earlier = self.report(lines);
+            *earlier = Report {
+                stops: earlier.stops,
+                ..self.report(lines)
+            };
         }
         earlier.stops |= self.kind == Kind::Panic;
         // A kernel that stalls is told to stop, which makes it no panic of its own.
@@ -199,6 +236,32 @@ fn preamble(lines: &[Line], at: usize, opening: &Opening) -> std::ops::Range<usi
         Some(start) if opening.end == End::Marker => start..at,
         _ if at > 0 && is_rule(at - 1) => at - 1..at,
         _ => at..at,
+    }
+}
+
+/// A title on one line, without the addresses that a message may have anywhere,
+/// and of a length that a person would read.
+pub fn stable(title: &str) -> String {
+    let is_blank = |letter: char| letter.is_whitespace() || letter.is_control();
+    let parts = title.split_inclusive(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let text: String = parts.map(without_address).collect();
+    let words: Vec<&str> = text
+        .split(is_blank)
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ").chars().take(TITLE).collect()
+}
+
+/// A word, and what ends it, with `ADDR` in the place of an address.
+fn without_address(part: &str) -> Cow<'_, str> {
+    let word = part.trim_end_matches(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let digits = word.strip_prefix("0x").unwrap_or(word);
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // `%px` prints 16 digits, without `0x`.
+    let is_marked = digits.len() < word.len() && !digits.is_empty();
+    match is_number && (is_marked || digits.len() == 16) {
+        true => format!("ADDR{}", &part[word.len()..]).into(),
+        false => part.into(),
     }
 }
 

@@ -210,16 +210,14 @@ impl Opening {
 
     /// Whether others say what they have to say and then begin like this, to have
     /// registers and a stack shown.
-    fn shows_stack(&self) -> bool {
+    pub fn shows_stack(&self) -> bool {
         matches!(self.title, In("WARNING" | "kernel BUG") | Trap)
     }
 
-    /// How many of the lines from its first on are the report's.
-    pub fn length(&self, lines: &[&str]) -> usize {
+    /// How many of the lines from its first on are the report's, when `next` is
+    /// where another begins.
+    pub fn length(&self, lines: &[&str], next: Option<usize>) -> usize {
         // A report without a stack does not end with that of the next one.
-        let head = lines.iter().take_while(|line| **line != "Call Trace:");
-        let other = |line: &&str| Opening::of(line).is_some_and(|other| !other.shows_stack());
-        let next = head.skip(1).position(other).map(|at| at + 1);
         let lines = match next {
             Some(next) if self.kind < Panic => &lines[..next],
             _ => lines,

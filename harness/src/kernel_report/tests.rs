@@ -376,3 +376,55 @@ fn a_brief_log_has_titles_for_reports() {
     assert_eq!(brief(log), ["before", "WARNING in f", "after"]);
     assert_eq!(brief("only\nthis"), ["only", "this"]);
 }
+
+#[test]
+fn a_title_has_no_address_and_nothing_that_a_terminal_obeys() {
+    let title = |log: &str| find(log)[0].title.clone();
+    assert_eq!(
+        title("refcount_t: a\x1b[2J\rb 0xffff88;"),
+        "refcount_t: a [2J b ADDR;"
+    );
+    assert_eq!(title("Oops: 0x12: 0000 [#1]"), "ADDR");
+    assert_eq!(
+        title("BUG: KASAN: x ffffffff81000000 in f+0x1/0x2"),
+        "KASAN: x ADDR in f"
+    );
+    assert_eq!(title(&format!("BUG: {}", "ab ".repeat(1 << 20))).len(), 300);
+}
+
+#[test]
+fn each_of_the_reports_in_one_line_is_in_the_transcript() {
+    let log = "a[    1.000000] BUG: b[    2.000000] c[    3.000000] BUG: d\ne";
+    assert_eq!(brief(log), ["a", "BUG: b", "c", "BUG: d", "e"]);
+}
+
+/// A number without digits.
+fn letters(number: usize) -> String {
+    let letter = |digit: char| char::from_digit(digit.to_digit(10).unwrap() + 10, 20).unwrap();
+    number.to_string().chars().map(letter).collect()
+}
+
+/// Text of which a search that is not linear takes minutes.
+#[test]
+fn a_long_log_takes_no_longer_than_it_has_to() {
+    let many = 1 << 19;
+    assert_eq!(find(&"[".repeat(2 * many)), []);
+    assert_eq!(find(&(" ".repeat(many) + &"[".repeat(many))), []);
+    let each = |line: fn(usize) -> String| {
+        let log: String = (0..1 << 16).map(line).collect();
+        find(&log).len()
+    };
+    // Each with a caller, or a title, of its own.
+    assert_eq!(each(|at| format!("[1.0][T{at}] BUG: a\n")), 1);
+    assert_eq!(each(|at| format!("BUG: {}\n", letters(at))), MOST);
+}
+
+#[test]
+fn the_gravest_report_counts_however_many_there_are() {
+    let bugs: String = (0..2 * MOST)
+        .map(|at| format!("BUG: {}\n", "a".repeat(at)))
+        .collect();
+    let reports = find(&format!("{bugs}Kernel panic - not syncing: x\n"));
+    assert_eq!(reports.len(), MOST + 1);
+    assert_eq!(reports[MOST].title, "panic: x");
+}

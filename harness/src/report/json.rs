@@ -5,8 +5,11 @@ use serde_json::json;
 use crate::run::{Outcome, Setting};
 
 /// The line of one case. `duration_ms` is from the start of QEMU to its end;
-/// `artifacts` is a folder, or null where there is none.
+/// `artifacts` is a folder, or null where there is none. The seeds of a scenario
+/// that has some are the last line of `reason`, of a pass as well.
 pub fn line(setting: &Setting, outcome: &Outcome) -> String {
+    let lines = [outcome.reason.clone(), super::seeds(outcome)];
+    let reason: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
     json!({
         "kernel": outcome.kernel,
         "release": outcome.release,
@@ -14,7 +17,7 @@ pub fn line(setting: &Setting, outcome: &Outcome) -> String {
         "scenario": outcome.scenario,
         "verdict": outcome.verdict.to_string(),
         "title": outcome.title,
-        "reason": outcome.reason,
+        "reason": reason.join("\n"),
         "duration_ms": outcome.duration.as_millis() as u64,
         "restored": outcome.restored,
         "artifacts": outcome.artifacts,

@@ -17,6 +17,15 @@ pub enum Format {
     Json,
 }
 
+/// The seeds of a case that was run, as words; empty where it has none.
+fn seeds(outcome: &Outcome) -> String {
+    let seeds: Vec<String> = outcome.seeds.iter().map(u32::to_string).collect();
+    if seeds.is_empty() || outcome.duration.is_zero() {
+        return String::new();
+    }
+    format!("seed {}", seeds.join(" "))
+}
+
 /// Exit code: at least one regression.
 pub const REGRESSION: u8 = 1;
 /// Exit code: no regression, but something could not be judged, or nothing
@@ -51,6 +60,7 @@ mod tests {
             title: String::new(),
             reason: String::new(),
             duration: std::time::Duration::ZERO,
+            seeds: Vec::new(),
             restored: false,
             unchanged: false,
             peak_kib: None,

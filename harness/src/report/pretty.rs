@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::normalise::visible;
 use crate::run::{Outcome, Setting};
 use crate::verdict::Verdict;
 
 /// What one case came to: one line, and below it what there is to say of a
-/// verdict that is not a pass.
+/// verdict that is not a pass. What comes of a guest may have control characters,
+/// which are shown.
 pub fn case(setting: &Setting, outcome: &Outcome) -> String {
     let mut text = format!(
         "{:<9} {}::{}",
@@ -16,20 +18,25 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
     if !outcome.duration.is_zero() {
         let _ = write!(
             text,
-            " ({:.2} s, {})",
+            " ({:.2} s, {}",
             outcome.duration.as_secs_f64(),
             setting.accelerator
         );
+        let seeds = super::seeds(outcome);
+        let _ = match seeds.is_empty() {
+            true => write!(text, ")"),
+            false => write!(text, ", {seeds})"),
+        };
     }
     if outcome.verdict == Verdict::Pass {
         return text;
     }
-    let _ = write!(text, ": {}", outcome.title);
+    let _ = write!(text, ": {}", visible(&outcome.title));
     let mut reason = outcome.reason.lines().peekable();
     // A reason may begin with its title.
     reason.next_if_eq(&outcome.title.as_str());
     for line in reason {
-        let _ = write!(text, "\n    {line}");
+        let _ = write!(text, "\n    {}", visible(line));
     }
     if let Some(artifacts) = &outcome.artifacts {
         let _ = write!(
@@ -58,4 +65,37 @@ pub fn summary(outcomes: &[Outcome]) -> String {
         let _ = write!(line, ", {unchanged} unchanged since they passed");
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Cache;
+    use crate::report::tests::outcome;
+    use crate::vm::Accelerator;
+    use std::time::Duration;
+
+    #[test]
+    fn what_a_guest_says_does_nothing_to_a_terminal() {
+        let directory = tempfile::tempdir().unwrap();
+        let setting = Setting {
+            cache: Cache::at(directory.path()).unwrap(),
+            accelerator: Accelerator::Tcg,
+            timeout: Duration::ZERO,
+            cold: false,
+            changed: false,
+            jobs: 1,
+            keep_dump: false,
+            gdb: false,
+        };
+        let outcome = Outcome {
+            title: "a\x1b[2Jb".to_owned(),
+            reason: "c\rd\x07\n\te".to_owned(),
+            ..outcome("distro", "case", Verdict::Report)
+        };
+        assert_eq!(
+            case(&setting, &outcome),
+            "report    distro::case: a\\u{1b}[2Jb\n    c\\rd\\u{7}\n    \te"
+        );
+    }
 }

@@ -55,6 +55,8 @@ pub struct Evidence {
     /// Exit status of the guest's plan process, 128 plus the signal's number
     /// when it was killed.
     pub exit_code: Option<i64>,
+    /// Where more came than [`session::MOST`], of which the rest is not here.
+    pub flood: Option<&'static str>,
     /// Whether the deadline passed.
     pub timed_out: bool,
     /// vmtest's error.

@@ -1,8 +1,8 @@
 //! One run of one virtual machine, from start to evidence.
 
 use std::cell::Cell;
-use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use kassay_guest::HOLD;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{
@@ -44,6 +44,10 @@ const RESTORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a wait looks at the clock and at Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How much of each thing that a guest writes is read, in bytes. What it wrote
+/// in a run of ours is a hundredth of that.
+pub const MOST: usize = 32 << 20;
 
 /// The directory of one run. It is removed when it is dropped.
 pub struct Run {
@@ -150,11 +154,19 @@ impl Run {
     ) -> Evidence {
         let mut evidence = Evidence::default();
         let mut stopping = None;
-        let mut dumping = Duration::ZERO;
+        let (mut held, mut dumping) = (0, Duration::ZERO);
         loop {
             match updates.recv_timeout(TICK) {
                 Ok(Output::BootEnd(Ok(()))) => evidence.answered = true,
-                Ok(Output::Command(line)) => evidence.port.push(line),
+                Ok(Output::Command(line)) => {
+                    // Lines may be empty, and take room all the same.
+                    held += line.len() + size_of::<String>();
+                    if held > MOST {
+                        evidence.flood = Some("the command port");
+                    } else {
+                        evidence.port.push(line);
+                    }
+                }
                 Ok(Output::CommandEnd(Ok(code))) => {
                     evidence.exit_code = Some(code);
                     evidence.peak_kib = self.peak_kib();
@@ -184,7 +196,7 @@ impl Run {
             };
             let late = began.elapsed().saturating_sub(dumping) >= allowed;
             evidence.timed_out |= late && !gone && stopping.is_none();
-            if late || gone || interrupt::requested() {
+            if late || gone || evidence.flood.is_some() || interrupt::requested() {
                 let since = *stopping.get_or_insert_with(|| {
                     if terms.dump && evidence.dump.is_none() && !interrupt::requested() {
                         self.dump_into(&mut evidence);
@@ -339,13 +351,40 @@ impl Run {
     }
 
     fn collect(&self, evidence: &mut Evidence) {
-        let read = |name: &str| read_own(&self.path().join(name));
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        evidence.console = read("console").map(text).ok();
-        evidence.file = read("share/facts.jsonl").map(text).ok();
-        evidence.stderr = read("stderr").map(text).unwrap_or_default();
-        evidence.command = read("command").map(text).unwrap_or_default();
+        let mut read = |name: &'static str| {
+            let (text, is_whole) = text(&self.path().join(name)).ok()?;
+            if !is_whole {
+                evidence.flood.get_or_insert(name);
+            }
+            Some(text)
+        };
+        let (console, file) = (read("console"), read("share/facts.jsonl"));
+        let (stderr, command) = (read("stderr"), read("command"));
+        (evidence.console, evidence.file) = (console, file);
+        evidence.stderr = stderr.unwrap_or_default();
+        evidence.command = command.unwrap_or_default();
     }
+}
+
+/// Opens a file where a guest may write, if it is one: not a link to a file of
+/// the host, nor a pipe that nobody writes to.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// The text of a file where a guest may write, up to [`MOST`] bytes, and whether
+/// that is all of it.
+pub(super) fn text(path: &Path) -> io::Result<(String, bool)> {
+    let mut bytes = Vec::new();
+    open(path)?.take(MOST as u64 + 1).read_to_end(&mut bytes)?;
+    let is_whole = bytes.len() <= MOST;
+    bytes.truncate(MOST);
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), is_whole))
 }
 
 impl Started {
@@ -357,18 +396,6 @@ impl Started {
             _ => Ok(()),
         }
     }
-}
-
-/// Reads a file that the guest may have put something else in the place of.
-fn read_own(path: &Path) -> Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        bail!("`{}` is no file", path.display());
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Writes the stand-in where it is not yet, whole or not at all.
@@ -410,4 +437,59 @@ fn watch(socket: &Path, over: &AtomicBool, stopped: &AtomicBool) -> Option<Shutd
         }
     }
     shutdown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, FileType, mknodat};
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_a_guest_puts_in_a_file_s_place_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("file"), "a").unwrap();
+        symlink(path("file"), path("link")).unwrap();
+        mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert_eq!(text(&path("file")).unwrap(), ("a".to_owned(), true));
+        for other in ["link", "pipe", "none", "."] {
+            assert!(text(&path(other)).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn lines_of_the_port_are_taken_up_to_a_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = Run::new(&Cache::at(directory.path()).unwrap()).unwrap();
+        let (sender, updates) = mpsc::channel();
+        for length in [MOST / 2, MOST / 2, 1] {
+            sender.send(Output::Command("a".repeat(length))).unwrap();
+        }
+        drop(sender);
+        let hour = Duration::from_secs(3600);
+        let terms = Terms {
+            timeout: hour,
+            dump: false,
+            debugger: None,
+        };
+        let stopped = AtomicBool::new(false);
+        let evidence = run.follow(&updates, Instant::now(), hour, &terms, &stopped);
+        assert_eq!(evidence.flood, Some("the command port"));
+        assert_eq!(evidence.port.len(), 1);
+        assert!(!evidence.timed_out);
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_a_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let size = |size: usize| {
+            File::create(&path).unwrap().set_len(size as u64).unwrap();
+            let (text, is_whole) = text(&path).unwrap();
+            (text.len(), is_whole)
+        };
+        assert_eq!(size(MOST), (MOST, true));
+        assert_eq!(size(MOST + 1), (MOST, false));
+    }
 }

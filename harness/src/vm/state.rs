@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::Terms;
 use super::machine::{GATE_OUT, Machine, Start};
-use super::session::{Run, Started};
+use super::session::{self, Run, Started};
 use crate::cache::{Cache, Key};
 use crate::kernel::Kernel;
 use crate::progress::Progress;
@@ -183,17 +183,19 @@ fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
             Err(RecvTimeoutError::Disconnected) => true,
             Ok(_) | Err(RecvTimeoutError::Timeout) => run.has_ended(),
         };
-        let console = || fs::read_to_string(run.path().join("console")).unwrap_or_default();
+        let read = |name: &str| {
+            let text = session::text(&run.path().join(name));
+            text.map_or(String::new(), |(text, _)| text)
+        };
         if up {
-            return match kernel_report::find(&console()).first() {
+            return match kernel_report::find(&read("console")).first() {
                 Some(report) => bail!("the kernel reports while it boots: {}", report.title),
                 None => Ok(()),
             };
         }
         if gone || Instant::now() >= deadline {
-            let stderr = fs::read_to_string(run.path().join("stderr")).unwrap_or_default();
-            let said = tool::last_lines(&format!("{}\n{stderr}", console()));
-            bail!("the guest did not come up:{said}");
+            let said = format!("{}\n{}", read("console"), read("stderr"));
+            bail!("the guest did not come up:{}", tool::last_lines(&said));
         }
         interrupt::check()?;
     }

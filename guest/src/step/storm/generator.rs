@@ -1,0 +1,537 @@
+//! Hostile packets: a stream of frames that is a function of its seed alone.
+
+use kassay_guest::Kind;
+use oorandom::Rand32;
+
+use crate::net::{RECEIVER, SENDER};
+use crate::packet::{self, LISTEN_PORT, MORE_FRAGMENTS, UDP};
+
+/// The EtherType of frames that are not IPv4 (IEEE Std 802, Local Experimental).
+pub const OTHER_ETHER_TYPE: u16 = 0x88b5;
+const IPV4: u16 = 0x0800;
+const VLAN: u16 = 0x8100;
+
+/// Nobody has this address, so that the receiving end's IP stack looks no
+/// further and sends no answers.
+const NOBODY: [u8; 6] = [2, 0, 0, 0, 0, 3];
+
+/// Where the IP header begins.
+const IP: usize = 14;
+
+/// A frame of at least this many bytes can be sent in pages (net/packet/af_packet.c,
+/// `packet_alloc_skb`).
+const PAGE: usize = 4096;
+
+/// The largest field number (protobuf's encoding: 29 bits).
+const MAX_FIELD: u32 = (1 << 29) - 1;
+
+/// How many groups lie within each other, mostly.
+const DEPTH: u32 = 3;
+
+/// A frame to send.
+pub struct Hostile {
+    /// From its Ethernet header on. The source address is for the sender to fill.
+    pub frame: Vec<u8>,
+    /// What was done to it.
+    pub kind: Kind,
+    /// Where the linear part of its socket buffer is to end, if pages have the rest.
+    pub linear: Option<u16>,
+}
+
+/// The stream.
+pub struct Generator {
+    random: Rand32,
+}
+
+/// A frame in the making.
+struct Draft {
+    tag: Option<u16>,
+    ether_type: u16,
+    version: u8,
+    fragment: u16,
+    protocol: u8,
+    options: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Draft {
+    /// Where the UDP header begins, if there is no tag.
+    fn udp(&self) -> usize {
+        IP + 20 + self.options.len()
+    }
+
+    fn frame(&self) -> Vec<u8> {
+        let mut header = vec![0; 20];
+        header.extend(&self.options);
+        header[0] = self.version << 4 | (header.len() / 4) as u8;
+        let total = header.len() + 8 + self.payload.len();
+        header[2..4].copy_from_slice(&(total as u16).to_be_bytes());
+        header[6..8].copy_from_slice(&self.fragment.to_be_bytes());
+        header[8] = 64;
+        header[9] = self.protocol;
+        header[12..16].copy_from_slice(&SENDER.ip.octets());
+        header[16..20].copy_from_slice(&RECEIVER.ip.octets());
+        let sum = packet::checksum(&header);
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+
+        let mut frame = Vec::with_capacity(2 * PAGE);
+        frame.extend(NOBODY);
+        frame.extend([0; 6]);
+        if let Some(tag) = self.tag {
+            frame.extend(VLAN.to_be_bytes());
+            frame.extend(tag.to_be_bytes());
+        }
+        frame.extend(self.ether_type.to_be_bytes());
+        frame.extend(header);
+        for field in [LISTEN_PORT, LISTEN_PORT, 8 + self.payload.len() as u16, 0] {
+            frame.extend(field.to_be_bytes());
+        }
+        frame.extend(&self.payload);
+        frame
+    }
+}
+
+impl Generator {
+    /// The stream of this seed.
+    pub fn new(seed: u32) -> Generator {
+        Generator {
+            random: Rand32::new(seed.into()),
+        }
+    }
+
+    /// The next packet.
+    pub fn packet(&mut self) -> Hostile {
+        let kind = Kind::ALL[self.below(Kind::ALL.len())];
+        // The cut falls into a header, the length or the message.
+        let cut = self.one_in(4).then(|| IP + self.below(60));
+        let mut draft = self.draft(kind, cut);
+        let udp = draft.udp();
+        if kind == Kind::Foreign {
+            self.estrange(&mut draft);
+        }
+        let mut frame = draft.frame();
+        if kind == Kind::Random && self.one_in(3) {
+            self.scramble(&mut frame);
+        }
+        if kind == Kind::Mutated && self.one_in(2) {
+            self.mutate(&mut frame, IP);
+        }
+        if cut.is_some() || self.one_in(8) {
+            self.pad(&mut frame, cut.is_some());
+        }
+        if kind == Kind::Lying {
+            self.lie(&mut frame, udp);
+        }
+        let linear = cut.filter(|_| frame.len() >= PAGE).map(|cut| cut as u16);
+        Hostile {
+            frame,
+            kind,
+            linear,
+        }
+    }
+
+    fn draft(&mut self, kind: Kind, cut: Option<usize>) -> Draft {
+        let options = if self.one_in(8) {
+            let words = self.below(11);
+            self.bytes(4 * words)
+        } else {
+            Vec::new()
+        };
+        let mut message = match kind {
+            Kind::Foreign => vec![8, 1],
+            Kind::Random => self.noise(),
+            _ => Vec::new(),
+        };
+        if kind == Kind::Random && self.one_in(2) {
+            message.extend([8, 1]);
+        }
+        if message.is_empty() {
+            let headers = 20 + options.len() + 12;
+            let filler = cut.filter(|_| self.one_in(4)).map_or(0, |cut| {
+                // What follows the filler lies across a border of two pages.
+                PAGE * (1 + self.below(2)) + cut - headers - self.below(16)
+            });
+            message = self.message(filler);
+        }
+        if kind == Kind::Mutated {
+            match self.below(4) {
+                0 => self.spoil(&mut message),
+                1 => self.mutate(&mut message, 0),
+                _ => {}
+            }
+        }
+        let mut payload = (message.len() as u32).to_le_bytes().to_vec();
+        payload.extend(message);
+        if kind == Kind::Random && self.one_in(3) {
+            payload = self.noise();
+        }
+        if self.one_in(4) {
+            let rest = self.below(8);
+            payload.extend(self.bytes(rest));
+        }
+        Draft {
+            tag: None,
+            ether_type: IPV4,
+            version: 4,
+            fragment: 0,
+            protocol: UDP,
+            options,
+            payload,
+        }
+    }
+
+    /// A message that is in order: fields, after one of about `filler` bytes.
+    fn message(&mut self, filler: usize) -> Vec<u8> {
+        let mut message = Vec::new();
+        if filler > 0 {
+            key(&mut message, 2, 2);
+            varint(&mut message, filler as u64);
+            message.resize(message.len() + filler, 0xff);
+        }
+        for _ in 0..self.below(5) {
+            if self.one_in(2) {
+                self.drop(&mut message);
+            } else {
+                let field = self.unknown_field();
+                self.field(&mut message, field, DEPTH);
+            }
+        }
+        message
+    }
+
+    /// The field `drop`, as it may be written.
+    fn drop(&mut self, message: &mut Vec<u8>) {
+        let value = match self.below(8) {
+            0..2 => 1,
+            2..4 => 0,
+            4 => 1 << self.below(64),
+            5 => u64::MAX,
+            6 => u64::from(self.random.rand_u32()),
+            _ => u64::from(self.random.rand_u32()) << 32,
+        };
+        self.number(message, 1 << 3);
+        self.number(message, value);
+    }
+
+    /// Any field of a number: a value of each wire type, groups within groups.
+    fn field(&mut self, message: &mut Vec<u8>, number: u32, depth: u32) {
+        let kinds = if depth > 0 { 5 } else { 4 };
+        match self.below(kinds) {
+            0 => {
+                let value = u64::from(self.random.rand_u32()) << self.below(33);
+                key(message, number, 0);
+                self.number(message, value);
+            }
+            1 => {
+                key(message, number, 1);
+                message.extend(self.bytes(8));
+            }
+            2 => {
+                let length = self.below(40);
+                key(message, number, 2);
+                varint(message, length as u64);
+                message.extend(self.bytes(length));
+            }
+            3 => {
+                key(message, number, 5);
+                message.extend(self.bytes(4));
+            }
+            _ if depth == DEPTH && self.one_in(8) => {
+                // As deep as prost goes, or nearly so.
+                let levels = 98 + self.below(3);
+                (0..levels).for_each(|_| key(message, number, 3));
+                (0..levels).for_each(|_| key(message, number, 4));
+            }
+            _ => {
+                key(message, number, 3);
+                for _ in 0..self.below(3) {
+                    // The number of `drop` means nothing here.
+                    let number = [1, self.unknown_field()][self.below(2)];
+                    self.field(message, number, depth - 1);
+                }
+                key(message, number, 4);
+            }
+        }
+    }
+
+    fn unknown_field(&mut self) -> u32 {
+        match self.below(4) {
+            0 => MAX_FIELD,
+            1 => 2 + self.random.rand_range(0..MAX_FIELD - 1),
+            _ => 2 + self.random.rand_range(0..15),
+        }
+    }
+
+    /// A number as encoders write it, or in more bytes than it takes, of which a
+    /// varint has at most ten.
+    fn number(&mut self, message: &mut Vec<u8>, value: u64) {
+        let start = message.len();
+        varint(message, value);
+        let free = 10 - (message.len() - start);
+        if free > 0 && self.one_in(8) {
+            let zeros = self.below(free);
+            let last = message.len() - 1;
+            message[last] |= 0x80;
+            message.resize(message.len() + zeros, 0x80);
+            message.push(0);
+        }
+    }
+
+    /// Adds to a message what only just is none.
+    fn spoil(&mut self, message: &mut Vec<u8>) {
+        let deep = [&[0x13; 101][..], &[0x14; 101]].concat();
+        let spoilt: [&[u8]; 14] = [
+            // Varints of too many bits and bytes, and one that does not end.
+            &[8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2],
+            &[8, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0],
+            &[8, 255],
+            // Keys of field 0, of more than 32 bits, and without a value.
+            &[0, 1],
+            &[136, 128, 128, 128, 16, 1],
+            &[8],
+            // Wire types: those that are none, and one that is not that of `drop`.
+            &[22, 1],
+            &[15, 1],
+            &[10, 1, 1],
+            // Lengths beyond the end, of more than 32 bits and of 64.
+            &[18, 129, 128, 128, 128, 16, 1],
+            &[18, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
+            // Groups: without a start, with another's end, too deep.
+            &[20],
+            &[19, 28],
+            &deep,
+        ];
+        message.extend(spoilt[self.below(spoilt.len())]);
+        if self.one_in(2) {
+            message.extend([8, 1]);
+        }
+    }
+
+    /// Makes of an IPv4 datagram something else, or what only looks like it.
+    fn estrange(&mut self, draft: &mut Draft) {
+        match self.below(7) {
+            0 => draft.fragment = MORE_FRAGMENTS,
+            1 => draft.fragment = 1 + self.random.rand_range(0..0x1fff) as u16,
+            2 => draft.fragment = [0x4000, 0x8000, 0xc000][self.below(3)],
+            3 => draft.protocol = self.random.rand_u32() as u8,
+            4 => draft.version = self.below(16) as u8,
+            5 => draft.ether_type = OTHER_ETHER_TYPE,
+            _ => draft.tag = Some(self.random.rand_u32() as u16),
+        }
+    }
+
+    /// Makes one length say something else than what is there, or cuts the frame.
+    fn lie(&mut self, frame: &mut Vec<u8>, udp: usize) {
+        let (total, length) = (IP + 2, udp + 4);
+        let end = frame.len();
+        match self.below(6) {
+            0 => {
+                let said = u32::from_le_bytes([0, 1, 2, 3].map(|byte| frame[udp + 8 + byte]));
+                let lie = self.length(said, (end - udp - 12) as u32);
+                frame[udp + 8..udp + 12].copy_from_slice(&lie.to_le_bytes());
+            }
+            1 => {
+                let lie = self.length((end - udp) as u32, (end - udp) as u32);
+                put(frame, length, lie);
+            }
+            2 => {
+                let lie = self.length((end - IP) as u32, (end - IP) as u32);
+                put(frame, total, lie);
+            }
+            3 => frame[IP] = 0x40 | self.below(16) as u8,
+            4 => frame.truncate(IP + self.below(end - IP)),
+            _ => {
+                // All claim the frame to its end, or nearly so.
+                let mut nearly = |length: usize| (length + self.below(4)).saturating_sub(2) as u32;
+                let lies = [nearly(end - IP), nearly(end - udp), nearly(end - udp - 12)];
+                put(frame, total, lies[0]);
+                put(frame, length, lies[1]);
+                frame[udp + 8..udp + 12].copy_from_slice(&lies[2].to_le_bytes());
+            }
+        }
+    }
+
+    /// A length that is near the true one, near the frame's end, or far off.
+    fn length(&mut self, said: u32, end: u32) -> u32 {
+        let near = self.random.rand_range(0..9);
+        match self.below(5) {
+            0 => said.wrapping_add(near).wrapping_sub(4),
+            1 => end.wrapping_add(near).wrapping_sub(4),
+            2 => near,
+            3 => u32::MAX - near,
+            _ => self.random.rand_u32(),
+        }
+    }
+
+    /// Changes, adds or takes away a few bytes from a place on, mostly soon after it.
+    fn mutate(&mut self, bytes: &mut Vec<u8>, from: usize) {
+        for _ in 0..1 + self.below(4) {
+            let room = bytes.len() - from;
+            let near = if self.one_in(4) { room } else { room.min(64) };
+            let place = from + self.below(near + 1);
+            if place == bytes.len() {
+                bytes.push(self.telling_byte());
+                continue;
+            }
+            match self.below(5) {
+                0 => bytes[place] ^= 1 << self.below(8),
+                1 => bytes[place] = self.telling_byte(),
+                2 => drop(bytes.remove(place)),
+                3 => bytes.insert(place, self.telling_byte()),
+                _ => {
+                    let end = (place + 1 + self.below(8)).min(bytes.len());
+                    bytes.extend_from_within(place..end);
+                }
+            }
+        }
+    }
+
+    /// Fills a frame with random bytes from its IP header on.
+    fn scramble(&mut self, frame: &mut Vec<u8>) {
+        frame.truncate(IP);
+        let length = self.below(100);
+        let bytes = self.bytes(length);
+        frame.extend(bytes);
+        if frame.len() > IP && self.one_in(2) {
+            frame[IP] = 0x45;
+        }
+    }
+
+    /// Lengthens a frame, as link layers do, to a page at least if it is to have some.
+    fn pad(&mut self, frame: &mut Vec<u8>, to_page: bool) {
+        let least = if to_page { PAGE } else { 0 };
+        let length = least.max(frame.len()) + self.below(64);
+        // Who reads on may take it for a message that says drop.
+        let pad = if self.one_in(2) { [8, 1] } else { [0, 0] };
+        let missing = length - frame.len();
+        frame.extend(pad.iter().cycle().take(missing));
+    }
+
+    /// Bytes of a random number; some are random, the others such as decoders look for.
+    fn noise(&mut self) -> Vec<u8> {
+        let most = [4, 48][self.below(2)];
+        let length = 1 + self.below(most);
+        if self.one_in(2) {
+            return self.bytes(length);
+        }
+        (0..length).map(|_| self.telling_byte()).collect()
+    }
+
+    fn telling_byte(&mut self) -> u8 {
+        const TELLING: &[u8] = &[
+            0, 1, 2, 4, 5, 8, 9, 10, 11, 12, 13, 16, 18, 19, 20, 21, 127, 128, 129, 136, 255,
+        ];
+        TELLING[self.below(TELLING.len())]
+    }
+
+    fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.random.rand_u32() as u8).collect()
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.random.rand_range(0..end as u32) as usize
+    }
+
+    fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// Writes the key of a field.
+fn key(message: &mut Vec<u8>, field: u32, wire: u32) {
+    varint(message, u64::from(field << 3 | wire));
+}
+
+/// Writes a number, seven bits a byte, the lowest first.
+fn varint(message: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        message.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    message.push(value as u8);
+}
+
+/// Writes a length of two bytes in network order.
+fn put(frame: &mut [u8], place: usize, length: u32) {
+    frame[place..place + 2].copy_from_slice(&(length as u16).to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::oracle;
+    use super::*;
+    use crate::net::MTU;
+
+    const MANY: usize = 10_000;
+
+    fn packets(seed: u32) -> Vec<Hostile> {
+        let mut generator = Generator::new(seed);
+        (0..MANY).map(|_| generator.packet()).collect()
+    }
+
+    #[test]
+    fn a_seed_has_one_stream() {
+        let frames = |seed| packets(seed).into_iter().map(|packet| packet.frame);
+        assert!(frames(7).eq(frames(7)));
+        assert!(frames(7).ne(frames(8)));
+    }
+
+    #[test]
+    fn the_numbers_of_a_seed_stay_the_same() {
+        let mut random = Rand32::new(7);
+        let numbers = [0; 4].map(|_: u32| random.rand_u32());
+        assert_eq!(numbers, [1352667803, 3706616521, 2188350268, 3036842621]);
+    }
+
+    #[test]
+    fn a_frame_fits_the_pair() {
+        for packet in packets(1) {
+            let length = packet.frame.len();
+            assert!((IP..=IP + MTU as usize).contains(&length), "{length}");
+            assert!(
+                packet
+                    .linear
+                    .is_none_or(|cut| (IP..PAGE).contains(&cut.into()))
+            );
+        }
+    }
+
+    #[test]
+    fn every_kind_comes_in_both_layouts_with_both_decisions() {
+        let packets = packets(2);
+        let count = |kind, paged, drop| {
+            let is_such = |packet: &&Hostile| {
+                packet.kind == kind
+                    && packet.linear.is_some() == paged
+                    && oracle::drops(&packet.frame) == drop
+            };
+            packets.iter().filter(is_such).count()
+        };
+        for kind in Kind::ALL {
+            for (paged, drop) in [(false, false), (false, true), (true, false), (true, true)] {
+                assert!(count(kind, paged, drop) > 0, "{kind:?}, {paged}, {drop}");
+            }
+        }
+    }
+
+    /// The decision about a message in a datagram that is in order.
+    fn drops(message: &[u8]) -> bool {
+        let frame = Draft {
+            payload: [&(message.len() as u32).to_le_bytes(), message].concat(),
+            ..Generator::new(0).draft(Kind::Valid, None)
+        };
+        oracle::drops(&frame.frame())
+    }
+
+    #[test]
+    fn a_valid_message_decodes_and_a_spoilt_one_does_not() {
+        let mut generator = Generator::new(3);
+        for _ in 0..MANY {
+            let mut message = generator.message(0);
+            message.extend([8, 1]);
+            assert!(drops(&message), "{message:x?}");
+            generator.spoil(&mut message);
+            assert!(!drops(&message), "{message:x?}");
+        }
+    }
+}
