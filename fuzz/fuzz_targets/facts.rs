@@ -136,6 +136,7 @@ fn scenario(expect: u8) -> Scenario {
         path: "case.toml".into(),
         about: String::new(),
         modules: vec![part("m")],
+        each: false,
         bpf: vec![part("b")],
         requires: Default::default(),
         expect,
@@ -185,6 +186,7 @@ fn good() -> Vec<Value> {
         },
         Fact::Loaded {
             object: text("b"),
+            program: None,
             error: None,
             log: String::new(),
         },

@@ -1,6 +1,8 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -8,14 +10,16 @@ use anyhow::{Context, Result, anyhow};
 use kassay_guest::{Fact, SHARE};
 use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, PrintLevel, Program, ProgramMut,
-    TC_INGRESS, TcHook, TcHookBuilder,
+    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel, Program,
+    ProgramInput, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
 };
-use std::os::fd::AsFd;
 
 use crate::facts::Facts;
 use crate::net::Net;
 use crate::system;
+
+/// Where the guest program mounts the cgroups.
+const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// What libbpf said since it was last asked.
 static SAID: Mutex<String> = Mutex::new(String::new());
@@ -25,7 +29,7 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 pub struct Attached {
     _links: Vec<Link>,
     hooks: Vec<TcHook>,
-    _object: Object,
+    object: Object,
 }
 
 impl Drop for Attached {
@@ -38,15 +42,55 @@ impl Drop for Attached {
 
 /// Opens and loads an object of the share; reports how that went.
 pub fn load(name: &str, facts: &mut Facts) -> Result<Option<Object>> {
+    let loaded = open(name).and_then(OpenObject::load);
+    report(name, None, &loaded, facts)?;
+    Ok(loaded.ok())
+}
+
+/// Loads each program of an object by itself, in an object of its own where it is
+/// the only one; reports how each went.
+pub fn load_each(name: &str, facts: &mut Facts) -> Result<Vec<Attached>> {
+    let opened = open(name);
+    report(name, None, &opened, facts)?;
+    let Ok(opened) = opened else {
+        return Ok(Vec::new());
+    };
+    let mut loaded = Vec::new();
+    for program in opened.progs().map(|program| program.name()) {
+        let alone = open(name).and_then(|mut object| {
+            for mut other in object.progs_mut() {
+                let is_it = other.name() == program;
+                other.set_autoload(is_it);
+            }
+            object.load()
+        });
+        let program = program.to_string_lossy().into_owned();
+        report(name, Some(program), &alone, facts)?;
+        loaded.extend(alone.ok().map(|object| Attached {
+            _links: Vec::new(),
+            hooks: Vec::new(),
+            object,
+        }));
+    }
+    Ok(loaded)
+}
+
+/// Opens an object of the share, and keeps what libbpf says from there on.
+fn open(name: &str) -> libbpf_rs::Result<OpenObject> {
     libbpf_rs::set_print(Some((PrintLevel::Info, |_, text| {
         if let Ok(mut said) = SAID.lock() {
             said.push_str(&text);
         }
     })));
-    let path = format!("{SHARE}/bpf/{name}.bpf.o");
-    let loaded = ObjectBuilder::default()
-        .open_file(&path)
-        .and_then(|object| object.load());
+    ObjectBuilder::default().open_file(format!("{SHARE}/bpf/{name}.bpf.o"))
+}
+
+fn report<T>(
+    object: &str,
+    program: Option<String>,
+    loaded: &libbpf_rs::Result<T>,
+    facts: &mut Facts,
+) -> Result<()> {
     let said = SAID
         .lock()
         .map(|mut said| std::mem::take(&mut *said))
@@ -54,14 +98,15 @@ pub fn load(name: &str, facts: &mut Facts) -> Result<Option<Object>> {
     let error = loaded.as_ref().err().map(|error| format!("{error:#}"));
     let log = if error.is_some() { said } else { String::new() };
     facts.report(Fact::Loaded {
-        object: name.to_owned(),
+        object: object.to_owned(),
+        program,
         error,
         log,
-    })?;
-    Ok(loaded.ok())
+    })
 }
 
-/// Attaches every program of an object where its section says; reports each.
+/// Attaches every program of an object where its section says; reports each. What
+/// is in `syscall` belongs nowhere: only a step runs it.
 pub fn attach(
     name: &str,
     object: Object,
@@ -71,8 +116,15 @@ pub fn attach(
     let (mut links, mut hooks) = (Vec::new(), Vec::new());
     for program in object.progs_mut() {
         let section = program.section().to_string_lossy().into_owned();
+        if section == "syscall" {
+            continue;
+        }
         let done = if section.starts_with("tc") {
             attach_tc(&program, net).map(|hook| hooks.push(hook))
+        } else if section.starts_with("xdp") {
+            attach_xdp(&program, net).map(|link| links.push(link))
+        } else if section.starts_with("cgroup") {
+            attach_cgroup(&program).map(|link| links.push(link))
         } else {
             program
                 .attach()
@@ -89,8 +141,20 @@ pub fn attach(
     Ok(Attached {
         _links: links,
         hooks,
-        _object: object,
+        object,
     })
+}
+
+/// Runs the program of that name, and returns what it returns.
+pub fn run(attached: &[Attached], name: &str) -> Result<u32> {
+    let mut programs = attached.iter().flat_map(|held| held.object.progs_mut());
+    let program = programs
+        .find(|program| program.autoload() && program.name() == name)
+        .with_context(|| format!("no program `{name}` is loaded"))?;
+    let output = program
+        .test_run(ProgramInput::default())
+        .with_context(|| format!("run `{name}`"))?;
+    Ok(output.return_value)
 }
 
 /// Attaches a classifier to the receiving end of the veth pair, at the ingress
@@ -108,6 +172,26 @@ fn attach_tc(program: &ProgramMut<'_>, net: &mut Option<Net>) -> Result<TcHook> 
     let hook = hook.attach().context("attach to the clsact qdisc")?;
     net.classifiers.push(Program::id_from_fd(program.as_fd())?);
     Ok(hook)
+}
+
+/// Attaches an XDP program to the receiving end of the veth pair, and has the
+/// kernel count its runs.
+fn attach_xdp(program: &ProgramMut<'_>, net: &mut Option<Net>) -> Result<Link> {
+    system::write("/proc/sys/kernel/bpf_stats_enabled", "1")?;
+    let net = Net::get(net)?;
+    let link = program
+        .attach_xdp(net.receiver as i32)
+        .context("attach to the veth pair")?;
+    net.classifiers.push(Program::id_from_fd(program.as_fd())?);
+    Ok(link)
+}
+
+/// Attaches a program to the root of the cgroups, where every process is.
+fn attach_cgroup(program: &ProgramMut<'_>) -> Result<Link> {
+    let root = File::open(CGROUPS).with_context(|| format!("open `{CGROUPS}`"))?;
+    program
+        .attach_cgroup(root.as_raw_fd())
+        .with_context(|| format!("attach to `{CGROUPS}`"))
 }
 
 /// How often the kernel has run these programs.

@@ -44,6 +44,10 @@ pub const SWITCH_ROOT: &str = "switch-root";
 /// program that follows the share's plan, to see what another guest takes.
 pub const FOLLOW: &str = "follow";
 
+/// The path by which an `exec` step executes the guest program, which then only
+/// ends, with status 0.
+pub const EXEC: &str = "/tmp/exec";
+
 /// The line that closes the kernel log that [`Fact::Log`] reports, and is not
 /// part of it: a console without it does not show what the guest does.
 pub const DONE: &str = "kassay-guest: the plan is done";
@@ -61,6 +65,9 @@ pub struct Plan {
     pub modules: Vec<String>,
     /// BPF objects to load and attach, in order: `bpf/NAME.bpf.o` in the share.
     pub objects: Vec<String>,
+    /// Whether each program of an object is loaded by itself, so that one that is
+    /// refused takes no other with it. None is attached then.
+    pub each: bool,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
     /// Settings of /proc/sys to make first, by their names with dots.
@@ -81,12 +88,30 @@ pub enum Step {
         /// How many files, each with an `unlink(2)` of its own.
         times: u32,
     },
+    /// A child process executes [`EXEC`].
+    Exec {
+        /// The arguments behind the program's name.
+        args: Vec<String>,
+    },
+    /// A child process calls the guest program's own function `kassay_add`, and
+    /// passes the USDT probe `kassay:add` there and those of the C library.
+    Call {
+        /// The first argument.
+        a: u64,
+        /// The second argument.
+        b: u64,
+    },
     /// A child process in a network namespace of its own sends these packets,
     /// in order, over a veth pair to a UDP socket, then one empty datagram (the
     /// sentinel) whose arrival proves that all before it have been handled.
     Udp {
         /// What to send.
         packets: Vec<Packet>,
+    },
+    /// A child process runs a loaded program once (`BPF_PROG_TEST_RUN`).
+    Run {
+        /// The program's function.
+        program: String,
     },
     /// Generated packets are sent over a veth pair, and what the classifier does
     /// with each is compared with what an independent decoder says of it.
@@ -196,10 +221,13 @@ pub enum Fact {
         /// Names that `/proc/kallsyms` gives for this module.
         symbols: Vec<String>,
     },
-    /// A BPF object was opened and loaded, or was refused.
+    /// A BPF object was opened and loaded, or was refused. Where each program is
+    /// loaded by itself, the object was only opened, and a fact for each follows.
     Loaded {
         /// The object's name.
         object: String,
+        /// The program's function, where it was loaded by itself.
+        program: Option<String>,
         /// libbpf's error.
         error: Option<String>,
         /// What libbpf and the verifier said, when there was an error.
@@ -280,6 +308,13 @@ pub enum Outcome {
         /// How many calls succeeded.
         unlinked: u32,
     },
+    /// Of a step of which there is nothing to count.
+    Done {
+        /// The child process.
+        pid: i32,
+        /// What came of it, for the transcript.
+        text: String,
+    },
     /// Of [`Step::Udp`]. The sentinel is not counted in `delivered`.
     Udp {
         /// The child process.
@@ -294,6 +329,13 @@ pub enum Outcome {
         delivered: Vec<usize>,
         /// Whether the sentinel arrived.
         sentinel: bool,
+    },
+    /// Of [`Step::Run`].
+    Run {
+        /// The child process.
+        pid: i32,
+        /// What the program returned.
+        returned: u32,
     },
     /// Of [`Step::Storm`].
     Storm(Storm),
@@ -330,7 +372,10 @@ impl Outcome {
     /// The child process that the step was done by, whose id differs from run to run.
     pub fn pid(&self) -> Option<i32> {
         match self {
-            Outcome::Unlink { pid, .. } | Outcome::Udp { pid, .. } => Some(*pid),
+            Outcome::Unlink { pid, .. }
+            | Outcome::Done { pid, .. }
+            | Outcome::Udp { pid, .. }
+            | Outcome::Run { pid, .. } => Some(*pid),
             Outcome::Storm(_) => None,
         }
     }

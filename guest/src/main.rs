@@ -21,7 +21,7 @@ use std::convert::Infallible;
 use std::os::fd::AsFd;
 
 use anyhow::Result;
-use kassay_guest::{COMMAND_PORT, FOLLOW, POWER_OFF, SAVE, SWITCH_ROOT};
+use kassay_guest::{COMMAND_PORT, EXEC, FOLLOW, POWER_OFF, SAVE, SWITCH_ROOT};
 
 use crate::agent::Gate;
 use crate::capture::Trace;
@@ -29,6 +29,9 @@ use crate::kallsyms::Kallsyms;
 use crate::plan::Ready;
 
 fn main() {
+    if std::env::args().next().as_deref() == Some(EXEC) {
+        return;
+    }
     match std::env::args().nth(1).as_deref() {
         Some(POWER_OFF) => system::power_off(),
         Some(FOLLOW) => {

@@ -51,7 +51,7 @@ pub struct Net {
     pub sender_namespace: File,
     /// Interface index of the receiving end.
     pub receiver: u32,
-    /// Ids of the classifiers at the receiving end.
+    /// Ids of the classifiers and XDP programs at the receiving end.
     pub classifiers: Vec<u32>,
 }
 

@@ -133,12 +133,14 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
     let mut net = None;
     let mut attached: Vec<Attached> = Vec::new();
     for name in &plan.objects {
-        if let Some(object) = bpf::load(name, facts)? {
+        if plan.each {
+            attached.extend(bpf::load_each(name, facts)?);
+        } else if let Some(object) = bpf::load(name, facts)? {
             attached.push(bpf::attach(name, object, &mut net, facts)?);
         }
     }
     for (place, step) in plan.steps.iter().enumerate() {
-        let outcome = step::run(step, &mut net).map_err(|error| format!("{error:#}"));
+        let outcome = step::run(step, &mut net, &attached).map_err(|error| format!("{error:#}"));
         facts.report(Fact::Stepped {
             step: place,
             outcome,

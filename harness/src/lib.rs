@@ -22,6 +22,7 @@ pub mod normalise;
 pub mod pool;
 pub mod progress;
 pub mod record;
+pub mod refusal;
 pub mod report;
 pub mod run;
 pub mod scenario;

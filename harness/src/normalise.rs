@@ -86,7 +86,49 @@ const NOISE: &[fn(&str) -> bool] = &[
 
 /// A line of the kernel log, unless it is noise.
 pub fn log_line(line: &str) -> Option<String> {
-    (!NOISE.iter().any(|is_noise| is_noise(line))).then(|| line.to_owned())
+    (!NOISE.iter().any(|is_noise| is_noise(line))).then(|| name_btf_ids(line))
+}
+
+/// Replaces the BTF id of a kfunc, which is another in every kernel.
+fn name_btf_ids(line: &str) -> String {
+    let named = || {
+        let (before, rest) = line.split_once("(id: ")?;
+        let (id, after) = rest.split_once(')')?;
+        let is_id = before.starts_with("kfunc ") && id.parse::<u32>().is_ok();
+        is_id.then(|| format!("{before}(id: [id]){after}"))
+    };
+    named().unwrap_or_else(|| line.to_owned())
+}
+
+/// Numbers in the verifier's messages that depend on the order of its work, on what
+/// clang makes of a program and on the kernel's BTF: what stands before and behind each.
+const NUMBERS: &[(&str, &str)] = &[
+    ("id=", ""),
+    ("alloc_insn=", ""),
+    ("insn ", ""),
+    ("#", ""),
+    ("R", " invalid mem access"),
+];
+
+/// A message with which a program was refused. An argument, `arg#0`, keeps its number;
+/// `arg #1` does not, for kernels differ in where they begin to count.
+pub fn refusal(message: &str) -> String {
+    NUMBERS
+        .iter()
+        .fold(message.to_owned(), |text, (before, behind)| {
+            let mut out = String::new();
+            let mut rest = text.as_str();
+            while let Some((head, tail)) = rest.split_once(before) {
+                let word = head.rsplit(' ').next().unwrap_or_default();
+                let is_argument = *before == "#" && matches!(word, "arg" | "args");
+                let digits = tail.chars().take_while(char::is_ascii_digit).count();
+                rest = &tail[digits..];
+                let is_one = digits > 0 && !is_argument && rest.starts_with(behind);
+                let number = if is_one { "[n]" } else { &tail[..digits] };
+                out.extend([head, before, number]);
+            }
+            out + rest
+        })
 }
 
 #[cfg(test)]
@@ -144,6 +186,46 @@ mod tests {
     }
 
     #[test]
+    fn a_kfuncs_btf_id_is_no_number() {
+        let line = "kfunc bpf_strstr (id: 79183) is already present in vmlinux.";
+        let named = "kfunc bpf_strstr (id: [id]) is already present in vmlinux.";
+        assert_eq!(log_line(line).as_deref(), Some(named));
+        let other = "widget (id: 79183) found";
+        assert_eq!(log_line(other).as_deref(), Some(other));
+    }
+
+    #[test]
+    fn a_refusal_names_no_ids_and_no_instructions() {
+        assert_eq!(
+            refusal("Unreleased reference id=2 alloc_insn=13"),
+            "Unreleased reference id=[n] alloc_insn=[n]"
+        );
+        assert_eq!(
+            refusal("back-edge from insn 7 to 3"),
+            "back-edge from insn [n] to 3"
+        );
+        let message = "kfunc bpf_put#74231 reference has not been acquired before";
+        assert_eq!(refusal(message), message.replace("74231", "[n]"));
+        let message = "Expected an initialized dynptr as arg #1";
+        assert_eq!(refusal(message), message.replace('1', "[n]"));
+    }
+
+    #[test]
+    fn a_refusal_names_arguments_and_their_registers() {
+        for message in [
+            "arg#0 arg#1 memory, len pair leads to invalid memory access",
+            "kernel function f args#0 expected pointer to STRUCT s",
+            "R1 must be referenced or trusted",
+        ] {
+            assert_eq!(refusal(message), message);
+        }
+        assert_eq!(
+            refusal("R7 invalid mem access 'ptr_or_null_'"),
+            "R[n] invalid mem access 'ptr_or_null_'"
+        );
+    }
+
+    #[test]
     fn what_is_no_trace_line_stays() {
         assert_eq!(trace("CPU:0 [LOST 5 EVENTS]"), "CPU:0 [LOST 5 EVENTS]");
     }
@@ -174,6 +256,7 @@ mod tests {
             log_line("tsc: Refined TSC clocksource calibration: 2596.081 MHz"),
             None
         );
+        assert_eq!(log_line("hrtimer: interrupt took 10975430 ns"), None);
         assert_eq!(
             log_line("random: crng reseeded due to virtual machine fork"),
             None

@@ -189,9 +189,38 @@ fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
     Ok(None)
 }
 
+/// The USDT probe that the scenario requires and the guest program has not.
+fn lacks_probe(guest: &Path, scenario: &Scenario) -> Result<Option<String>> {
+    let probes = &scenario.requires.probes;
+    if probes.is_empty() {
+        return Ok(None);
+    }
+    let program = fs::read(guest).with_context(|| format!("read `{}`", guest.display()))?;
+    let has = |probe: &String| {
+        // So it is in a note: the provider and the name, each with a NUL behind it.
+        let note = format!("{}\0", probe.replace(':', "\0"));
+        program
+            .windows(note.len())
+            .any(|bytes| bytes == note.as_bytes())
+    };
+    let missing = probes.iter().find(|probe| !has(probe));
+    Ok(missing.map(|probe| {
+        format!("needs the USDT probe {probe}, which the host's static C library is built without")
+    }))
+}
+
 fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
     let record = Record::take(&setting.cache, kernel, scenario, setting.accelerator)?;
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
+    if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
+        let skipped = Verdict::Skipped;
+        return Ok(Outcome::without_machine(
+            &kernel.name,
+            scenario,
+            skipped,
+            reason,
+        ));
+    }
     let inputs = record::inputs(kernel, scenario, &artifacts)?;
     if setting.changed && record.has_passed(&inputs) {
         record.keep(&setting.cache, &inputs)?;
@@ -270,7 +299,7 @@ fn keep(setting: &Setting, case: &Case, outcome: &mut Outcome, left: Option<(&st
         };
         let transcript = outcome.transcript.as_ref();
         kit.text("transcript", transcript.map_or("", |(_, text)| text))?;
-        kit.text("verifier", &verifier_logs(evidence).join("\n"))?;
+        kit.text("verifier", &verifier_logs(evidence, |_| true).join("\n"))?;
         kit.text("report", &reports(case, evidence)?)?;
         // With the clock and the randomness of this very run.
         kit.text("plan.json", plan)?;
@@ -369,6 +398,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
     let plan = Plan {
         modules: scenario::names(&scenario.modules),
         objects: scenario::names(&scenario.bpf),
+        each: scenario.each,
         steps: scenario
             .steps
             .iter()
@@ -408,28 +438,30 @@ fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Resul
     Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
 }
 
-/// The reason of a fault, with the verifier's log where a program was refused.
+/// The reason of a fault, with the verifier's log where an object was refused.
 fn explain(fault: &Fault, evidence: &Evidence) -> String {
     let mut reason = fault.reason.clone();
-    for log in verifier_logs(evidence) {
+    for log in verifier_logs(evidence, |program| program.is_none()) {
         reason.push_str("\n\nlibbpf and the verifier say at last:");
         reason.push_str(&tool::last_lines(&log));
     }
     reason
 }
 
-/// What libbpf and the verifier said of programs that were refused.
-fn verifier_logs(evidence: &Evidence) -> Vec<String> {
+/// What libbpf and the verifier said of what was refused: objects, and these programs
+/// of those that were loaded by themselves.
+fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Vec<String> {
     evidence
         .port
         .iter()
         .filter_map(
             |line| match serde_json::from_str::<kassay_guest::Line>(line).ok()?.fact {
                 kassay_guest::Fact::Loaded {
+                    program,
                     error: Some(error),
                     log,
                     ..
-                } => Some(format!("{log}\n{error}")),
+                } if wanted(&program) => Some(format!("{log}\n{error}")),
                 _ => None,
             },
         )
@@ -450,4 +482,27 @@ fn reports(case: &Case, evidence: &Evidence) -> Result<String> {
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| crate::repository().join("target"), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_is_in_the_program_with_both_its_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("guest"), b"stapsdt\0libc\0setjmp\08@%rdi\0").unwrap();
+        let lacks = |probe: &str| {
+            let text = format!("about = 'x'\nrequires = {{ probes = ['{probe}'] }}");
+            fs::write(path("case.toml"), text).unwrap();
+            let scenario = Scenario::read(&path("case.toml"), directory.path()).unwrap();
+            lacks_probe(&path("guest"), &scenario).unwrap()
+        };
+        assert_eq!(lacks("libc:setjmp"), None);
+        for other in ["libc:set", "libm:setjmp", "setjmp:libc"] {
+            let reason = lacks(other).unwrap();
+            assert!(reason.contains(&format!("probe {other},")), "{reason}");
+        }
+    }
 }

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub modules: Vec<Part>,
     /// BPF objects to load, in order: C files.
     pub bpf: Vec<Part>,
+    /// Whether each program is loaded by itself, and none attached.
+    pub each: bool,
     /// What a kernel must have.
     pub requires: Requires,
     /// The verdict that is its pass, where that is not a run without a fault.
@@ -61,6 +63,9 @@ pub struct Requires {
     pub kernel: Option<Bound>,
     /// Options that must be `y` or `m`, without `CONFIG_`.
     pub config: Vec<String>,
+    /// USDT probes, as `PROVIDER:NAME`, that the guest program must have. Those
+    /// of `libc` are there if the host's C library was built with them.
+    pub probes: Vec<String>,
 }
 
 /// A verdict that a scenario is to come to, and its title.
@@ -145,6 +150,8 @@ struct File {
     #[serde(default)]
     bpf: Vec<String>,
     #[serde(default)]
+    each: bool,
+    #[serde(default)]
     requires: Requires,
     expect: Option<Expect>,
     timeout: Option<u16>,
@@ -228,6 +235,7 @@ impl Scenario {
             about: file.about,
             modules: parts(&MODULE, &file.modules)?,
             bpf: parts(&PROGRAM, &file.bpf)?,
+            each: file.each,
             requires: file.requires,
             expect: file.expect,
             timeout: file.timeout.map(|secs| Duration::from_secs(secs.into())),
@@ -398,6 +406,15 @@ mod tests {
     fn a_step_has_defaults() {
         let scenario = read("about = 'x'\n[[step]]\nunlink = {}").unwrap();
         assert_eq!(scenario.steps, [Step::Unlink { times: 1 }.into()]);
+    }
+
+    #[test]
+    fn a_program_is_run_by_its_name() {
+        let scenario = read("about = 'x'\neach = true\n[[step]]\nrun = { program = 'p' }");
+        let scenario = scenario.unwrap();
+        let program = "p".to_owned();
+        assert!(scenario.each);
+        assert_eq!(scenario.steps, [Step::Run { program }.into()]);
     }
 
     #[test]

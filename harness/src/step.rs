@@ -34,8 +34,14 @@ impl From<Step> for Asked {
 pub enum FileStep {
     /// `unlink = { times = 2 }`
     Unlink(FileUnlink),
+    /// `exec = { args = ["one", "two"] }`
+    Exec(FileExec),
+    /// `call = { a = 2, b = 3 }`
+    Call(FileCall),
     /// `udp = { packets = [{ name = "a", hex = "00" }] }`
     Udp(FileUdp),
+    /// `run = { program = "f" }`
+    Run(FileRun),
     /// `storm = { packets = 100000, seed = 7 }`
     Storm(FileStorm),
 }
@@ -52,11 +58,33 @@ fn once() -> u32 {
     1
 }
 
+/// How a file asks for [`Step::Exec`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileExec {
+    args: Vec<String>,
+}
+
+/// How a file asks for [`Step::Call`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileCall {
+    a: u64,
+    b: u64,
+}
+
 /// How a file asks for [`Step::Udp`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileUdp {
     packets: Vec<FilePacket>,
+}
+
+/// How a file asks for [`Step::Run`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRun {
+    program: String,
 }
 
 /// How a file asks for [`Step::Storm`].
@@ -94,7 +122,10 @@ impl FileStep {
     pub fn asked(self) -> Result<Asked> {
         match self {
             FileStep::Unlink(FileUnlink { times }) => Ok(Step::Unlink { times }.into()),
+            FileStep::Exec(FileExec { args }) => Ok(Step::Exec { args }.into()),
+            FileStep::Call(FileCall { a, b }) => Ok(Step::Call { a, b }.into()),
             FileStep::Udp(udp) => udp.asked(),
+            FileStep::Run(FileRun { program }) => Ok(Step::Run { program }.into()),
             FileStep::Storm(FileStorm { packets, seed }) => Ok(Step::Storm {
                 packets,
                 seed: seed.map_or_else(fresh_seed, Ok)?,
@@ -185,8 +216,10 @@ impl Asked {
     /// What came of the step, for a transcript.
     pub fn tell(&self, outcome: &Result<Outcome, String>) -> String {
         match (&self.step, outcome) {
+            (Step::Run { program }, Err(error)) => format!("run {program}: failed: {error}"),
             (step, Err(error)) => format!("{}: failed: {error}", name(step)),
             (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
+            (step, Ok(Outcome::Done { text, .. })) => format!("{}: {text}", name(step)),
             (
                 Step::Udp { packets },
                 Ok(Outcome::Udp {
@@ -208,6 +241,10 @@ impl Asked {
                 }
                 text
             }
+            // Programs return negative numbers for errors, as kfuncs do.
+            (Step::Run { program }, Ok(Outcome::Run { returned, .. })) => {
+                format!("run {program}: returned {}", *returned as i32)
+            }
             // How many of which kind is another matter with every seed.
             (
                 Step::Storm { packets, .. },
@@ -226,7 +263,10 @@ impl Asked {
 fn name(step: &Step) -> &'static str {
     match step {
         Step::Unlink { .. } => "unlink",
+        Step::Exec { .. } => "exec",
+        Step::Call { .. } => "call",
         Step::Udp { .. } => "udp",
+        Step::Run { .. } => "run",
         Step::Storm { .. } => "storm",
     }
 }

@@ -8,6 +8,7 @@ use kassay_guest::Fact;
 
 use crate::kernel_report;
 use crate::normalise::{self, Triggers};
+use crate::refusal::{self, Refusal};
 use crate::scenario::Scenario;
 
 /// The kfuncs that the kernel shows of each module.
@@ -92,10 +93,13 @@ fn module(fact: &Fact, offered: &Offered) -> Option<String> {
 fn program(fact: &Fact) -> Option<String> {
     match fact {
         Fact::Loaded {
-            object,
-            error: Some(_),
+            program: Some(program),
+            error: None,
             ..
-        } => Some(format!("{object}: refused")),
+        } => Some(format!("{program}: loaded")),
+        Fact::Loaded { .. } => {
+            refusal::of(fact).map(|Refusal { name, message }| format!("{name}: refused: {message}"))
+        }
         Fact::Attached {
             program,
             section,

@@ -45,10 +45,14 @@ fn after(damage: impl Fn(&Path)) -> Ended {
 }
 
 #[test]
-fn every_scenario_gives_the_same_cold_and_restored() {
+fn every_kind_of_step_gives_the_same_cold_and_restored() {
     let checkout = Checkout::new();
-    let cold = checkout.run(&["--cold", "--format", "json"]);
-    let warm = checkout.run(&["--format", "json"]);
+    let run = |more: &[&str]| {
+        let steps = ["kfunc_sum", "kfunc_dropme", "kf_iter"];
+        checkout.run(&[&steps, more].concat())
+    };
+    let cold = run(&["--cold", "--format", "json"]);
+    let warm = run(&["--format", "json"]);
     let verdicts_of_cold = verdicts(cold.with(0), false);
     assert_eq!(verdicts_of_cold, verdicts(warm.with(0), true));
     assert!(!verdicts_of_cold.is_empty());

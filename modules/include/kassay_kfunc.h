@@ -43,6 +43,27 @@
 #endif
 
 /*
+ * A parameter for memory that may be missing. What trusts all arguments without
+ * being told to (7.2 does) has one annotation for all that may be NULL.
+ */
+#ifdef KF_TRUSTED_ARGS
+#define KASSAY_OPT(name) name##__opt
+#else
+#define KASSAY_OPT(name) name##__nullable
+#define KF_TRUSTED_ARGS 0
+#endif
+
+/* Flags that a kernel does not have yet are nothing there. */
+#ifndef KF_RCU
+#define KF_RCU 0
+#endif
+#ifndef KF_ITER_NEW
+#define KF_ITER_NEW 0
+#define KF_ITER_NEXT 0
+#define KF_ITER_DESTROY 0
+#endif
+
+/*
  * Up to 6.9 no kfunc can be offered to kprobes. The nearest kind that can
  * have some is registered there, so that the module still loads and says what
  * it offers, and it is the kprobe program that the verifier turns down.
@@ -72,14 +93,19 @@ static inline int kassay_register_kfuncs(enum bpf_prog_type type,
 	return register_btf_kfunc_id_set(type, kfuncs);
 }
 
-static inline int kassay_load(enum bpf_prog_type type,
+static inline int kassay_load(const enum bpf_prog_type *types, size_t count,
 			      const struct btf_kfunc_id_set *kfuncs)
 {
-	int err = kassay_register_kfuncs(type, kfuncs);
+	size_t i;
+	int err;
 
-	if (err) {
-		pr_err("bpf_kfunc_example: cannot register kfuncs: %d\n", err);
-		return err;
+	for (i = 0; i < count; i++) {
+		err = kassay_register_kfuncs(types[i], kfuncs);
+		if (err) {
+			pr_err("bpf_kfunc_example: cannot register kfuncs: %d\n",
+			       err);
+			return err;
+		}
 	}
 	pr_info("Hello, world!\n");
 	pr_info("bpf_kfunc_example: Module loaded successfully\n");
@@ -88,10 +114,12 @@ static inline int kassay_load(enum bpf_prog_type type,
 
 /*
  * Makes a module of the BTF set @ids: its kfuncs are offered to programs of
- * the type @type. Removal needs no call, for the kernel forgets the kfuncs
- * together with the BTF of the module.
+ * each type that follows. Removal needs no call, for the kernel forgets the
+ * kfuncs together with the BTF of the module.
  */
-#define KASSAY_KFUNC_MODULE(ids, type)					\
+#define KASSAY_KFUNC_MODULE(ids, ...)					\
+static const enum bpf_prog_type kassay_types[] = { __VA_ARGS__ };	\
+									\
 static const struct btf_kfunc_id_set kassay_kfuncs = {			\
 	.owner = THIS_MODULE,						\
 	.set = &(ids),							\
@@ -99,7 +127,8 @@ static const struct btf_kfunc_id_set kassay_kfuncs = {			\
 									\
 static int __init kassay_init(void)					\
 {									\
-	return kassay_load(type, &kassay_kfuncs);			\
+	return kassay_load(kassay_types, ARRAY_SIZE(kassay_types),	\
+			   &kassay_kfuncs);				\
 }									\
 									\
 static void __exit kassay_exit(void)					\

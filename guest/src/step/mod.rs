@@ -1,5 +1,8 @@
 //! Steps: what triggers the programs. One file a step.
 
+mod call;
+mod exec;
+mod run;
 mod storm;
 mod udp;
 mod unlink;
@@ -7,13 +10,17 @@ mod unlink;
 use anyhow::Result;
 use kassay_guest::{Outcome, Step};
 
+use crate::bpf::Attached;
 use crate::net::Net;
 
 /// Does one step of the plan.
-pub fn run(step: &Step, net: &mut Option<Net>) -> Result<Outcome> {
+pub fn run(step: &Step, net: &mut Option<Net>, attached: &[Attached]) -> Result<Outcome> {
     match step {
         Step::Unlink { times } => unlink::run(*times),
+        Step::Exec { args } => exec::run(args),
+        Step::Call { a, b } => call::run(*a, *b),
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
+        Step::Run { program } => run::run(program, attached),
         Step::Storm { packets, seed } => storm::run(*packets, *seed, Net::get(net)?),
     }
 }

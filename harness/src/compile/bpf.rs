@@ -27,22 +27,24 @@ const FLAGS: &[&str] = &[
     "-D__TARGET_ARCH_x86",
 ];
 
-/// Compiles a program's file. Headers may lie beside it or in `bpf/`.
+/// Compiles a program's file. Headers may lie beside it or in `bpf/`; those of
+/// libbpf are of the one that loads the program, since some of them must match it.
 ///
 /// # Errors
 /// No clang; the compiler's own lines.
-pub fn build(cache: &Cache, part: &Part) -> Result<PathBuf> {
+pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
     let Part { name, path: source } = part;
     let shared = crate::repository().join("bpf");
     let folders = [source.parent().unwrap_or(Path::new("")), &shared];
     let clang = clang(cache)?;
-    let key = key(&clang, &folders, source)?;
+    let key = key(&clang, &folders, libbpf, source)?;
     let what = format!("BPF program {name}");
     let object = format!("{name}.bpf.o");
     let entry = cache.get_or_make("bpf", &key, &what, |directory| {
         Tool::new(&clang)
             .args(FLAGS)
             .args(folders.map(|folder| format!("-I{}", folder.display())))
+            .arg(format!("-I{}", libbpf.display()))
             .arg(format!(
                 "-I/usr/include/{}-linux-gnu",
                 std::env::consts::ARCH
@@ -53,7 +55,7 @@ pub fn build(cache: &Cache, part: &Part) -> Result<PathBuf> {
             .arg(directory.join(&object))
             .run_logged(&cache.log(&format!("bpf-{key}"))?, |_| {})
             .with_context(|| format!("compile {what}"))?;
-        if self::key(&clang, &folders, source)? != key {
+        if self::key(&clang, &folders, libbpf, source)? != key {
             bail!("compile {what}: its sources changed meanwhile; run it again");
         }
         Ok(())
@@ -61,10 +63,11 @@ pub fn build(cache: &Cache, part: &Part) -> Result<PathBuf> {
     Ok(entry.join(object))
 }
 
-fn key(clang: &Path, folders: &[&Path], source: &Path) -> Result<String> {
+fn key(clang: &Path, folders: &[&Path], libbpf: &Path, source: &Path) -> Result<String> {
     let mut key = Key::new("bpf")
         .text("compiler", &clang.display().to_string())
         .text("flags", &FLAGS.join(" "))
+        .tree("libbpf", libbpf)?
         .file("source", source)?;
     for folder in folders {
         for header in headers(folder)? {

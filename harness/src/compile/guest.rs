@@ -12,16 +12,27 @@ use crate::tool::Tool;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// Where the headers are in the cache entry.
+const HEADERS: &str = "include";
+
 /// Static libraries that the guest program is linked with. Newer versions of
 /// libelf need zstd.
 const LIBRARIES: &[&str] = &["libelf.a", "libz.a", "libzstd.a"];
+
+/// The guest program, and what goes with it.
+pub struct Guest {
+    /// The program.
+    pub init: PathBuf,
+    /// The folder whose `bpf/` has the headers of the libbpf in it.
+    pub headers: PathBuf,
+}
 
 /// Builds the guest program. A change of the Rust toolchain alone does not
 /// rebuild it: the sources and the locked dependencies say what it does.
 ///
 /// # Errors
 /// Cargo's own lines; a host without libelf or zlib to link.
-pub fn build(cache: &Cache) -> Result<PathBuf> {
+pub fn build(cache: &Cache) -> Result<Guest> {
     let repository = crate::repository();
     let key = Key::new("guest")
         .tree("source", &repository.join("guest"))?
@@ -35,6 +46,8 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
         // that the cargo which runs kassay may hold.
         let _lock = cache.lock("target", "guest", "cargo's build of the guest program")?;
         let target = cache.dir("target").join("guest");
+        let headers = directory.join(HEADERS).join("bpf");
+        fs::create_dir_all(&headers).with_context(|| format!("make directory `{}`", headers.display()))?;
         let libraries = directory.join("libraries");
         link_libraries(&libraries)?;
         Tool::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -43,6 +56,7 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
             .args(["--target", TARGET, "--target-dir"])
             .arg(&target)
             .env("RUSTFLAGS", format!("-C target-feature=+crt-static -L native={}", libraries.display()))
+            .env("KASSAY_HEADERS", &headers)
             .cwd(&repository)
             .run_logged(&cache.log("guest")?, |_| progress.inc(1))
             .context("build the guest program; `cargo kassay setup` installs the libraries that it needs")?;
@@ -52,7 +66,10 @@ pub fn build(cache: &Cache) -> Result<PathBuf> {
         progress.finish();
         Ok(())
     })?;
-    Ok(entry.join("init"))
+    Ok(Guest {
+        init: entry.join("init"),
+        headers: entry.join(HEADERS),
+    })
 }
 
 /// Makes a directory of the static libraries that the guest program is linked

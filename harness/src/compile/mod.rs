@@ -30,10 +30,13 @@ pub struct Artifacts {
 
 /// Builds what is not in the cache yet.
 pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Artifacts> {
-    let guest = guest::build(cache)?;
+    let guest::Guest {
+        init: guest,
+        headers,
+    } = guest::build(cache)?;
     let initramfs = initramfs::build(cache, kernel, &guest)?;
     let module = |part: &Part| module::build(cache, kernel, part);
-    let object = |part: &Part| Ok((part.name.clone(), bpf::build(cache, part)?));
+    let object = |part: &Part| Ok((part.name.clone(), bpf::build(cache, part, &headers)?));
     // kbuild and clang need nothing of each other.
     let (modules, objects) = thread::scope(|scope| {
         let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<_>>());
