@@ -7,6 +7,10 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, Line, SHARE};
 
+/// What fails when the host has no room: one kernel says so of a write, another
+/// when it is synced.
+const TO_SHARE: &str = "write the facts to the share";
+
 /// The two ways out, and how many facts have gone.
 pub struct Facts {
     port: File,
@@ -28,26 +32,41 @@ impl Facts {
 
     /// Reports one fact. A write blocks until the host has room.
     pub fn report(&mut self, fact: Fact) -> Result<()> {
-        let mut line = serde_json::to_vec(&Line {
-            seq: self.next,
-            fact,
-        })
-        .context("word a fact")?;
-        line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .context("write a fact to the share")?;
-        self.port
-            .write_all(&line)
-            .context("write a fact to the command port")?;
+        let line = self.word(fact)?;
+        self.send(&line, &line)
+    }
+
+    /// Sends the next line, which may be worded differently for the two ways.
+    pub fn send(&mut self, to_share: &[u8], to_port: &[u8]) -> Result<()> {
         self.next += 1;
-        Ok(())
+        self.write(to_share, to_port)
+    }
+
+    /// The next line, if it is of this fact.
+    pub fn word(&self, fact: Fact) -> Result<Vec<u8>> {
+        let seq = self.next;
+        let mut line = serde_json::to_vec(&Line { seq, fact }).context("word a fact")?;
+        line.push(b'\n');
+        Ok(line)
+    }
+
+    /// Writes bytes both ways. When one way fails, the other still tells of it.
+    pub fn write(&mut self, to_share: &[u8], to_port: &[u8]) -> Result<()> {
+        let shared = self.file.write_all(to_share);
+        self.port
+            .write_all(to_port)
+            .context("write a fact to the command port")?;
+        shared.context(TO_SHARE)
+    }
+
+    /// The closing record of the facts so far.
+    pub fn end(&self) -> Fact {
+        Fact::End { facts: self.next }
     }
 
     /// Reports the closing record.
-    pub fn close(mut self) -> Result<()> {
-        let facts = self.next;
-        self.report(Fact::End { facts })?;
-        self.file.sync_all().context("sync the facts")
+    pub fn close(&mut self) -> Result<()> {
+        self.report(self.end())?;
+        self.file.sync_all().context(TO_SHARE)
     }
 }

@@ -121,6 +121,39 @@ pub enum Step {
         /// The seed of the generator; the packets are a function of it alone.
         seed: u32,
     },
+    /// The guest program misbehaves, so that the harness can be tested against
+    /// one that does.
+    Fault(Fault),
+}
+
+/// How the guest program misbehaves in a [`Step::Fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// It reads where nothing is mapped, and is killed by SIGSEGV.
+    Segv,
+    /// It kills itself with SIGKILL.
+    Kill,
+    /// It writes a closing record, says on the console that the plan is done,
+    /// and exits with status 0.
+    DoneEarly,
+    /// It writes a closing record and goes on, up to the one that is due.
+    DoneTwice,
+    /// It writes a line that is no text, and goes on.
+    Garbage,
+    /// It writes half a closing record, and exits with status 0.
+    HalfLine,
+    /// It writes one fact to the share and another, with the same number, to the
+    /// port, and goes on.
+    Differ,
+    /// It fills the share, if that has room for less than 16 MiB, and goes on.
+    Fill,
+    /// It sleeps for ever.
+    Silent,
+    /// It powers the machine off.
+    PowerOff,
+    /// It resets the machine.
+    Reboot,
 }
 
 /// A kind of generated packet: of each it is known what makes it hostile.
@@ -339,6 +372,8 @@ pub enum Outcome {
     },
     /// Of [`Step::Storm`].
     Storm(Storm),
+    /// Of a [`Step::Fault`] after which the plan goes on.
+    Fault,
 }
 
 /// What came of a [`Step::Storm`]. After each batch of packets comes a sentinel,
@@ -376,7 +411,7 @@ impl Outcome {
             | Outcome::Done { pid, .. }
             | Outcome::Udp { pid, .. }
             | Outcome::Run { pid, .. } => Some(*pid),
-            Outcome::Storm(_) => None,
+            Outcome::Storm(_) | Outcome::Fault => None,
         }
     }
 }

@@ -44,7 +44,15 @@ pub fn run(ready: Ready) -> i32 {
         kallsyms,
         trace,
     } = ready;
-    match Facts::open(port).and_then(|facts| follow(facts, kallsyms, trace)) {
+    let done = Facts::open(port).and_then(|mut facts| {
+        let done = follow(&mut facts, kallsyms, trace);
+        if let Err(error) = &done {
+            // One way out may still work, even behind the closing record.
+            let _ = facts.report(failed(error));
+        }
+        done
+    });
+    match done {
         Ok(()) => 0,
         Err(error) => {
             system::log(&format!("kassay-guest: {error:#}"));
@@ -53,13 +61,16 @@ pub fn run(ready: Ready) -> i32 {
     }
 }
 
-fn follow(mut facts: Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
-    if let Err(error) = course(&mut facts, kallsyms, trace) {
-        facts.report(Fact::Failed {
-            error: format!("{error:#}"),
-        })?;
+fn follow(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
+    if let Err(error) = course(facts, kallsyms, trace) {
+        facts.report(failed(&error))?;
     }
     facts.close()
+}
+
+fn failed(error: &anyhow::Error) -> Fact {
+    let error = format!("{error:#}");
+    Fact::Failed { error }
 }
 
 fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
@@ -140,7 +151,8 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
         }
     }
     for (place, step) in plan.steps.iter().enumerate() {
-        let outcome = step::run(step, &mut net, &attached).map_err(|error| format!("{error:#}"));
+        let outcome =
+            step::run(step, &mut net, &attached, facts).map_err(|error| format!("{error:#}"));
         facts.report(Fact::Stepped {
             step: place,
             outcome,

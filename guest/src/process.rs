@@ -14,13 +14,17 @@ pub fn spawn(name: &str, work: impl FnOnce() -> i32) -> Result<Pid> {
         0 => {
             let name = std::ffi::CString::new(name).unwrap_or_default();
             let _ = rustix::thread::set_name(&name);
-            let status = work();
-            // SAFETY: `_exit` ends the child without running the parent's
-            // exit handlers a second time.
-            unsafe { libc::_exit(status) }
+            end(work())
         }
         pid => Pid::from_raw(pid).ok_or_else(|| anyhow!("fork returned no PID")),
     }
+}
+
+/// Ends this process, which is a child of [`spawn`].
+pub fn end(status: i32) -> ! {
+    // SAFETY: `_exit` ends the child without running the parent's exit handlers
+    // a second time.
+    unsafe { libc::_exit(status) }
 }
 
 /// Waits for a child to end.

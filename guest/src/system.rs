@@ -194,7 +194,16 @@ pub fn write(path: &str, value: &str) -> Result<()> {
 
 /// Ends the machine.
 pub fn power_off() -> ! {
+    stop(RebootCommand::PowerOff)
+}
+
+/// Ends the machine by a reset.
+pub fn reset() -> ! {
+    stop(RebootCommand::Restart)
+}
+
+fn stop(how: RebootCommand) -> ! {
     rustix::fs::sync();
-    let _ = rustix::system::reboot(RebootCommand::PowerOff);
+    let _ = rustix::system::reboot(how);
     std::process::exit(1)
 }

@@ -274,7 +274,7 @@ impl Kept {
             scenario: &self.scenario,
             modules: &self.modules,
             initramfs,
-            fill: &|share| refill(&self.folder.join(SHARE), share),
+            fill: Box::new(|share| refill(&self.folder.join(SHARE), share)),
             folder: self.folder.join("again"),
         };
         run::again(setting, &case)

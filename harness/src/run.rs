@@ -42,6 +42,9 @@ pub struct Setting {
     pub gdb: bool,
 }
 
+/// Lays out in a share what the guest reads.
+pub type Fill<'a> = Box<dyn Fn(&Path) -> Result<()> + 'a>;
+
 /// A case with all that it is made of.
 pub struct Case<'a> {
     /// The kernel.
@@ -53,9 +56,46 @@ pub struct Case<'a> {
     /// The guest program, packed.
     pub initramfs: &'a Path,
     /// Lays out what the guest reads.
-    pub fill: &'a dyn Fn(&Path) -> Result<()>,
+    pub fill: Fill<'a>,
     /// The folder for what a failure leaves.
     pub folder: PathBuf,
+}
+
+impl<'a> Case<'a> {
+    /// The case of what was built.
+    pub fn of(kernel: &'a Kernel, scenario: &'a Scenario, artifacts: &'a Artifacts) -> Case<'a> {
+        Case {
+            kernel,
+            scenario,
+            modules: &artifacts.modules,
+            initramfs: &artifacts.initramfs,
+            fill: Box::new(|share| fill_share(share, scenario, artifacts)),
+            folder: kit::folder(&kernel.name, &scenario.name),
+        }
+    }
+
+    /// What it is judged by beside the evidence.
+    ///
+    /// # Errors
+    /// The kernel's BTF cannot be read.
+    pub fn known(&self) -> Result<verdict::Case<'a>> {
+        Ok(verdict::Case {
+            scenario: self.scenario,
+            modules: self.modules,
+            release: &self.kernel.release,
+            base_strings: btf::base_strings(&self.kernel.btf)?,
+        })
+    }
+}
+
+/// What is there once the machine has ended.
+pub struct Ran {
+    /// The plan, as the guest found it.
+    pub plan: String,
+    /// What the machine left.
+    pub evidence: Evidence,
+    /// The run, whose directory has some of the evidence.
+    pub run: Run,
 }
 
 /// What one case came to.
@@ -155,7 +195,7 @@ pub fn unbuilt(kernel: &str, scenario: &Scenario, reason: String) -> Outcome {
 /// # Errors
 /// Only an interruption by the user.
 pub fn again(setting: &Setting, case: &Case) -> Result<Outcome> {
-    let judged = judge(setting, case);
+    let judged = execute(setting, case).and_then(|ran| conclude(setting, case, &ran));
     interrupt::check()?;
     let mut outcome = judged.unwrap_or_else(|error| {
         let (name, reason) = (&case.kernel.name, format!("{error:#}"));
@@ -168,7 +208,10 @@ pub fn again(setting: &Setting, case: &Case) -> Result<Outcome> {
 }
 
 /// What the scenario requires and the kernel lacks.
-fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
+///
+/// # Errors
+/// The kernel's configuration cannot be read.
+pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
     let (major, minor, _) = kernel.version();
     if let Some(bound) = &scenario.requires.kernel
         && !bound.holds((major, minor))
@@ -230,14 +273,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
             ..pass
         });
     }
-    let case = Case {
-        kernel,
-        scenario,
-        modules: &artifacts.modules,
-        initramfs: &artifacts.initramfs,
-        fill: &|share| fill_share(share, scenario, &artifacts),
-        folder: kit::folder(&kernel.name, &scenario.name),
-    };
+    let case = Case::of(kernel, scenario, &artifacts);
     let outcome = again(setting, &case)?;
     if outcome.verdict == Verdict::Pass {
         record.keep(&setting.cache, &inputs)?;
@@ -245,26 +281,19 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     Ok(outcome)
 }
 
-/// Runs the machine, judges what it leaves and keeps that where it is no pass.
-fn judge(setting: &Setting, case: &Case) -> Result<Outcome> {
-    let base_strings = btf::base_strings(&case.kernel.btf)?;
-    let Ran {
-        plan,
-        evidence,
-        _run,
-    } = execute(setting, case)?;
-    let known = verdict::Case {
-        scenario: case.scenario,
-        modules: case.modules,
-        release: &case.kernel.release,
-        base_strings,
-    };
-    let (judged, transcript) = verdict::judge(&known, &evidence);
+/// What a run comes to. Of one that is no pass it keeps what is needed to understand it, and
+/// to run it again.
+///
+/// # Errors
+/// A file that it is judged by cannot be read.
+pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
+    let evidence = &ran.evidence;
+    let (judged, transcript) = verdict::judge(&case.known()?, evidence);
     let snapshot = Snapshot::of(case.scenario, case.kernel);
     let is_comparison = judged.is_ok();
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),
-        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript, &evidence)?,
+        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript, evidence)?,
         // What was expected left nothing to compare.
         (Ok(()), None) => None,
     };
@@ -274,27 +303,28 @@ fn judge(setting: &Setting, case: &Case) -> Result<Outcome> {
         Verdict::Pass,
         String::new(),
     );
+    outcome.release.clone_from(&case.kernel.release);
     outcome.duration = evidence.duration;
     outcome.restored = evidence.restored;
     outcome.peak_kib = evidence.peak_kib;
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
-        outcome.reason = explain(&fault, &evidence);
+        outcome.reason = explain(&fault, evidence);
         outcome.title = fault.title;
         outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
-        keep(setting, case, &mut outcome, Some((&plan, &evidence)));
+        keep(setting, case, &mut outcome, Some(ran));
     }
     Ok(outcome)
 }
 
 /// Keeps what a failure leaves. That it cannot be kept changes no verdict.
-fn keep(setting: &Setting, case: &Case, outcome: &mut Outcome, left: Option<(&str, &Evidence)>) {
+fn keep(setting: &Setting, case: &Case, outcome: &mut Outcome, ran: Option<&Ran>) {
     let write = || -> Result<()> {
         let kit = Kit::new(&case.folder)?;
         kit.text("reason", &outcome.reason)?;
         kit.case(setting, case, outcome)?;
-        let Some((plan, evidence)) = left else {
+        let Some(Ran { plan, evidence, .. }) = ran else {
             return Ok(());
         };
         let transcript = outcome.transcript.as_ref();
@@ -312,18 +342,12 @@ fn keep(setting: &Setting, case: &Case, outcome: &mut Outcome, left: Option<(&st
     }
 }
 
-/// What is there once the machine has ended.
-struct Ran {
-    /// The plan, as the guest found it.
-    plan: String,
-    evidence: Evidence,
-    /// Some of the evidence is in the run's directory.
-    _run: Run,
-}
-
 /// Runs the machine: restored where that works, else booted. A state that the
 /// guest does not answer from is made anew, once.
-fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
+///
+/// # Errors
+/// The machine cannot be set up; an interruption by the user.
+pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
     let machine = machine(case.kernel, case.initramfs, setting.accelerator);
     let go = |start: Start<'_>| {
         let run = Run::new(&setting.cache)?;
@@ -342,7 +366,7 @@ fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         anyhow::Ok(Ran {
             plan,
             evidence,
-            _run: run,
+            run,
         })
     };
     // vmtest would wait for the sockets of a QEMU that cannot come.

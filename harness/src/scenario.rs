@@ -394,6 +394,7 @@ fn sysctl((name, value): (String, Setting)) -> Result<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kassay_guest::{Fault, Step};
 
     fn read(text: &str) -> Result<Scenario, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -477,6 +478,15 @@ mod tests {
             let error = read(&format!("about = 'x'\nmodules = ['{module}']")).unwrap_err();
             assert!(error.contains("there is no module"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_fault_is_one_of_those_that_there_are() {
+        let fault = |kind: &str| read(&format!("about = 'x'\n[[step]]\nfault = '{kind}'"));
+        let step = Step::Fault(Fault::DoneTwice);
+        assert_eq!(fault("done_twice").unwrap().steps, [step.into()]);
+        let error = fault("done_twic").unwrap_err();
+        assert!(error.contains("did you mean `done_twice`?"), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT, Step, Storm};
+use kassay_guest::{FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, Step, Storm};
 use serde::Deserialize;
 
 /// A step that a scenario asks for.
@@ -44,6 +44,8 @@ pub enum FileStep {
     Run(FileRun),
     /// `storm = { packets = 100000, seed = 7 }`
     Storm(FileStorm),
+    /// `fault = "segv"`
+    Fault(Fault),
 }
 
 /// How a file asks for [`Step::Unlink`].
@@ -131,6 +133,7 @@ impl FileStep {
                 seed: seed.map_or_else(fresh_seed, Ok)?,
             }
             .into()),
+            FileStep::Fault(fault) => Ok(Step::Fault(fault).into()),
         }
     }
 }
@@ -218,6 +221,7 @@ impl Asked {
         match (&self.step, outcome) {
             (Step::Run { program }, Err(error)) => format!("run {program}: failed: {error}"),
             (step, Err(error)) => format!("{}: failed: {error}", name(step)),
+            (_, Ok(Outcome::Fault)) => "fault: the plan goes on".to_owned(),
             (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
             (step, Ok(Outcome::Done { text, .. })) => format!("{}: {text}", name(step)),
             (
@@ -268,6 +272,7 @@ fn name(step: &Step) -> &'static str {
         Step::Udp { .. } => "udp",
         Step::Run { .. } => "run",
         Step::Storm { .. } => "storm",
+        Step::Fault(_) => "fault",
     }
 }
 

@@ -152,7 +152,8 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         faults.push(fault);
         return (faults, None);
     }
-    let facts = match read_facts(evidence).and_then(|facts| check_whole(case, facts)) {
+    let facts = read_facts(evidence).and_then(|facts| check_whole(case, facts));
+    let facts = match facts.and_then(|facts| check_console(evidence).map(|()| facts)) {
         Ok(facts) => facts,
         Err(fault) => {
             faults.push(fault);
@@ -250,7 +251,8 @@ fn meet(expect: &Expect, faults: &[Fault]) -> Result<(), Fault> {
     Err(Fault::new(Verdict::Mismatch, title).because(reason))
 }
 
-fn expected(expect: &Expect) -> (Verdict, &str) {
+/// The verdict and title that an expectation is of.
+pub fn expected(expect: &Expect) -> (Verdict, &str) {
     match expect {
         Expect::Mismatch(title) => (Verdict::Mismatch, title),
         Expect::Report(title) => (Verdict::Report, title),
@@ -264,12 +266,30 @@ fn expected(expect: &Expect) -> (Verdict, &str) {
 
 /// Whether a fault is what an earlier one may bring with it: a kernel that
 /// stopped or killed the guest program brings anything, one that reports a
-/// stall hangs.
+/// stall hangs, one that takes no BTF of a module shows none, and what holds a
+/// module keeps it in.
 fn follows(earlier: &Fault, fault: &Fault) -> bool {
-    earlier.stops || (earlier.verdict == Verdict::Report && fault.verdict == Verdict::Hang)
+    match (earlier.verdict, fault.verdict) {
+        _ if earlier.stops => true,
+        (Verdict::Report, Verdict::Hang) => true,
+        (Verdict::Report, _) if earlier.title.starts_with("BPF: ") => {
+            fault.title == MISSING_BTF || fault.title.ends_with(NO_BTF)
+        }
+        (Verdict::Leak, Verdict::Leak) => {
+            earlier.title.ends_with(LEFT) && fault.title.ends_with(NOT_REMOVED)
+        }
+        _ => false,
+    }
 }
 
-/// How the machine itself fared: console, deadline, shutdown.
+/// What titles of faults end with that follow from others, or that others follow from.
+const NO_BTF: &str = " has no BTF";
+const LEFT: &str = " left behind";
+const NOT_REMOVED: &str = " could not be removed";
+/// The kernel's report of a module whose BTF it did not take.
+const MISSING_BTF: &str = "BPF: missing module BTF";
+
+/// How the machine itself fared: deadline, shutdown.
 fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
@@ -287,7 +307,9 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
         };
         return Err(Fault::new(Verdict::Hang, title).because(tail(console)));
     }
-    if evidence.shutdown.is_none() && !evidence.answered && !evidence.stderr.trim().is_empty() {
+    let said_why = !evidence.stderr.trim().is_empty();
+    let is_silent = console.trim().is_empty();
+    if evidence.shutdown.is_none() && !evidence.answered && (said_why || is_silent) {
         return Err(not_started(evidence));
     }
     match &evidence.shutdown {
@@ -297,8 +319,10 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
             return Err(Fault::new(Verdict::Lost, title).because(tail(console)));
         }
         None => {
+            let trouble = evidence.trouble.as_deref().unwrap_or_default();
+            let reason = format!("{}\n{trouble}", tail(console));
             return Err(
-                Fault::new(Verdict::Lost, "QEMU ended without a word").because(tail(console))
+                Fault::new(Verdict::Lost, "QEMU ended without a word").because(reason.trim())
             );
         }
     }
@@ -307,12 +331,18 @@ fn check_machine(evidence: &Evidence) -> Result<(), Fault> {
             Fault::new(Verdict::Lost, "the guest stopped answering").because(trouble.clone())
         );
     }
-    // A console that shows nothing shows no report either.
-    if !console.contains(DONE) {
-        let title = "the console does not show the guest";
-        return Err(Fault::new(Verdict::Lost, title).because(tail(console)));
-    }
     Ok(())
+}
+
+/// A console that shows nothing shows no report either. A guest that did not
+/// come to its end has nothing to show.
+fn check_console(evidence: &Evidence) -> Result<(), Fault> {
+    let console = evidence.console.as_deref().unwrap_or_default();
+    if console.contains(DONE) {
+        return Ok(());
+    }
+    let title = "the console does not show the guest";
+    Err(Fault::new(Verdict::Lost, title).because(tail(console)))
 }
 
 fn not_started(evidence: &Evidence) -> Fault {
@@ -331,7 +361,10 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     let ended = match evidence.exit_code {
         Some(0) => None,
         Some(code) if code > 128 => Some(format!("was killed by signal {}", code - 128)),
-        Some(code) => Some(format!("ended with status {code}")),
+        Some(code) => Some(match failure(evidence) {
+            Some(error) => format!("gave up: {}", kernel_report::stable(&error)),
+            None => format!("ended with status {code}"),
+        }),
         None => Some("did not end".to_owned()),
     };
     if let Some(how) = ended {
@@ -367,6 +400,13 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
         Some(_) => {}
     }
     if !evidence.port.iter().map(String::as_str).eq(file.lines()) {
+        // vmtest leaves out what is no text.
+        let mut whole = file
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'));
+        if let Some(garbage) = whole.find(|line| serde_json::from_str::<Line>(line).is_err()) {
+            return Err(lost("the guest wrote garbage", tail(garbage)));
+        }
         return Err(lost(
             "the command port and the share tell different facts",
             tail(file),
@@ -380,13 +420,26 @@ fn read_facts(evidence: &Evidence) -> Result<Vec<Fact>, Fault> {
     }
 }
 
-/// What the facts say by themselves, whatever the snapshot.
+/// The last thing that the guest program could not do.
+fn failure(evidence: &Evidence) -> Option<String> {
+    let lines = evidence.port.iter().rev();
+    let mut facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    match facts.next()?.fact {
+        Fact::Failed { error } => Some(error),
+        _ => None,
+    }
+}
+
+/// What complete facts say by themselves, whatever the snapshot.
 fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
     let contracts = case
         .modules
         .iter()
         .map(|module| check_contract(module, facts, offered));
-    let others = facts.iter().flat_map(|fact| {
+    // What a module's users left behind is why it could not be removed.
+    let mut order: Vec<&Fact> = facts.iter().collect();
+    order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));
+    let others = order.into_iter().flat_map(|fact| {
         [
             check_left(fact, is_reported),
             check_counts(case.scenario, facts, fact),
@@ -527,7 +580,7 @@ fn check_contract(module: &Module, facts: &[Fact], offered: &Offered) -> Result<
     if let Err(error) = btf {
         let reason = format!("read `/sys/kernel/btf/{}`: {error}", module.name);
         return Err(
-            Fault::new(Verdict::Mismatch, format!("{} has no BTF", module.name)).because(reason),
+            Fault::new(Verdict::Mismatch, format!("{}{NO_BTF}", module.name)).because(reason),
         );
     }
     let shown = offered
@@ -557,7 +610,7 @@ fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
             module,
             error: Some(error),
         } => {
-            let title = format!("module {module} could not be removed");
+            let title = format!("module {module}{NOT_REMOVED}");
             Err(Fault::new(Verdict::Leak, title).because(error.clone()))
         }
         Fact::Left {
@@ -567,14 +620,15 @@ fn check_left(fact: &Fact, is_reported: bool) -> Result<(), Fault> {
             taint_before,
             taint,
         } => {
+            // A link holds its program, and a program its maps.
             let kinds = [
+                ("link", *links),
                 ("program", programs.len()),
                 ("map", maps.len()),
-                ("link", *links),
             ];
             if let Some((kind, count)) = kinds.into_iter().find(|(_, count)| *count > 0) {
                 let names = [programs.as_slice(), maps].concat().join(", ");
-                let title = format!("{count} BPF {kind} left behind");
+                let title = format!("{count} BPF {kind}{LEFT}");
                 return Err(Fault::new(Verdict::Leak, title).because(bounded(&names)));
             }
             let known = EXPECTED_TAINT | if is_reported { REPORT_TAINT } else { 0 };
@@ -916,15 +970,18 @@ mod tests {
             file: "m.ko".into(),
             kfuncs: vec!["f".to_owned()],
         };
-        let case = Case {
-            scenario,
-            modules: &[module],
-            release: RELEASE,
-            base_strings: btf::SAMPLE_BASE,
-        };
-        match judge(&case, evidence).0 {
+        match judge(&case(scenario, &[module]), evidence).0 {
             Ok(()) => "no fault".to_owned(),
             Err(fault) => format!("{}: {}", fault.verdict, fault.title),
+        }
+    }
+
+    fn case<'a>(scenario: &'a Scenario, modules: &'a [Module]) -> Case<'a> {
+        Case {
+            scenario,
+            modules,
+            release: RELEASE,
+            base_strings: btf::SAMPLE_BASE,
         }
     }
 
@@ -990,6 +1047,15 @@ mod tests {
         let start = r#"{"seq":0,"fact":"start","protocol":0,"release":"6.11.0"}"#;
         let title = "lost: no opening record of this protocol";
         assert_eq!(after_lines(|lines| lines[0] = start.to_owned()), title);
+    }
+
+    #[test]
+    fn what_only_the_share_shows_as_garbage_is_garbage() {
+        let garbled = |evidence: &mut Evidence| {
+            let file = evidence.file.as_mut().unwrap();
+            file.insert_str(file.find('\n').unwrap() + 1, "\u{fffd}{\n");
+        };
+        assert_eq!(after(garbled), "lost: the guest wrote garbage");
     }
 
     #[test]
@@ -1066,6 +1132,39 @@ mod tests {
         );
         assert_eq!(end(Some(1)), "lost: the guest program ended with status 1");
         assert_eq!(end(None), "lost: the guest program did not end");
+    }
+
+    #[test]
+    fn a_guest_program_that_gives_up_says_why() {
+        let error = "write the facts to the share".to_owned();
+        let mut facts = facts();
+        facts[1] = Fact::Failed { error };
+        let mut evidence = evidence(facts);
+        evidence.port.truncate(2);
+        evidence.exit_code = Some(1);
+        let title = "lost: the guest program gave up: write the facts to the share";
+        assert_eq!(judged(&evidence), title);
+    }
+
+    #[test]
+    fn a_guest_that_did_not_end_is_not_looked_for_on_the_console() {
+        let killed = |evidence: &mut Evidence| {
+            (evidence.exit_code, evidence.console) = (Some(137), Some(String::new()));
+        };
+        let title = "lost: the guest program was killed by signal 9";
+        assert_eq!(after(killed), title);
+    }
+
+    #[test]
+    fn incomplete_facts_are_not_compared() {
+        let expect = Expect::Lost("the facts are not those of the plan".to_owned());
+        let scenario = Scenario {
+            expect: Some(expect),
+            ..scenario()
+        };
+        let evidence = evidence(facts()[..1].to_vec());
+        let case = case(&scenario, &[]);
+        assert_eq!(judge(&case, &evidence), (Ok(()), None));
     }
 
     #[test]
@@ -1151,12 +1250,26 @@ mod tests {
     fn a_qemu_that_says_why_was_not_started() {
         let title = after(|evidence| {
             *evidence = Evidence {
-                console: Some(String::new()),
+                console: Some("QEMU".to_owned()),
                 stderr: "no such machine".to_owned(),
                 ..Evidence::default()
             };
         });
         assert_eq!(title, "infra: QEMU did not start");
+    }
+
+    #[test]
+    fn a_qemu_of_which_nothing_was_heard_was_not_started() {
+        let title = |console: &str| {
+            after(|evidence| {
+                *evidence = Evidence {
+                    console: Some(console.to_owned()),
+                    ..Evidence::default()
+                };
+            })
+        };
+        assert_eq!(title(""), "infra: QEMU did not start");
+        assert_eq!(title("Linux"), "lost: QEMU ended without a word");
     }
 
     #[test]
@@ -1250,6 +1363,40 @@ mod tests {
         assert!(
             seen.ends_with("but there is leak: 1 BPF program left behind"),
             "{seen}"
+        );
+    }
+
+    #[test]
+    fn what_holds_a_module_keeps_it_in() {
+        let error = Some("Resource temporarily unavailable".to_owned());
+        let module = "m".to_owned();
+        let mut facts = facts();
+        facts[7] = Fact::Removed { module, error };
+        facts[8] = left(&["p"], &["a"], 1, 0);
+        let link = "1 BPF link left behind";
+        let left = evidence(facts);
+        assert_eq!(judged(&left), format!("leak: {link}"));
+        let expect = Expect::Leak(link.to_owned());
+        assert_eq!(expecting(expect, &left), "no fault");
+    }
+
+    #[test]
+    fn a_module_whose_btf_the_kernel_does_not_take_has_none() {
+        const MISSING: &str = "missing module BTF, cannot register kfuncs";
+        const INVALID: &str = "failed to validate module [m] BTF: -22";
+        let mut facts = facts();
+        facts[1] = inserted(Err("No such file or directory".to_owned()), &["f"]);
+        let seen = |title: &str, texts: &[&str]| {
+            let expect = Expect::Report(title.to_owned());
+            expecting(expect, &printing(facts.clone(), texts))
+        };
+        assert_eq!(seen("BPF: missing module BTF", &[MISSING]), "no fault");
+        let both = [INVALID, MISSING];
+        assert_eq!(seen("BPF: failed to validate BTF", &both), "no fault");
+        let due = "mismatch: expected only report: WARNING in f, but there is";
+        assert_eq!(
+            seen("WARNING in f", &[WARNING]),
+            format!("{due} mismatch: m has no BTF")
         );
     }
 

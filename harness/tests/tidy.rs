@@ -7,10 +7,14 @@ use std::path::Path;
 use std::process::Command;
 
 use kassay::cli::run::scenarios;
-use kassay::scenario::names as part_names;
+use kassay::scenario::{Scenario, names as part_names, read_all};
 
 /// The longest line of Rust. rustfmt ends code at 100 and leaves text alone.
 const LINE: usize = 120;
+
+/// Folders of code for the kernel, the zoo's too.
+const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
+const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
 /// A file of the repository.
 struct File {
@@ -122,12 +126,13 @@ fn names(before: &str, after: &str) -> BTreeSet<String> {
 #[test]
 fn programs_are_ascii() {
     // Many kernels, 6.11 for one, print nothing for a bpf_printk with any other format.
-    no_line(files(|file| file.is_in(&["bpf/"])), |line| !line.is_ascii());
+    no_line(files(|file| file.is_in(&PROGRAMS)), |line| !line.is_ascii());
 }
 
 #[test]
 fn kernel_code_is_gpl() {
-    no_file(files(|file| file.is_in(&["modules/", "bpf/"])), |file| {
+    let is_code = |file: &File| file.is_in(&MODULES) || file.is_in(&PROGRAMS);
+    no_file(files(is_code), |file| {
         let first = file.text.lines().next().unwrap_or_default();
         !first.contains("SPDX-License-Identifier: GPL-2.0-only")
     });
@@ -165,11 +170,28 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn every_module_and_program_is_in_a_scenario() {
-    let scenarios = scenarios(&[]).unwrap();
-    let modules = scenarios.iter().flat_map(|case| part_names(&case.modules));
-    let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
-    assert_eq!(names("modules/", "/Kbuild"), modules.collect());
-    assert_eq!(names("bpf/", ".bpf.c"), programs.collect());
+    for (place, scenarios) in [scenarios(&[]).unwrap(), zoo()].iter().enumerate() {
+        let modules = scenarios.iter().flat_map(|case| part_names(&case.modules));
+        let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
+        assert_eq!(names(MODULES[place], "/Kbuild"), modules.collect());
+        assert_eq!(names(PROGRAMS[place], ".bpf.c"), programs.collect());
+    }
+}
+
+fn zoo() -> Vec<Scenario> {
+    let root = kassay::repository();
+    read_all(&root.join("harness/tests/zoo"), &root).unwrap()
+}
+
+#[test]
+fn every_case_of_the_zoo_has_a_verdict_and_a_timeout() {
+    let lacks = |case: &&Scenario| case.expect.is_none() || case.timeout.is_none();
+    let lacking: Vec<String> = zoo()
+        .iter()
+        .filter(lacks)
+        .map(|case| case.name.clone())
+        .collect();
+    assert_eq!(lacking, [""; 0]);
 }
 
 #[test]

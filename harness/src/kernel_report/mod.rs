@@ -216,7 +216,14 @@ impl Sighting {
         }
         earlier.stops |= self.kind == Kind::Panic;
         // A kernel that stalls is told to stop, which makes it no panic of its own.
-        if earlier.kind == Kind::Stall && self.is_echo {
+        let message = lines[self.opening].text;
+        if self.is_echo && opening::is_for_stall(message) {
+            // RCU's report shows no stack of the task that runs where it is printed.
+            let is_rcu = earlier.kind == Kind::Stall && message.ends_with("RCU Stall");
+            if let (None, Some(place), true) = (&earlier.culprit, &self.culprit, is_rcu) {
+                earlier.title = format!("{} in {place}", earlier.title);
+                earlier.culprit = Some(place.clone());
+            }
             return;
         }
         // What is reported of a task that hangs is why it does.

@@ -175,6 +175,8 @@ const OPENINGS: &[Opening] = &[
     opening("missing vmlinux BTF", "", REPORT, Line, Just("BPF: missing vmlinux BTF")),
     opening("BPF: [", "]", REPORT, While("BPF:"), BTF),
     opening("failed to validate module [", "BTF", REPORT, Line, BTF),
+    // The same where CONFIG_MODULE_ALLOW_BTF_MISMATCH lets the module in without.
+    opening("Kernel module BTF mismatch detected", "", REPORT, Line, BTF),
     opening("kmemleak: ", "new suspected memory leaks", Leak, Line, Just("memory leak")),
     opening("unreferenced object 0x", "", Leak, While("  "), In("memory leak")),
 ];
@@ -185,13 +187,12 @@ pub const UNKNOWN: Opening = opening("", "", REPORT, Marker, In("unknown report"
 /// What the lines begin with that end a report (kernel/panic.c).
 const END: &str = "---[ end ";
 
-/// Reasons of a panic that speak of a report before it.
-const ECHOES: &[&str] = &[
-    "Fatal exception",
+/// Reasons of a panic that speak of a report before it, and of a stall before it.
+const ECHOES: &[&str] = &["Fatal exception", "panic_on_warn"];
+const STALL_ECHOES: &[&str] = &[
     "Hard LOCKUP",
     "RCU Stall",
     "hung_task: blocked tasks",
-    "panic_on_warn",
     "softlockup: hung tasks",
 ];
 
@@ -205,7 +206,8 @@ impl Opening {
 
     /// Whether the message is a panic for the sake of a report before it.
     pub fn is_echo(&self, message: &str) -> bool {
-        self.kind == Panic && ECHOES.iter().any(|reason| message.contains(reason))
+        let mut reasons = ECHOES.iter().chain(STALL_ECHOES);
+        self.kind == Panic && reasons.any(|reason| message.contains(reason))
     }
 
     /// Whether others say what they have to say and then begin like this, to have
@@ -274,6 +276,11 @@ impl Opening {
         };
         place.map_or(words.clone(), |place| format!("{words} in {place}"))
     }
+}
+
+/// Whether a panic that speaks of a report speaks of a stall.
+pub fn is_for_stall(message: &str) -> bool {
+    STALL_ECHOES.iter().any(|reason| message.contains(reason))
 }
 
 /// Whether a line is one of those that only draw a rule.

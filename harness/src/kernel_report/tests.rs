@@ -215,6 +215,10 @@ fn what_stands_in_one_line() {
             "failed to validate module [m] BTF: -22",
             "BPF: failed to validate BTF",
         ),
+        (
+            "Kernel module BTF mismatch detected, BTF debug info may be unavailable for some modules",
+            "BPF: failed to validate BTF",
+        ),
         ("verifier backtracking bug", "verifier backtracking bug"),
         (
             "verifier bug: REG INVARIANTS VIOLATION (false_reg1): range bounds violation",
@@ -312,11 +316,32 @@ fn a_stall_that_the_kernel_stops_for_stays_a_stall() {
 }
 
 #[test]
+fn an_rcu_stall_without_a_stack_has_the_place_of_the_panic() {
+    let stall = "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n\
+                 rcu: \tTasks blocked on level-0 rcu_node (CPUs 0-0): P132";
+    let log = |reason: &str| {
+        let panic = format!("Kernel panic - not syncing: {reason}");
+        format!("{stall}\n{}", with_stack(&panic, "f"))
+    };
+    let reports = find(&log("RCU Stall"));
+    assert_eq!(reports.len(), 1);
+    assert_eq!(
+        (reports[0].kind, &*reports[0].title),
+        (Kind::Stall, "INFO: rcu detected stall in f")
+    );
+    let other = titles(&log("hung_task: blocked tasks"));
+    assert_eq!(other, ["INFO: rcu detected stall"]);
+}
+
+#[test]
 fn a_deadlock_that_hangs_for_long_stays_a_possible_one() {
     let lock = with_stack("WARNING: possible recursive locking detected", "f");
     let hung = with_stack("INFO: task a:1 blocked for more than 20 seconds.", "f");
     let log = format!("{lock}\n{hung}\n{hung}");
     assert_eq!(titles(&log), ["possible deadlock in f"]);
+    let stopped = format!("{log}\nKernel panic - not syncing: hung_task: blocked tasks");
+    let report = &find(&stopped)[0];
+    assert_eq!((report.kind, report.stops), (Kind::Report, true));
 }
 
 #[test]

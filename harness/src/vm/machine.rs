@@ -62,9 +62,10 @@ pub enum Start<'a> {
 /// the guest reports the whole log. Interrupts are routed by the firmware's MP
 /// table, since evaluating ACPI's is a third of an emulated boot, and RCU does
 /// not wait for a quiet moment. Addresses are those of the kernel's own files, for
-/// debuggers.
+/// debuggers. A kernel that panicked resets the machine by a triple fault: it would
+/// look for a keyboard controller for up to 20 seconds.
 const KERNEL_ARGS: &str = "loglevel=5 oops=panic nokaslr acpi=noirq rcupdate.rcu_expedited=1 \
-                           random.trust_cpu=on no_timer_check tsc=reliable";
+                           random.trust_cpu=on no_timer_check tsc=reliable reboot=triple";
 
 impl Machine {
     /// QEMU's arguments over and above vmtest's that shape the machine, and so

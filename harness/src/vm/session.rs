@@ -96,14 +96,14 @@ impl Run {
     pub fn go(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Evidence> {
         let began = Instant::now();
         let started = self.start(machine, start, terms)?;
-        let (over, stopped) = (Arc::default(), Arc::default());
-        let monitor = {
-            let (socket, over) = (self.path().join(machine::EVENTS), Arc::clone(&over));
-            let stopped = Arc::clone(&stopped);
-            thread::spawn(move || watch(&socket, &over, &stopped))
-        };
+        let over = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (sender, shutdown) = mpsc::channel();
+        let (socket, is_over) = (self.path().join(machine::EVENTS), over.clone());
+        let is_stopped = stopped.clone();
+        thread::spawn(move || sender.send(watch(&socket, &is_over, &is_stopped)));
         if let Some(word) = &terms.debugger {
-            let (directory, over) = (self.path().to_owned(), Arc::clone(&over));
+            let (directory, over) = (self.path().to_owned(), over.clone());
             // It ends with an error when QEMU or vmtest does, which is told of elsewhere.
             thread::spawn(move || debugger::answer(&directory, &over));
             if self.stands_still() {
@@ -118,7 +118,8 @@ impl Run {
         evidence.restored = matches!(start, Start::Restore(_));
         let joined = started.join();
         over.store(true, Ordering::Relaxed);
-        evidence.shutdown = monitor.join().unwrap_or_default();
+        // The socket of a QEMU that has ended is closed.
+        evidence.shutdown = shutdown.recv_timeout(GRACE).unwrap_or_default();
         if joined.is_err() {
             evidence
                 .trouble
@@ -157,28 +158,8 @@ impl Run {
         let (mut held, mut dumping) = (0, Duration::ZERO);
         loop {
             match updates.recv_timeout(TICK) {
-                Ok(Output::BootEnd(Ok(()))) => evidence.answered = true,
-                Ok(Output::Command(line)) => {
-                    // Lines may be empty, and take room all the same.
-                    held += line.len() + size_of::<String>();
-                    if held > MOST {
-                        evidence.flood = Some("the command port");
-                    } else {
-                        evidence.port.push(line);
-                    }
-                }
-                Ok(Output::CommandEnd(Ok(code))) => {
-                    evidence.exit_code = Some(code);
-                    evidence.peak_kib = self.peak_kib();
-                }
-                Ok(
-                    Output::BootEnd(Err(error))
-                    | Output::SetupEnd(Err(error))
-                    | Output::CommandEnd(Err(error)),
-                ) => {
-                    evidence.trouble.get_or_insert_with(|| format!("{error:#}"));
-                }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(update) => self.take(update, &mut evidence, &mut held),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return evidence,
             }
             if self.has_ended() {
@@ -204,11 +185,59 @@ impl Run {
                     self.quit();
                     Instant::now()
                 });
-                if since.elapsed() >= GRACE {
-                    self.kill();
+                if self.has_outlived(since) {
+                    return evidence;
                 }
             }
         }
+    }
+
+    /// Takes what vmtest tells of. `held` is how many bytes there are of the port's lines.
+    fn take(&self, update: Output, evidence: &mut Evidence, held: &mut usize) {
+        match update {
+            Output::BootEnd(Ok(())) => evidence.answered = true,
+            Output::Command(line) => {
+                // Lines may be empty, and take room all the same.
+                *held += line.len() + size_of::<String>();
+                if *held > MOST {
+                    evidence.flood = Some("the command port");
+                } else {
+                    evidence.port.push(line);
+                }
+            }
+            Output::CommandEnd(Ok(code)) => {
+                evidence.exit_code = Some(code);
+                evidence.peak_kib = self.peak_kib();
+            }
+            Output::BootEnd(Err(error))
+            | Output::SetupEnd(Err(error))
+            | Output::CommandEnd(Err(error)) => {
+                evidence.trouble.get_or_insert_with(|| format!("{error:#}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Has QEMU end and waits until vmtest knows of it.
+    pub(super) fn end(&self, updates: &Receiver<Output>) {
+        self.quit();
+        let since = Instant::now();
+        // vmtest's complaint that QEMU ended is what was asked for.
+        while !matches!(
+            updates.recv_timeout(TICK),
+            Err(RecvTimeoutError::Disconnected)
+        ) && !self.has_ended()
+            && !self.has_outlived(since)
+        {}
+    }
+
+    /// Kills a QEMU that has not ended some time after it was told to. Whether
+    /// even that does not help: a process that the kernel cannot end is left.
+    fn has_outlived(&self, told: Instant) -> bool {
+        if told.elapsed() >= GRACE {
+            self.kill();
+        }
+        told.elapsed() >= GRACE * 3 / 2
     }
 
     /// Whether QEMU ended a while ago, by its zombie or the lack of one. vmtest

@@ -33,6 +33,9 @@ pub const KIND: &str = "state";
 /// and the host is busy.
 const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 
+/// How long QEMU may take to save a machine, on a disk that is busy.
+const SAVE_DEADLINE: Duration = Duration::from_secs(120);
+
 /// How often a wait looks again.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -157,13 +160,7 @@ fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<(u64, u64)> {
     };
     let started = run.start(machine, Start::Wait, &terms)?;
     let saved = wait_for_gate(&run, &started).and_then(|()| migrate(&run, file));
-    run.quit();
-    // vmtest's complaint that QEMU ended is what was asked for.
-    while !matches!(
-        started.updates.recv_timeout(TICK),
-        Err(RecvTimeoutError::Disconnected)
-    ) && !run.has_ended()
-    {}
+    run.end(&started.updates);
     let _ = started.join();
     run.reap();
     interrupt::check()?;
@@ -210,11 +207,13 @@ fn migrate(run: &Run, file: &Path) -> Result<(u64, u64)> {
     )?;
     let target = run.path().join("saved");
     qmp.execute("migrate", json!({ "uri": "exec:exec cat >saved" }))?;
+    let deadline = Instant::now() + SAVE_DEADLINE;
     loop {
         let status = qmp.execute("query-migrate", json!({}))?;
         match status["status"].as_str().unwrap_or_default() {
             "completed" => break,
             "failed" | "cancelled" => bail!("QEMU does not save the machine: {status}"),
+            _ if Instant::now() >= deadline => bail!("QEMU does not come to an end: {status}"),
             _ => thread::sleep(TICK),
         }
         interrupt::check()?;

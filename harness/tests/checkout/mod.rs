@@ -2,14 +2,14 @@
 #![allow(dead_code, reason = "each file of tests uses a part of it")]
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use kassay::cache::Cache;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -132,6 +132,13 @@ impl Checkout {
         }
     }
 
+    /// Puts a shell script into that `PATH`.
+    pub fn program(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     /// A kassay that works on this checkout.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kassay"));
@@ -249,6 +256,11 @@ impl Machine {
             .filter(|word| word.starts_with("/tmp/") && word.ends_with(".sock"))
             .map(PathBuf::from)
             .collect()
+    }
+
+    /// Sends QEMU a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.qemu, signal).unwrap();
     }
 
     /// Waits for QEMU to end, for at most ten seconds.

@@ -1,0 +1,89 @@
+//! The kernels that `KASSAY_KERNELS` chooses, for tests that are made for each.
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Result;
+use kassay::cache::Cache;
+use kassay::cli::run::{self, Obtained, TIMEOUT};
+use kassay::interrupt;
+use kassay::inventory;
+use kassay::kernel::Catalog;
+use kassay::run::Setting;
+use kassay::vm::accelerator::{self, Probe, Wish};
+use kassay::vm::slot;
+use libtest_mimic::{Arguments, Trial};
+
+/// What the tests of one kernel share: the kernel is obtained by the first.
+pub struct Chosen {
+    pub setting: Setting,
+    pub name: String,
+    catalog: Catalog,
+    kernel: OnceLock<Obtained>,
+}
+
+impl Chosen {
+    /// The kernel, or why it could not be had.
+    pub fn kernel(&self) -> &Obtained {
+        self.kernel.get_or_init(|| {
+            run::obtain(&self.setting.cache, &self.catalog, &self.name)
+                .unwrap_or_else(|error| Err(format!("{error:#}")))
+        })
+    }
+}
+
+/// Runs the tests that are made for each chosen kernel, side by side.
+pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // A test fails by what it returns; there is nothing to trace.
+    std::panic::set_hook(Box::new(|_| {}));
+    arguments
+        .test_threads
+        .get_or_insert_with(slot::default_jobs);
+    let run = || {
+        interrupt::install()?;
+        let (cache, limit) = (Cache::open()?, inventory::limit()?);
+        let mut all = Vec::new();
+        for kernel in chosen(&cache)? {
+            all.extend(trials(&Arc::new(kernel))?);
+        }
+        let conclusion = libtest_mimic::run(&arguments, all);
+        inventory::clear_up(&cache, limit);
+        anyhow::Ok(conclusion.exit_code())
+    };
+    run().unwrap_or_else(|error| {
+        eprintln!("kassay: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
+    let asked = std::env::var("KASSAY_KERNELS").unwrap_or_default();
+    let asked: Vec<String> = asked
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
+    let setting = Setting {
+        cache: cache.clone(),
+        accelerator,
+        timeout: Duration::from_secs(TIMEOUT),
+        cold: false,
+        changed: false,
+        jobs: slot::default_jobs(),
+        keep_dump: false,
+        gdb: false,
+    };
+    let names = run::kernels(cache, &Catalog::load()?, &asked)?;
+    let on = |name| {
+        Ok(Chosen {
+            setting: setting.clone(),
+            catalog: Catalog::load()?,
+            name,
+            kernel: OnceLock::new(),
+        })
+    };
+    names.into_iter().map(on).collect()
+}

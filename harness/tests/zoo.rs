@@ -1,0 +1,156 @@
+//! What misbehaves on purpose, one test each: `KERNEL::NAME` is `zoo/NAME.toml`,
+//! or a case of `zoo/host.rs`.
+//!
+//! A case is run as if it expected nothing. It must then come, by itself, to
+//! exactly the verdict and title that its file expects, and be no pass; judged
+//! once more with the expectation it must have no fault. At the end stands one
+//! table of what was seen, the same on every run.
+
+mod checkout;
+mod chosen;
+#[path = "zoo/host.rs"]
+mod host;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use chosen::Chosen;
+use kassay::compile::{self, module::Module};
+use kassay::kernel::Kernel;
+use kassay::progress;
+use kassay::run::{self, Case, Outcome, Setting};
+use kassay::scenario::{self, Scenario};
+use kassay::tool::Tool;
+use kassay::verdict;
+use kassay::vm::Run;
+use libtest_mimic::{Completion, Trial};
+
+/// How much longer than its scenario's timeout a case may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was seen: kernel, case, verdict and title.
+static TABLE: Mutex<Vec<[String; 4]>> = Mutex::new(Vec::new());
+
+fn main() -> ExitCode {
+    let code = chosen::main(trials);
+    show_table();
+    code
+}
+
+fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
+    let root = kassay::repository();
+    let trial = |scenario: Scenario| {
+        let on = on.clone();
+        let title = format!("{}::{}", on.name, scenario.name);
+        Trial::ignorable_test(title, move || {
+            test(&on, scenario).map_err(|error| format!("{error:#}").into())
+        })
+    };
+    let cases = scenario::read_all(&root.join("harness/tests/zoo"), &root)?;
+    let guest = cases.into_iter().map(trial);
+    Ok(guest.chain(host::trials(on)).collect())
+}
+
+fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
+    let kernel = on.kernel().as_ref().map_err(|why| anyhow!("{why}"))?;
+    if let Some(why) = run::lacks(kernel, &scenario)? {
+        return Ok(Completion::ignored_with(why));
+    }
+    let expected = scenario.expect.as_ref().map(verdict::expected);
+    let (outcome, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
+    let verdict = outcome.verdict.to_string();
+    let allowed = scenario.timeout.unwrap_or(on.setting.timeout) + PATIENCE;
+    let row = [&on.name, &outcome.scenario, &verdict, &outcome.title];
+    note(row.map(String::as_str), outcome.duration, allowed);
+    let seen = (outcome.verdict, outcome.title.as_str());
+    ensure!(
+        Some(seen) == expected,
+        "{}: {}\n{}",
+        seen.0,
+        seen.1,
+        outcome.reason
+    );
+    judged.map_err(|fault| anyhow!("{}: {}\n{}", fault.verdict, fault.title, fault.reason))?;
+    ensure!(
+        outcome.duration <= allowed,
+        "it took {:?} of {allowed:?}",
+        outcome.duration
+    );
+    Ok(Completion::Completed)
+}
+
+/// One run, and what it comes to without the scenario's expectation and with it.
+fn run_twice_judged(
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+) -> Result<(Outcome, Result<(), verdict::Fault>)> {
+    let bare = Scenario {
+        expect: None,
+        ..scenario.clone()
+    };
+    let mut artifacts = compile::build(&setting.cache, kernel, &bare)?;
+    let directory = tempfile::tempdir()?;
+    for module in &mut artifacts.modules {
+        doctor(module, directory.path())?;
+    }
+    let case = Case::of(kernel, &bare, &artifacts);
+    let ran = run::execute(setting, &case)?;
+    ensure!(!is_alive(&ran.run), "QEMU still runs");
+    let outcome = run::conclude(setting, &case, &ran)?;
+    let known = Case::of(kernel, scenario, &artifacts).known()?;
+    Ok((outcome, verdict::judge(&known, &ran.evidence).0))
+}
+
+/// Whether a run's QEMU is still there.
+fn is_alive(run: &Run) -> bool {
+    let pid = fs::read_to_string(run.path().join("pid")).unwrap_or_default();
+    let command = fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+    String::from_utf8_lossy(&command).contains(&run.path().display().to_string())
+}
+
+/// Has a module be what no build of kassay's makes of it, where that is the case.
+fn doctor(module: &mut Module, directory: &Path) -> Result<()> {
+    if !matches!(module.name.as_str(), "no_btf" | "other_btf") {
+        return Ok(());
+    }
+    let file = directory.join("doctored.ko");
+    let tool = |program: &str| Tool::new(program).cwd(directory);
+    let objcopy = tool("objcopy").arg("--remove-section=.BTF");
+    objcopy.arg(&module.file).arg(&file).output()?;
+    if module.name == "other_btf" {
+        fs::write(directory.join("base.c"), "int other;\n")?;
+        tool("cc").args(["-g", "-c", "base.c"]).output()?;
+        let base = tool("pahole").arg("--btf_encode_detached=base.btf");
+        base.arg("base.o").output()?;
+        let split = tool("pahole").args(["-J", "--btf_base=base.btf"]);
+        split.arg(&file).output()?;
+    }
+    module.file = file;
+    Ok(())
+}
+
+/// Takes a row into the table, and tells how long the machine took, which is another time
+/// on every run.
+fn note(row: [&str; 4], took: Duration, allowed: Duration) {
+    let (took, allowed) = (took.as_secs_f64(), allowed.as_secs());
+    progress::note(format!(
+        "{}::{} took {took:.1} s of {allowed} s",
+        row[0], row[1]
+    ));
+    TABLE.lock().unwrap().push(row.map(str::to_owned));
+}
+
+fn show_table() {
+    let mut rows = TABLE.lock().unwrap();
+    rows.sort();
+    let width = |cell: usize| rows.iter().map(|row| row[cell].len()).max().unwrap_or(0);
+    let [kernel, case, verdict] = [0, 1, 2].map(width);
+    for [a, b, c, title] in rows.iter() {
+        println!("{a:kernel$}  {b:case$}  {c:verdict$}  {title}");
+    }
+}

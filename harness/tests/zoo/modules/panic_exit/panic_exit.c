@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/module.h>
+#include <linux/panic.h>
+
+static int __init zoo_init(void)
+{
+	return 0;
+}
+
+static void __exit zoo_exit(void)
+{
+	panic("the zoo has no exit");
+}
+
+module_init(zoo_init);
+module_exit(zoo_exit);
+
+MODULE_DESCRIPTION("A module that panics when it is removed");
+MODULE_LICENSE("GPL");
