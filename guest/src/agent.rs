@@ -10,7 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::GATE_PORT;
+use kassay_guest::{GATE_PORT, HOLD};
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
 use rustix::process::Pid;
@@ -22,14 +22,45 @@ use crate::{process, system};
 /// The virtio port that vmtest's agent calls arrive on.
 pub const AGENT_PORT: &str = "org.qemu.guest_agent.0";
 
-/// Says that the machine is up and waits until the host opens the gate. Up to
-/// here nothing differs between two machines of a kind, so that this is where
-/// the state of one is saved for all others.
-pub fn wait_at_gate() -> Result<()> {
-    let mut gate = open_port(GATE_PORT)?;
-    let mut byte = *b"\n";
-    gate.write_all(&byte).context("write to the gate")?;
-    gate.read_exact(&mut byte).context("wait at the gate")
+/// Where the machine waits for the host: once it is up, and if it is told so
+/// then, again when its plan has ended.
+pub struct Gate {
+    port: File,
+    holds: bool,
+}
+
+impl Gate {
+    /// Says that the machine is up and waits until the host opens the gate. Up
+    /// to here nothing differs between two machines of a kind, so that this is
+    /// where the state of one is saved for all others.
+    pub fn pass() -> Result<Gate> {
+        let port = open_port(GATE_PORT)?;
+        let mut gate = Gate { port, holds: false };
+        gate.holds = gate.wait(b'\n')? == HOLD;
+        if gate.holds {
+            // A kernel that restarts runs on until QEMU has noticed, out of long
+            // mode and over its memory.
+            system::write("/proc/sys/kernel/panic", "0")?;
+        }
+        Ok(gate)
+    }
+
+    /// Waits once more, where the host wants it.
+    fn hold(&mut self) -> Result<()> {
+        if self.holds {
+            self.wait(HOLD)?;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, word: u8) -> Result<u8> {
+        let mut byte = [word];
+        self.port.write_all(&byte).context("write to the gate")?;
+        self.port
+            .read_exact(&mut byte)
+            .context("wait at the gate")?;
+        Ok(byte[0])
+    }
 }
 
 /// Opens a virtio port by its name, waiting for it where it is not there yet:
@@ -69,10 +100,11 @@ fn port_device(name: &str) -> Option<String> {
 
 /// Answers agent calls until the machine is ended. The host hangs up and calls
 /// again when an answer takes too long, as in a machine that boots slowly.
-pub fn serve(port: File, ready: &Ready) -> Result<()> {
+pub fn serve(port: File, ready: &Ready, gate: Gate) -> Result<()> {
     let mut calls = BufReader::new(port.try_clone().context("clone the agent port")?);
     let mut agent = Agent {
         ready,
+        gate,
         started: Vec::new(),
     };
     let mut line = Vec::new();
@@ -123,6 +155,7 @@ fn wait_for_host(port: &File) -> Result<()> {
 struct Agent<'a> {
     /// What was prepared ahead of the gate.
     ready: &'a Ready,
+    gate: Gate,
     /// What `guest-exec` has started: its PID there is its place here.
     started: Vec<Job>,
 }
@@ -161,6 +194,7 @@ impl Agent<'_> {
         if let Job::Running(child) = *job {
             *job = Job::Done(process::exit_code(process::wait(child)?));
             process::reap();
+            self.gate.hold()?;
         }
         let Job::Done(code) = *job else {
             bail!("process {pid} has no status")

@@ -22,6 +22,11 @@ pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
 /// byte before it opens any other: a state of the machine that is saved while it waits holds nothing of vmtest's.
 pub const GATE_PORT: &str = "kassay.gate";
 
+/// The byte that opens the gate to a machine which is to wait there once more when its plan has
+/// ended, and with which the guest then says that it does: its memory can be looked at. It also has
+/// the kernel stand still, not restart, when it panics.
+pub const HOLD: u8 = b'h';
+
 /// The argument with which the guest program ends the machine at once, to see
 /// how long the bare machine takes.
 pub const POWER_OFF: &str = "power-off";

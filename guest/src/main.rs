@@ -25,6 +25,7 @@ use std::os::fd::AsFd;
 use anyhow::Result;
 use kassay_guest::{COMMAND_PORT, EXEC, FOLLOW, POWER_OFF, SAVE, SWITCH_ROOT};
 
+use crate::agent::Gate;
 use crate::capture::Trace;
 use crate::kallsyms::Kallsyms;
 use crate::plan::Ready;
@@ -78,6 +79,6 @@ fn serve() -> Result<()> {
         let _ = system::quicken_btf();
         system::clear_free_memory()?;
     }
-    agent::wait_at_gate()?;
-    agent::serve(agent::open_port(agent::AGENT_PORT)?, &ready)
+    let gate = Gate::pass()?;
+    agent::serve(agent::open_port(agent::AGENT_PORT)?, &ready, gate)
 }

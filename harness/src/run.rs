@@ -1,8 +1,7 @@
 //! The whole way of one case, a scenario on a kernel: build, run, judge,
 //! compare, and keep what is needed to understand a failure.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -10,15 +9,17 @@ use anyhow::{Context, Result};
 use kassay_guest::Plan;
 
 use crate::cache::Cache;
+use crate::compile::module::Module;
 use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
 use crate::kernel_report::symbol;
+use crate::kit::{self, Kit};
 use crate::record::{self, Record};
 use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
-use crate::verdict::{self, Case, Fault, Verdict};
-use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, session};
-use crate::{btf, interrupt, progress, tool, vm};
+use crate::verdict::{self, Fault, Verdict};
+use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms};
+use crate::{btf, debugger, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
 #[derive(Clone)]
@@ -35,6 +36,68 @@ pub struct Setting {
     pub changed: bool,
     /// How many virtual machines may run at once, here and in other processes.
     pub jobs: usize,
+    /// Whether to keep a dump of the guest's memory with a failure.
+    pub keep_dump: bool,
+    /// Whether the machine stands still until a debugger lets it go.
+    pub gdb: bool,
+}
+
+/// Lays out in a share what the guest reads.
+pub type Fill<'a> = Box<dyn Fn(&Path) -> Result<()> + 'a>;
+
+/// A case with all that it is made of.
+pub struct Case<'a> {
+    /// The kernel.
+    pub kernel: &'a Kernel,
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// Its modules, built.
+    pub modules: &'a [Module],
+    /// The guest program, packed.
+    pub initramfs: &'a Path,
+    /// Lays out what the guest reads.
+    pub fill: Fill<'a>,
+    /// The folder for what a failure leaves.
+    pub folder: PathBuf,
+}
+
+impl<'a> Case<'a> {
+    /// The case of what was built.
+    pub fn of(kernel: &'a Kernel, scenario: &'a Scenario, artifacts: &'a Artifacts) -> Case<'a> {
+        Case {
+            kernel,
+            scenario,
+            modules: &artifacts.modules,
+            initramfs: &artifacts.initramfs,
+            fill: Box::new(|share| fill_share(share, scenario, artifacts)),
+            folder: kit::folder(&kernel.name, &scenario.name),
+        }
+    }
+
+    /// What it is judged by beside the evidence.
+    ///
+    /// # Errors
+    /// The kernel's BTF or configuration cannot be read.
+    pub fn known(&self) -> Result<verdict::Case<'a>> {
+        Ok(verdict::Case {
+            scenario: self.scenario,
+            modules: self.modules,
+            release: &self.kernel.release,
+            base_strings: btf::base_strings(&self.kernel.btf)?,
+            has_kmemleak: self.kernel.config_has("DEBUG_KMEMLEAK")?
+                && !self.kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
+        })
+    }
+}
+
+/// What is there once the machine has ended.
+pub struct Ran {
+    /// The plan, as the guest found it.
+    pub plan: String,
+    /// What the machine left.
+    pub evidence: Evidence,
+    /// The run, whose directory has some of the evidence.
+    pub run: Run,
 }
 
 /// What one case came to.
@@ -117,10 +180,35 @@ pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         Err(error) => Err(error),
     };
     interrupt::check()?;
-    let mut outcome = outcome.unwrap_or_else(|error| {
-        Outcome::without_machine(&kernel.name, scenario, Verdict::Infra, format!("{error:#}"))
-    });
+    let mut outcome =
+        outcome.unwrap_or_else(|error| unbuilt(&kernel.name, scenario, format!("{error:#}")));
     outcome.release.clone_from(&kernel.release);
+    Ok(outcome)
+}
+
+/// The outcome of a case that something could not be had or built for.
+pub fn unbuilt(kernel: &str, scenario: &Scenario, reason: String) -> Outcome {
+    let mut outcome = Outcome::without_machine(kernel, scenario, Verdict::Infra, reason);
+    if let Err(error) = kit::keep_reason(&mut outcome, scenario) {
+        progress::note(format!("{error:#}"));
+    }
+    outcome
+}
+
+/// Runs a case of which all is built.
+///
+/// # Errors
+/// Only an interruption by the user.
+pub fn again(setting: &Setting, case: &Case) -> Result<Outcome> {
+    let judged = execute(setting, case).and_then(|ran| conclude(setting, case, &ran));
+    interrupt::check()?;
+    let mut outcome = judged.unwrap_or_else(|error| {
+        let (name, reason) = (&case.kernel.name, format!("{error:#}"));
+        let mut outcome = Outcome::without_machine(name, case.scenario, Verdict::Infra, reason);
+        keep(setting, case, &mut outcome, None);
+        outcome
+    });
+    outcome.release.clone_from(&case.kernel.release);
     Ok(outcome)
 }
 
@@ -190,51 +278,31 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
             ..pass
         });
     }
-    let (run, evidence) = execute(setting, kernel, scenario, &artifacts)?;
-    let outcome = conclude(kernel, scenario, &artifacts, &run, &evidence)?;
+    let case = Case::of(kernel, scenario, &artifacts);
+    let outcome = again(setting, &case)?;
     if outcome.verdict == Verdict::Pass {
         record.keep(&setting.cache, &inputs)?;
     }
     Ok(outcome)
 }
 
-/// What is known of a case beside the evidence.
+/// What a run comes to. Of one that is no pass it keeps what is needed to understand it, and
+/// to run it again.
 ///
 /// # Errors
-/// The kernel's BTF or configuration cannot be read.
-pub fn case<'a>(
-    kernel: &'a Kernel,
-    scenario: &'a Scenario,
-    artifacts: &'a Artifacts,
-) -> Result<Case<'a>> {
-    Ok(Case {
-        scenario,
-        modules: &artifacts.modules,
-        release: &kernel.release,
-        base_strings: btf::base_strings(&kernel.btf)?,
-        has_kmemleak: kernel.config_has("DEBUG_KMEMLEAK")?
-            && !kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
-    })
-}
-
-/// What a run comes to. Of one that is no pass it keeps what is needed to understand it.
-///
-/// # Errors
-/// A file cannot be read or kept.
-pub fn conclude(
-    kernel: &Kernel,
-    scenario: &Scenario,
-    artifacts: &Artifacts,
-    run: &Run,
-    evidence: &Evidence,
-) -> Result<Outcome> {
+/// A file that it is judged by cannot be read.
+pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
+    let evidence = &ran.evidence;
     let earlier = verdict::earlier_leaks(evidence);
     if !earlier.is_empty() {
         let titles = earlier[..earlier.len().min(5)].join(", ");
-        progress::note(format!("before the plan, {} had: {titles}", kernel.name));
+        progress::note(format!(
+            "before the plan, {} had: {titles}",
+            case.kernel.name
+        ));
     }
-    let (judged, transcript) = verdict::judge(&case(kernel, scenario, artifacts)?, evidence);
-    let snapshot = Snapshot::of(scenario, kernel);
+    let (judged, transcript) = verdict::judge(&case.known()?, evidence);
+    let snapshot = Snapshot::of(case.scenario, case.kernel);
     let is_comparison = judged.is_ok();
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),
@@ -242,31 +310,52 @@ pub fn conclude(
         // What was expected left nothing to compare.
         (Ok(()), None) => None,
     };
-    let mut outcome =
-        Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
-    outcome.release.clone_from(&kernel.release);
+    let mut outcome = Outcome::without_machine(
+        &case.kernel.name,
+        case.scenario,
+        Verdict::Pass,
+        String::new(),
+    );
+    outcome.release.clone_from(&case.kernel.release);
     outcome.duration = evidence.duration;
     outcome.restored = evidence.restored;
     outcome.peak_kib = evidence.peak_kib;
+    outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
         outcome.reason = explain(&fault, evidence);
         outcome.title = fault.title;
-        let transcript = transcript.as_deref().unwrap_or_default();
-        let texts = [
-            ("reason", outcome.reason.clone()),
-            ("transcript", transcript.to_owned()),
-            ("verifier", verifier_logs(evidence, |_| true).join("\n")),
-            ("report", reports(kernel, artifacts, evidence)?),
-        ];
-        outcome.artifacts = Some(keep(kernel, scenario, run, &texts)?);
+        outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
+        keep(setting, case, &mut outcome, Some(ran));
     } else {
-        let expect = scenario.expect.as_ref().map(verdict::expected);
+        let expect = case.scenario.expect.as_ref().map(verdict::expected);
         outcome.expected = expect.map(|(_, title)| title.to_owned());
     }
-    outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
-    outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
     Ok(outcome)
+}
+
+/// Keeps what a failure leaves. That it cannot be kept changes no verdict.
+fn keep(setting: &Setting, case: &Case, outcome: &mut Outcome, ran: Option<&Ran>) {
+    let write = || -> Result<()> {
+        let kit = Kit::new(&case.folder)?;
+        kit.text("reason", &outcome.reason)?;
+        kit.case(setting, case, outcome)?;
+        let Some(Ran { plan, evidence, .. }) = ran else {
+            return Ok(());
+        };
+        let transcript = outcome.transcript.as_ref();
+        kit.text("transcript", transcript.map_or("", |(_, text)| text))?;
+        kit.text("verifier", &verifier_logs(evidence, |_| true).join("\n"))?;
+        kit.text("report", &reports(case, evidence)?)?;
+        // With the clock and the randomness of this very run.
+        kit.text("plan.json", plan)?;
+        kit.evidence(evidence)
+    };
+    let written = write();
+    outcome.artifacts = case.folder.is_dir().then(|| case.folder.clone());
+    if let Err(error) = written {
+        progress::note(format!("{error:#}"));
+    }
 }
 
 /// Runs the machine: restored where that works, else booted. A state that the
@@ -274,27 +363,34 @@ pub fn conclude(
 ///
 /// # Errors
 /// The machine cannot be set up; an interruption by the user.
-pub fn execute(
-    setting: &Setting,
-    kernel: &Kernel,
-    scenario: &Scenario,
-    artifacts: &Artifacts,
-) -> Result<(Run, Evidence)> {
-    let machine = machine(kernel, artifacts, setting.accelerator);
+pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
+    let machine = machine(case.kernel, case.initramfs, setting.accelerator);
     let go = |start: Start<'_>| {
         let run = Run::new(&setting.cache)?;
-        fill_share(&run.share(), scenario, artifacts)?;
+        (case.fill)(&run.share())?;
+        let plan = fs::read_to_string(run.share().join("plan.json")).context("read the plan")?;
+        let debugger = || debugger::invite(run.path(), case.kernel, case.modules);
+        // A debugger takes its time, whatever the scenario does.
+        let own = case.scenario.timeout.filter(|_| !setting.gdb);
+        let terms = Terms {
+            timeout: own.unwrap_or(setting.timeout),
+            dump: setting.keep_dump,
+            debugger: setting.gdb.then(debugger).transpose()?,
+        };
         let _slot = Slot::take(&setting.cache, setting.jobs)?;
-        let timeout = scenario.timeout.unwrap_or(setting.timeout);
-        let evidence = run.go(&machine, start, timeout)?;
-        anyhow::Ok((run, evidence))
+        let evidence = run.go(&machine, start, &terms)?;
+        anyhow::Ok(Ran {
+            plan,
+            evidence,
+            run,
+        })
     };
     // vmtest would wait for the sockets of a QEMU that cannot come.
     for program in vm::PROGRAMS {
         tool::require(program)?;
     }
     for _ in 0..if setting.cold { 0 } else { 2 } {
-        let state = match State::obtain(&setting.cache, kernel, &machine) {
+        let state = match State::obtain(&setting.cache, case.kernel, &machine) {
             Ok(state) => state,
             Err(error) => {
                 interrupt::check()?;
@@ -302,24 +398,24 @@ pub fn execute(
                 break;
             }
         };
-        let (run, evidence) = go(Start::Restore(&state))?;
-        if evidence.answered {
-            return Ok((run, evidence));
+        let ran = go(Start::Restore(&state))?;
+        if ran.evidence.answered {
+            return Ok(ran);
         }
         progress::note(format!(
             "the warm state of {} does not restore; making it anew",
-            kernel.name
+            case.kernel.name
         ));
         state.discard(&setting.cache)?;
     }
     go(Start::Boot)
 }
 
-/// The machine that a scenario's artifacts run in.
-pub fn machine(kernel: &Kernel, artifacts: &Artifacts, accelerator: Accelerator) -> Machine {
+/// The machine that a guest program runs in.
+pub fn machine(kernel: &Kernel, initramfs: &Path, accelerator: Accelerator) -> Machine {
     Machine {
         image: kernel.image.clone(),
-        initramfs: artifacts.initramfs.clone(),
+        initramfs: initramfs.to_owned(),
         accelerator,
     }
 }
@@ -338,6 +434,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
     for (name, object) in &artifacts.objects {
         copy(object, "bpf", format!("{name}.bpf.o"))?;
     }
+    let (clock_ns, entropy) = fresh()?;
     let plan = Plan {
         modules: scenario::names(&scenario.modules),
         objects: scenario::names(&scenario.bpf),
@@ -349,20 +446,21 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
             .collect(),
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
-        clock_ns: SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)?
-            .as_nanos() as u64,
-        entropy: entropy()?,
+        clock_ns,
+        entropy,
     };
     fs::write(share.join("plan.json"), serde_json::to_vec(&plan)?).context("write the plan")
 }
 
-fn entropy() -> Result<Vec<u8>> {
+/// What a plan has of its own each time: the wall clock, in nanoseconds since 1970, and randomness.
+pub fn fresh() -> Result<(u64, Vec<u8>)> {
+    use std::io::Read;
+    let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let mut bytes = vec![0; 64];
     fs::File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
         .context("read `/dev/urandom`")?;
-    Ok(bytes)
+    Ok((clock.as_nanos() as u64, bytes))
 }
 
 /// How the transcript is not the reviewed one. Where the kernel refused something,
@@ -412,55 +510,13 @@ fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Ve
 }
 
 /// What the kernel reported, with the source lines of frames.
-fn reports(kernel: &Kernel, artifacts: &Artifacts, evidence: &Evidence) -> Result<String> {
+fn reports(case: &Case, evidence: &Evidence) -> Result<String> {
     let mut text = String::new();
-    for report in verdict::reports(evidence, &artifacts.modules) {
-        let lines = symbol::add_lines(&report.text, kernel, &artifacts.modules)?;
+    for report in verdict::reports(evidence, case.modules) {
+        let lines = symbol::add_lines(&report.text, case.kernel, case.modules)?;
         text.push_str(&format!("{}\n\n{lines}\n", report.title));
     }
     Ok(text)
-}
-
-/// Keeps what is needed to understand a failure, in a folder that the next run
-/// of the same case replaces.
-fn keep(
-    kernel: &Kernel,
-    scenario: &Scenario,
-    run: &Run,
-    texts: &[(&str, String)],
-) -> Result<PathBuf> {
-    let kernel: String = kernel
-        .name
-        .chars()
-        .map(|letter| if letter == '/' { '_' } else { letter })
-        .collect();
-    let folder = target().join("kassay").join(kernel).join(&scenario.name);
-    let _ = fs::remove_dir_all(&folder);
-    let keep = || -> std::io::Result<()> {
-        fs::create_dir_all(&folder)?;
-        for (name, text) in texts.iter().filter(|(_, text)| !text.is_empty()) {
-            fs::write(folder.join(name), text)?;
-        }
-        for name in [
-            "console",
-            "stderr",
-            "command",
-            "share/plan.json",
-            "share/facts.jsonl",
-        ] {
-            let from = run.path().join(name);
-            // What is not there is not kept, nor what a guest put in its place.
-            if let Ok(file) = session::open(&from) {
-                let to = folder.join(from.file_name().unwrap_or_default());
-                io::copy(&mut file.take(session::MOST as u64), &mut File::create(to)?)?;
-            }
-        }
-        // NUL between arguments is for programs; a person gets a line each.
-        let command = fs::read_to_string(folder.join("command")).unwrap_or_default();
-        fs::write(folder.join("command"), command.replace('\0', "\n"))
-    };
-    keep().with_context(|| format!("keep the failure's artifacts in `{}`", folder.display()))?;
-    Ok(folder)
 }
 
 /// Cargo's target directory, for what failures leave.

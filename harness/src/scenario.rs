@@ -179,21 +179,42 @@ impl Scenario {
     /// `modules/` or `bpf/` beside the file, else in those of `root`; what has a
     /// `/` is a path from the file's directory.
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("read scenario `{}`", path.display()))?;
-        Scenario::parse(&text, path, root)
+        Scenario::parse(&text_of(path)?, path, root)
     }
 
     /// Checks the text of a scenario file, as [`Scenario::read`].
     pub fn parse(text: &str, path: &Path, root: &Path) -> Result<Scenario> {
+        let places = [path.parent().unwrap_or(Path::new("")), root];
+        Scenario::parse_with(text, path, |kind, asked| kind.find(asked, places))
+    }
+
+    /// Reads a scenario file of which all is built, so that no sources need be there.
+    pub fn read_alone(path: &Path) -> Result<Scenario> {
+        Scenario::parse_with(&text_of(path)?, path, |kind, asked| {
+            Ok(Part {
+                name: kind.name(asked),
+                path: asked.into(),
+            })
+        })
+    }
+
+    fn parse_with(
+        text: &str,
+        path: &Path,
+        find: impl Fn(&Kind, &str) -> Result<Part>,
+    ) -> Result<Scenario> {
         let file: File = toml::from_str(text)
             .map_err(|error| nearest::explain(&error.to_string()))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
-        Scenario::from_file(file, path, root)
+        Scenario::from_file(file, path, find)
             .with_context(|| format!("check scenario `{}`", path.display()))
     }
 
-    fn from_file(file: File, path: &Path, root: &Path) -> Result<Scenario> {
+    fn from_file(
+        file: File,
+        path: &Path,
+        find: impl Fn(&Kind, &str) -> Result<Part>,
+    ) -> Result<Scenario> {
         let name = path
             .file_stem()
             .unwrap_or_default()
@@ -207,9 +228,8 @@ impl Scenario {
                  and does not begin with `.`"
             );
         }
-        let places = [path.parent().unwrap_or(Path::new("")), root];
         let parts = |kind: &Kind, names: &[String]| -> Result<Vec<Part>> {
-            names.iter().map(|name| kind.find(name, places)).collect()
+            names.iter().map(|name| find(kind, name)).collect()
         };
         if file.timeout == Some(0) {
             bail!("`timeout` is a number of seconds, at least 1");
@@ -266,6 +286,10 @@ impl Scenario {
             _ => directory.join("snapshots"),
         }
     }
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("read scenario `{}`", path.display()))
 }
 
 /// Reads every scenario of a directory, in the order of their names.
@@ -325,21 +349,23 @@ impl Kind {
                 (path, folders[1].clone())
             }
         };
-        let file = Path::new(asked).file_name().unwrap_or_default();
-        let file = file.to_string_lossy();
-        let name = file.strip_suffix(self.suffix).unwrap_or(&file);
+        let name = self.name(asked);
         match path {
-            Some(path) if is_plain(name) && (self.is_there)(&path) => Ok(Part {
-                name: name.to_owned(),
-                path,
-            }),
+            Some(path) if is_plain(&name) && (self.is_there)(&path) => Ok(Part { name, path }),
             _ => bail!(
                 "there is no {} `{asked}` in `{}`{}",
                 self.what,
                 folder.display(),
-                nearest::hint(name, self.names(&folder).iter().map(String::as_str))
+                nearest::hint(&name, self.names(&folder).iter().map(String::as_str))
             ),
         }
+    }
+
+    /// What something is called that a scenario names.
+    fn name(&self, asked: &str) -> String {
+        let file = Path::new(asked).file_name().unwrap_or_default();
+        let file = file.to_string_lossy();
+        file.strip_suffix(self.suffix).unwrap_or(&file).to_owned()
     }
 
     /// The names of what a folder has.

@@ -23,7 +23,7 @@ use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
 use kassay::normalise::visible;
 use kassay::progress;
-use kassay::run::{self, Outcome, Setting};
+use kassay::run::{self, Case, Outcome, Setting};
 use kassay::scenario::{self, Scenario};
 use kassay::tool::Tool;
 use kassay::verdict;
@@ -102,11 +102,12 @@ fn run_twice_judged(
     for module in &mut artifacts.modules {
         doctor(module, directory.path())?;
     }
-    let (run, evidence) = run::execute(setting, kernel, &bare, &artifacts)?;
-    ensure!(!is_alive(&run), "QEMU still runs");
-    let outcome = run::conclude(kernel, &bare, &artifacts, &run, &evidence)?;
-    let case = run::case(kernel, scenario, &artifacts)?;
-    Ok((outcome, verdict::judge(&case, &evidence).0))
+    let case = Case::of(kernel, &bare, &artifacts);
+    let ran = run::execute(setting, &case)?;
+    ensure!(!is_alive(&ran.run), "QEMU still runs");
+    let outcome = run::conclude(setting, &case, &ran)?;
+    let known = Case::of(kernel, scenario, &artifacts).known()?;
+    Ok((outcome, verdict::judge(&known, &ran.evidence).0))
 }
 
 /// Whether a run's QEMU is still there.

@@ -60,6 +60,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         cold: false,
         changed: false,
         jobs: slot::default_jobs(),
+        keep_dump: false,
+        gdb: false,
     };
     let bench = Bench {
         setting: &setting,

@@ -5,6 +5,7 @@ pub mod cache;
 pub mod doctor;
 pub mod kernel;
 pub mod list;
+pub mod repro;
 pub mod run;
 pub mod setup;
 pub mod watch;
@@ -47,6 +48,8 @@ enum Command {
     Run(run::RunArgs),
     /// Run scenarios, and again those that a saved file touches
     Watch(watch::WatchArgs),
+    /// Run a failed case again, from the folder that it left
+    Repro(repro::ReproArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
     /// Download, build or remove kernels
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
     let done = interrupt::install().and_then(|()| match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args).map(|()| 0),
+        Command::Repro(args) => repro::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),

@@ -32,8 +32,21 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Make the transcripts of this run the reviewed ones
-    #[arg(long)]
+    #[arg(long, conflicts_with = "gdb")]
     accept: bool,
+    #[command(flatten)]
+    aids: Aids,
+}
+
+/// What helps to understand a failure.
+#[derive(Args)]
+pub struct Aids {
+    /// Leave a dump of the guest's memory with each failure, for gdb and crash
+    #[arg(long)]
+    pub keep_dump: bool,
+    /// Start the virtual machine stopped, and say how gdb attaches; only one case can be run
+    #[arg(long)]
+    pub gdb: bool,
 }
 
 /// Which cases to run, and how.
@@ -55,9 +68,9 @@ pub struct Choice {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
-    /// How long one virtual machine may take, in seconds
-    #[arg(long, value_name = "SECS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..))]
-    timeout: u64,
+    /// How long one virtual machine may take, in seconds [default: 60, and with --gdb no limit]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
     /// How many virtual machines run at once [default: by CPUs and free memory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -89,9 +102,15 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let scenarios = choice
         .scenarios()
         .map_err(|error| Usage(format!("{error:#}")))?;
-    let setting = choice.setting(args.changed)?;
+    let setting = args
+        .aids
+        .add_to(choice.setting(args.changed)?, choice.timeout);
     let kernels = choice.kernels(&setting.cache, &catalog, &scenarios)?;
     let cases = choice.cases(&kernels, &scenarios);
+    if setting.gdb && cases.len() > 1 {
+        let count = cases.len();
+        return Err(Usage(format!("`--gdb` takes one case, and {count} were chosen")).into());
+    }
     let outcomes = each(&setting, &cases, args.accept, |outcome| match args.format {
         Format::Pretty => print(&pretty::case(&setting, outcome)),
         Format::Json => print(&json::line(&setting, outcome)),
@@ -112,6 +131,24 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     Ok(report::exit_code(&outcomes))
 }
 
+impl Aids {
+    /// The setting with these aids. Without a `timeout` that the user gave, there is none as long
+    /// as a debugger may hold the machine up.
+    pub fn add_to(&self, setting: Setting, timeout: Option<u64>) -> Setting {
+        let endless = self.gdb && timeout.is_none();
+        Setting {
+            timeout: if endless {
+                Duration::MAX
+            } else {
+                setting.timeout
+            },
+            keep_dump: self.keep_dump,
+            gdb: self.gdb,
+            ..setting
+        }
+    }
+}
+
 impl Choice {
     /// The scenarios to choose from, with the seed that was given.
     pub fn scenarios(&self) -> Result<Vec<Scenario>> {
@@ -130,10 +167,12 @@ impl Choice {
         Ok(Setting {
             cache: Cache::open()?,
             accelerator,
-            timeout: Duration::from_secs(self.timeout),
+            timeout: Duration::from_secs(self.timeout.unwrap_or(TIMEOUT)),
             cold: self.cold,
             changed,
             jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
+            keep_dump: false,
+            gdb: false,
         })
     }
 
@@ -277,12 +316,7 @@ pub fn one(
 ) -> Result<Outcome> {
     match kernel {
         Ok(kernel) => run::run(setting, kernel, scenario),
-        Err(why) => Ok(Outcome::without_machine(
-            name,
-            scenario,
-            Verdict::Infra,
-            why.clone(),
-        )),
+        Err(why) => Ok(run::unbuilt(name, scenario, why.clone())),
     }
 }
 

@@ -59,13 +59,21 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Module> {
             .with_context(|| format!("keep `{file}`"))
             .map(drop)
     })?;
-    let file = entry.join(format!("{name}.ko"));
-    let kfuncs = kfuncs(&file)?;
-    Ok(Module {
-        name: name.to_owned(),
-        file,
-        kfuncs,
-    })
+    Module::at(name, entry.join(format!("{name}.ko")))
+}
+
+impl Module {
+    /// The module in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read as one.
+    pub fn at(name: &str, file: PathBuf) -> Result<Module> {
+        Ok(Module {
+            name: name.to_owned(),
+            kfuncs: kfuncs(&file)?,
+            file,
+        })
+    }
 }
 
 fn key(kernel: &Kernel, part: &Part, include: &Path) -> Result<String> {

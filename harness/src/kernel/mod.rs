@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
 pub use apt::unusable as apt_unusable;
 pub use catalog::{Catalog, Source};
@@ -22,7 +23,7 @@ use crate::cache::Cache;
 const KIND: &str = "kernel";
 
 /// A kernel that can be booted, and that modules can be built for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Kernel {
     /// The name as asked for: one of the catalog, or a path.
     pub name: String,

@@ -88,6 +88,8 @@ mod tests {
             cold: false,
             changed: false,
             jobs: 1,
+            keep_dump: false,
+            gdb: false,
         };
         let outcome = Outcome {
             title: "a\x1b[2Jb".to_owned(),

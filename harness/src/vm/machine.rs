@@ -11,15 +11,22 @@ use vmtest::{Config, Target, VMConfig};
 
 use super::accelerator::Accelerator;
 use super::state::State;
+use super::{Terms, debugger};
 
 /// Guest memory, in MiB.
 pub const MEMORY_MIB: u32 = 256;
 
 /// The pipes behind the gate, as QEMU's `-chardev pipe,path=gate` names them:
 /// what goes into the guest, and what comes out.
-const GATE_IN: &str = "gate.in";
+pub(super) const GATE_IN: &str = "gate.in";
 /// See [`GATE_IN`].
 pub(super) const GATE_OUT: &str = "gate.out";
+
+/// The monitor that is listened to.
+pub(super) const EVENTS: &str = "qmp.sock";
+
+/// The monitor that is talked to.
+pub(super) const ORDERS: &str = "orders.sock";
 
 /// QEMU's `-machine`: no keyboard and no mouse, whose probing takes a while
 /// and ends when it likes.
@@ -54,10 +61,12 @@ pub enum Start<'a> {
 /// Messages below warnings stay out of the emulated serial port, which is slow;
 /// the guest reports the whole log. Interrupts are routed by the firmware's MP
 /// table, since evaluating ACPI's is a third of an emulated boot, and RCU does
-/// not wait for a quiet moment. A kernel that panicked resets the machine by a
-/// triple fault: it would look for a keyboard controller for up to 20 seconds.
-const KERNEL_ARGS: &str = "loglevel=5 oops=panic acpi=noirq rcupdate.rcu_expedited=1 \
-                           random.trust_cpu=on no_timer_check tsc=reliable reboot=triple";
+/// not wait for a quiet moment. Addresses are those of the kernel's own files, for
+/// debuggers. A kernel that panicked resets the machine by a triple fault: it would
+/// look for a keyboard controller for up to 20 seconds. Five levels of page tables
+/// are not needed, and with them KASAN reports a wild access early in some boots.
+const KERNEL_ARGS: &str = "loglevel=5 oops=panic nokaslr acpi=noirq rcupdate.rcu_expedited=1 \
+                           random.trust_cpu=on no_timer_check tsc=reliable reboot=triple no5lvl";
 
 impl Machine {
     /// QEMU's arguments over and above vmtest's that shape the machine, and so
@@ -116,15 +125,25 @@ impl Machine {
     /// vmtest's configuration for a run in `directory`, which has been prepared
     /// by [`prepare`]. Paths in it that are QEMU's alone are relative to that
     /// directory: the path of a socket has at most 107 bytes.
-    pub(super) fn config(&self, directory: &Path, start: Start) -> Config {
+    pub(super) fn config(&self, directory: &Path, start: Start, terms: &Terms) -> Config {
         let mut extra_args = self.arguments();
-        extra_args.extend([
-            "-qmp".to_owned(),
-            "unix:qmp.sock,server=on,wait=off".to_owned(),
-        ]);
+        // A monitor serves one at a time: one tells events, one takes orders.
+        for socket in [EVENTS, ORDERS] {
+            extra_args.extend([
+                "-qmp".to_owned(),
+                format!("unix:{socket},server=on,wait=off"),
+            ]);
+        }
         extra_args.extend(["-chardev".to_owned(), "pipe,id=gate,path=gate".to_owned()]);
         if let Start::Restore(state) = start {
             extra_args.extend(["-incoming".to_owned(), state.incoming.to_owned()]);
+        }
+        if terms.dump {
+            // What the guest leaves in its memory is there as long as QEMU is.
+            extra_args.push("-no-shutdown".to_owned());
+        }
+        if terms.debugger.is_some() {
+            extra_args.extend(debugger::ARGUMENTS.map(str::to_owned));
         }
         let kernel_args = match start {
             Start::Wait => format!("{KERNEL_ARGS} -- {SAVE}"),
@@ -157,7 +176,7 @@ impl Machine {
 
 /// Fills a run's directory: the share, the empty root, the open gate and the
 /// state to go on from.
-pub(super) fn prepare(directory: &Path, start: Start) -> Result<()> {
+pub(super) fn prepare(directory: &Path, start: Start, terms: &Terms) -> Result<()> {
     // vmtest writes an init script, which nothing runs, into the guest's root
     // under the host's name for temporary files.
     let temporary = std::env::temp_dir();
@@ -172,6 +191,9 @@ pub(super) fn prepare(directory: &Path, start: Start) -> Result<()> {
     for pipe in [GATE_IN, GATE_OUT] {
         rustix::fs::mknodat(CWD, directory.join(pipe), FileType::Fifo, Mode::RWXU, 0)
             .with_context(|| format!("make pipe `{pipe}`"))?;
+    }
+    if terms.dump {
+        fs::write(directory.join("hold"), "").context("have the machine wait at its end")?;
     }
     match start {
         Start::Boot => Ok(()),

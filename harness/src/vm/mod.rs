@@ -3,15 +3,20 @@
 
 pub mod accelerator;
 mod claim;
+mod debugger;
+mod dump;
 pub mod machine;
 pub mod qmp;
 pub mod session;
 pub mod slot;
 pub mod state;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use accelerator::Accelerator;
+pub use debugger::SOCKET;
+pub use dump::map as map_dump;
 pub use machine::{Machine, Start};
 pub use session::Run;
 pub use slot::Slot;
@@ -19,6 +24,18 @@ pub use state::State;
 
 /// The host's programs that a machine needs.
 pub const PROGRAMS: [&str; 2] = ["qemu-system-x86_64", "setpriv"];
+
+/// How a machine is run, whatever it is.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// How long it may take, from its start to its end; the dump is not counted.
+    pub timeout: Duration,
+    /// Whether its memory is dumped before it ends.
+    pub dump: bool,
+    /// Whether it stands still until a debugger lets it go, and what is then said
+    /// to the user.
+    pub debugger: Option<String>,
+}
 
 /// What a run left behind.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +63,8 @@ pub struct Evidence {
     pub trouble: Option<String>,
     /// What QEMU wrote to its stderr.
     pub stderr: String,
+    /// A dump of the guest's memory, as QEMU writes it.
+    pub dump: Option<PathBuf>,
     /// QEMU's command line, its arguments ended by NUL.
     pub command: String,
     /// The most memory that QEMU held, in KiB.

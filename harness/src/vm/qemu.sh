@@ -10,7 +10,11 @@ printf '%s\0' qemu-system-x86_64 "$@" >command
 # The gate is a pipe that holds a byte, unless it is to stay shut; as long as
 # this end is open, the byte stays there.
 exec 9<>gate.in
-[ -e shut ] || echo >&9
+if [ -e hold ]; then printf h >&9; elif [ ! -e shut ]; then echo >&9; fi
 # A state to go on from, where there is one.
 [ -e state ] && exec 8<state
+# No file that QEMU writes, for the guest or of it, grows beyond 512 MiB: what is
+# more fails, and does not fill the host's disk.
+trap '' XFSZ
+ulimit -f 1048576
 exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use kassay_guest::HOLD;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_open, pidfd_send_signal,
@@ -22,17 +23,20 @@ use vmtest::Vmtest;
 use vmtest::output::Output;
 
 use super::claim;
-use super::machine::{self, Machine, Start};
+use super::machine::{self, GATE_IN, GATE_OUT, Machine, ORDERS, Start};
 use super::qmp::Qmp;
-use super::{Evidence, Shutdown};
+use super::{Evidence, Shutdown, Terms, debugger};
 use crate::cache::{Cache, Key};
-use crate::interrupt;
+use crate::{interrupt, progress};
 
 /// What vmtest starts instead of QEMU.
 const STAND_IN: &str = include_str!("qemu.sh");
 
 /// How long QEMU may take to end once it was told to.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long QEMU may take to dump the guest's memory.
+const DUMP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a restored machine may take to answer vmtest. It had nothing left
 /// to do but that.
@@ -87,20 +91,30 @@ impl Run {
         self.path().join("share")
     }
 
-    /// Runs the machine on what lies in the share until it ends or `timeout`
-    /// passes, and collects what there is to know.
-    pub fn go(&self, machine: &Machine, start: Start, timeout: Duration) -> Result<Evidence> {
+    /// Runs the machine on what lies in the share until it ends or its time has
+    /// passed, and collects what there is to know.
+    pub fn go(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Evidence> {
         let began = Instant::now();
-        let started = self.start(machine, start)?;
+        let started = self.start(machine, start, terms)?;
         let over = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::new(AtomicBool::new(false));
         let (sender, shutdown) = mpsc::channel();
-        let (socket, is_over) = (self.path().join("qmp.sock"), over.clone());
-        thread::spawn(move || sender.send(watch(&socket, &is_over)));
+        let (socket, is_over) = (self.path().join(machine::EVENTS), over.clone());
+        let is_stopped = stopped.clone();
+        thread::spawn(move || sender.send(watch(&socket, &is_over, &is_stopped)));
+        if let Some(word) = &terms.debugger {
+            let (directory, over) = (self.path().to_owned(), over.clone());
+            // It ends with an error when QEMU or vmtest does, which is told of elsewhere.
+            thread::spawn(move || debugger::answer(&directory, &over));
+            if self.stands_still() {
+                progress::note(word);
+            }
+        }
         let patience = match start {
-            Start::Restore(_) => RESTORE_PATIENCE.min(timeout),
-            Start::Boot | Start::Wait => timeout,
+            Start::Restore(_) if terms.debugger.is_none() => RESTORE_PATIENCE.min(terms.timeout),
+            _ => terms.timeout,
         };
-        let mut evidence = self.follow(&started.updates, began, patience, timeout);
+        let mut evidence = self.follow(&started.updates, began, patience, terms, &stopped);
         evidence.restored = matches!(start, Start::Restore(_));
         let joined = started.join();
         over.store(true, Ordering::Relaxed);
@@ -119,61 +133,55 @@ impl Run {
     }
 
     /// Starts the machine.
-    pub(super) fn start(&self, machine: &Machine, start: Start) -> Result<Started> {
-        machine::prepare(self.path(), start)?;
+    pub(super) fn start(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Started> {
+        machine::prepare(self.path(), start, terms)?;
         let (sender, updates) = mpsc::channel();
-        let vmtest = Vmtest::new(self.share(), machine.config(self.path(), start))?;
+        let vmtest = Vmtest::new(self.share(), machine.config(self.path(), start, terms))?;
         // QEMU dies with this thread, which lives until QEMU has ended.
         let runner = thread::spawn(move || vmtest.run_one(0, sender));
         Ok(Started { updates, runner })
     }
 
     /// Follows vmtest's updates until it lets go of the channel, which it does
-    /// when QEMU has ended. The guest has to answer within `patience`.
+    /// when QEMU has ended. The guest has to answer within `patience`. `stopped`
+    /// says that the guest has ended the machine.
     fn follow(
         &self,
         updates: &Receiver<Output>,
         began: Instant,
         patience: Duration,
-        timeout: Duration,
+        terms: &Terms,
+        stopped: &AtomicBool,
     ) -> Evidence {
         let mut evidence = Evidence::default();
         let mut stopping = None;
-        let mut held = 0;
+        let (mut held, mut dumping) = (0, Duration::ZERO);
         loop {
             match updates.recv_timeout(TICK) {
-                Ok(Output::BootEnd(Ok(()))) => evidence.answered = true,
-                Ok(Output::Command(line)) => {
-                    // Lines may be empty, and take room all the same.
-                    held += line.len() + size_of::<String>();
-                    if held > MOST {
-                        evidence.flood = Some("the command port");
-                    } else {
-                        evidence.port.push(line);
-                    }
-                }
-                Ok(Output::CommandEnd(Ok(code))) => {
-                    evidence.exit_code = Some(code);
-                    evidence.peak_kib = self.peak_kib();
-                }
-                Ok(
-                    Output::BootEnd(Err(error))
-                    | Output::SetupEnd(Err(error))
-                    | Output::CommandEnd(Err(error)),
-                ) => {
-                    evidence.trouble.get_or_insert_with(|| format!("{error:#}"));
-                }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(update) => self.take(update, &mut evidence, &mut held),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return evidence,
             }
             if self.has_ended() {
                 return evidence;
             }
-            let allowed = if evidence.answered { timeout } else { patience };
-            let late = began.elapsed() >= allowed;
-            evidence.timed_out |= late && stopping.is_none();
-            if late || evidence.flood.is_some() || interrupt::requested() {
+            let gone = terms.dump && (stopped.load(Ordering::Relaxed) || self.has_panicked());
+            if terms.dump && !gone && self.is_held() {
+                dumping = self.dump_into(&mut evidence);
+                self.release();
+            }
+            let allowed = if evidence.answered {
+                terms.timeout
+            } else {
+                patience
+            };
+            let late = began.elapsed().saturating_sub(dumping) >= allowed;
+            evidence.timed_out |= late && !gone && stopping.is_none();
+            if late || gone || evidence.flood.is_some() || interrupt::requested() {
                 let since = *stopping.get_or_insert_with(|| {
+                    if terms.dump && evidence.dump.is_none() && !interrupt::requested() {
+                        self.dump_into(&mut evidence);
+                    }
                     self.quit();
                     Instant::now()
                 });
@@ -181,6 +189,32 @@ impl Run {
                     return evidence;
                 }
             }
+        }
+    }
+
+    /// Takes what vmtest tells of. `held` is how many bytes there are of the port's lines.
+    fn take(&self, update: Output, evidence: &mut Evidence, held: &mut usize) {
+        match update {
+            Output::BootEnd(Ok(())) => evidence.answered = true,
+            Output::Command(line) => {
+                // Lines may be empty, and take room all the same.
+                *held += line.len() + size_of::<String>();
+                if *held > MOST {
+                    evidence.flood = Some("the command port");
+                } else {
+                    evidence.port.push(line);
+                }
+            }
+            Output::CommandEnd(Ok(code)) => {
+                evidence.exit_code = Some(code);
+                evidence.peak_kib = self.peak_kib();
+            }
+            Output::BootEnd(Err(error))
+            | Output::SetupEnd(Err(error))
+            | Output::CommandEnd(Err(error)) => {
+                evidence.trouble.get_or_insert_with(|| format!("{error:#}"));
+            }
+            _ => {}
         }
     }
 
@@ -222,10 +256,77 @@ impl Run {
         since.elapsed() >= GRACE
     }
 
+    /// Waits for QEMU to have a machine that does not run yet; false when there
+    /// will be none.
+    fn stands_still(&self) -> bool {
+        while !self.has_ended() && !interrupt::requested() {
+            let status = self
+                .qmp()
+                .and_then(|mut qmp| qmp.execute("query-status", json!({})));
+            // With a state to go on from it reads that first (`inmigrate`).
+            if status.is_ok_and(|status| {
+                matches!(status["status"].as_str(), Some("prelaunch" | "paused"))
+            }) {
+                return true;
+            }
+            thread::sleep(TICK);
+        }
+        false
+    }
+
+    /// Whether the guest says that its plan has ended and that it waits.
+    fn is_held(&self) -> bool {
+        let mut bytes = [0u8; 16];
+        let gate = self.path().join(GATE_OUT);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        rustix::fs::open(gate, flags, Mode::empty())
+            .and_then(|gate| rustix::io::read(gate, &mut bytes))
+            .is_ok_and(|length| bytes[..length].contains(&HOLD))
+    }
+
+    /// Whether the console ends with the last line of a panic, behind which a kernel
+    /// whose machine is dumped stands still (kernel/panic.c, panic).
+    fn has_panicked(&self) -> bool {
+        let mut end = Vec::new();
+        let read = fs::File::open(self.path().join("console")).and_then(|mut console| {
+            let length = console.metadata()?.len();
+            console.seek(SeekFrom::Start(length.saturating_sub(1024)))?;
+            console.read_to_end(&mut end)
+        });
+        read.is_ok() && String::from_utf8_lossy(&end).contains("---[ end Kernel panic - ")
+    }
+
+    /// Lets a guest go on that waits.
+    fn release(&self) {
+        let gate = self.path().join(GATE_IN);
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK;
+        // One that is not let go runs into its deadline.
+        let _ = rustix::fs::open(gate, flags, Mode::empty())
+            .and_then(|gate| rustix::io::write(gate, &[HOLD]));
+    }
+
+    /// Dumps the guest's memory and returns how long that took. A case is not
+    /// judged by whether it worked.
+    fn dump_into(&self, evidence: &mut Evidence) -> Duration {
+        let began = Instant::now();
+        let dump = || -> Result<()> {
+            let mut qmp = Qmp::connect(&self.path().join(ORDERS), Some(DUMP_PATIENCE))?;
+            // The guest's page tables, which QEMU could put into the dump, may be as
+            // large as the address space.
+            let to = json!({ "paging": false, "protocol": "file:memory" });
+            qmp.execute("dump-guest-memory", to).map(drop)
+        };
+        match dump() {
+            Ok(()) => evidence.dump = Some(self.path().join("memory")),
+            Err(error) => progress::note(format!("dump the guest's memory: {error:#}")),
+        }
+        began.elapsed()
+    }
+
     /// A monitor connection, whose answers may take as long as QEMU may take
     /// to end.
     pub(super) fn qmp(&self) -> Result<Qmp> {
-        Qmp::connect(&self.path().join("qmp.sock"), Some(GRACE / 2))
+        Qmp::connect(&self.path().join(ORDERS), Some(GRACE / 2))
     }
 
     /// Has QEMU end.
@@ -339,7 +440,8 @@ fn stand_in(cache: &Cache) -> Result<PathBuf> {
 }
 
 /// Listens to QEMU's events until it is gone and returns how it was shut down.
-fn watch(socket: &Path, over: &AtomicBool) -> Option<Shutdown> {
+/// `stopped` is set as soon as the guest has ended it.
+fn watch(socket: &Path, over: &AtomicBool, stopped: &AtomicBool) -> Option<Shutdown> {
     let mut qmp = loop {
         match Qmp::connect(socket, None) {
             Ok(qmp) => break qmp,
@@ -350,9 +452,12 @@ fn watch(socket: &Path, over: &AtomicBool) -> Option<Shutdown> {
     };
     let mut shutdown = None;
     while let Ok(Some(event)) = qmp.event() {
-        if event["event"] == "SHUTDOWN" {
+        // A machine that is kept for its dump is shut down again, by the host.
+        if event["event"] == "SHUTDOWN" && shutdown.is_none() {
+            let guest = event["data"]["guest"].as_bool().unwrap_or(true);
+            stopped.fetch_or(guest, Ordering::Relaxed);
             shutdown = Some(Shutdown {
-                guest: event["data"]["guest"].as_bool().unwrap_or(true),
+                guest,
                 reason: event["data"]["reason"]
                     .as_str()
                     .unwrap_or_default()
@@ -392,7 +497,13 @@ mod tests {
         }
         drop(sender);
         let hour = Duration::from_secs(3600);
-        let evidence = run.follow(&updates, Instant::now(), hour, hour);
+        let terms = Terms {
+            timeout: hour,
+            dump: false,
+            debugger: None,
+        };
+        let stopped = AtomicBool::new(false);
+        let evidence = run.follow(&updates, Instant::now(), hour, &terms, &stopped);
         assert_eq!(evidence.flood, Some("the command port"));
         assert_eq!(evidence.port.len(), 1);
         assert!(!evidence.timed_out);

@@ -17,6 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::Terms;
 use super::machine::{GATE_OUT, Machine, Start};
 use super::session::{self, Run, Started};
 use crate::cache::{Cache, Key};
@@ -152,7 +153,12 @@ fn incoming(qemu: (u64, u64)) -> &'static str {
 /// Boots a machine to the gate and saves it into a file. Returns QEMU's version.
 fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<(u64, u64)> {
     let run = Run::new(cache)?;
-    let started = run.start(machine, Start::Wait)?;
+    let terms = Terms {
+        timeout: BOOT_DEADLINE,
+        dump: false,
+        debugger: None,
+    };
+    let started = run.start(machine, Start::Wait, &terms)?;
     let saved = wait_for_gate(&run, &started).and_then(|()| migrate(&run, file));
     run.end(&started.updates);
     let _ = started.join();

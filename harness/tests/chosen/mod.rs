@@ -73,6 +73,8 @@ fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
         cold: false,
         changed: false,
         jobs: slot::default_jobs(),
+        keep_dump: false,
+        gdb: false,
     };
     let names = run::kernels(cache, &Catalog::load()?, &asked)?;
     let on = |name| {

@@ -1,0 +1,79 @@
+//! `kassay repro`: a failed case again, from the folder that it left.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use clap::{Args, ValueEnum};
+
+use super::cache::limit;
+use super::run::{Aids, TIMEOUT};
+use super::{Usage, print};
+use crate::cache::Cache;
+use crate::inventory;
+use crate::kit::{Kept, Unfit};
+use crate::progress;
+use crate::report::{self, Format, json, pretty};
+use crate::run::Setting;
+use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::slot;
+
+/// The arguments of `kassay repro`.
+#[derive(Args)]
+pub struct ReproArgs {
+    /// The folder, such as target/kassay/KERNEL/SCENARIO
+    folder: PathBuf,
+    /// What executes the guest's instructions [default: what it was]
+    #[arg(long, value_enum)]
+    accel: Option<Wish>,
+    /// How long the virtual machine may take, in seconds [default: as long as it could, and with --gdb no limit]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
+    /// Boot the virtual machine, where it was restored from a saved state
+    #[arg(long)]
+    cold: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    aids: Aids,
+}
+
+/// Runs the case with the same modules, programs, guest program and plan on the same kernel, and
+/// says whether it comes to the same.
+pub fn run(args: &ReproArgs) -> Result<u8> {
+    let (cache, limit) = (Cache::open()?, limit()?);
+    let kept = Kept::read(&args.folder).map_err(|unfit| match unfit {
+        Unfit::NoKit(why) => Usage(why).into(),
+        Unfit::Broken(error) => error,
+    })?;
+    let as_it_was = Wish::from_str(kept.accelerator(), false).map_err(|why| anyhow!(why))?;
+    let (accelerator, _) = accelerator::choose(args.accel.unwrap_or(as_it_was), Probe::here)?;
+    let timeout = args.timeout.or(kept.timeout()).unwrap_or(TIMEOUT);
+    let setting = Setting {
+        cache,
+        accelerator,
+        timeout: Duration::from_secs(timeout),
+        cold: args.cold || !kept.restored(),
+        changed: false,
+        jobs: slot::default_jobs(),
+        keep_dump: false,
+        gdb: false,
+    };
+    let setting = args.aids.add_to(setting, args.timeout);
+    let outcome = kept.run(&setting)?;
+    print(&match args.format {
+        Format::Pretty => pretty::case(&setting, &outcome),
+        Format::Json => json::line(&setting, &outcome),
+    })?;
+    let (verdict, title) = kept.verdict();
+    progress::note(
+        if (verdict, title) == (&outcome.verdict.to_string(), &outcome.title) {
+            format!("the same as kept: {verdict}: {title}")
+        } else {
+            format!("not the same as kept, which was {verdict}: {title}")
+        },
+    );
+    inventory::clear_up(&setting.cache, limit);
+    Ok(report::exit_code(&[outcome]))
+}

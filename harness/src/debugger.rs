@@ -1,0 +1,108 @@
+//! What a debugger needs to attach to a machine: a script for gdb, and the line that starts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use object::elf::{FileHeader64, SHF_ALLOC};
+use object::read::elf::FileHeader;
+use object::{LittleEndian as LE, Object, ObjectSection, ObjectSymbol, SectionFlags};
+use serde_json::json;
+
+use crate::compile::module::Module;
+use crate::kernel::Kernel;
+use crate::vm;
+
+/// The script's constant part.
+const SCRIPT: &str = include_str!("attach.py");
+
+/// The size of a section header, and where in it the section's address is (elf(5), `Elf64_Shdr`).
+const SECTION: usize = 64;
+/// See [`SECTION`].
+const SECTION_ADDRESS: usize = 16;
+
+/// The longest path of a socket (unix(7)).
+const LONGEST: usize = 107;
+
+/// Writes the script into a run's directory and returns what a user is told.
+///
+/// # Errors
+/// A module cannot be read, the script cannot be written, or the socket's path is too long.
+pub fn invite(directory: &Path, kernel: &Kernel, modules: &[Module]) -> Result<String> {
+    let socket = directory.join(vm::SOCKET);
+    if socket.as_os_str().len() > LONGEST {
+        bail!(
+            "debug: the socket's path `{}` has more than {LONGEST} bytes; set KASSAY_CACHE to a shorter one",
+            socket.display()
+        );
+    }
+    let mut all = BTreeMap::new();
+    for module in modules {
+        let copy = directory.join(format!("{}.ko", module.name));
+        let symbols = read(&module.file, &copy)
+            .with_context(|| format!("read the symbols of `{}`", module.file.display()))?;
+        all.insert(&module.name, json!([copy, symbols]));
+    }
+    let script = directory.join("attach.py");
+    let text = format!(
+        "SOCKET = {}\nMODULES = {}\n{SCRIPT}",
+        json!(socket),
+        json!(all)
+    );
+    fs::write(&script, text).with_context(|| format!("write `{}`", script.display()))?;
+    let (kernel, note) = match symbols_of(kernel) {
+        Some(file) => (format!(" {}", file.display()), ""),
+        None => (
+            String::new(),
+            "\n(this kernel has no debug information, and so there are no symbols; one that kassay \
+             builds has)",
+        ),
+    };
+    Ok(format!(
+        "the machine stands still until a debugger lets it go; Ctrl-C ends it\n\
+         gdb{kernel} -x {}{note}",
+        script.display()
+    ))
+}
+
+/// The kernel's ELF file, where that has debug information.
+fn symbols_of(kernel: &Kernel) -> Option<PathBuf> {
+    let path = kernel.build.join("vmlinux");
+    let file = fs::File::open(&path).ok()?;
+    let data = object::ReadCache::new(file);
+    let file = object::File::parse(&data).ok()?;
+    file.section_by_name(".debug_info").map(|_| path)
+}
+
+/// A symbol of each section that is loaded: its place in the table, and its value. `copy` becomes
+/// a copy of the module whose sections all have address 0. The linker gives some another one, and
+/// then gdb takes debug information to be relocated already.
+fn read(module: &Path, copy: &Path) -> Result<BTreeMap<String, (usize, u64)>> {
+    let mut data = fs::read(module)?;
+    let header = FileHeader64::<LE>::parse(&*data)?;
+    let (start, count) = (header.e_shoff.get(LE) as usize, header.e_shnum.get(LE));
+    for section in 0..usize::from(count) {
+        let address = start + section * SECTION + SECTION_ADDRESS;
+        let address = data.get_mut(address..address + 8);
+        address.context("read the section headers")?.fill(0);
+    }
+    fs::write(copy, &data)?;
+    let file = object::File::parse(&*data)?;
+    let mut found = BTreeMap::new();
+    for symbol in file.symbols() {
+        let Some(section) = symbol.section_index() else {
+            continue;
+        };
+        let section = file.section_by_index(section)?;
+        let is_loaded = matches!(section.flags(), SectionFlags::Elf { sh_flags }
+            if sh_flags & u64::from(SHF_ALLOC) != 0);
+        if is_loaded {
+            let name = section.name()?.to_owned();
+            found
+                .entry(name)
+                .or_insert((symbol.index().0, symbol.address()));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,375 @@
+//! What a case that neither passes nor is skipped leaves: one folder with all that is needed to
+//! understand it, and to run the very same again (`kassay repro`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::{Fact, Line, Plan};
+use serde::{Deserialize, Serialize};
+
+use crate::cache;
+use crate::compile::module::Module;
+use crate::kernel::Kernel;
+use crate::run::{Case, Outcome, Setting};
+use crate::scenario::{Scenario, names};
+use crate::snapshot::Snapshot;
+use crate::vm::Evidence;
+use crate::{run, vm};
+
+/// What there is to run again. A folder without it is of a case that nothing was built for.
+const CASE: &str = "case.json";
+
+/// What the guest reads.
+const SHARE: &str = "share";
+
+/// The guest program, packed.
+const INITRAMFS: &str = "initramfs.cpio";
+
+/// The number of this form.
+const FORM: u32 = 1;
+
+/// What a case was run on and came to, beside the files of its folder.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    form: u32,
+    verdict: String,
+    title: String,
+    kernel: Kernel,
+    /// SHA-256 of the kernel's image.
+    image: String,
+    /// Where the guest program was.
+    initramfs: PathBuf,
+    accelerator: String,
+    /// None where a debugger had held the machine up.
+    timeout_s: Option<u64>,
+    restored: bool,
+    /// The scenario's file, in the folder.
+    scenario: String,
+}
+
+/// A folder that is being filled.
+pub struct Kit<'a> {
+    folder: &'a Path,
+}
+
+/// The folder for the failures of a case.
+pub fn folder(kernel: &str, scenario: &str) -> PathBuf {
+    run::target()
+        .join("kassay")
+        .join(kernel.replace('/', "_"))
+        .join(scenario)
+}
+
+/// Keeps the reason why nothing could be built for a case.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn keep_reason(outcome: &mut Outcome, scenario: &Scenario) -> Result<()> {
+    let folder = folder(&outcome.kernel, &outcome.scenario);
+    let kit = Kit::new(&folder)?;
+    kit.text("reason", &outcome.reason)?;
+    kit.copy(&scenario.path, &file_name(&scenario.path))?;
+    outcome.artifacts = Some(folder);
+    Ok(())
+}
+
+impl<'a> Kit<'a> {
+    /// Makes the folder anew.
+    ///
+    /// # Errors
+    /// It cannot be removed or made.
+    pub fn new(folder: &'a Path) -> Result<Kit<'a>> {
+        let made = match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => fs::create_dir_all(folder),
+        };
+        made.with_context(|| format!("make the folder `{}`", folder.display()))?;
+        Ok(Kit { folder })
+    }
+
+    /// Keeps a text, unless it is empty.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn text(&self, name: &str, text: &str) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let path = self.folder.join(name);
+        fs::write(&path, text).with_context(|| format!("keep `{}`", path.display()))
+    }
+
+    /// Keeps a copy: what it is of may change, and so may what lies here.
+    fn copy(&self, from: &Path, name: &str) -> Result<()> {
+        let to = self.folder.join(name);
+        fs::copy(from, &to)
+            .with_context(|| format!("keep `{}` as `{}`", from.display(), to.display()))
+            .map(drop)
+    }
+
+    /// Keeps what the case is made of.
+    ///
+    /// # Errors
+    /// A part of it cannot be read or copied.
+    pub fn case(&self, setting: &Setting, case: &Case, outcome: &Outcome) -> Result<()> {
+        let scenario = file_name(&case.scenario.path);
+        self.copy(&case.scenario.path, &scenario)?;
+        self.copy(case.initramfs, INITRAMFS)?;
+        let snapshot = Snapshot::of(case.scenario, case.kernel);
+        if snapshot.path().exists() {
+            let to = self.folder.join("snapshots");
+            fs::create_dir_all(&to).with_context(|| format!("make `{}`", to.display()))?;
+            self.copy(
+                &snapshot.path(),
+                &format!("snapshots/{}.snap", snapshot.name),
+            )?;
+        }
+        let share = self.folder.join(SHARE);
+        fs::create_dir_all(&share).with_context(|| format!("make `{}`", share.display()))?;
+        (case.fill)(&share)?;
+        let saved = Saved {
+            form: FORM,
+            verdict: outcome.verdict.to_string(),
+            title: outcome.title.clone(),
+            kernel: case.kernel.clone(),
+            image: cache::digest(&case.kernel.image)?,
+            initramfs: case.initramfs.to_owned(),
+            accelerator: setting.accelerator.to_string(),
+            timeout_s: (!setting.gdb).then_some(setting.timeout.as_secs()),
+            restored: outcome.restored,
+            scenario,
+        };
+        self.text(
+            CASE,
+            &format!("{}\n", serde_json::to_string_pretty(&saved)?),
+        )
+    }
+
+    /// Keeps what the machine left.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn evidence(&self, evidence: &Evidence) -> Result<()> {
+        self.text("console", evidence.console.as_deref().unwrap_or_default())?;
+        self.text("stderr", &evidence.stderr)?;
+        // NUL between arguments is for programs; a person gets a line each.
+        self.text("command", &evidence.command.replace('\0', "\n"))?;
+        self.text("facts.jsonl", evidence.file.as_deref().unwrap_or_default())?;
+        for line in &evidence.port {
+            match serde_json::from_str::<Line>(line).map(|line| line.fact) {
+                Ok(Fact::Trace { lines, .. }) => self.text("trace", &(lines.join("\n") + "\n"))?,
+                Ok(Fact::Log { records, .. }) => {
+                    let lines = records.iter().map(|record| {
+                        let (seconds, us) =
+                            (record.time_us / 1_000_000, record.time_us % 1_000_000);
+                        format!("<{}>[{seconds:>5}.{us:06}] {}\n", record.level, record.text)
+                    });
+                    self.text("kernel-log", &lines.collect::<String>())?;
+                }
+                _ => {}
+            }
+        }
+        match &evidence.dump {
+            Some(dump) => vm::map_dump(dump, &self.folder.join("dump")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// What a failure left, read back.
+pub struct Kept {
+    folder: PathBuf,
+    saved: Saved,
+    scenario: Scenario,
+    modules: Vec<Module>,
+}
+
+/// Why a folder cannot be run again.
+#[derive(Debug)]
+pub enum Unfit {
+    /// It is none that a failure left.
+    NoKit(String),
+    /// It is one, but something is missing.
+    Broken(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Unfit {
+    fn from(error: anyhow::Error) -> Unfit {
+        Unfit::Broken(error)
+    }
+}
+
+impl Kept {
+    /// Reads a folder, and sees that the kernel is still the same.
+    ///
+    /// # Errors
+    /// It is no kit, a part of it is missing, or the kernel is gone.
+    pub fn read(folder: &Path) -> Result<Kept, Unfit> {
+        let shown = folder.display();
+        let path = folder.join(CASE);
+        if !path.is_file() {
+            if folder.join("reason").is_file() {
+                let why = anyhow::anyhow!(
+                    "run `{shown}` again: nothing was built, as `{shown}/reason` says; `kassay run` \
+                     builds it anew"
+                );
+                return Err(Unfit::Broken(why));
+            }
+            return Err(Unfit::NoKit(format!(
+                "there is no `{}`: name a folder that a failed run has left, such as \
+                 `target/kassay/KERNEL/SCENARIO`",
+                path.display()
+            )));
+        }
+        Ok(read(folder, &path).with_context(|| format!("run `{shown}` again"))?)
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &Kernel {
+        &self.saved.kernel
+    }
+
+    /// What executed the guest's instructions.
+    pub fn accelerator(&self) -> &str {
+        &self.saved.accelerator
+    }
+
+    /// How long the machine could take, in seconds, where that was limited.
+    pub fn timeout(&self) -> Option<u64> {
+        self.saved.timeout_s
+    }
+
+    /// Whether the machine went on from a saved state.
+    pub fn restored(&self) -> bool {
+        self.saved.restored
+    }
+
+    /// The verdict and its title.
+    pub fn verdict(&self) -> (&str, &str) {
+        (&self.saved.verdict, &self.saved.title)
+    }
+
+    /// Runs the case again. What it leaves goes to `again` in the folder.
+    ///
+    /// # Errors
+    /// Only an interruption by the user.
+    pub fn run(&self, setting: &Setting) -> Result<Outcome> {
+        let kept = self.folder.join(INITRAMFS);
+        // One from the cache has its saved state there too, and is the same as long as it is there.
+        let initramfs = if self.saved.initramfs.exists() {
+            &self.saved.initramfs
+        } else {
+            &kept
+        };
+        let case = Case {
+            kernel: &self.saved.kernel,
+            scenario: &self.scenario,
+            modules: &self.modules,
+            initramfs,
+            fill: Box::new(|share| refill(&self.folder.join(SHARE), share)),
+            folder: self.folder.join("again"),
+        };
+        run::again(setting, &case)
+    }
+}
+
+fn read(folder: &Path, path: &Path) -> Result<Kept> {
+    let text = fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))?;
+    let form: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("parse `{}`", path.display()))?;
+    if form["form"] != FORM {
+        bail!("`{}` is of another version of kassay", path.display());
+    }
+    let saved: Saved =
+        serde_json::from_str(&text).with_context(|| format!("parse `{}`", path.display()))?;
+    let there = |path: PathBuf| match path.exists() {
+        true => Ok(path),
+        false => Err(anyhow::anyhow!("`{}` is missing", path.display())),
+    };
+    there(folder.join(INITRAMFS))?;
+    let plan = there(folder.join(SHARE).join("plan.json"))?;
+    let file = there(folder.join(file_name(saved.scenario.as_ref())))?;
+    let mut scenario = Scenario::read_alone(&file)?;
+    // The file may leave to chance what the plan has, such as a seed.
+    let plan: Plan = fs::read(&plan)
+        .map_err(anyhow::Error::from)
+        .and_then(|text| Ok(serde_json::from_slice(&text)?))
+        .with_context(|| format!("read the plan `{}`", plan.display()))?;
+    for (asked, step) in scenario.steps.iter_mut().zip(plan.steps) {
+        asked.step = step;
+    }
+    let module = |name: &String| {
+        let file = folder.join(SHARE).join(format!("modules/{name}.ko"));
+        Module::at(name, there(file)?)
+    };
+    let modules = names(&scenario.modules)
+        .iter()
+        .map(module)
+        .collect::<Result<_>>()?;
+    for object in names(&scenario.bpf) {
+        there(folder.join(SHARE).join(format!("bpf/{object}.bpf.o")))?;
+    }
+    check_kernel(&saved)?;
+    Ok(Kept {
+        folder: folder.to_owned(),
+        saved,
+        scenario,
+        modules,
+    })
+}
+
+/// That the kernel is there, and the one that it was.
+fn check_kernel(saved: &Saved) -> Result<()> {
+    let (kernel, image) = (&saved.kernel, saved.kernel.image.display());
+    if !kernel.image.exists() {
+        bail!(
+            "the kernel {} is gone: there is no `{image}`; `kassay run --kernel {}` gets it, and runs \
+             the case as it is now",
+            kernel.name,
+            kernel.name
+        );
+    }
+    if cache::digest(&kernel.image)? != saved.image {
+        bail!(
+            "the kernel {} is not the same any more: `{image}` has changed",
+            kernel.name
+        );
+    }
+    Ok(())
+}
+
+/// Lays out again what a guest read, with a plan whose clock and randomness are fresh.
+fn refill(from: &Path, share: &Path) -> Result<()> {
+    copy(from, share).with_context(|| format!("copy `{}` into the share", from.display()))?;
+    let path = share.join("plan.json");
+    let read = || -> Result<()> {
+        let mut plan: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
+        let (clock_ns, entropy) = run::fresh()?;
+        plan["clock_ns"] = clock_ns.into();
+        plan["entropy"] = entropy.into();
+        Ok(fs::write(&path, serde_json::to_vec(&plan)?)?)
+    };
+    read().with_context(|| format!("freshen the plan `{}`", path.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
