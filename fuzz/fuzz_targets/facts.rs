@@ -71,6 +71,7 @@ fuzz_target!(|data: &[u8]| {
         modules: &[module],
         release: "6.11.0",
         base_strings: 10,
+        has_kmemleak: true,
     };
     let evidence = evidence(&input);
     let (judged, transcript) = judge(&case, &evidence);
@@ -142,6 +143,7 @@ fn scenario(expect: u8) -> Scenario {
         expect,
         timeout: None,
         sysctl: Vec::new(),
+        without: Vec::new(),
         steps: vec![
             Step::Unlink { times: 1 }.into(),
             Asked {
@@ -183,6 +185,7 @@ fn good() -> Vec<Value> {
             error: None,
             btf: Ok(btf()),
             symbols: vec![text("f")],
+            code: None,
         },
         Fact::Loaded {
             object: text("b"),
@@ -223,7 +226,11 @@ fn good() -> Vec<Value> {
             }],
             lost: 0,
         },
-        Fact::End { facts: 10 },
+        Fact::Leaks {
+            objects: Some(String::new()),
+            since: 1,
+        },
+        Fact::End { facts: 11 },
     ];
     let steps = outcomes.into_iter().enumerate().map(step);
     let facts = before.into_iter().chain(steps).chain(after);

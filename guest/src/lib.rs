@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -72,6 +72,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Settings of /proc/sys to make first, by their names with dots.
     pub sysctl: Vec<(String, String)>,
+    /// Capabilities not to have while objects are loaded, such as `CAP_SYS_BOOT`.
+    pub without: Vec<String>,
     /// Wall clock of the host, in nanoseconds since 1970. A guest that was
     /// restored from a saved state has the clock of the day it was saved.
     pub clock_ns: u64,
@@ -253,6 +255,8 @@ pub enum Fact {
         btf: Result<Vec<u8>, String>,
         /// Names that `/proc/kallsyms` gives for this module.
         symbols: Vec<String>,
+        /// Where its code was; none where the kernel does not look for leaks.
+        code: Option<Code>,
     },
     /// A BPF object was opened and loaded, or was refused. Where each program is
     /// loaded by itself, the object was only opened, and a fact for each follows.
@@ -318,6 +322,13 @@ pub enum Fact {
         /// Records that were overwritten before they could be read.
         lost: u64,
     },
+    /// The memory that nothing points to any more, after everything was taken back.
+    Leaks {
+        /// What `/sys/kernel/debug/kmemleak` lists; none where the kernel does not look.
+        objects: Option<String>,
+        /// `jiffies` of the kernel when the plan began: what was allocated before is not its doing.
+        since: u64,
+    },
     /// The plan could not be followed further.
     Failed {
         /// What could not be done, and why.
@@ -328,6 +339,15 @@ pub enum Fact {
         /// How many facts came before.
         facts: u64,
     },
+}
+
+/// Where the code of a module was, which its addresses are found by when it is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// `jiffies` of the kernel before the module was inserted.
+    pub since: u64,
+    /// Names of its sections of code, and their addresses.
+    pub sections: Vec<(String, u64)>,
 }
 
 /// What came of a step.

@@ -5,9 +5,11 @@
 
 mod agent;
 mod bpf;
+mod capability;
 mod capture;
 mod facts;
 mod kallsyms;
+mod kmemleak;
 mod module;
 mod net;
 mod packet;

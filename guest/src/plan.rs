@@ -1,6 +1,7 @@
 //! The course of a plan: insert, load, attach, trigger, capture, take back.
 
 use std::fs::{self, File};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
@@ -9,8 +10,9 @@ use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
 use crate::facts::Facts;
 use crate::kallsyms::Kallsyms;
+use crate::kmemleak::Kmemleak;
 use crate::net::Net;
-use crate::{module, step, system};
+use crate::{capability, module, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -92,8 +94,10 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     })?;
     let taint_before = system::taint()?;
     let before = Holdings::now();
+    let kmemleak = Kmemleak::open();
+    let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
 
-    let inserted = insert(&plan.modules, kallsyms, facts)?;
+    let inserted = insert(&plan.modules, kallsyms, kmemleak.as_ref(), facts)?;
     let steps = steps(&plan, facts);
     // The programs are gone here: what they printed is complete.
     let (lines, lost) = trace.take()?;
@@ -109,8 +113,16 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
         taint_before,
         taint: system::taint()?,
     })?;
+    let ended = Instant::now();
     let (records, lost) = log.take()?;
     facts.report(Fact::Log { records, lost })?;
+    facts.report(Fact::Leaks {
+        objects: kmemleak
+            .as_ref()
+            .map(|kmemleak| kmemleak.find(ended))
+            .transpose()?,
+        since: began,
+    })?;
     steps
 }
 
@@ -118,21 +130,27 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
 fn insert<'a>(
     modules: &'a [String],
     kallsyms: Option<Kallsyms>,
+    kmemleak: Option<&Kmemleak>,
     facts: &mut Facts,
 ) -> Result<Vec<&'a String>> {
-    let results: Vec<_> = modules.iter().map(|name| module::insert(name)).collect();
+    let insert = |name: &String| (kmemleak.map(Kmemleak::jiffies), module::insert(name));
+    let results: Vec<_> = modules.iter().map(insert).collect();
     let mut names = kallsyms.map_or_else(Kallsyms::open, Ok)?.names(modules)?;
     let mut inserted = Vec::new();
-    for (module, (error, btf)) in modules.iter().zip(results) {
+    for (module, (since, (error, btf))) in modules.iter().zip(results) {
         if error.is_none() {
             inserted.push(module);
         }
         let symbols = names.remove(module).unwrap_or_default();
+        let code = kmemleak
+            .zip(since)
+            .map(|(kmemleak, since)| kmemleak.code(module, since));
         facts.report(Fact::Inserted {
             module: module.clone(),
             error,
             btf,
             symbols,
+            code,
         })?;
     }
     Ok(inserted)
@@ -144,9 +162,12 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
     let mut net = None;
     let mut attached: Vec<Attached> = Vec::new();
     for name in &plan.objects {
+        let without = &plan.without;
         if plan.each {
-            attached.extend(bpf::load_each(name, facts)?);
-        } else if let Some(object) = bpf::load(name, facts)? {
+            attached.extend(capability::without(without, || {
+                bpf::load_each(name, facts)
+            })??);
+        } else if let Some(object) = capability::without(without, || bpf::load(name, facts))?? {
             attached.push(bpf::attach(name, object, &mut net, facts)?);
         }
     }

@@ -77,13 +77,15 @@ impl<'a> Case<'a> {
     /// What it is judged by beside the evidence.
     ///
     /// # Errors
-    /// The kernel's BTF cannot be read.
+    /// The kernel's BTF or configuration cannot be read.
     pub fn known(&self) -> Result<verdict::Case<'a>> {
         Ok(verdict::Case {
             scenario: self.scenario,
             modules: self.modules,
             release: &self.kernel.release,
             base_strings: btf::base_strings(&self.kernel.btf)?,
+            has_kmemleak: self.kernel.config_has("DEBUG_KMEMLEAK")?
+                && !self.kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
         })
     }
 }
@@ -113,6 +115,8 @@ pub struct Outcome {
     pub title: String,
     /// What was seen, at any length.
     pub reason: String,
+    /// The title of the fault that was expected and seen, for a pass.
+    pub expected: Option<String>,
     /// From the start of QEMU to its end.
     pub duration: Duration,
     /// The seeds of the scenario's generators, in the order of its steps.
@@ -147,6 +151,7 @@ impl Outcome {
             verdict,
             title,
             reason,
+            expected: None,
             duration: Duration::ZERO,
             seeds: scenario.seeds(),
             restored: false,
@@ -288,6 +293,14 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
 /// A file that it is judged by cannot be read.
 pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     let evidence = &ran.evidence;
+    let earlier = verdict::earlier_leaks(evidence);
+    if !earlier.is_empty() {
+        let titles = earlier[..earlier.len().min(5)].join(", ");
+        progress::note(format!(
+            "before the plan, {} had: {titles}",
+            case.kernel.name
+        ));
+    }
     let (judged, transcript) = verdict::judge(&case.known()?, evidence);
     let snapshot = Snapshot::of(case.scenario, case.kernel);
     let is_comparison = judged.is_ok();
@@ -314,6 +327,9 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
         outcome.title = fault.title;
         outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
         keep(setting, case, &mut outcome, Some(ran));
+    } else {
+        let expect = case.scenario.expect.as_ref().map(verdict::expected);
+        outcome.expected = expect.map(|(_, title)| title.to_owned());
     }
     Ok(outcome)
 }
@@ -429,6 +445,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
             .map(|asked| asked.step.clone())
             .collect(),
         sysctl: scenario.sysctl.clone(),
+        without: scenario.without.clone(),
         clock_ns,
         entropy,
     };
@@ -495,7 +512,7 @@ fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Ve
 /// What the kernel reported, with the source lines of frames.
 fn reports(case: &Case, evidence: &Evidence) -> Result<String> {
     let mut text = String::new();
-    for report in verdict::reports(evidence) {
+    for report in verdict::reports(evidence, case.modules) {
         let lines = symbol::add_lines(&report.text, case.kernel, case.modules)?;
         text.push_str(&format!("{}\n\n{lines}\n", report.title));
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::Step;
+use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
 use crate::nearest;
@@ -36,6 +37,8 @@ pub struct Scenario {
     pub timeout: Option<Duration>,
     /// Settings of /proc/sys, by their names with dots.
     pub sysctl: Vec<(String, String)>,
+    /// Capabilities that the programs are loaded without, such as `CAP_SYS_BOOT`.
+    pub without: Vec<String>,
     /// What triggers the programs.
     pub steps: Vec<Asked>,
 }
@@ -158,6 +161,8 @@ struct File {
     #[serde(default)]
     sysctl: BTreeMap<String, Setting>,
     #[serde(default)]
+    without: Vec<String>,
+    #[serde(default)]
     step: Vec<FileStep>,
 }
 
@@ -240,6 +245,11 @@ impl Scenario {
             expect: file.expect,
             timeout: file.timeout.map(|secs| Duration::from_secs(secs.into())),
             sysctl: file.sysctl.into_iter().map(sysctl).collect::<Result<_>>()?,
+            without: file
+                .without
+                .into_iter()
+                .map(capability)
+                .collect::<Result<_>>()?,
             steps: file
                 .step
                 .into_iter()
@@ -391,6 +401,17 @@ fn sysctl((name, value): (String, Setting)) -> Result<(String, String)> {
     Ok((name, value))
 }
 
+/// A capability's name, as capabilities(7) has it.
+fn capability(name: String) -> Result<String> {
+    let known = CapabilitySet::all().iter_names();
+    let known: Vec<String> = known.map(|(name, _)| format!("CAP_{name}")).collect();
+    if !known.contains(&name) {
+        let hint = nearest::hint(&name, known.iter().map(String::as_str));
+        bail!("there is no capability `{name}`{hint}");
+    }
+    Ok(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -501,6 +522,14 @@ mod tests {
         );
         assert_eq!(scenario.timeout, Some(Duration::from_secs(3)));
         assert!(read("about = 'x'\nsysctl = { '../x' = 1 }").is_err());
+    }
+
+    #[test]
+    fn an_unknown_capability_names_the_nearest() {
+        let scenario = read("about = 'x'\nwithout = ['CAP_SYS_BOOT', 'CAP_BPF']").unwrap();
+        assert_eq!(scenario.without, ["CAP_SYS_BOOT", "CAP_BPF"]);
+        let error = read("about = 'x'\nwithout = ['SYS_BOOT']").unwrap_err();
+        assert!(error.contains("did you mean `CAP_SYS_BOOT`?"), "{error}");
     }
 
     #[test]

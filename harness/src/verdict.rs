@@ -6,12 +6,12 @@ use std::fmt;
 
 use anyhow::Result;
 use kassay_guest::{
-    DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Step, Tally,
+    Code, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Step, Tally,
 };
 
 use crate::btf;
 use crate::compile::module::Module;
-use crate::kernel_report::{self, Kind, Report};
+use crate::kernel_report::{self, Kind, Report, leak};
 use crate::refusal::{self, Refusal};
 use crate::scenario::{self, Expect, Scenario};
 use crate::step;
@@ -123,6 +123,8 @@ pub struct Case<'a> {
     pub release: &'a str,
     /// Bytes of strings in the kernel's own BTF.
     pub base_strings: usize,
+    /// Whether the kernel looks for memory that nothing points to.
+    pub has_kmemleak: bool,
 }
 
 /// Judges the evidence: whether it may be compared with the snapshot, or what is
@@ -140,7 +142,10 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Result<(), Fault>, Option<Str
 
 /// Every fault, the one that decides first, and the transcript of complete facts.
 fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
-    let mut faults: Vec<Fault> = reports(evidence).iter().map(reported).collect();
+    let mut faults: Vec<Fault> = reports(evidence, case.modules)
+        .iter()
+        .map(reported)
+        .collect();
     // The gravest report decides, and among equals the first.
     faults.sort_by_key(|fault| match fault.verdict {
         Verdict::Oom => 0,
@@ -173,29 +178,70 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
 }
 
 /// What the kernel reported, on the console or, where messages of that level do
-/// not go there, in its log.
-pub fn reports(evidence: &Evidence) -> Vec<Report> {
+/// not go there, in its log, and the memory that it lost.
+pub fn reports(evidence: &Evidence, modules: &[Module]) -> Vec<Report> {
     let mut reports = kernel_report::find(evidence.console.as_deref().unwrap_or_default());
-    let lines = evidence.port.iter();
-    let lines = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    let records = lines.filter_map(|line| match line.fact {
-        Fact::Log { records, .. } => Some(records),
-        _ => None,
-    });
-    let log: Vec<String> = records.flatten().map(|record| record.text).collect();
-    let mut new = kernel_report::find(&log.join("\n"));
+    let facts: Vec<Fact> = told(evidence).collect();
+    let mut text = String::new();
+    for fact in &facts {
+        match fact {
+            Fact::Log { records, .. } => {
+                for record in records {
+                    text.extend([record.text.as_str(), "\n"]);
+                }
+            }
+            Fact::Leaks {
+                objects: Some(objects),
+                since,
+            } => {
+                // The console only counts what is listed here.
+                reports.retain(|report| report.kind != Kind::Leak);
+                let (_, lost) = leak::split(objects, *since);
+                text.push_str(&leak::name(&lost, &codes(&facts, modules)));
+            }
+            _ => {}
+        }
+    }
+    let mut new = kernel_report::find(&text);
     new.retain(|report| !reports.iter().any(|known| known.title == report.title));
     reports.extend(new);
     reports
+}
+
+/// Titles of the memory that the kernel had lost, or was about to lose, before the plan began.
+pub fn earlier_leaks(evidence: &Evidence) -> Vec<String> {
+    let objects = told(evidence).filter_map(|fact| match fact {
+        Fact::Leaks { objects, since } => Some(leak::split(&objects?, since).0),
+        _ => None,
+    });
+    let reports = objects.flat_map(|objects| kernel_report::find(&objects));
+    reports.map(|report| report.title).collect()
+}
+
+/// Where each module's code was.
+fn codes<'a>(facts: &'a [Fact], modules: &'a [Module]) -> Vec<(&'a Module, &'a Code)> {
+    let code = |fact: &'a Fact| match fact {
+        Fact::Inserted {
+            module,
+            code: Some(code),
+            ..
+        } => Some((modules.iter().find(|known| known.name == *module)?, code)),
+        _ => None,
+    };
+    facts.iter().filter_map(code).collect()
+}
+
+/// The facts as they came, as far as they can be read.
+fn told(evidence: &Evidence) -> impl Iterator<Item = Fact> {
+    let lines = evidence.port.iter();
+    lines.filter_map(|line| Some(serde_json::from_str::<Line>(line).ok()?.fact))
 }
 
 /// The first thing that the kernel, or libbpf, refused. By itself that is no fault:
 /// the snapshot may have it. A program that was loaded by itself is none of these: it
 /// is there to see whether it is refused.
 pub fn refusal(evidence: &Evidence) -> Option<String> {
-    let lines = evidence.port.iter();
-    let facts = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    let refusal = facts.map(|line| line.fact).find_map(|fact| match fact {
+    let refusal = told(evidence).find_map(|fact| match fact {
         Fact::Inserted {
             module,
             error: Some(error),
@@ -451,7 +497,9 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
 
 /// The facts, where they are those of a plan that was followed to its end.
 fn check_whole(case: &Case, facts: Vec<Fact>) -> Result<Vec<Fact>, Fault> {
-    facts.iter().try_for_each(check_capture)?;
+    facts
+        .iter()
+        .try_for_each(|fact| check_capture(case, fact))?;
     check_complete(case, &facts)?;
     Ok(facts)
 }
@@ -474,7 +522,7 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
         names("step", &steps),
         vec!["trace".to_owned()],
         names("remove", &inserted),
-        ["left", "log", "end"].map(str::to_owned).to_vec(),
+        ["left", "log", "leaks", "end"].map(str::to_owned).to_vec(),
     ]
     .concat();
     let seen: Vec<String> = facts.iter().filter_map(part).collect();
@@ -519,12 +567,13 @@ fn part(fact: &Fact) -> Option<String> {
         Fact::Removed { module, .. } => format!("remove {module}"),
         Fact::Left { .. } => "left".to_owned(),
         Fact::Log { .. } => "log".to_owned(),
+        Fact::Leaks { .. } => "leaks".to_owned(),
         Fact::Failed { .. } => "failed".to_owned(),
         Fact::End { .. } => "end".to_owned(),
     })
 }
 
-fn check_capture(fact: &Fact) -> Result<(), Fault> {
+fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
     match fact {
         Fact::Failed { error } => {
             Err(Fault::new(Verdict::Infra, "the plan could not be followed")
@@ -534,6 +583,10 @@ fn check_capture(fact: &Fact) -> Result<(), Fault> {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
         }
         Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, "the kernel log overflowed")),
+        Fact::Leaks { objects: None, .. } if case.has_kmemleak => Err(Fault::new(
+            Verdict::Lost,
+            "the kernel did not look for leaks",
+        )),
         _ => Ok(()),
     }
 }
@@ -548,6 +601,7 @@ fn offered(case: &Case, facts: &[Fact]) -> Offered {
             error: None,
             btf: Ok(btf),
             symbols,
+            ..
         } = fact
         else {
             continue;
@@ -831,6 +885,7 @@ mod tests {
             expect: None,
             timeout: None,
             sysctl: Default::default(),
+            without: Vec::new(),
             steps: vec![Step::Unlink { times: 1 }.into(), udp],
         }
     }
@@ -872,12 +927,20 @@ mod tests {
         }
     }
 
+    fn leaks(objects: Option<&str>) -> Fact {
+        Fact::Leaks {
+            objects: objects.map(str::to_owned),
+            since: 5000,
+        }
+    }
+
     fn inserted(btf: Result<Vec<u8>, String>, symbols: &[&str]) -> Fact {
         Fact::Inserted {
             module: "m".to_owned(),
             error: None,
             btf,
             symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
+            code: None,
         }
     }
 
@@ -919,6 +982,7 @@ mod tests {
             },
             left(&[], &[], 0, EXPECTED_TAINT),
             log("Hello, world!", 0),
+            leaks(Some("")),
         ]
     }
 
@@ -982,6 +1046,7 @@ mod tests {
             modules,
             release: RELEASE,
             base_strings: btf::SAMPLE_BASE,
+            has_kmemleak: true,
         }
     }
 
@@ -1023,13 +1088,13 @@ mod tests {
             "lost: no closing record"
         );
         let follow = "lost: facts follow the closing record";
-        let again = r#"{"seq":11,"fact":"end","facts":11}"#;
+        let again = r#"{"seq":12,"fact":"end","facts":12}"#;
         assert_eq!(after_lines(|lines| lines.push(again.to_owned())), follow);
-        let more = r#"{"seq":11,"fact":"trace","lines":[],"lost":0}"#;
+        let more = r#"{"seq":12,"fact":"trace","lines":[],"lost":0}"#;
         assert_eq!(after_lines(|lines| lines.push(more.to_owned())), follow);
-        let other = r#"{"seq":10,"fact":"end","facts":11}"#;
+        let other = r#"{"seq":11,"fact":"end","facts":12}"#;
         let title = "lost: the closing record counts other facts";
-        assert_eq!(after_lines(|lines| lines[10] = other.to_owned()), title);
+        assert_eq!(after_lines(|lines| lines[11] = other.to_owned()), title);
     }
 
     #[test]
@@ -1233,7 +1298,7 @@ mod tests {
         let mut facts = facts();
         let record = |number: u32| log(&format!("BUG: {}", "a".repeat(number as usize)), 0);
         facts.extend((1..3000).map(record));
-        let reports = reports(&evidence(facts));
+        let reports = reports(&evidence(facts), &[]);
         assert_eq!(reports[0].title, "BUG: a");
         assert!(reports.len() <= 100, "{}", reports.len());
     }
@@ -1545,6 +1610,40 @@ mod tests {
                 "{lie:?}"
             );
         }
+    }
+
+    /// An object that `f` allocated at this time in `jiffies`.
+    fn lost(jiffies: u64) -> String {
+        format!(
+            "unreferenced object 0xff11 (size 8):\n  comm \"unlink\", pid 70, jiffies {jiffies}\n  \
+             backtrace (crc 0):\n    f+0x1/0x2 [m]\n"
+        )
+    }
+
+    #[test]
+    fn memory_that_was_lost_since_the_plan_began_is_a_leak() {
+        assert_eq!(with(leaks(Some(&lost(5000)))), "leak: memory leak in f");
+        assert_eq!(with(leaks(Some(&lost(4999)))), "no fault");
+        assert_eq!(with(leaks(None)), "lost: the kernel did not look for leaks");
+        let counted = "kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n";
+        let after = |objects: &str| {
+            let mut facts = facts();
+            facts.pop();
+            facts.push(leaks(Some(objects)));
+            let mut evidence = evidence(facts);
+            evidence.console.as_mut().unwrap().push_str(counted);
+            judged(&evidence)
+        };
+        assert_eq!(after(&lost(5000)), "leak: memory leak in f");
+        assert_eq!(after(&lost(4999)), "no fault");
+    }
+
+    #[test]
+    fn memory_that_was_lost_before_the_plan_has_a_title() {
+        let mut facts = facts();
+        facts.pop();
+        facts.push(leaks(Some(&lost(4999))));
+        assert_eq!(earlier_leaks(&evidence(facts)), ["memory leak in f"]);
     }
 
     #[test]

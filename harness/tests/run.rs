@@ -229,6 +229,34 @@ fn an_expected_warning_is_a_pass_and_a_line_of_the_transcript() {
 }
 
 #[test]
+fn an_expected_panic_is_a_pass_that_says_so_and_leaves_nothing_to_accept() {
+    let checkout = Checkout::broken("panic(\"on purpose\");");
+    let expect = "expect = { panic = 'panic: on purpose' }";
+    checkout.scenario("broken", &format!("modules = ['broken']\n{expect}"));
+    let ended = checkout.run(&["broken", "--accept"]);
+    ended.with(0).says("as expected, panic: on purpose");
+    let snapshot = checkout.path("harness/tests/snapshots/broken.snap");
+    assert!(!snapshot.exists());
+    let ended = checkout.run(&["broken", "--changed"]);
+    ended.with(0).says("1 unchanged since they passed");
+    checkout.edit("modules/broken/broken.c", "on purpose", "by accident");
+    let ended = checkout.run(&["broken", "--changed"]);
+    ended.with(1).says("but there is panic: panic: by accident");
+}
+
+#[test]
+fn programs_are_loaded_without_a_capability_and_the_rest_is_done_with_it() {
+    let checkout = Checkout::new();
+    let without = "without = ['CAP_SYS_BOOT', 'CAP_SYS_MODULE']\n\n[[step]]";
+    let file = "harness/tests/scenarios/kfunc_sum.toml";
+    checkout.edit(file, "[[step]]", without);
+    checkout.run(&["kfunc_sum"]).with(0);
+    checkout.edit(file, "SYS_BOOT", "PERFMON', 'CAP_SYS_ADMIN");
+    let ended = checkout.run(&["kfunc_sum"]);
+    ended.with(1).says("program kfunc_sum was refused");
+}
+
+#[test]
 fn a_stuck_machine_ends_at_the_deadline_and_is_gone() {
     let checkout = Checkout::broken(LOOP);
     let ended = checkout.run(&["broken", "--timeout", "3"]);
@@ -284,6 +312,7 @@ fn a_slip_in_a_scenario_shows_what_was_meant() {
         ("[[step]]\nunlnk = { times = 2 }", "unlink"),
         ("[[step]]\nunlink = { time = 2 }", "times"),
         ("requires = { kernels = '>=6.10' }", "kernel"),
+        ("without = ['CAP_SYS_BOT']", "CAP_SYS_BOOT"),
     ];
     for (text, meant) in slips {
         checkout.write("slip.toml", &format!("about = 'x'\n{text}\n"));

@@ -17,10 +17,11 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use chosen::Chosen;
 use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
+use kassay::normalise::visible;
 use kassay::progress;
 use kassay::run::{self, Case, Outcome, Setting};
 use kassay::scenario::{self, Scenario};
@@ -47,7 +48,7 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
         let on = on.clone();
         let title = format!("{}::{}", on.name, scenario.name);
         Trial::ignorable_test(title, move || {
-            test(&on, scenario).map_err(|error| format!("{error:#}").into())
+            test(&on, scenario).map_err(|error| visible(&format!("{error:#}")).into())
         })
     };
     let cases = scenario::read_all(&root.join("harness/tests/zoo"), &root)?;
@@ -61,6 +62,7 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
         return Ok(Completion::ignored_with(why));
     }
     let expected = scenario.expect.as_ref().map(verdict::expected);
+    let expected = expected.context("the case expects no verdict")?;
     let (outcome, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
     let verdict = outcome.verdict.to_string();
     let allowed = scenario.timeout.unwrap_or(on.setting.timeout) + PATIENCE;
@@ -68,10 +70,12 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
     note(row.map(String::as_str), outcome.duration, allowed);
     let seen = (outcome.verdict, outcome.title.as_str());
     ensure!(
-        Some(seen) == expected,
-        "{}: {}\n{}",
+        seen == expected,
+        "{}: {}, and not {}: {}\n{}",
         seen.0,
         seen.1,
+        expected.0,
+        expected.1,
         outcome.reason
     );
     judged.map_err(|fault| anyhow!("{}: {}\n{}", fault.verdict, fault.title, fault.reason))?;

@@ -157,6 +157,7 @@ const MACHINERY: &[&str] = &[
     "kvmalloc",
     "new_slab",
     "object_err",
+    "pcpu_alloc",
     "post_alloc_hook",
     "prep_new_page",
     "slab_",
@@ -206,6 +207,14 @@ pub fn culprit(report: &[&str]) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// The function that has lost the memory which was allocated on a stack: of a module the
+/// last, whatever it called to have it allocated.
+pub fn allocator(stack: &[&str]) -> Option<String> {
+    let mut frames = stack.iter().filter(|line| line.ends_with(']'));
+    let name = frames.find_map(|line| function(line)).map(bare);
+    name.map_or_else(|| culprit(stack), |name| Some(name.to_owned()))
+}
+
 /// The function of `RIP: 0010:NAME+0x1/0x2` or ` NAME+0x1/0x2 [MODULE]`. What
 /// stands behind a question mark only lay on the stack.
 fn function(line: &str) -> Option<&str> {
@@ -213,12 +222,15 @@ fn function(line: &str) -> Option<&str> {
         Some((_, rest)) => rest.split_once(':')?.1,
         None => line.trim_start(),
     };
-    // kmemleak and kernels before 4.10 show the address as well.
-    let line = match line.strip_prefix("[<") {
-        Some(rest) => rest.split_once(">] ")?.1,
-        None => line,
-    };
-    place(line.split(' ').next()?)
+    place(without_address(line).split(' ').next()?)
+}
+
+/// A frame without the address in front, which kmemleak and kernels before 4.10 show as well.
+pub fn without_address(frame: &str) -> &str {
+    let rest = frame
+        .strip_prefix("[<")
+        .and_then(|rest| rest.split_once(">] "));
+    rest.map_or(frame, |(_, frame)| frame)
 }
 
 /// The function of `NAME+0x1/0x2`.

@@ -5,6 +5,7 @@
 //! trouble has the same title on every run, kernel and build.
 
 mod frame;
+pub mod leak;
 mod line;
 mod opening;
 pub mod symbol;
@@ -166,7 +167,10 @@ impl Sighting {
         let next = head.position(other).map(|at| at + 1);
         let length = opening.length(&texts, next);
         let texts = &texts[..length];
-        let culprit = frame::culprit(texts);
+        let culprit = match opening.kind {
+            Kind::Leak => frame::allocator(texts),
+            _ => frame::culprit(texts),
+        };
         Sighting {
             kind: opening.kind,
             title: stable(&opening.title(texts, culprit.as_deref())),

@@ -260,6 +260,22 @@ fn memory_that_nothing_points_to_has_a_place() {
 }
 
 #[test]
+fn memory_is_lost_by_the_module_that_had_it_allocated() {
+    let frames = "    kmemleak_alloc+0x1/0x2\n    kstrdup+0x1/0x2\n    f+0x1/0x2 [m]\n    g+0x1/0x2 [m]\n    h+0x1/0x2";
+    let object = |frames: &str| {
+        let who = "  comm \"a\", pid 1, jiffies 1\n  backtrace (crc 0):";
+        titles(&format!(
+            "unreferenced object 0xff11 (size 8):\n{who}\n{frames}\n"
+        ))
+    };
+    assert_eq!(object(frames), ["memory leak in f"]);
+    assert_eq!(
+        object(&frames.replace(" [m]", "")),
+        ["memory leak in kstrdup"]
+    );
+}
+
+#[test]
 fn what_a_kernel_or_a_module_says_in_passing_is_no_report() {
     let quiet = "Linux version 6.11\n\
         rcu: Hierarchical RCU implementation.\n\

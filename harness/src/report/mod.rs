@@ -59,6 +59,7 @@ mod tests {
             verdict,
             title: String::new(),
             reason: String::new(),
+            expected: None,
             duration: std::time::Duration::ZERO,
             seeds: Vec::new(),
             restored: false,

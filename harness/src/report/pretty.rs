@@ -29,6 +29,9 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
         };
     }
     if outcome.verdict == Verdict::Pass {
+        if let Some(title) = &outcome.expected {
+            let _ = write!(text, ": as expected, {title}");
+        }
         return text;
     }
     let _ = write!(text, ": {}", visible(&outcome.title));
