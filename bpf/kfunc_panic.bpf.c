@@ -4,7 +4,7 @@
 
 extern void bpf_panic(void) __ksym;
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int kfunc_panic(void *ctx)
 {
 	bpf_panic();

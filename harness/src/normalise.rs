@@ -82,6 +82,7 @@ const NOISE: &[fn(&str) -> bool] = &[
     |line| line.starts_with("tsc: "),
     |line| line == "Disabling lock debugging due to kernel taint",
     |line| line.starts_with("hrtimer: interrupt took "),
+    |line| line.starts_with("NOTICE: Automounting of tracing to debugfs is deprecated"),
 ];
 
 /// A line of the kernel log, unless it is noise.
@@ -261,6 +262,14 @@ mod tests {
             log_line("random: crng reseeded due to virtual machine fork"),
             None
         );
+    }
+
+    #[test]
+    fn what_the_guests_own_mounts_bring_is_noise() {
+        let line =
+            "NOTICE: Automounting of tracing to debugfs is deprecated and will be removed in 2030";
+        assert_eq!(log_line(line), None);
+        assert!(log_line("NOTICE: another").is_some());
     }
 
     #[test]

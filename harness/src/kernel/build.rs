@@ -36,9 +36,19 @@ pub fn obtain(cache: &Cache, name: &str, source: &Source, fragments: &[PathBuf])
     let entry = cache.get_or_make(KIND, &key, name, |dir| {
         let build = dir.join("build");
         make(cache, name, &source.dir, &build, &fragment)?;
+        settle(&build, &cache.dir(KIND).join(&key).join("build"))?;
         sweep(&build)
     })?;
     from_tree(name, &entry.join("build"), key)
+}
+
+/// Has the Makefile of a build speak of the place that the build will be moved to: since 7.x
+/// it has a `KBUILD_OUTPUT` of its own, with which modules are built.
+fn settle(build: &Path, place: &Path) -> Result<()> {
+    let file = build.join("Makefile");
+    let here = build.display().to_string();
+    let text = read(&file)?.replace(&here, &place.display().to_string());
+    fs::write(&file, text).with_context(|| format!("write `{}`", file.display()))
 }
 
 /// Whether [`obtain`] would find the kernel in the cache.
@@ -301,6 +311,17 @@ mod tests {
         assert_eq!(step("  CC [M]  a.o"), Some("[M]  a.o"));
         assert_eq!(step("make[1]: Entering directory"), None);
         assert_eq!(step("  printed by a script"), None);
+    }
+
+    #[test]
+    fn a_build_that_moves_takes_its_makefile_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("Makefile");
+        let text = |place: &Path| format!("export KBUILD_OUTPUT = {}\n", place.display());
+        fs::write(&file, text(dir.path())).unwrap();
+        settle(dir.path(), Path::new("/there/build")).unwrap();
+        let settled = fs::read_to_string(&file).unwrap();
+        assert_eq!(settled, text(Path::new("/there/build")));
     }
 
     #[test]
