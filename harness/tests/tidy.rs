@@ -207,6 +207,14 @@ fn every_fuzz_target_is_built_and_has_its_command() {
 }
 
 #[test]
+fn every_scenario_is_in_the_table_of_sections() {
+    let table = files(|file| file.path == "harness/tests/scenarios/README.md");
+    let row = |line: &str| Some(line.strip_prefix("| [")?.split_once(']')?.0.to_owned());
+    let listed: BTreeSet<String> = table[0].text.lines().filter_map(row).collect();
+    assert_eq!(names("harness/tests/scenarios/", ".toml"), listed);
+}
+
+#[test]
 fn every_scenario_has_a_snapshot_and_every_snapshot_a_scenario() {
     let snapshots = names("harness/tests/snapshots/", ".snap");
     let scenario = |name: &String| name.split('@').next().unwrap_or_default().to_owned();

@@ -9,6 +9,7 @@ use super::run::scenarios;
 use crate::cache::Cache;
 use crate::kernel::{self, Availability, Catalog};
 use crate::report::Format;
+use crate::scenario::Scenario;
 
 /// The arguments of `kassay list`.
 #[derive(Args)]
@@ -32,7 +33,10 @@ pub fn run(args: &ListArgs) -> Result<()> {
             print(&json!({ "kernel": name, "state": state, "why": why }).to_string())?;
         }
         for scenario in scenarios {
-            print(&json!({ "scenario": scenario.name, "about": scenario.about }).to_string())?;
+            let since = bound(&scenario);
+            let line =
+                json!({ "scenario": scenario.name, "requires": since, "about": scenario.about });
+            print(&line.to_string())?;
         }
         return Ok(());
     }
@@ -43,9 +47,19 @@ pub fn run(args: &ListArgs) -> Result<()> {
     }
     print("scenarios")?;
     for scenario in scenarios {
-        print(&format!("  {:<14} {}", scenario.name, scenario.about))?;
+        let since = bound(&scenario);
+        print(&format!(
+            "  {:<20} {since:<14} {}",
+            scenario.name, scenario.about
+        ))?;
     }
     Ok(())
+}
+
+/// The kernels that a scenario is for; empty where it is for all.
+fn bound(scenario: &Scenario) -> String {
+    let kernel = scenario.requires.kernel.as_ref();
+    kernel.map_or(String::new(), ToString::to_string)
 }
 
 fn state(availability: &Availability) -> (&'static str, String) {
