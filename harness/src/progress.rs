@@ -2,7 +2,7 @@
 //!
 //! All of it goes to stderr; stdout is for results.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             None
         } else {
-            eprintln!("{what}…");
+            say(&format!("{what}…"));
             Some(Mutex::new(Instant::now() + PLAIN_EVERY))
         };
         Progress {
@@ -96,7 +96,12 @@ impl Progress {
             return;
         }
         *next = now + PLAIN_EVERY;
-        eprintln!("{}: {} {}", self.what, self.counted(), self.bar.message());
+        say(&format!(
+            "{}: {} {}",
+            self.what,
+            self.counted(),
+            self.bar.message()
+        ));
     }
 
     fn counted(&self) -> String {
@@ -167,5 +172,10 @@ pub fn suspend<T>(act: impl FnOnce() -> T) -> T {
 
 /// Prints a line to stderr, above the bars that are being drawn.
 pub fn note(line: impl AsRef<str>) {
-    suspend(|| eprintln!("{}", line.as_ref()));
+    suspend(|| say(line.as_ref()));
+}
+
+/// Writes a line to stderr. That nobody reads it any more is no reason to stop.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

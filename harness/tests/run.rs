@@ -389,3 +389,12 @@ fn a_qemu_that_does_not_start_shows_what_it_said() {
         .says("QEMU did not start")
         .says("no machine today");
 }
+
+#[test]
+fn stderr_need_not_be_read() {
+    let checkout = Checkout::new();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut kassay = checkout.command(&["run", "--kernel", "none"]);
+    let ended = kassay.stderr(full.unwrap()).status().unwrap();
+    assert_eq!(ended.code(), Some(2));
+}

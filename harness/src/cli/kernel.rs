@@ -42,17 +42,12 @@ pub fn run(args: &KernelArgs) -> Result<()> {
     match &args.action {
         Action::Fetch(Specs { specs }) => specs.iter().try_for_each(|spec| {
             kernel::fetch(&cache, &catalog, spec)?;
-            println!("{spec}: fetched");
-            Ok(())
+            print(&format!("{spec}: fetched"))
         }),
         Action::Build(Specs { specs }) => specs.iter().try_for_each(|spec| {
             let kernel = kernel::obtain(&cache, &catalog, spec)?;
-            println!(
-                "{spec}: {} is ready, {}",
-                kernel.release,
-                kernel.image.display()
-            );
-            Ok(())
+            let (release, image) = (kernel.release, kernel.image.display());
+            print(&format!("{spec}: {release} is ready, {image}"))
         }),
         Action::Remove(Specs { specs }) => specs
             .iter()

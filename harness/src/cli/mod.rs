@@ -86,10 +86,10 @@ pub fn main() -> ExitCode {
 
 fn report(error: &anyhow::Error) -> ExitCode {
     if interrupt::requested() || error.is::<Interrupted>() {
-        eprintln!("kassay: interrupted");
+        progress::say("kassay: interrupted");
         return ExitCode::from(interrupt::EXIT_CODE as u8);
     }
-    eprintln!("kassay: {error:#}");
+    progress::say(&format!("kassay: {error:#}"));
     ExitCode::from(if error.is::<Usage>() { 2 } else { UNJUDGED })
 }
 
