@@ -30,7 +30,6 @@ const LINKS: &[(&str, &str)] = &[
 /// The host's root, mounted. Processes that enter it see each other's writes.
 pub struct HostRoot(());
 
-#[allow(dead_code, reason = "no plan runs a program yet")]
 impl HostRoot {
     /// Mounts it, and brings the loopback interface up, as programs of a host expect. What the
     /// kernel says of these mounts is in its log, so this belongs before the log is opened.
@@ -91,6 +90,7 @@ impl HostRoot {
         chdir(cwd).with_context(|| format!("go to `{}`", cwd.display()))
     }
 
+    #[allow(dead_code, reason = "for steps that run a program")]
     /// Runs `work` in a child process whose root it is (see [`process::spawn`]). Where it cannot
     /// be entered, the child says so on its stderr and ends with status 126.
     ///
@@ -109,7 +109,10 @@ impl HostRoot {
 
 /// Gives /dev what programs look for there and a devtmpfs has not: terminals, shared memory
 /// and the links to open files.
-fn fill_dev() -> Result<()> {
+///
+/// # Errors
+/// Something cannot be mounted or linked.
+pub fn fill_dev() -> Result<()> {
     for (kind, target, options) in [
         ("devpts", "/dev/pts", c"mode=620,gid=5,ptmxmode=666"),
         ("tmpfs", "/dev/shm", c"mode=1777"),

@@ -11,6 +11,7 @@ mod facts;
 mod host_root;
 mod kallsyms;
 mod kmemleak;
+mod live;
 mod module;
 mod net;
 mod packet;
@@ -81,5 +82,5 @@ fn serve() -> Result<()> {
         system::clear_free_memory()?;
     }
     let gate = Gate::pass()?;
-    agent::serve(agent::open_port(agent::AGENT_PORT)?, &ready, gate)
+    agent::serve(agent::open_port(agent::AGENT_PORT)?, ready, gate)
 }

@@ -561,7 +561,7 @@ fn part(fact: &Fact) -> Option<String> {
             program: None,
             ..
         } => format!("load {object}"),
-        Fact::Loaded { .. } | Fact::Attached { .. } => return None,
+        Fact::Loaded { .. } | Fact::Attached { .. } | Fact::Ended { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
         Fact::Trace { .. } => "trace".to_owned(),
         Fact::Removed { module, .. } => format!("remove {module}"),
@@ -573,6 +573,9 @@ fn part(fact: &Fact) -> Option<String> {
     })
 }
 
+/// The title of a run of which the kernel log is not whole.
+pub const LOG_OVERFLOW: &str = "the kernel log overflowed";
+
 fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
     match fact {
         Fact::Failed { error } => {
@@ -582,7 +585,7 @@ fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
         Fact::Trace { lost: 1.., .. } => {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
         }
-        Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, "the kernel log overflowed")),
+        Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, LOG_OVERFLOW)),
         Fact::Leaks { objects: None, .. } if case.has_kmemleak => Err(Fault::new(
             Verdict::Lost,
             "the kernel did not look for leaks",

@@ -3,11 +3,15 @@
 pub mod bench;
 pub mod cache;
 pub mod doctor;
+pub mod exec;
 pub mod kernel;
 pub mod list;
+pub mod load;
+pub mod place;
 pub mod repro;
 pub mod run;
 pub mod setup;
+pub mod shell;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -40,7 +44,8 @@ Exit codes:
   1    at least one regression
   2    wrong usage
   125  no regression, but something could not be judged, or nothing was
-  130  interrupted";
+  130  interrupted
+`exec` and `shell` exit as the program does, and with 120 when the kernel crashed or reported trouble.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -50,6 +55,12 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Run a failed case again, from the folder that it left
     Repro(repro::ReproArgs),
+    /// Run a program in a pristine kernel, as if it ran here
+    Exec(exec::ExecArgs),
+    /// Open a shell in a pristine kernel, with the host's root read-only
+    Shell(shell::ShellArgs),
+    /// Load a BPF program in a pristine kernel, and stream the trace until Ctrl-C
+    Load(load::LoadArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
     /// Download, build or remove kernels
@@ -71,6 +82,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::Repro(args) => repro::run(args),
+        Command::Exec(args) => exec::run(args),
+        Command::Shell(args) => shell::run(args),
+        Command::Load(args) => load::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),
