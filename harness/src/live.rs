@@ -47,6 +47,8 @@ pub struct Asked<'a> {
     pub host_root: bool,
     /// Whether it mostly waits for a person.
     pub is_idle: bool,
+    /// What the user is told once it goes on.
+    pub word: Option<String>,
 }
 
 /// Runs it, passes its streams on, and returns the exit code.
@@ -62,7 +64,7 @@ pub fn run(setting: &Setting, asked: &Asked) -> Result<u8> {
     let case = Case {
         fill: Box::new(|share| asked.fill(share)),
         host_root: asked.host_root,
-        streams: Some(Streams::new(is_tty)),
+        streams: Some(Streams::new(is_tty, asked.word.clone())),
         is_idle: asked.is_idle,
         ..Case::of(asked.kernel, asked.scenario, asked.artifacts)
     };
@@ -153,7 +155,5 @@ fn print_rest(facts: &[Fact]) {
 
 /// Says what a guest may have worded.
 fn say(text: &str) {
-    for line in text.trim_end().lines() {
-        progress::note(format!("kassay: {}", visible(line)));
-    }
+    progress::note(format!("kassay: {}", visible(text.trim_end())));
 }

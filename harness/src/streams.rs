@@ -34,6 +34,7 @@ pub struct Streams {
 #[derive(Debug)]
 struct Shared {
     is_tty: bool,
+    word: Option<String>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -53,11 +54,13 @@ struct State {
 }
 
 impl Streams {
-    /// Streams that have not begun; with `is_tty` the program has a terminal.
-    pub fn new(is_tty: bool) -> Streams {
+    /// Streams that have not begun; with `is_tty` the program has a terminal. The `word` is for
+    /// the user when they begin.
+    pub fn new(is_tty: bool, word: Option<String>) -> Streams {
         Streams {
             shared: Arc::new(Shared {
                 is_tty,
+                word,
                 state: Mutex::default(),
                 changed: Condvar::new(),
             }),
@@ -68,9 +71,16 @@ impl Streams {
     ///
     /// # Errors
     /// The guest sends garbage; the terminal or a signal cannot be taken.
-    pub(crate) fn attend(&self, mut socket: UnixStream) -> Result<()> {
+    pub(crate) fn attend(&self, socket: UnixStream) -> Result<()> {
         let guest = socket.try_clone().context("share the port")?;
         self.shared.lock().guest = Some(guest);
+        let attended = self.follow(socket);
+        // A guest that is not understood hears that nobody listens.
+        self.shared.lock().guest = None;
+        attended
+    }
+
+    fn follow(&self, mut socket: UnixStream) -> Result<()> {
         let (mut decoder, mut bytes) = (Decoder::default(), vec![0; 64 * 1024]);
         let (mut taken, mut is_closed) = (None, false);
         loop {
@@ -112,6 +122,9 @@ impl Streams {
         let shared = self.shared.clone();
         let others = [SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH];
         let diverted = interrupt::divert(&others, move |signal| shared.pass(signal))?;
+        if let Some(word) = &self.shared.word {
+            progress::note(word);
+        }
         let raw = self.shared.is_tty.then(Raw::enter).transpose()?.flatten();
         if !std::mem::replace(&mut self.shared.lock().is_read, true) {
             let shared = self.shared.clone();

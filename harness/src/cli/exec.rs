@@ -86,6 +86,7 @@ pub fn run(args: &ExecArgs) -> Result<u8> {
         copied,
         host_root: args.host_root,
         is_idle: false,
+        word: None,
     };
     let code = live::run(&prepared.setting, &asked)?;
     prepared.clear_up();

@@ -70,6 +70,10 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
         [] => None,
         [name, arguments @ ..] => Some(of_host(name, arguments, true)?),
     };
+    let word = format!(
+        "kassay: attached on {}; Ctrl-C ends it",
+        prepared.kernel.name
+    );
     let asked = Asked {
         kernel: &prepared.kernel,
         scenario: &prepared.scenario,
@@ -77,6 +81,7 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
         programs: args.program.iter().cloned().collect(),
         host_root: command.is_some(),
         is_idle: command.is_none(),
+        word: command.is_none().then_some(word),
         live: Live {
             program: command,
             trace: true,

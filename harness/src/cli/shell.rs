@@ -30,13 +30,13 @@ pub struct ShellArgs {
     place: Place,
     /// Modules to insert first, behind those of --module
     #[arg(value_name = "MODULE")]
-    modules: Vec<String>,
+    others: Vec<String>,
 }
 
 /// Runs the shell and returns its exit code.
 pub fn run(args: &ShellArgs) -> Result<u8> {
     let mut place = args.place.clone();
-    place.modules.extend(args.modules.iter().cloned());
+    place.modules.extend(args.others.iter().cloned());
     let prepared = place.prepare(None, &[])?;
     let shell = std::env::var_os("SHELL").filter(|shell| Path::new(shell).is_file());
     let shell = shell.unwrap_or_else(|| OsString::from("/bin/sh"));
@@ -57,6 +57,7 @@ pub fn run(args: &ShellArgs) -> Result<u8> {
         copied: None,
         host_root: true,
         is_idle: size.is_some(),
+        word: None,
     };
     let code = live::run(&prepared.setting, &asked)?;
     prepared.clear_up();
