@@ -115,6 +115,26 @@ pub enum Step {
         /// The program's function.
         program: String,
     },
+    /// Samples are put into a user ring buffer: each is its number as a `u64`, from 0.
+    Submit {
+        /// The map.
+        map: String,
+        /// How many samples.
+        samples: u32,
+    },
+    /// A child process runs a loaded program, which writes a sample each time, and
+    /// the samples are read. A sample begins with two `u32`: the CPU that it was
+    /// written on, and its number among those of that CPU, from 0.
+    Consume {
+        /// The ring buffer or perf buffer, a map of the program's object.
+        map: String,
+        /// The program's function. It returns 0, or where it lost the sample another number.
+        program: String,
+        /// How often the program is run before all that is in the buffer is read.
+        bursts: Vec<u32>,
+        /// Whether nothing is read during a burst.
+        late: bool,
+    },
     /// Generated packets are sent over a veth pair, and what the classifier does
     /// with each is compared with what an independent decoder says of it.
     Storm {
@@ -390,10 +410,37 @@ pub enum Outcome {
         /// What the program returned.
         returned: u32,
     },
+    /// Of [`Step::Submit`].
+    Submit {
+        /// How many samples there was room for.
+        submitted: u32,
+    },
+    /// Of [`Step::Consume`].
+    Consume(Consumed),
     /// Of [`Step::Storm`].
     Storm(Storm),
     /// Of a [`Step::Fault`] after which the plan goes on.
     Fault,
+}
+
+/// What came of a [`Step::Consume`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumed {
+    /// The child process.
+    pub pid: i32,
+    /// How often the program was run.
+    pub sent: u64,
+    /// Of these, how often it said that the sample was lost.
+    pub refused: u64,
+    /// Samples that were read.
+    pub received: u64,
+    /// Of these, how many had no higher number than one before them from the same CPU.
+    pub disordered: u64,
+    /// Numbers that were passed over.
+    pub missing: u64,
+    /// Samples of which the kernel said that they were lost (`PERF_RECORD_LOST`);
+    /// of a ring buffer it says nothing.
+    pub lost: u64,
 }
 
 /// What came of a [`Step::Storm`]. After each batch of packets comes a sentinel,
@@ -430,8 +477,9 @@ impl Outcome {
             Outcome::Unlink { pid, .. }
             | Outcome::Done { pid, .. }
             | Outcome::Udp { pid, .. }
-            | Outcome::Run { pid, .. } => Some(*pid),
-            Outcome::Storm(_) | Outcome::Fault => None,
+            | Outcome::Run { pid, .. }
+            | Outcome::Consume(Consumed { pid, .. }) => Some(*pid),
+            Outcome::Submit { .. } | Outcome::Storm(_) | Outcome::Fault => None,
         }
     }
 }
