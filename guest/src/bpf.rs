@@ -32,6 +32,14 @@ pub struct Attached {
     object: Object,
 }
 
+impl Attached {
+    /// Its programs, those alone that are loaded.
+    pub fn programs(&self) -> impl Iterator<Item = Program<'_>> {
+        let programs = self.object.progs();
+        programs.filter(|program| program.autoload())
+    }
+}
+
 impl Drop for Attached {
     fn drop(&mut self) {
         for hook in &mut self.hooks {
@@ -162,11 +170,9 @@ pub fn test_run(object: &Object, name: &str) -> Result<u32> {
 
 /// The object in which the program of that name is loaded.
 pub fn object_of<'a>(attached: &'a [Attached], program: &str) -> Result<&'a Object> {
-    let is_it = |held: &ProgramMut<'_>| held.autoload() && held.name() == program;
-    let mut objects = attached.iter().map(|held| &held.object);
-    objects
-        .find(|object| object.progs_mut().any(|held| is_it(&held)))
-        .with_context(|| not_loaded(program))
+    let holds = |held: &&Attached| held.programs().any(|held| held.name() == program);
+    let held = attached.iter().find(holds);
+    Ok(&held.with_context(|| not_loaded(program))?.object)
 }
 
 fn not_loaded(program: &str) -> String {

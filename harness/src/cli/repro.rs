@@ -57,6 +57,7 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
         cold: args.cold || !kept.restored(),
         changed: false,
         jobs: slot::default_jobs(),
+        keep: false,
         keep_dump: false,
         gdb: false,
     };

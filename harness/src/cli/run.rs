@@ -41,6 +41,9 @@ pub struct RunArgs {
 /// What helps to understand a failure.
 #[derive(Args)]
 pub struct Aids {
+    /// Keep the folder of everything of a case that passes, too
+    #[arg(long)]
+    pub keep: bool,
     /// Leave a dump of the guest's memory with each failure, for gdb and crash
     #[arg(long)]
     pub keep_dump: bool,
@@ -142,6 +145,7 @@ impl Aids {
             } else {
                 setting.timeout
             },
+            keep: self.keep,
             keep_dump: self.keep_dump,
             gdb: self.gdb,
             ..setting
@@ -171,6 +175,7 @@ impl Choice {
             cold: self.cold,
             changed,
             jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
+            keep: false,
             keep_dump: false,
             gdb: false,
         })

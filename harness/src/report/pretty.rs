@@ -88,6 +88,7 @@ mod tests {
             cold: false,
             changed: false,
             jobs: 1,
+            keep: false,
             keep_dump: false,
             gdb: false,
         };
