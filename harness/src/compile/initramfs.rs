@@ -38,21 +38,15 @@ pub fn build(cache: &Cache, kernel: &Kernel, init: &Path) -> Result<PathBuf> {
     Ok(entry.join("initramfs.cpio"))
 }
 
-/// What only this kernel's has: names in the initramfs, and the files. libbpf looks
-/// for the config, which `__kconfig` variables are of, at this name in `/boot` and in
-/// `/proc/config.gz`.
+/// The files that only this kernel's has, by their names in it. libbpf reads the values
+/// of `__kconfig` variables from `/boot/config-RELEASE` or `/proc/config.gz`.
 fn own_files(kernel: &Kernel) -> Result<Vec<(String, &Path)>> {
-    let module = |path: &PathBuf| path.file_name().unwrap_or_default().to_owned();
-    let mut files: Vec<(String, &Path)> = kernel
-        .modules
-        .iter()
-        .map(|path| {
-            (
-                format!("modules/{}", module(path).to_string_lossy()),
-                path.as_path(),
-            )
-        })
-        .collect();
+    let module = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        format!("modules/{name}")
+    };
+    let modules = kernel.modules.iter();
+    let mut files: Vec<_> = modules.map(|path| (module(path), path.as_path())).collect();
     if !kernel.config_has("IKCONFIG_PROC")? {
         files.push((format!("boot/config-{}", kernel.release), &kernel.config));
     }
