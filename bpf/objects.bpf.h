@@ -4,8 +4,8 @@
 #define OBJECTS_BPF_H
 
 /*
- * The machine's linux/bpf.h has these types since 6.2, in the sizes that the kernel
- * has checked since 6.6 only later. They are put aside for those of 6.6 below.
+ * The machine's linux/bpf.h may be too old for these types, or have nodes of the size
+ * that they had before 6.6. What it has gets other names.
  */
 #define bpf_list_head machine_bpf_list_head
 #define bpf_list_node machine_bpf_list_node
