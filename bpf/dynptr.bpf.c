@@ -37,16 +37,22 @@ int from_memory(void *ctx)
 SEC("syscall")
 int from_ring_buffer(void *ctx)
 {
-	__u64 content = 7, back = 0;
+	__u64 content = 7, in_ring = 0;
 	struct bpf_dynptr dynptr;
+	__u32 header = 0;
+	void *record;
 	long error;
 
 	error = bpf_ringbuf_reserve_dynptr(&ring, size, 0, &dynptr);
 	bpf_dynptr_write(&dynptr, 16, &content, sizeof(content), 0);
-	bpf_dynptr_read(&back, sizeof(back), &dynptr, 16, 0);
+	record = bpf_dynptr_data(&dynptr, 0, 24);
 	bpf_ringbuf_submit_dynptr(&dynptr, 0);
-	bpf_printk("24 bytes reserved: %ld, read back %llu, %llu bytes with the header", error, back,
-		   bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA));
+	bpf_probe_read_kernel(&in_ring, sizeof(in_ring), record + 16);
+	bpf_probe_read_kernel(&header, sizeof(header), record - BPF_RINGBUF_HDR_SZ);
+	bpf_printk("24 bytes reserved: %ld, at 16 of the record is %llu", error, in_ring);
+	bpf_printk("the record has %u bytes, busy: %d, discarded: %d",
+		   header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT),
+		   !!(header & BPF_RINGBUF_BUSY_BIT), !!(header & BPF_RINGBUF_DISCARD_BIT));
 
 	/* One that was not to be had is given back as well. */
 	error = bpf_ringbuf_reserve_dynptr(&ring, 4096, 0, &dynptr);
