@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdbool.h>
 #include "kassay.bpf.h"
 
 /* LINUX_KERNEL_VERSION is libbpf's, the options are those of the kernel's config. */
 extern int LINUX_KERNEL_VERSION __kconfig;
-extern _Bool CONFIG_BPF_SYSCALL __kconfig;
-extern _Bool CONFIG_NUMA_BALANCING __kconfig __weak;
+extern bool CONFIG_BPF_SYSCALL __kconfig;
+extern bool CONFIG_NUMA_BALANCING __kconfig __weak;
 
 struct list_head {
 	struct list_head *next;
