@@ -16,6 +16,7 @@ pub mod interrupt;
 pub mod inventory;
 pub mod kernel;
 pub mod kernel_report;
+pub mod kfuncs;
 pub mod kit;
 pub mod nearest;
 pub mod normalise;

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod cache;
 pub mod doctor;
 pub mod kernel;
+pub mod kfuncs;
 pub mod list;
 pub mod repro;
 pub mod run;
@@ -52,6 +53,8 @@ enum Command {
     Repro(repro::ReproArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
+    /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
+    Kfuncs(kfuncs::KfuncsArgs),
     /// Download, build or remove kernels
     Kernel(kernel::KernelArgs),
     /// Show what the cache holds, and clear it up
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::Repro(args) => repro::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
+        Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),
         Command::Setup(args) => setup::run(args).map(|()| 0),
