@@ -103,6 +103,19 @@ impl Kfunc {
         };
         Some(set.map(name).collect())
     }
+
+    /// Flags, sets and prototype for people; `-` where there is nothing, `?` where it cannot be
+    /// told.
+    pub fn words(&self) -> [String; 3] {
+        let joined = |words: &[String]| match words.is_empty() {
+            true => "-".to_owned(),
+            false => words.join(","),
+        };
+        let flags = self.flags().map_or("?".to_owned(), |flags| joined(&flags));
+        let c = self.prototype.clone();
+        let c = c.unwrap_or_else(|| format!("{} (not in BTF: no program can call it)", self.name));
+        [flags, joined(&self.sets), c]
+    }
 }
 
 /// The kfuncs of a kernel itself.

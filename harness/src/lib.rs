@@ -12,6 +12,7 @@ pub mod cache;
 pub mod cli;
 pub mod compile;
 pub mod debugger;
+pub mod diff;
 pub mod interrupt;
 pub mod inventory;
 pub mod kernel;

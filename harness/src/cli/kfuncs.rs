@@ -88,21 +88,9 @@ fn show(kernel: &Kernel, part: Option<&Part>, listing: &Listing, format: Format)
         "kfuncs of {whose} on {} ({}): {count}, by {}",
         kernel.name, kernel.release, listing.source
     ));
-    let rows: Vec<[String; 3]> = listing.kfuncs.iter().map(row).collect();
+    let rows: Vec<[String; 3]> = listing.kfuncs.iter().map(Kfunc::words).collect();
     let width = |n: usize| rows.iter().map(|row| row[n].len()).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));
     rows.iter()
         .try_for_each(|[flags, sets, c]| print(&format!("{flags:first$}  {sets:second$}  {c}")))
-}
-
-/// Flags, sets and prototype; `-` where there is nothing, and `?` where it cannot be told.
-fn row(kfunc: &Kfunc) -> [String; 3] {
-    let words = |words: &[String]| match words.is_empty() {
-        true => "-".to_owned(),
-        false => words.join(","),
-    };
-    let flags = kfunc.flags().map_or("?".to_owned(), |flags| words(&flags));
-    let c = kfunc.prototype.clone();
-    let c = c.unwrap_or_else(|| format!("{} (not in BTF: no program can call it)", kfunc.name));
-    [flags, words(&kfunc.sets), c]
 }
