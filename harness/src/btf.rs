@@ -289,6 +289,60 @@ impl Btf {
         self.declare(self.raw(id)?.of, self.function(id)?, DEPTH)
     }
 
+    /// A function's types by their kinds alone, which is all that libbpf compares of a kfunc's
+    /// declaration (bpf_core_types_are_compat). They are declared in [`SHAPES`].
+    ///
+    /// # Errors
+    /// No function has this id, or a type of it is damaged.
+    pub fn shape(&self, id: u32) -> Result<Shape> {
+        self.function(id)?;
+        self.shape_of(self.raw(id)?.of, DEPTH)
+    }
+
+    fn shape_of(&self, prototype: u32, depth: usize) -> Result<Shape> {
+        let raw = self.raw(prototype)?;
+        let arguments = raw.behind.chunks_exact(8).map(|argument| {
+            let of = word(argument, 4)?;
+            self.kinds(of, depth)
+        });
+        Ok(Shape {
+            result: self.kinds(raw.of, depth)?,
+            arguments: arguments.collect::<Result<_>>()?,
+        })
+    }
+
+    /// The name of a type that is made of the same kinds.
+    fn kinds(&self, id: u32, depth: usize) -> Result<String> {
+        let depth = depth.checked_sub(1).context("a type without an end")?;
+        if id == 0 {
+            return Ok("void".to_owned());
+        }
+        let raw = self.raw(id)?;
+        Ok(match raw.kind {
+            kind::INT => "int".to_owned(),
+            kind::STRUCT => "struct some".to_owned(),
+            kind::UNION => "union some_union".to_owned(),
+            kind::FWD => "struct elsewhere".to_owned(),
+            kind::ENUM | kind::ENUM64 => "enum some_enum".to_owned(),
+            kind::PTR => format!("__typeof__({}) *", self.kinds(raw.of, depth)?),
+            kind::ARRAY => {
+                let (of, count) = (word(raw.behind, 0)?, word(raw.behind, 8)?);
+                format!(
+                    "__typeof__(__typeof__({})[{count}])",
+                    self.kinds(of, depth)?
+                )
+            }
+            kind::FUNC_PROTO => {
+                let Shape { result, arguments } = self.shape_of(id, depth)?;
+                format!("__typeof__({result}({}))", listed(&arguments))
+            }
+            kind::TYPEDEF | kind::CONST | kind::VOLATILE | kind::RESTRICT | kind::TYPE_TAG => {
+                self.kinds(raw.of, depth)?
+            }
+            other => bail!("kind {other} in a declaration"),
+        })
+    }
+
     /// A declaration of something of this type; what is declared stands in it already.
     fn declare(&self, id: u32, what: String, depth: usize) -> Result<String> {
         let depth = depth.checked_sub(1).context("a type without an end")?;
@@ -334,11 +388,7 @@ impl Btf {
                         _ => self.declare(of, self.name(name)?, depth)?,
                     });
                 }
-                let arguments = match arguments.is_empty() {
-                    true => "void".to_owned(),
-                    false => arguments.join(", "),
-                };
-                self.declare(raw.of, format!("{what}({arguments})"), depth)
+                self.declare(raw.of, format!("{what}({})", listed(&arguments)), depth)
             }
             other => bail!("kind {other} in a declaration"),
         }
@@ -358,6 +408,31 @@ impl Btf {
             0 => Ok(0),
             id => Ok(self.raw(id)?.kind),
         }
+    }
+}
+
+/// The types that a [`Shape`] is made of, in C.
+pub const SHAPES: &str = "\
+struct some { int member; };
+union some_union { int member; };
+enum some_enum { SOME };
+struct elsewhere;
+";
+
+/// The types of a function, as C names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The type of its result.
+    pub result: String,
+    /// The types of its arguments.
+    pub arguments: Vec<String>,
+}
+
+/// Arguments between their parentheses.
+pub fn listed(arguments: &[String]) -> String {
+    match arguments.is_empty() {
+        true => "void".to_owned(),
+        false => arguments.join(", "),
     }
 }
 
@@ -479,6 +554,12 @@ pub(crate) mod tests {
         let c = Btf::parse(&data, None).unwrap().prototype(12).unwrap();
         let expected = "const int *f(int *const a, void (*b)(void), int (*c)[4], struct s d, ...)";
         assert_eq!(c, expected);
+        let shape = Btf::parse(&data, None).unwrap().shape(12).unwrap();
+        assert_eq!(shape.result, "__typeof__(int) *");
+        let function = "__typeof__(__typeof__(void(void))) *";
+        let array = "__typeof__(__typeof__(__typeof__(int)[4])) *";
+        let arguments = ["__typeof__(int) *", function, array, "struct some"];
+        assert_eq!(shape.arguments[..4], arguments);
     }
 
     #[test]

@@ -252,6 +252,7 @@ mod tests {
         let kfunc = |(name, flags): &(&str, u32)| Kfunc {
             name: name.to_string(),
             prototype: Some(format!("void {name}(void)")),
+            shape: None,
             flags: Some(*flags),
             sets: vec!["set".to_owned()],
         };

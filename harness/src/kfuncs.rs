@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectKind, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
 
-use crate::btf::Btf;
+use crate::btf::{Btf, Shape};
 use crate::compile::module::Module;
 use crate::kernel::Kernel;
 
@@ -20,6 +20,8 @@ pub struct Kfunc {
     pub name: String,
     /// How C declares it; nothing where BTF has no such function, so that no program can call it.
     pub prototype: Option<String>,
+    /// The kinds of its types; nothing where there is no prototype.
+    pub shape: Option<Shape>,
     /// Its flags (include/linux/btf.h); nothing where they cannot be told.
     pub flags: Option<u32>,
     /// The names of the sets that have it, in order.
@@ -92,6 +94,17 @@ const MARK: u32 = 1;
 const TAG: &str = "bpf_kfunc";
 
 impl Kfunc {
+    /// The function of this id, in no set yet.
+    fn of(btf: &Btf, id: u32, flags: Option<u32>) -> Result<Kfunc> {
+        Ok(Kfunc {
+            name: btf.function(id)?,
+            prototype: Some(btf.prototype(id)?),
+            shape: Some(btf.shape(id)?),
+            flags,
+            sets: Vec::new(),
+        })
+    }
+
     /// The names of its flags; a bit that is not known is a number. Nothing where they cannot be
     /// told.
     pub fn flags(&self) -> Option<Vec<String>> {
@@ -179,27 +192,29 @@ fn read(file: &Path, base: Option<Arc<Btf>>) -> Result<Listing> {
 
 fn from_sets(btf: &Btf, sets: Vec<Set>) -> Result<Listing> {
     let mut kfuncs: BTreeMap<(String, u32), Kfunc> = BTreeMap::new();
-    let mut add = |name: String, prototype: Option<String>, flags: Option<u32>, set: &str| {
-        let key = (name.clone(), flags.unwrap_or_default());
-        let kfunc = kfuncs.entry(key).or_insert_with(|| Kfunc {
-            name,
-            prototype,
-            flags,
-            sets: Vec::new(),
-        });
+    let mut add = |kfunc: Kfunc, set: &str| {
+        let key = (kfunc.name.clone(), kfunc.flags.unwrap_or_default());
+        let kfunc = kfuncs.entry(key).or_insert(kfunc);
         kfunc.sets.push(set.to_owned());
     };
     for set in sets {
         let mut found = Vec::new();
         for (id, flags) in set.entries.iter().filter(|(id, _)| *id != 0) {
-            let name = btf.function(*id)?;
-            found.push(name.clone());
-            add(name, Some(btf.prototype(*id)?), Some(*flags), &set.name);
+            let kfunc = Kfunc::of(btf, *id, Some(*flags))?;
+            found.push(kfunc.name.clone());
+            add(kfunc, &set.name);
         }
         // Entries were sorted by their ids when these were found; that of a function which BTF
         // does not have is 0.
         for name in set.names.iter().filter(|name| !found.contains(name)) {
-            add(name.clone(), None, None, &set.name);
+            let kfunc = Kfunc {
+                name: name.clone(),
+                prototype: None,
+                shape: None,
+                flags: None,
+                sets: Vec::new(),
+            };
+            add(kfunc, &set.name);
         }
     }
     Ok(Listing {
@@ -209,15 +224,8 @@ fn from_sets(btf: &Btf, sets: Vec<Set>) -> Result<Listing> {
 }
 
 fn from_tags(btf: &Btf) -> Result<Listing> {
-    let kfunc = |id: u32| {
-        Ok(Kfunc {
-            name: btf.function(id)?,
-            prototype: Some(btf.prototype(id)?),
-            flags: None,
-            sets: Vec::new(),
-        })
-    };
-    let kfuncs: Result<Vec<Kfunc>> = btf.tagged(TAG)?.into_iter().map(kfunc).collect();
+    let kfuncs = btf.tagged(TAG)?.into_iter();
+    let kfuncs: Result<Vec<Kfunc>> = kfuncs.map(|id| Kfunc::of(btf, id, None)).collect();
     let mut kfuncs = kfuncs?;
     kfuncs.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Listing {
@@ -390,6 +398,7 @@ mod tests {
         let kfunc = Kfunc {
             name: "f".to_owned(),
             prototype: None,
+            shape: None,
             flags: Some(1 << 31 | 1 << 16),
             sets: Vec::new(),
         };

@@ -32,6 +32,7 @@ pub mod snapshot;
 pub mod step;
 pub mod tool;
 pub mod transcript;
+pub mod trial;
 pub mod verdict;
 pub mod vm;
 pub mod watch;

@@ -1,10 +1,12 @@
 //! `kassay kfuncs`: the kfuncs of a kernel or of a module.
 
+use std::time::Duration;
+
 use anyhow::{Result, anyhow};
 use clap::Args;
 use serde_json::json;
 
-use super::run::{kernels, obtain};
+use super::run::{TIMEOUT, kernels, obtain};
 use super::{Usage, print};
 use crate::cache::Cache;
 use crate::compile::module;
@@ -12,7 +14,11 @@ use crate::kernel::{Catalog, Kernel};
 use crate::kfuncs::{self, Kfunc, Listing};
 use crate::progress;
 use crate::report::Format;
+use crate::run::Setting;
 use crate::scenario::{self, Part};
+use crate::trial::{self, Tried};
+use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::slot;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +40,12 @@ pub struct KfuncsArgs {
         env = "KASSAY_KERNELS"
     )]
     kernel: Vec<String>,
+    /// Boot the kernel and try which types of programs may call kfuncs of each set
+    #[arg(long)]
+    types: bool,
+    /// What executes the guest's instructions, with --types
+    #[arg(long, value_enum, default_value_t)]
+    accel: Wish,
     /// How the list is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -54,9 +66,40 @@ pub fn run(args: &KfuncsArgs) -> Result<()> {
     for name in kernels(&cache, &catalog, &args.kernel)? {
         let kernel = obtain(&cache, &catalog, &name)?.map_err(|why| anyhow!(why))?;
         let listing = listing(&cache, &kernel, part.as_ref())?;
-        show(&kernel, part.as_ref(), &listing, args.format)?;
+        let tried = match args.types {
+            true => Some(trial::run(
+                &args.setting()?,
+                &kernel,
+                part.as_ref(),
+                &listing,
+            )?),
+            false => None,
+        };
+        show(
+            &kernel,
+            part.as_ref(),
+            &listing,
+            tried.as_ref(),
+            args.format,
+        )?;
     }
     Ok(())
+}
+
+impl KfuncsArgs {
+    fn setting(&self) -> Result<Setting> {
+        let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
+        Ok(Setting {
+            cache: Cache::open()?,
+            accelerator,
+            timeout: Duration::from_secs(TIMEOUT),
+            cold: false,
+            changed: false,
+            jobs: slot::default_jobs(),
+            keep_dump: false,
+            gdb: false,
+        })
+    }
 }
 
 /// The kfuncs of a module, built for the kernel, or else of the kernel itself.
@@ -67,8 +110,21 @@ pub fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Li
     }
 }
 
-fn show(kernel: &Kernel, part: Option<&Part>, listing: &Listing, format: Format) -> Result<()> {
+fn show(
+    kernel: &Kernel,
+    part: Option<&Part>,
+    listing: &Listing,
+    tried: Option<&Tried>,
+    format: Format,
+) -> Result<()> {
     let whose = part.map_or("vmlinux", |part| &part.name);
+    for (kind, said) in tried.iter().flat_map(|tried| &tried.untold) {
+        progress::note(format!(
+            "{kind} on {} could not be tried: {said}",
+            kernel.name
+        ));
+    }
+    let types = |kfunc: &Kfunc| tried?.types(kfunc).map(<[_]>::to_vec);
     if format == Format::Json {
         return listing.kfuncs.iter().try_for_each(|kfunc| {
             let line = json!({
@@ -79,6 +135,7 @@ fn show(kernel: &Kernel, part: Option<&Part>, listing: &Listing, format: Format)
                 "prototype": kfunc.prototype,
                 "flags": kfunc.flags(),
                 "sets": kfunc.sets,
+                "types": types(kfunc),
             });
             print(&line.to_string())
         });
@@ -88,9 +145,26 @@ fn show(kernel: &Kernel, part: Option<&Part>, listing: &Listing, format: Format)
         "kfuncs of {whose} on {} ({}): {count}, by {}",
         kernel.name, kernel.release, listing.source
     ));
-    let rows: Vec<[String; 3]> = listing.kfuncs.iter().map(Kfunc::words).collect();
-    let width = |n: usize| rows.iter().map(|row| row[n].len()).max().unwrap_or(0);
-    let (first, second) = (width(0), width(1));
-    rows.iter()
-        .try_for_each(|[flags, sets, c]| print(&format!("{flags:first$}  {sets:second$}  {c}")))
+    let row = |kfunc: &Kfunc| {
+        let [flags, sets, c] = kfunc.words();
+        let types = tried.map(|_| match types(kfunc) {
+            Some(types) if types.is_empty() => "-".to_owned(),
+            Some(types) => types.join(","),
+            None => "?".to_owned(),
+        });
+        [Some(flags), Some(sets), types, Some(c)]
+            .into_iter()
+            .flatten()
+            .collect()
+    };
+    let rows: Vec<Vec<String>> = listing.kfuncs.iter().map(row).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
+    rows.iter().try_for_each(|row| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        print(cells.join("  ").trim_end())
+    })
 }
