@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Fact, Line};
@@ -18,6 +19,7 @@ use crate::compile;
 use crate::kernel::Kernel;
 use crate::kfuncs::{Kfunc, Listing};
 use crate::progress::Progress;
+use crate::refusal;
 use crate::run::{self, Case, Setting};
 use crate::scenario::{Part, Scenario};
 use crate::verdict;
@@ -25,7 +27,7 @@ use crate::verdict;
 /// The types that may have kfuncs (bpf_prog_type_to_kfunc_hook in kernel/bpf/btf.c, 7.2), without
 /// BPF_PROG_TYPE_, and a section that libbpf takes for a program of each. Programs of the type
 /// STRUCT_OPS need a structure of callbacks, and are not tried.
-const TYPES: [(&str, &str); 23] = [
+const TYPES: [(&str, &str); 24] = [
     ("SOCKET_FILTER", "socket"),
     ("KPROBE", "kprobe"),
     ("SCHED_CLS", "tc"),
@@ -49,16 +51,21 @@ const TYPES: [(&str, &str); 23] = [
     ("TRACING", "fentry/vfs_unlink"),
     ("LSM", "lsm/file_open"),
     ("SYSCALL", "syscall"),
+    ("NETFILTER", "netfilter"),
 ];
+
+/// How long the programs of one set may take, in seconds. Emulated on two CPUs that others use
+/// as well, they take five.
+const PATIENCE: u64 = 20;
 
 /// What came of trying.
 #[derive(Debug, Default)]
 pub struct Tried {
     /// The types that may call each set of kfuncs, by the names of the sets that have them.
     types: BTreeMap<Vec<String>, Vec<&'static str>>,
-    /// Types of which the kernel takes no program at all, or not one that answers, and what was
-    /// said of the first.
-    pub untold: BTreeMap<&'static str, String>,
+    /// Types of programs, and kfuncs, that there was no answer for, and what was said instead, of
+    /// the first.
+    pub untold: BTreeMap<String, String>,
 }
 
 impl Tried {
@@ -90,8 +97,10 @@ pub fn run(
     }
     let directory = tempfile::tempdir().context("make a directory for programs")?;
     let scenario = scenario(directory.path(), part, &chosen)?;
-    let facts = facts(setting, kernel, &scenario)?;
-    judge(&chosen, &facts)
+    let mut setting = setting.clone();
+    setting.timeout += Duration::from_secs(PATIENCE * chosen.len() as u64);
+    let facts = facts(&setting, kernel, &scenario)?;
+    Ok(judge(&chosen, &facts))
 }
 
 /// A scenario that loads the programs, each by itself.
@@ -163,44 +172,121 @@ fn facts(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Vec<
 }
 
 /// What the verifier's answers say.
-fn judge(chosen: &[&Kfunc], facts: &[Fact]) -> Result<Tried> {
+fn judge(chosen: &[&Kfunc], facts: &[Fact]) -> Tried {
     let mut tried = Tried::default();
     for (place, kfunc) in chosen.iter().enumerate() {
-        let mut types = Vec::new();
-        for (kind, _) in TYPES {
-            match may(&object(place), kind, kfunc, facts) {
-                Ok(true) => types.push(kind),
-                Ok(false) => {}
-                Err(said) => {
-                    tried.untold.entry(kind).or_insert(said);
-                }
+        let answers = TYPES.map(|(kind, _)| (kind, may(&object(place), kind, kfunc, facts)));
+        let allowed = answers.iter().filter(|(_, answer)| *answer == Ok(true));
+        let allowed: Vec<_> = allowed.map(|(kind, _)| *kind).collect();
+        let untold = answers
+            .iter()
+            .filter_map(|(kind, answer)| Some((kind, answer.as_ref().err()?)));
+        let untold: Vec<_> = untold.collect();
+        let mut note = |of: &str, said: &str| {
+            tried
+                .untold
+                .entry(of.to_owned())
+                .or_insert_with(|| said.to_owned());
+        };
+        match untold.first() {
+            Some((_, said)) if untold.len() == TYPES.len() => note(&kfunc.name, said),
+            _ => {
+                untold.iter().for_each(|(kind, said)| note(kind, said));
+                tried.types.insert(kfunc.sets.clone(), allowed);
             }
         }
-        tried.types.insert(kfunc.sets.clone(), types);
     }
-    Ok(tried)
+    tried
 }
 
 /// Whether the kernel lets programs of a type call a kfunc, or what it says instead.
 fn may(of: &str, kind: &str, kfunc: &Kfunc, facts: &[Fact]) -> Result<bool, String> {
-    let answer = facts.iter().find_map(|fact| match fact {
+    let answer = facts.iter().find(|fact| match fact {
         Fact::Loaded {
             object,
             program: Some(program),
-            error,
-            log,
-        } if object == of && program.strip_prefix("type_") == Some(kind) => Some((error, log)),
-        _ => None,
+            ..
+        } => object == of && program.strip_prefix("type_") == Some(kind),
+        _ => false,
     });
-    let Some((error, log)) = answer else {
+    let Some(answer @ Fact::Loaded { log, .. }) = answer else {
         return Err("no answer".to_owned());
     };
-    let Some(error) = error else { return Ok(true) };
+    let Some(refusal) = refusal::of(answer) else {
+        return Ok(true);
+    };
     let refused = format!("calling kernel function {} is not allowed", kfunc.name);
     let called = format!(") call {}#", kfunc.name);
     match (log.contains(&refused), log.contains(&called)) {
         (true, _) => Ok(false),
         (false, true) => Ok(true),
-        (false, false) => Err(error.clone()),
+        (false, false) => Err(refusal.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::Shape;
+
+    fn kfunc() -> Kfunc {
+        Kfunc {
+            name: "f".to_owned(),
+            prototype: None,
+            shape: Some(Shape {
+                result: "void".to_owned(),
+                arguments: vec!["int".to_owned(), "__typeof__(struct some) *".to_owned()],
+            }),
+            flags: Some(0),
+            sets: vec!["set".to_owned()],
+        }
+    }
+
+    /// The answers to programs of these types; none is what was loaded.
+    fn tried(answers: &[(&str, Option<&str>)]) -> Tried {
+        let fact = |(kind, log): &(&str, Option<&str>)| Fact::Loaded {
+            object: object(0),
+            program: Some(format!("type_{kind}")),
+            error: log.map(|_| "Invalid argument".to_owned()),
+            log: log.unwrap_or_default().to_owned(),
+        };
+        let facts: Vec<Fact> = answers.iter().map(fact).collect();
+        judge(&[&kfunc()], &facts)
+    }
+
+    const CALL: &str = "2: (85) call f#123\n";
+
+    #[test]
+    fn any_answer_to_a_call_but_that_it_is_not_allowed_is_a_yes() {
+        let no = format!("{CALL}calling kernel function f is not allowed\n");
+        let other = format!("{CALL}R1 is not a pointer\n");
+        let tried = tried(&[
+            ("XDP", Some(&no)),
+            ("TRACING", Some(&other)),
+            ("SYSCALL", None),
+        ]);
+        assert_eq!(tried.types(&kfunc()).unwrap(), ["TRACING", "SYSCALL"]);
+        assert!(!tried.untold.contains_key("XDP"));
+    }
+
+    #[test]
+    fn without_an_answer_nothing_is_told() {
+        let early = "libbpf: failed to find a BTF type\n";
+        let some = tried(&[("SYSCALL", None), ("LSM", Some(early))]);
+        assert_eq!(some.types(&kfunc()).unwrap(), ["SYSCALL"]);
+        assert_eq!(some.untold["LSM"], "failed to find a BTF type");
+        assert_eq!(some.untold["XDP"], "no answer");
+        let none = tried(&[("LSM", Some(early))]);
+        assert_eq!(none.types(&kfunc()), None);
+        assert_eq!(none.untold.len(), 1);
+        assert!(none.untold.contains_key("f"));
+    }
+
+    #[test]
+    fn a_program_calls_with_zeros_of_the_right_kinds() {
+        let text = programs(&kfunc());
+        let call = "f(((int){0}), ((__typeof__(struct some) *){0}));";
+        assert_eq!(text.matches(call).count(), TYPES.len());
+        assert!(text.contains("extern void f(int, __typeof__(struct some) *) __attr"));
     }
 }

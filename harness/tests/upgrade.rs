@@ -42,6 +42,20 @@ fn a_module_is_built_and_lists_its_own_kfuncs() {
 }
 
 #[test]
+fn the_kernel_tells_which_programs_may_call_a_kfunc() {
+    let args = ["kfuncs", "--kernel", "distro", "--format", "json"];
+    let checkout = Checkout::new();
+    let types = |rest: &[&str]| {
+        let ended = checkout.kassay(&[&args, rest].concat());
+        ended.with(0).objects()[0]["types"].to_string()
+    };
+    assert_eq!(types(&["kfunc_sum", "--types"]), r#"["KPROBE"]"#);
+    let both = r#"["SCHED_CLS","SYSCALL"]"#;
+    assert_eq!(types(&["kfunc_sleep", "--types"]), both);
+    assert_eq!(types(&["kfunc_sum"]), "null");
+}
+
+#[test]
 fn a_stripped_kernel_is_an_error_and_no_empty_list() {
     let (cache, catalog) = (Cache::open().unwrap(), Catalog::load().unwrap());
     let mut kernel = kernel::obtain(&cache, &catalog, "distro").unwrap();

@@ -6,10 +6,12 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use serde_json::json;
 
+use super::cache::limit;
 use super::run::{TIMEOUT, kernels, obtain};
 use super::{Usage, print};
 use crate::cache::Cache;
 use crate::compile::module;
+use crate::inventory;
 use crate::kernel::{Catalog, Kernel};
 use crate::kfuncs::{self, Kfunc, Listing};
 use crate::progress;
@@ -24,7 +26,14 @@ const EXAMPLES: &str = "\
 Examples:
   kassay kfuncs --kernel 6.12                 what 6.12 itself has
   kassay kfuncs --kernel 6.12,7.2 kfunc_sum   what a module of modules/ has, built for each
-  kassay kfuncs ./my/module --format json     a module by its folder";
+  kassay kfuncs ./my/module --format json     a module by its folder
+  kassay kfuncs kfunc_sum --types             and the types of programs that may call them
+
+A line has flags, the sets that the source registers, with --types the types of programs, and the
+prototype. `-` is none, `?` is what cannot be told.
+--types loads small programs that call one kfunc of each set, on the kernel, with the module in it,
+and reads what the verifier says: a second for each set or, emulated, some. STRUCT_OPS is not
+tried, nor programs bound to a device or of a special attachment such as kprobe.session.";
 
 /// The arguments of `kassay kfuncs`.
 #[derive(Args)]
@@ -40,7 +49,7 @@ pub struct KfuncsArgs {
         env = "KASSAY_KERNELS"
     )]
     kernel: Vec<String>,
-    /// Boot the kernel and try which types of programs may call kfuncs of each set
+    /// Try on the kernel which types of programs may call the kfuncs of each set
     #[arg(long)]
     types: bool,
     /// What executes the guest's instructions, with --types
@@ -57,7 +66,7 @@ pub struct KfuncsArgs {
 /// Wrong usage; a kernel that cannot be had, a module that cannot be built, or a kernel that does
 /// not tell of its kfuncs.
 pub fn run(args: &KfuncsArgs) -> Result<()> {
-    let (cache, catalog) = (Cache::open()?, Catalog::load()?);
+    let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
     let asked = args.module.as_deref();
     let part = asked.map(|asked| scenario::module(asked, &crate::repository()));
     let part = part
@@ -68,7 +77,7 @@ pub fn run(args: &KfuncsArgs) -> Result<()> {
         let listing = listing(&cache, &kernel, part.as_ref())?;
         let tried = match args.types {
             true => Some(trial::run(
-                &args.setting()?,
+                &args.setting(&cache)?,
                 &kernel,
                 part.as_ref(),
                 &listing,
@@ -83,14 +92,16 @@ pub fn run(args: &KfuncsArgs) -> Result<()> {
             args.format,
         )?;
     }
+    inventory::clear_up(&cache, limit);
     Ok(())
 }
 
 impl KfuncsArgs {
-    fn setting(&self) -> Result<Setting> {
+    /// How the machine is run that is asked.
+    fn setting(&self, cache: &Cache) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
         Ok(Setting {
-            cache: Cache::open()?,
+            cache: cache.clone(),
             accelerator,
             timeout: Duration::from_secs(TIMEOUT),
             cold: false,
@@ -118,9 +129,9 @@ fn show(
     format: Format,
 ) -> Result<()> {
     let whose = part.map_or("vmlinux", |part| &part.name);
-    for (kind, said) in tried.iter().flat_map(|tried| &tried.untold) {
+    for (what, said) in tried.iter().flat_map(|tried| &tried.untold) {
         progress::note(format!(
-            "{kind} on {} could not be tried: {said}",
+            "without an answer for {what} on {}: {said}",
             kernel.name
         ));
     }
