@@ -33,7 +33,11 @@ const FLAGS: &[&str] = &[
 /// # Errors
 /// No clang; the compiler's own lines.
 pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
-    let Part { name, path: source } = part;
+    let Part {
+        name,
+        path: source,
+        flags,
+    } = part;
     let shared = crate::repository().join("bpf");
     let folders = [source.parent().unwrap_or(Path::new("")), &shared];
     let clang = clang(cache)?;
@@ -49,6 +53,7 @@ pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
                 "-I/usr/include/{}-linux-gnu",
                 std::env::consts::ARCH
             ))
+            .args(flags)
             .arg("-c")
             .arg(source)
             .arg("-o")
@@ -68,6 +73,7 @@ fn key(clang: &Path, folders: &[&Path], libbpf: &Path, part: &Part) -> Result<St
         .text("name", &part.name)
         .text("compiler", &clang.display().to_string())
         .text("flags", &FLAGS.join(" "))
+        .text("own flags", &part.flags.join("\0"))
         .tree("libbpf", libbpf)?
         .file("source", &part.path)?;
     for folder in folders {
