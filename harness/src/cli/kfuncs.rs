@@ -72,25 +72,15 @@ pub fn run(args: &KfuncsArgs) -> Result<()> {
     let part = part
         .transpose()
         .map_err(|error| Usage(format!("{error:#}")))?;
+    let part = part.as_ref();
     for name in kernels(&cache, &catalog, &args.kernel)? {
         let kernel = obtain(&cache, &catalog, &name)?.map_err(|why| anyhow!(why))?;
-        let listing = listing(&cache, &kernel, part.as_ref())?;
+        let listing = listing(&cache, &kernel, part)?;
         let tried = match args.types {
-            true => Some(trial::run(
-                &args.setting(&cache)?,
-                &kernel,
-                part.as_ref(),
-                &listing,
-            )?),
+            true => Some(trial::run(&args.setting(&cache)?, &kernel, part, &listing)?),
             false => None,
         };
-        show(
-            &kernel,
-            part.as_ref(),
-            &listing,
-            tried.as_ref(),
-            args.format,
-        )?;
+        show(&kernel, part, &listing, tried.as_ref(), args.format)?;
     }
     inventory::clear_up(&cache, limit);
     Ok(())
@@ -128,54 +118,66 @@ fn show(
     tried: Option<&Tried>,
     format: Format,
 ) -> Result<()> {
-    let whose = part.map_or("vmlinux", |part| &part.name);
     for (what, said) in tried.iter().flat_map(|tried| &tried.untold) {
-        progress::note(format!(
-            "without an answer for {what} on {}: {said}",
-            kernel.name
-        ));
+        let on = &kernel.name;
+        progress::note(format!("without an answer for {what} on {on}: {said}"));
     }
-    let types = |kfunc: &Kfunc| tried?.types(kfunc).map(<[_]>::to_vec);
-    if format == Format::Json {
-        return listing.kfuncs.iter().try_for_each(|kfunc| {
-            let line = json!({
-                "kernel": kernel.name,
-                "release": kernel.release,
-                "module": part.map(|part| &part.name),
-                "kfunc": kfunc.name,
-                "prototype": kfunc.prototype,
-                "flags": kfunc.flags(),
-                "sets": kfunc.sets,
-                "types": types(kfunc),
-            });
-            print(&line.to_string())
-        });
+    let kfuncs = listing.kfuncs.iter();
+    let mut lines = match format {
+        Format::Json => kfuncs
+            .map(|kfunc| object(kernel, part, kfunc, tried))
+            .collect(),
+        Format::Pretty => {
+            let whose = part.map_or("vmlinux", |part| &part.name);
+            let (on, release, count) = (&kernel.name, &kernel.release, listing.kfuncs.len());
+            progress::note(format!(
+                "kfuncs of {whose} on {on} ({release}): {count}, by {}",
+                listing.source
+            ));
+            aligned(&kfuncs.map(|kfunc| row(kfunc, tried)).collect::<Vec<_>>())
+        }
     }
-    let count = listing.kfuncs.len();
-    progress::note(format!(
-        "kfuncs of {whose} on {} ({}): {count}, by {}",
-        kernel.name, kernel.release, listing.source
-    ));
-    let row = |kfunc: &Kfunc| {
-        let [flags, sets, c] = kfunc.words();
-        let types = tried.map(|_| match types(kfunc) {
-            Some(types) if types.is_empty() => "-".to_owned(),
-            Some(types) => types.join(","),
-            None => "?".to_owned(),
-        });
-        [Some(flags), Some(sets), types, Some(c)]
-            .into_iter()
-            .flatten()
-            .collect()
-    };
-    let rows: Vec<Vec<String>> = listing.kfuncs.iter().map(row).collect();
+    .into_iter();
+    lines.try_for_each(|line: String| print(&line))
+}
+
+fn object(kernel: &Kernel, part: Option<&Part>, kfunc: &Kfunc, tried: Option<&Tried>) -> String {
+    json!({
+        "kernel": kernel.name,
+        "release": kernel.release,
+        "module": part.map(|part| &part.name),
+        "kfunc": kfunc.name,
+        "prototype": kfunc.prototype,
+        "flags": kfunc.flags(),
+        "sets": kfunc.sets,
+        "types": tried.and_then(|tried| tried.types(kfunc)),
+    })
+    .to_string()
+}
+
+/// Flags, sets, the types that were tried, and prototype.
+fn row(kfunc: &Kfunc, tried: Option<&Tried>) -> Vec<String> {
+    let [flags, sets, c] = kfunc.words();
+    let types = tried.map(|tried| match tried.types(kfunc) {
+        Some([]) => "-".to_owned(),
+        Some(types) => types.join(","),
+        None => "?".to_owned(),
+    });
+    let cells = [Some(flags), Some(sets), types, Some(c)];
+    cells.into_iter().flatten().collect()
+}
+
+/// Rows of as many cells, each column as wide as its widest.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
-    rows.iter().try_for_each(|row| {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths);
         let cells: Vec<String> = cells
             .map(|(cell, width)| format!("{cell:width$}"))
             .collect();
-        print(cells.join("  ").trim_end())
-    })
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
