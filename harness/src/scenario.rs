@@ -317,6 +317,14 @@ pub fn read_all(directory: &Path, root: &Path) -> Result<Vec<Scenario>> {
         .collect()
 }
 
+/// Finds a module by its name in a repository's `modules/`, or by a path with a `/`.
+///
+/// # Errors
+/// There is none; the nearest name is told.
+pub fn module(asked: &str, root: &Path) -> Result<Part> {
+    MODULE.find(asked, [Path::new(""), root])
+}
+
 /// A kind of [`Part`].
 struct Kind {
     what: &'static str,

@@ -65,6 +65,14 @@ pub struct Choice {
         env = "KASSAY_KERNELS"
     )]
     pub kernel: Vec<String>,
+    /// How to run them.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How to run what was chosen.
+#[derive(Args)]
+pub struct How {
     /// A scenario file, instead of those of this repository
     #[arg(long, value_name = "FILE")]
     pub scenario: Vec<PathBuf>,
@@ -103,11 +111,12 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let (catalog, limit) = (Catalog::load()?, limit()?);
     let choice = &args.choice;
     let scenarios = choice
+        .how
         .scenarios()
         .map_err(|error| Usage(format!("{error:#}")))?;
     let setting = args
         .aids
-        .add_to(choice.setting(args.changed)?, choice.timeout);
+        .add_to(choice.how.setting(args.changed)?, choice.how.timeout);
     let kernels = choice.kernels(&setting.cache, &catalog, &scenarios)?;
     let cases = choice.cases(&kernels, &scenarios);
     if setting.gdb && cases.len() > 1 {
@@ -153,7 +162,7 @@ impl Aids {
     }
 }
 
-impl Choice {
+impl How {
     /// The scenarios to choose from, with the seed that was given.
     pub fn scenarios(&self) -> Result<Vec<Scenario>> {
         let mut scenarios = scenarios(&self.scenario)?;
@@ -165,7 +174,7 @@ impl Choice {
         Ok(scenarios)
     }
 
-    /// How to run what was chosen.
+    /// The setting of these options.
     pub fn setting(&self, changed: bool) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
         Ok(Setting {
@@ -180,7 +189,9 @@ impl Choice {
             gdb: false,
         })
     }
+}
 
+impl Choice {
     /// The chosen kernels that a chosen scenario is to be run on.
     pub fn kernels(
         &self,
