@@ -98,6 +98,7 @@ impl KfuncsArgs {
             cold: false,
             changed: false,
             jobs: slot::default_jobs(),
+            keep: false,
             keep_dump: false,
             gdb: false,
         })
