@@ -13,7 +13,7 @@ use crate::host_root::HostRoot;
 use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
-use crate::{capability, live, module, step, system};
+use crate::{capability, live, module, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -184,6 +184,7 @@ fn steps(
     {
         facts.report(Fact::Ended { status })?;
     }
+    show::report(plan, &attached, facts)?;
     drop(attached);
     net.map_or(Ok(()), Net::remove)
 }

@@ -37,6 +37,8 @@ pub struct Setting {
     pub changed: bool,
     /// How many virtual machines may run at once, here and in other processes.
     pub jobs: usize,
+    /// Whether to keep of a pass what is kept of a failure.
+    pub keep: bool,
     /// Whether to keep a dump of the guest's memory with a failure.
     pub keep_dump: bool,
     /// Whether the machine stands still until a debugger lets it go.
@@ -137,7 +139,7 @@ pub struct Outcome {
     pub unchanged: bool,
     /// The most memory that QEMU held, in KiB.
     pub peak_kib: Option<u64>,
-    /// Where the failure's artifacts are.
+    /// Where all of the run is, of a failure or where a pass is kept as well.
     pub artifacts: Option<PathBuf>,
     /// The transcript, when the facts were complete, and where it belongs.
     pub transcript: Option<(Snapshot, String)>,
@@ -340,6 +342,9 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     } else {
         let expect = case.scenario.expect.as_ref().map(verdict::expected);
         outcome.expected = expect.map(|(_, title)| title.to_owned());
+        if setting.keep {
+            keep(setting, case, &mut outcome, Some(ran));
+        }
     }
     Ok(outcome)
 }
@@ -471,6 +476,7 @@ pub fn plan(scenario: &Scenario) -> Result<Plan> {
             .map(|asked| asked.step.clone())
             .collect(),
         host_root: false,
+        show: scenario.show.clone(),
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
         clock_ns,

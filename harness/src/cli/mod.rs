@@ -2,9 +2,11 @@
 
 pub mod bench;
 pub mod cache;
+pub mod diff;
 pub mod doctor;
 pub mod exec;
 pub mod kernel;
+pub mod kfuncs;
 pub mod list;
 pub mod load;
 pub mod place;
@@ -63,6 +65,10 @@ enum Command {
     Load(load::LoadArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
+    /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
+    Kfuncs(kfuncs::KfuncsArgs),
+    /// Show what differs between two kernels: verdicts, transcripts, verifier messages, kfuncs
+    Diff(diff::DiffArgs),
     /// Download, build or remove kernels
     Kernel(kernel::KernelArgs),
     /// Show what the cache holds, and clear it up
@@ -86,6 +92,8 @@ pub fn main() -> ExitCode {
         Command::Shell(args) => shell::run(args),
         Command::Load(args) => load::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
+        Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
+        Command::Diff(args) => diff::run(args),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),
         Command::Setup(args) => setup::run(args).map(|()| 0),

@@ -78,6 +78,7 @@ impl Place {
             cold: self.cold,
             changed: false,
             jobs: slot::default_jobs(),
+            keep: false,
             keep_dump: false,
             gdb: false,
         };
@@ -117,7 +118,8 @@ impl Prepared {
     pub fn add_object(&mut self, name: &str, path: &Path) {
         let (name, path) = (name.to_owned(), path.to_owned());
         self.artifacts.objects.push((name.clone(), path.clone()));
-        self.scenario.bpf.push(Part { name, path });
+        let flags = Vec::new();
+        self.scenario.bpf.push(Part { name, path, flags });
     }
 
     /// Clears the cache up when all is done.
