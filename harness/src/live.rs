@@ -116,6 +116,10 @@ fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
         say(&refusal);
         return Ok(of_bpf(UNJUDGED));
     }
+    let failed = failed_steps(case, &facts);
+    for step in &failed {
+        say(step);
+    }
     let status = facts.iter().find_map(|fact| match fact {
         Fact::Ended { status } => Some(*status as u8),
         _ => None,
@@ -126,7 +130,12 @@ fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
         Some(0)
     };
     let (Err(fault), _) = verdict::judge(&case.known()?, evidence) else {
-        return Ok(status.unwrap_or(UNJUDGED));
+        let status = status.unwrap_or(UNJUDGED);
+        return Ok(if failed.is_empty() {
+            status
+        } else {
+            of_bpf(status)
+        });
     };
     say(&format!("{}: {}", fault.verdict, fault.title));
     Ok(match fault.verdict {
@@ -139,6 +148,17 @@ fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
         Verdict::Hang => TOO_LATE,
         _ => of_bpf(status.unwrap_or(UNJUDGED)),
     })
+}
+
+/// What is to be said of steps that could not be done.
+fn failed_steps(case: &Case, facts: &[Fact]) -> Vec<String> {
+    let failed = facts.iter().filter_map(|fact| match fact {
+        Fact::Stepped { step, outcome } if outcome.is_err() => {
+            Some(case.scenario.steps.get(*step)?.tell(outcome))
+        }
+        _ => None,
+    });
+    failed.collect()
 }
 
 /// Prints the lines of the trace that came too late to be sent as they came.

@@ -63,7 +63,8 @@ impl Place {
         let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
         let scenario = self
             .scenario(bpf, steps)
-            .map_err(|error| Usage(format!("{error:#}")))?;
+            // The file that the rest of it names is none of the user's.
+            .map_err(|error| Usage(error.root_cause().to_string()))?;
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
         let name = match &self.kernel {
             Some(name) => name.clone(),
