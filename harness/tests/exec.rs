@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use checkout::{Ended, Machine};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
@@ -134,10 +135,42 @@ fn a_kernel_that_crashes_or_reports_has_a_code_of_its_own() {
         .says("guest-reset");
 }
 
+/// Makes the share below the guest's layer writable, as far as the guest goes, and writes there.
+const INTRUDER: &str = r#"
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+int main(int n, char **args)
+{
+	if (setns(open("/proc/1/ns/mnt", O_RDONLY), CLONE_NEWNS))
+		return 1;
+	if (mount("", "/host/share", 0, MS_REMOUNT, 0))
+		return 2;
+	return open(args[1], O_CREAT | O_WRONLY, 0600) < 0 ? errno : 0;
+}
+"#;
+
+/// Compiles a C program into a folder, and returns its path.
+fn compile(folder: &Path, name: &str, source: &str, flag: &str) -> String {
+    let (program, file) = (folder.join(name), folder.join(format!("{name}.c")));
+    fs::write(&file, source).unwrap();
+    let mut cc = Command::new("cc");
+    let built = cc.args([flag, "-o"]).args([&program, &file]).status();
+    assert!(built.unwrap().success());
+    program.display().to_string()
+}
+
 #[test]
 fn nothing_is_written_to_the_hosts_root() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("written");
+    let intruder = compile(folder.path(), "intruder", INTRUDER, "-Wall");
+    let below = format!("/host/share{}", file.display());
+    let refused = Errno::ROFS.raw_os_error();
+    run(exec_with(&[], &[&intruder, &below])).with(refused);
     let write = format!(
         "mount -o remount,rw /; echo text > {0}; cat {0}",
         file.display()
@@ -149,19 +182,13 @@ fn nothing_is_written_to_the_hosts_root() {
 #[test]
 fn a_static_program_needs_no_root_and_another_does() {
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
     let source = "#include <stdio.h>\nint main(int n, char **args) { puts(args[1]); return n; }\n";
-    fs::write(path("program.c"), source).unwrap();
-    for kind in ["-static", "-no-pie"] {
-        let mut cc = Command::new("cc");
-        let built = cc
-            .args([kind, "-o", &path(kind), &path("program.c")])
-            .status();
-        assert!(built.unwrap().success());
-    }
-    let exec = |program: &str| run(kassay(&["exec", "--kernel", "distro", program, "--word"]));
-    exec(&path("-static")).with(2).says("--word");
-    exec(&path("-no-pie")).with(2).says("`--host-root`");
+    let exec = |name: &str, flag: &str| {
+        let program = compile(folder.path(), name, source, flag);
+        run(kassay(&["exec", "--kernel", "distro", &program, "--word"]))
+    };
+    exec("static", "-static").with(2).says("--word");
+    exec("dynamic", "-Wall").with(2).says("`--host-root`");
 }
 
 /// Waits for a program to end, and returns its exit code.
