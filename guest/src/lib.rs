@@ -10,10 +10,17 @@ use serde::{Deserialize, Serialize};
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
+
+/// The tag by which the guest mounts the host's root, read-only; where a machine was not asked
+/// for it there is nothing in it.
+pub const HOST_ROOT: &str = "kassay.root";
+
+/// The port for the streams of a program that runs for somebody on the host.
+pub const IO_PORT: &str = "kassay.io";
 
 /// The port over which vmtest streams the output of its command.
 pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
@@ -70,6 +77,8 @@ pub struct Plan {
     pub each: bool,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
+    /// Whether the host's root is mounted for programs to run in.
+    pub host_root: bool,
     /// Settings of /proc/sys to make first, by their names with dots.
     pub sysctl: Vec<(String, String)>,
     /// Capabilities not to have while objects are loaded, such as `CAP_SYS_BOOT`.

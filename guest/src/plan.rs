@@ -9,6 +9,7 @@ use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
 use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
 use crate::facts::Facts;
+use crate::host_root::HostRoot;
 use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
@@ -86,6 +87,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
         system::write(&format!("/proc/sys/{}", name.replace('.', "/")), value)?;
     }
 
+    let _host_root = plan.host_root.then(HostRoot::mount).transpose()?;
     let mut log = KernelLog::open()?;
     let mut trace = trace.map_or_else(Trace::open, Ok)?;
     facts.report(Fact::Start {

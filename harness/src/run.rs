@@ -374,6 +374,7 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         let own = case.scenario.timeout.filter(|_| !setting.gdb);
         let terms = Terms {
             timeout: own.unwrap_or(setting.timeout),
+            host_root: false,
             dump: setting.keep_dump,
             debugger: setting.gdb.then(debugger).transpose()?,
         };
@@ -444,6 +445,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
             .iter()
             .map(|asked| asked.step.clone())
             .collect(),
+        host_root: false,
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
         clock_ns,
