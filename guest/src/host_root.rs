@@ -30,7 +30,6 @@ const LINKS: &[(&str, &str)] = &[
 /// The host's root, mounted. Processes that enter it see each other's writes.
 pub struct HostRoot(());
 
-#[allow(dead_code, reason = "no plan runs a program yet")]
 impl HostRoot {
     /// Mounts it, and brings the loopback interface up, as programs of a host expect. What the
     /// kernel says of these mounts is in its log, so this belongs before the log is opened.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -123,6 +123,16 @@ pub enum Step {
     Run {
         /// The program's function.
         program: String,
+    },
+    /// `/bin/sh` runs a command on the host's root.
+    Command {
+        /// The command.
+        line: String,
+        /// What a line has that says that the command is ready: then the plan goes on, and the
+        /// command with it, until the steps are done.
+        ready: Option<String>,
+        /// The working directory.
+        directory: String,
     },
     /// Generated packets are sent over a veth pair, and what the classifier does
     /// with each is compared with what an independent decoder says of it.
@@ -297,6 +307,14 @@ pub enum Fact {
         /// What came of it, or why it could not be done.
         outcome: Result<Outcome, String>,
     },
+    /// A command that was [`State::Ready`] has ended, when all steps were done; in reverse order
+    /// of their steps.
+    Ended {
+        /// The step's place in the plan, from 0.
+        step: usize,
+        /// What came of it.
+        command: Command,
+    },
     /// The trace buffer, from the start of the plan to the end of its steps.
     Trace {
         /// The lines, as `trace_pipe` gives them.
@@ -399,10 +417,37 @@ pub enum Outcome {
         /// What the program returned.
         returned: u32,
     },
+    /// Of [`Step::Command`].
+    Command(Command),
     /// Of [`Step::Storm`].
     Storm(Storm),
     /// Of a [`Step::Fault`] after which the plan goes on.
     Fault,
+}
+
+/// What came of a [`Step::Command`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The ids of its processes, the first and the last; others may have some between.
+    pub pids: (i32, i32),
+    /// How far it came.
+    pub state: State,
+    /// What it printed, on stdout and stderr. Of one that is ready it comes with its end.
+    pub lines: Vec<String>,
+}
+
+/// How far a [`Step::Command`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It has printed the line that was waited for, and goes on.
+    Ready,
+    /// It has ended with this status; 128 plus a signal's number where one ended it.
+    Ended(i32),
+    /// It was ended, for the line did not come for this number of seconds.
+    Unready(u64),
+    /// It was ended, for it printed more than this number of bytes.
+    Flooded(usize),
 }
 
 /// What came of a [`Step::Storm`]. After each batch of packets comes a sentinel,
@@ -440,7 +485,7 @@ impl Outcome {
             | Outcome::Done { pid, .. }
             | Outcome::Udp { pid, .. }
             | Outcome::Run { pid, .. } => Some(*pid),
-            Outcome::Storm(_) | Outcome::Fault => None,
+            Outcome::Command(_) | Outcome::Storm(_) | Outcome::Fault => None,
         }
     }
 }

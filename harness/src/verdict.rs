@@ -6,7 +6,8 @@ use std::fmt;
 
 use anyhow::Result;
 use kassay_guest::{
-    Code, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Step, Tally,
+    Code, Command, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, State,
+    Step, Tally,
 };
 
 use crate::btf;
@@ -515,11 +516,19 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
     let steps: Vec<String> = (0..case.scenario.steps.len())
         .map(|step| step.to_string())
         .collect();
+    let mut running: Vec<String> = facts.iter().filter_map(running).collect();
+    running.reverse();
+    let modules: Vec<String> = case
+        .modules
+        .iter()
+        .map(|module| module.name.clone())
+        .collect();
     let due = [
         vec![format!("start {}", case.release)],
-        names("insert", &scenario::names(&case.scenario.modules)),
+        names("insert", &modules),
         names("load", &scenario::names(&case.scenario.bpf)),
         names("step", &steps),
+        names("end of step", &running),
         vec!["trace".to_owned()],
         names("remove", &inserted),
         ["left", "log", "leaks", "end"].map(str::to_owned).to_vec(),
@@ -550,6 +559,21 @@ fn inserted(fact: &Fact) -> Option<&String> {
     }
 }
 
+/// The step whose command goes on behind this fact.
+fn running(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Stepped {
+            step,
+            outcome:
+                Ok(Outcome::Command(Command {
+                    state: State::Ready,
+                    ..
+                })),
+        } => Some(step.to_string()),
+        _ => None,
+    }
+}
+
 /// The part of the plan that a fact is of. How many programs an object has, only
 /// the object knows; the transcript names them.
 fn part(fact: &Fact) -> Option<String> {
@@ -563,6 +587,7 @@ fn part(fact: &Fact) -> Option<String> {
         } => format!("load {object}"),
         Fact::Loaded { .. } | Fact::Attached { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
+        Fact::Ended { step, .. } => format!("end of step {step}"),
         Fact::Trace { .. } => "trace".to_owned(),
         Fact::Removed { module, .. } => format!("remove {module}"),
         Fact::Left { .. } => "left".to_owned(),
@@ -873,7 +898,7 @@ mod tests {
         let part = |name: &str| Part {
             name: name.to_owned(),
             path: name.into(),
-            flags: Vec::new(),
+            ..Part::default()
         };
         Scenario {
             name: "case".to_owned(),
@@ -882,6 +907,7 @@ mod tests {
             modules: vec![part("m")],
             bpf: vec![part("b")],
             each: false,
+            host_root: false,
             requires: Default::default(),
             expect: None,
             timeout: None,
