@@ -368,7 +368,10 @@ fn renew(files: &[(PathBuf, PathBuf)], to: &Path) -> Result<()> {
             let (content, to) = (fs::read(from)?, to.join(inside));
             if fs::read(&to).ok().as_ref() != Some(&content) {
                 fs::create_dir_all(to.parent().unwrap_or(&to))?;
-                // A script that kbuild runs has to stay one.
+                if to.exists() {
+                    fs::remove_file(&to)?;
+                }
+                // With its mode: a script that kbuild runs has to stay one.
                 fs::copy(from, to)?;
             }
         }
