@@ -14,7 +14,7 @@ use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
 use crate::step::command::Commands;
-use crate::{capability, module, step, system};
+use crate::{capability, module, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -183,6 +183,7 @@ fn steps(plan: &Plan, host_root: Option<&HostRoot>, facts: &mut Facts) -> Result
             outcome,
         })?;
     }
+    show::report(plan, &attached, facts)?;
     commands.end(facts)?;
     drop(attached);
     net.map_or(Ok(()), Net::remove)

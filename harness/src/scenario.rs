@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::Step;
+use kassay_guest::{Show, Step};
 use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
@@ -43,6 +43,8 @@ pub struct Scenario {
     pub without: Vec<String>,
     /// What triggers the programs.
     pub steps: Vec<Asked>,
+    /// What else the transcript shows.
+    pub show: Show,
 }
 
 /// A module or a BPF program that a scenario is made of.
@@ -175,6 +177,8 @@ struct File {
     without: Vec<String>,
     #[serde(default)]
     step: Vec<FileStep>,
+    #[serde(default)]
+    show: Show,
 }
 
 /// How a file asks for modules.
@@ -340,6 +344,7 @@ impl Scenario {
                 .map(capability)
                 .collect::<Result<_>>()?,
             steps,
+            show: file.show,
         })
     }
 
@@ -408,6 +413,14 @@ fn is_scenario(text: &str) -> bool {
     toml::from_str::<toml::Table>(text).map_or(true, |table| {
         keys.iter().any(|key| table.contains_key(*key))
     })
+}
+
+/// Finds a module by its name in a repository's `modules/`, or by a path with a `/`.
+///
+/// # Errors
+/// There is none; the nearest name is told.
+pub fn module(asked: &str, root: &Path) -> Result<Part> {
+    MODULE.find(asked, [Path::new(""), root])
 }
 
 /// A kind of [`Part`].
@@ -697,6 +710,16 @@ mod tests {
             panic!()
         };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);
+    }
+
+    #[test]
+    fn what_to_show_is_named() {
+        let show = |keys: &str| read(&format!("about = 'x'\nshow = {{ {keys} }}"));
+        let shown = show("programs = true, maps = ['m']").unwrap().show;
+        assert_eq!((shown.modules, shown.programs), (false, true));
+        assert_eq!(shown.maps, ["m"]);
+        let error = show("program = true").unwrap_err();
+        assert!(error.contains("did you mean `programs`?"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{
-    Command, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, State, Step, Storm,
+    Command, Consumed, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, State, Step, Storm,
 };
 use serde::Deserialize;
 
@@ -47,6 +47,10 @@ pub struct FileStep {
     run: Option<FileRun>,
     /// `ready = "attached"`, beside `run` with a command.
     ready: Option<String>,
+    /// `submit = { map = "numbers", samples = 100 }`
+    submit: Option<FileSubmit>,
+    /// `consume = { map = "events", program = "f", bursts = [300, 1], late = true }`
+    consume: Option<FileConsume>,
     /// `storm = { packets = 100000, seed = 7 }`
     storm: Option<FileStorm>,
     /// `fault = "segv"`
@@ -104,6 +108,25 @@ pub enum FileRun {
     },
 }
 
+/// How a file asks for [`Step::Submit`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSubmit {
+    map: String,
+    samples: u32,
+}
+
+/// How a file asks for [`Step::Consume`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileConsume {
+    map: String,
+    program: String,
+    bursts: Vec<u32>,
+    #[serde(default)]
+    late: bool,
+}
+
 /// How a file asks for [`Step::Storm`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +172,9 @@ impl FileStep {
                 .map(|FileCall { a, b }| Ok(Step::Call { a, b }.into())),
             self.udp.map(FileUdp::asked),
             self.run.map(|run| run.asked(self.ready, directory)),
+            self.submit
+                .map(|FileSubmit { map, samples }| Ok(Step::Submit { map, samples }.into())),
+            self.consume.map(FileConsume::asked),
             self.storm.map(FileStorm::asked),
             self.fault.map(|fault| Ok(Step::Fault(fault).into())),
         ];
@@ -156,7 +182,8 @@ impl FileStep {
         match (steps.next(), steps.next()) {
             (Some(step), None) => step,
             _ => bail!(
-                "a `[[step]]` is one of `unlink`, `exec`, `call`, `udp`, `run`, `storm` and `fault`"
+                "a `[[step]]` is one of `unlink`, `exec`, `call`, `udp`, `run`, `submit`, `consume`, \
+                 `storm` and `fault`"
             ),
         }
     }
@@ -183,6 +210,18 @@ impl FileRun {
                 .into()
             }
         })
+    }
+}
+
+impl FileConsume {
+    fn asked(self) -> Result<Asked> {
+        Ok(Step::Consume {
+            map: self.map,
+            program: self.program,
+            bursts: self.bursts,
+            late: self.late,
+        }
+        .into())
     }
 }
 
@@ -280,6 +319,9 @@ impl Asked {
             (Step::Command { line, .. }, Err(error)) => {
                 format!("run {}: failed: {error}", first(line))
             }
+            (Step::Submit { map, .. } | Step::Consume { map, .. }, Err(error)) => {
+                format!("{} {map}: failed: {error}", name(&self.step))
+            }
             (Step::Run { program }, Err(error)) => format!("run {program}: failed: {error}"),
             (step, Err(error)) => format!("{}: failed: {error}", name(step)),
             (_, Ok(Outcome::Fault)) => "fault: the plan goes on".to_owned(),
@@ -318,6 +360,12 @@ impl Asked {
                     state => format!(": {}", fate(state)),
                 };
                 format!("run {}{fate}{}", first(line), printed(command))
+            }
+            (Step::Submit { map, samples }, Ok(Outcome::Submit { submitted })) => {
+                format!("submit {map}: {submitted} of {samples} samples submitted")
+            }
+            (Step::Consume { map, .. }, Ok(Outcome::Consume(consumed))) => {
+                format!("consume {map}: {}", counts(consumed))
             }
             // How many of which kind is another matter with every seed.
             (
@@ -370,6 +418,33 @@ fn first(line: &str) -> String {
     }
 }
 
+/// The counts of a `consume` step, without those that tell of losses there were none of.
+fn counts(consumed: &Consumed) -> String {
+    let Consumed {
+        sent,
+        refused,
+        received,
+        disordered,
+        missing,
+        lost,
+        ..
+    } = consumed;
+    let order = match disordered {
+        0 => "in order".to_owned(),
+        _ => format!("{disordered} of them out of order"),
+    };
+    let mut text = format!("{sent} samples sent, {received} received, {order}");
+    let losses = [
+        (refused, "refused"),
+        (missing, "missing"),
+        (lost, "reported lost"),
+    ];
+    for (count, what) in losses.into_iter().filter(|(count, _)| **count > 0) {
+        let _ = write!(text, ", {count} {what}");
+    }
+    text
+}
+
 fn name(step: &Step) -> &'static str {
     match step {
         Step::Unlink { .. } => "unlink",
@@ -377,6 +452,8 @@ fn name(step: &Step) -> &'static str {
         Step::Call { .. } => "call",
         Step::Udp { .. } => "udp",
         Step::Run { .. } | Step::Command { .. } => "run",
+        Step::Submit { .. } => "submit",
+        Step::Consume { .. } => "consume",
         Step::Storm { .. } => "storm",
         Step::Fault(_) => "fault",
     }

@@ -2,10 +2,12 @@
 
 mod call;
 pub mod command;
+mod consume;
 mod exec;
 mod fault;
 mod run;
 mod storm;
+mod submit;
 mod udp;
 mod unlink;
 
@@ -13,7 +15,7 @@ use anyhow::Result;
 use kassay_guest::{Outcome, Step};
 
 use self::command::Commands;
-use crate::bpf::Attached;
+use crate::bpf::{self, Attached};
 use crate::facts::Facts;
 use crate::net::Net;
 
@@ -36,6 +38,19 @@ pub fn run(
             ready,
             directory,
         } => commands.run(place, line, ready.as_deref(), directory),
+        Step::Submit { map, samples } => submit::run(map, *samples, attached),
+        Step::Consume {
+            map,
+            program,
+            bursts,
+            late,
+        } => consume::run(
+            bpf::object_of(attached, program)?,
+            map,
+            program,
+            bursts,
+            *late,
+        ),
         Step::Fault(kind) => fault::run(*kind, facts),
         Step::Storm { packets, seed } => storm::run(*packets, *seed, Net::get(net)?),
     }

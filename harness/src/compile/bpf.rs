@@ -56,6 +56,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
     }
     let text = text.with_context(compile)?;
     let key = Key::new("bpf")
+        .text("name", &part.name)
         .text("compiler", &compiler.clang.display().to_string())
         .text("flags", &FLAGS.join(" "))
         .text("own flags", &part.flags.join("\0"))
