@@ -1117,6 +1117,37 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_goes_on_has_an_end() {
+        let command = |state| Command {
+            pids: (70, 72),
+            state,
+            lines: Vec::new(),
+        };
+        let stepped = |state| Fact::Stepped {
+            step: 0,
+            outcome: Ok(Outcome::Command(command(state))),
+        };
+        let mut scenario = scenario();
+        let asked = ["x", "r", "/"].map(str::to_owned);
+        let [line, ready, directory] = asked;
+        scenario.steps[0] = Step::Command {
+            line,
+            ready: Some(ready),
+            directory,
+        }
+        .into();
+        let mut facts = facts();
+        let lost = "lost: the facts are not those of the plan";
+        facts[4] = stepped(State::Ready);
+        assert_eq!(judged_by(&scenario, &evidence(facts.clone())), lost);
+        let command = command(State::Ended(0));
+        facts.insert(6, Fact::Ended { step: 0, command });
+        assert_eq!(judged_by(&scenario, &evidence(facts.clone())), "no fault");
+        facts[4] = stepped(State::Ended(0));
+        assert_eq!(judged_by(&scenario, &evidence(facts)), lost);
+    }
+
+    #[test]
     fn whole_evidence_has_no_fault() {
         assert_eq!(judged(&evidence(facts())), "no fault");
     }
