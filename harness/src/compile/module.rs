@@ -165,10 +165,11 @@ fn list(from: &Path, to: &Path, files: &mut Vec<(PathBuf, PathBuf)>) -> Result<(
 }
 
 /// Whether a file is no source: one that kbuild has made there, which leaves a note of how beside
-/// each, or a snapshot.
+/// each, a scenario or a snapshot.
 fn is_made(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.ends_with(".snap") || path.with_file_name(format!(".{name}.cmd")).exists()
+    let is_ours = name.ends_with(".toml") || name.ends_with(".snap");
+    is_ours || path.with_file_name(format!(".{name}.cmd")).exists()
 }
 
 /// Keeps the modules that kbuild has made in a directory.
@@ -388,7 +389,7 @@ mod tests {
     #[test]
     fn what_kbuild_made_among_the_sources_is_no_source() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["a.c", "a.o", ".a.o.cmd", "blob.o", "a.snap"] {
+        for name in ["a.c", "a.o", ".a.o.cmd", "blob.o", "a.snap", "a.toml"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
         let mut files = Vec::new();
