@@ -94,7 +94,6 @@ impl HostRoot {
         chdir(cwd).with_context(|| format!("go to `{}`", cwd.display()))
     }
 
-    #[allow(dead_code, reason = "for steps that run a program")]
     /// Runs `work` in a child process whose root it is (see [`process::spawn`]). Where it cannot
     /// be entered, the child says so on its stderr and ends with status 126.
     ///

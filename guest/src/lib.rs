@@ -16,7 +16,7 @@ use crate::stream::Size;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -88,12 +88,12 @@ pub struct Plan {
     pub programs: Vec<String>,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
+    /// Whether the host's root is mounted for programs to run in.
+    pub host_root: bool,
     /// What to look up behind the steps, while all is still attached.
     pub show: Show,
     /// What somebody on the host then attends to, unless something was refused.
     pub live: Option<Live>,
-    /// Whether the host's root is mounted for programs to run in.
-    pub host_root: bool,
     /// Settings of /proc/sys to make first, by their names with dots.
     pub sysctl: Vec<(String, String)>,
     /// Capabilities not to have while objects are loaded, such as `CAP_SYS_BOOT`.
@@ -176,6 +176,16 @@ pub enum Step {
     Run {
         /// The program's function.
         program: String,
+    },
+    /// `/bin/sh` runs a command on the host's root.
+    Command {
+        /// The command.
+        line: String,
+        /// What a line has that says that the command is ready: then the plan goes on, and the
+        /// command with it, until the steps are done.
+        ready: Option<String>,
+        /// The working directory.
+        directory: String,
     },
     /// Samples are put into a user ring buffer: each is its number as a `u64`, from 0.
     Submit {
@@ -371,9 +381,17 @@ pub enum Fact {
         outcome: Result<Outcome, String>,
     },
     /// The program of [`Live`] ended.
-    Ended {
+    Exited {
         /// Its exit status, 128 plus the signal's number when it was killed.
         status: i32,
+    },
+    /// A command that was [`State::Ready`] has ended, when all steps were done; in reverse order
+    /// of their steps.
+    Ended {
+        /// The step's place in the plan, from 0.
+        step: usize,
+        /// What came of it.
+        command: Command,
     },
     /// The plan's modules in `/proc/modules`, in the order of that.
     Modules {
@@ -521,6 +539,8 @@ pub enum Outcome {
         /// What the program returned.
         returned: u32,
     },
+    /// Of [`Step::Command`].
+    Command(Command),
     /// Of [`Step::Submit`].
     Submit {
         /// How many samples there was room for.
@@ -532,6 +552,31 @@ pub enum Outcome {
     Storm(Storm),
     /// Of a [`Step::Fault`] after which the plan goes on.
     Fault,
+}
+
+/// What came of a [`Step::Command`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The ids of its processes, the first and the last; others may have some between.
+    pub pids: (i32, i32),
+    /// How far it came.
+    pub state: State,
+    /// What it printed, on stdout and stderr. Of one that is ready it comes with its end.
+    pub lines: Vec<String>,
+}
+
+/// How far a [`Step::Command`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It has printed the line that was waited for, and goes on.
+    Ready,
+    /// It has ended with this status; 128 plus a signal's number where one ended it.
+    Ended(i32),
+    /// It was ended, for the line did not come for this number of seconds.
+    Unready(u64),
+    /// It was ended, for it printed more than this number of bytes.
+    Flooded(usize),
 }
 
 /// What came of a [`Step::Consume`].
@@ -590,7 +635,9 @@ impl Outcome {
             | Outcome::Udp { pid, .. }
             | Outcome::Run { pid, .. }
             | Outcome::Consume(Consumed { pid, .. }) => Some(*pid),
-            Outcome::Submit { .. } | Outcome::Storm(_) | Outcome::Fault => None,
+            Outcome::Submit { .. } | Outcome::Command(_) | Outcome::Storm(_) | Outcome::Fault => {
+                None
+            }
         }
     }
 }

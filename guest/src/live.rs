@@ -232,13 +232,15 @@ impl Session {
         }
     }
 
-    /// Ends all that still runs, so that what is to be read has an end.
+    /// Ends all that the program has left running, so that what is to be read has an end.
     fn end(&mut self) {
         self.is_over = true;
         self.stdin = None;
         self.input.clear();
-        // SAFETY: the call has no memory to do with. It spares this process and PID 1.
-        unsafe { libc::kill(-1, libc::SIGKILL) };
+        if self.program.is_some() {
+            // SAFETY: the call has no memory to do with. It spares this process and PID 1.
+            unsafe { libc::kill(-1, libc::SIGKILL) };
+        }
     }
 
     fn send(&mut self) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::host_root::HostRoot;
 use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
+use crate::step::command::Commands;
 use crate::{capability, live, module, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
@@ -171,9 +172,10 @@ fn steps(
             attached.push(bpf::attach(name, object, &mut net, facts)?);
         }
     }
+    let mut commands = Commands::new(host_root);
     for (place, step) in plan.steps.iter().enumerate() {
-        let outcome =
-            step::run(step, &mut net, &attached, facts).map_err(|error| format!("{error:#}"));
+        let outcome = step::run((place, step), &mut commands, &mut net, &attached, facts)
+            .map_err(|error| format!("{error:#}"));
         facts.report(Fact::Stepped {
             step: place,
             outcome,
@@ -182,9 +184,10 @@ fn steps(
     if let Some(live) = plan.live.as_ref().filter(|_| !facts.refused)
         && let Some(status) = live::run(live, host_root, trace)?
     {
-        facts.report(Fact::Ended { status })?;
+        facts.report(Fact::Exited { status })?;
     }
     show::report(plan, &attached, facts)?;
+    commands.end(facts)?;
     drop(attached);
     net.map_or(Ok(()), Net::remove)
 }

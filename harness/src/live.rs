@@ -43,8 +43,6 @@ pub struct Asked<'a> {
     pub live: Live,
     /// A program of the host that is copied into the share.
     pub copied: Option<PathBuf>,
-    /// Whether programs run in the host's root.
-    pub host_root: bool,
     /// Whether it mostly waits for a person.
     pub is_idle: bool,
     /// What the user is told once it goes on.
@@ -63,7 +61,6 @@ pub fn run(setting: &Setting, asked: &Asked) -> Result<u8> {
         .is_some_and(|program| program.tty.is_some());
     let case = Case {
         fill: Box::new(|share| asked.fill(share)),
-        host_root: asked.host_root,
         streams: Some(Streams::new(is_tty, asked.word.clone())),
         is_idle: asked.is_idle,
         ..Case::of(asked.kernel, asked.scenario, asked.artifacts)
@@ -82,8 +79,7 @@ impl Asked<'_> {
         let plan = Plan {
             programs: self.programs.clone(),
             live: Some(self.live.clone()),
-            host_root: self.host_root,
-            ..run::plan(self.scenario)?
+            ..run::plan(self.scenario, self.artifacts)?
         };
         run::write_plan(share, &plan)
     }
@@ -121,7 +117,7 @@ fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
         say(step);
     }
     let status = facts.iter().find_map(|fact| match fact {
-        Fact::Ended { status } => Some(*status as u8),
+        Fact::Exited { status } => Some(*status as u8),
         _ => None,
     });
     let status = if live.program.is_some() {

@@ -62,8 +62,6 @@ pub struct Case<'a> {
     pub fill: Fill<'a>,
     /// The folder for what a failure leaves.
     pub folder: PathBuf,
-    /// Whether the guest can mount the host's root.
-    pub host_root: bool,
     /// Who attends to the program in it, if somebody does.
     pub streams: Option<Streams>,
     /// Whether it mostly waits for a person, and so keeps no other machine from running.
@@ -80,7 +78,6 @@ impl<'a> Case<'a> {
             initramfs: &artifacts.initramfs,
             fill: Box::new(|share| fill_share(share, scenario, artifacts)),
             folder: kit::folder(&kernel.name, &scenario.name),
-            host_root: false,
             streams: None,
             is_idle: false,
         }
@@ -282,7 +279,8 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         ));
     }
     let inputs = record::inputs(kernel, scenario, &artifacts)?;
-    if setting.changed && record.has_passed(&inputs) {
+    // Nobody knows what programs of the host's root are made of.
+    if setting.changed && !scenario.host_root && record.has_passed(&inputs) {
         record.keep(&setting.cache, &inputs)?;
         let pass = Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
         return Ok(Outcome {
@@ -389,7 +387,7 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         let own = case.scenario.timeout.filter(|_| !setting.gdb);
         let terms = Terms {
             timeout: own.unwrap_or(setting.timeout),
-            host_root: case.host_root,
+            host_root: case.scenario.host_root,
             streams: case.streams.clone(),
             dump: setting.keep_dump,
             debugger: setting.gdb.then(debugger).transpose()?,
@@ -441,7 +439,7 @@ pub fn machine(kernel: &Kernel, initramfs: &Path, accelerator: Accelerator) -> M
 /// Lays out what the guest reads: the plan, the modules and the objects.
 pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> Result<()> {
     lay_out(share, artifacts)?;
-    write_plan(share, &plan(scenario)?)
+    write_plan(share, &plan(scenario, artifacts)?)
 }
 
 /// Lays out modules and objects in a share.
@@ -462,10 +460,10 @@ pub fn lay_out(share: &Path, artifacts: &Artifacts) -> Result<()> {
 }
 
 /// The plan of a scenario.
-pub fn plan(scenario: &Scenario) -> Result<Plan> {
+pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
     let (clock_ns, entropy) = fresh()?;
     Ok(Plan {
-        modules: scenario::names(&scenario.modules),
+        modules: module_names(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
         programs: Vec::new(),
@@ -475,7 +473,7 @@ pub fn plan(scenario: &Scenario) -> Result<Plan> {
             .iter()
             .map(|asked| asked.step.clone())
             .collect(),
-        host_root: false,
+        host_root: scenario.host_root,
         show: scenario.show.clone(),
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
@@ -487,6 +485,10 @@ pub fn plan(scenario: &Scenario) -> Result<Plan> {
 /// Lays out a plan in a share.
 pub fn write_plan(share: &Path, plan: &Plan) -> Result<()> {
     fs::write(share.join("plan.json"), serde_json::to_vec(plan)?).context("write the plan")
+}
+
+fn module_names(modules: &[Module]) -> Vec<String> {
+    modules.iter().map(|module| module.name.clone()).collect()
 }
 
 /// What a plan has of its own each time: the wall clock, in nanoseconds since 1970, and randomness.

@@ -73,7 +73,7 @@ pub fn run(args: &ExecArgs) -> Result<u8> {
         tty: args.tty.then(|| terminal::size().unwrap_or(UNSEEN)),
         ..of_host(name, arguments, args.host_root)?
     };
-    let prepared = args.place.prepare(None, &[])?;
+    let prepared = args.place.prepare(args.host_root, None, &[])?;
     let asked = Asked {
         kernel: &prepared.kernel,
         scenario: &prepared.scenario,
@@ -84,7 +84,6 @@ pub fn run(args: &ExecArgs) -> Result<u8> {
             trace: false,
         },
         copied,
-        host_root: args.host_root,
         is_idle: false,
         word: None,
     };

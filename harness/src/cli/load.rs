@@ -54,14 +54,8 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
         .object
         .to_str()
         .context("read the object's path, which is no UTF-8")?;
-    let is_source = path.ends_with(".c");
-    if !args.object.is_file() {
-        return Err(Usage(format!("there is no file `{path}`")).into());
-    }
-    let mut prepared = args.place.prepare(is_source.then_some(path), &args.steps)?;
-    if !is_source {
-        prepared.add_object("object", &args.object);
-    }
+    let host_root = !args.steps.is_empty() || !args.command.is_empty();
+    let prepared = args.place.prepare(host_root, Some(path), &args.steps)?;
     let (_, object) = &prepared.artifacts.objects[0];
     if let Some(program) = &args.program {
         check(program, object)?;
@@ -79,7 +73,6 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
         scenario: &prepared.scenario,
         artifacts: &prepared.artifacts,
         programs: args.program.iter().cloned().collect(),
-        host_root: command.is_some(),
         is_idle: command.is_none(),
         word: command.is_none().then_some(word),
         live: Live {

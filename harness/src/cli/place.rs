@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::compile::{self, Artifacts};
 use crate::kernel::{self, Catalog, Kernel};
 use crate::run::Setting;
-use crate::scenario::{Part, Scenario};
+use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
 use crate::vm::slot;
 use crate::{inventory, progress};
@@ -53,16 +53,21 @@ pub struct Prepared {
 }
 
 impl Place {
-    /// Gets the kernel and builds what is asked for: these modules, this BPF program's source
-    /// and these steps, each a line of a scenario.
+    /// Gets the kernel and builds what is asked for: these modules, this BPF object
+    /// and these steps, each a line of a scenario; in the host's root where that is wanted.
     ///
     /// # Errors
     /// [`Usage`] for what nobody knows; else something cannot be had or built.
-    pub fn prepare(&self, bpf: Option<&str>, steps: &[String]) -> Result<Prepared> {
+    pub fn prepare(
+        &self,
+        host_root: bool,
+        bpf: Option<&str>,
+        steps: &[String],
+    ) -> Result<Prepared> {
         progress::hush();
         let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
         let scenario = self
-            .scenario(bpf, steps)
+            .scenario(host_root, bpf, steps)
             // The file that the rest of it names is none of the user's.
             .map_err(|error| Usage(error.root_cause().to_string()))?;
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
@@ -93,13 +98,13 @@ impl Place {
     }
 
     /// What is asked for, as a scenario's file would have it.
-    fn scenario(&self, bpf: Option<&str>, steps: &[String]) -> Result<Scenario> {
+    fn scenario(&self, host_root: bool, bpf: Option<&str>, steps: &[String]) -> Result<Scenario> {
         let root = crate::repository();
         let list = |names: Vec<String>| toml::Value::from(names).to_string();
         let modules = self.modules.iter().map(|name| path_of(name)).collect();
         let bpf = bpf.iter().map(|file| path_of(file)).collect();
         let mut text = format!(
-            "about = ''\nmodules = {}\nbpf = {}\n",
+            "about = ''\nhost_root = {host_root}\nmodules = {}\nbpf = {}\n",
             list(modules),
             list(bpf)
         );
@@ -115,14 +120,6 @@ impl Place {
 }
 
 impl Prepared {
-    /// Adds a BPF object that somebody else compiled.
-    pub fn add_object(&mut self, name: &str, path: &Path) {
-        let (name, path) = (name.to_owned(), path.to_owned());
-        self.artifacts.objects.push((name.clone(), path.clone()));
-        let flags = Vec::new();
-        self.scenario.bpf.push(Part { name, path, flags });
-    }
-
     /// Clears the cache up when all is done.
     pub fn clear_up(&self) {
         inventory::clear_up(&self.setting.cache, self.limit);
