@@ -16,7 +16,7 @@ use crate::stream::Size;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";

@@ -298,7 +298,7 @@ fn a_shell_has_a_terminal_that_works() {
     screen.shows("dozing");
     screen.types("\x1a");
     screen.shows("Stopped");
-    screen.types("kill -9 %1; wait; exit 5\n");
+    screen.types("kill -9 %1; disown; exit 5\n");
     assert_eq!(ends(&mut shell), Some(5));
     let after = tcgetattr(&screen.ours).unwrap();
     assert_eq!(after.local_modes, before.local_modes);
