@@ -83,7 +83,11 @@ impl<'a> Case<'a> {
             scenario: self.scenario,
             modules: self.modules,
             release: &self.kernel.release,
-            base_strings: btf::base_strings(&self.kernel.btf)?,
+            // Only the BTF of modules is read with it, and a kernel's may be missing.
+            base_strings: match self.modules {
+                [] => 0,
+                _ => btf::base_strings(&self.kernel.btf)?,
+            },
             has_kmemleak: self.kernel.config_has("DEBUG_KMEMLEAK")?
                 && !self.kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
         })

@@ -51,7 +51,6 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Module> {
         if self::key(kernel, part, &include)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
-        give_btf(kernel)?;
         let built = place.join(name);
         make(kernel, &built, &what, &cache.log(&format!("module-{key}"))?)?;
         let file = format!("{name}.ko");
@@ -110,30 +109,20 @@ fn make(kernel: &Kernel, directory: &Path, what: &str, log: &Path) -> Result<()>
         .with_context(|| format!("build {what}"))?;
     progress.finish();
     if let Some(line) = skipped {
+        // kbuild takes what lies there for made, and would not say it again.
+        fs::remove_dir_all(directory)
+            .with_context(|| format!("remove `{}`", directory.display()))?;
         bail!(
-            "build {what}: kbuild says `{line}`; a module without BTF inserts cleanly and its kfuncs are \
-             missed much later. Put the kernel's vmlinux (or a copy of its /sys/kernel/btf/vmlinux) at \
-             `{}`, install pahole, and try again",
-            kernel.build.join("vmlinux").display()
+            "build {what}: kbuild says `{}`; a module without BTF inserts cleanly and its kfuncs \
+             are missed much later. Put the kernel's vmlinux at `{}` (from its debug package, or \
+             as `scripts/extract-vmlinux` of a kernel's source finds it in `{}`), or a copy of \
+             /sys/kernel/btf/vmlinux from where that kernel runs, and run it again",
+            line.trim(),
+            kernel.btf.display(),
+            kernel.image.display()
         );
     }
     Ok(())
-}
-
-/// kbuild takes the base BTF from `vmlinux` in the build tree. A tree that has
-/// none gets a link to the kernel's, where it can be written.
-fn give_btf(kernel: &Kernel) -> Result<()> {
-    let wanted = kernel.build.join("vmlinux");
-    if wanted.exists() {
-        return Ok(());
-    }
-    std::os::unix::fs::symlink(&kernel.btf, &wanted).with_context(|| {
-        format!(
-            "give the build tree its BTF: link `{}` to `{}`",
-            wanted.display(),
-            kernel.btf.display()
-        )
-    })
 }
 
 /// Names of the kfuncs in a module's `.BTF_ids`: the entries of its sets have
