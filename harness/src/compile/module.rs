@@ -34,7 +34,9 @@ const NO_BTF: &str = "Skipping BTF generation";
 /// A compiler's error, with its lines; a module without BTF, with the reason
 /// and how it is mended.
 pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Module> {
-    let Part { name, path: source } = part;
+    let Part {
+        name, path: source, ..
+    } = part;
     let include = crate::repository().join("modules/include");
     let key = key(kernel, part, &include)?;
     let what = format!("module {name} for {}", kernel.name);
