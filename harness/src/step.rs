@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, Step, Storm};
+use kassay_guest::{Decoder, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, Step, Storm};
 use serde::Deserialize;
 
 /// A step that a scenario asks for.
@@ -95,6 +95,8 @@ pub struct FileRun {
 pub struct FileStorm {
     packets: u32,
     seed: Option<u32>,
+    #[serde(default)]
+    decoder: Decoder,
 }
 
 #[derive(Deserialize)]
@@ -128,9 +130,10 @@ impl FileStep {
             FileStep::Call(FileCall { a, b }) => Ok(Step::Call { a, b }.into()),
             FileStep::Udp(udp) => udp.asked(),
             FileStep::Run(FileRun { program }) => Ok(Step::Run { program }.into()),
-            FileStep::Storm(FileStorm { packets, seed }) => Ok(Step::Storm {
-                packets,
-                seed: seed.map_or_else(fresh_seed, Ok)?,
+            FileStep::Storm(storm) => Ok(Step::Storm {
+                packets: storm.packets,
+                seed: storm.seed.map_or_else(fresh_seed, Ok)?,
+                decoder: storm.decoder,
             }
             .into()),
             FileStep::Fault(fault) => Ok(Step::Fault(fault).into()),
@@ -251,13 +254,23 @@ impl Asked {
             }
             // How many of which kind is another matter with every seed.
             (
-                Step::Storm { packets, .. },
-                Ok(Outcome::Storm(Storm {
-                    disagreements: 0, ..
-                })),
-            ) => format!("storm: {packets} packets, the module and prost agree"),
-            (Step::Storm { packets, .. }, Ok(Outcome::Storm(_))) => {
-                format!("storm: {packets} packets, the module and prost disagree")
+                Step::Storm {
+                    packets, decoder, ..
+                },
+                Ok(Outcome::Storm(Storm { disagreements, .. })),
+            ) => {
+                let agree = if *disagreements == 0 {
+                    "agree"
+                } else {
+                    "disagree"
+                };
+                let but = match decoder {
+                    Decoder::Prost => "",
+                    Decoder::Pbtools => {
+                        ", and so does prost but for groups and numbers that are too wide"
+                    }
+                };
+                format!("storm: {packets} packets, the module and {decoder} {agree}{but}")
             }
             (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
         }

@@ -29,6 +29,10 @@ pub fn run(
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
         Step::Run { program } => run::run(program, attached),
         Step::Fault(kind) => fault::run(*kind, facts),
-        Step::Storm { packets, seed } => storm::run(*packets, *seed, Net::get(net)?),
+        Step::Storm {
+            packets,
+            seed,
+            decoder,
+        } => storm::run(*packets, *seed, *decoder, Net::get(net)?),
     }
 }
