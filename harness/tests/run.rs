@@ -156,6 +156,21 @@ fn a_module_that_does_not_compile_shows_the_compilers_line() {
 }
 
 #[test]
+fn a_program_of_pypi_that_is_not_as_wanted_is_a_reason_to_skip() {
+    let checkout = Checkout::new();
+    checkout.scenario("generated", "requires = { pip = ['pbtools==0.32.1'] }");
+    checkout.hide("pbtools");
+    let ended = checkout.run(&["generated"]);
+    ended.with(125).says("skipped   distro::generated");
+    ended.says("is not on the host's PATH: `pip install pbtools==0.32.1`");
+    checkout.program("pbtools", "echo 0.47.0");
+    let ended = checkout.run(&["generated"]);
+    ended.with(125).says("of the host is another version");
+    checkout.program("pbtools", "echo 0.32.1");
+    checkout.run(&["generated"]).with(1).says("there is no snapshot");
+}
+
+#[test]
 fn headers_without_vmlinux_are_named_with_what_mends_them() {
     let (checkout, vmlinux, was) = Checkout::without_vmlinux();
     // A build that is done again says the same.
