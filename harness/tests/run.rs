@@ -167,7 +167,10 @@ fn a_program_of_pypi_that_is_not_as_wanted_is_a_reason_to_skip() {
     let ended = checkout.run(&["generated"]);
     ended.with(125).says("of the host is another version");
     checkout.program("pbtools", "echo 0.32.1");
-    checkout.run(&["generated"]).with(1).says("there is no snapshot");
+    checkout
+        .run(&["generated"])
+        .with(1)
+        .says("there is no snapshot");
 }
 
 #[test]
