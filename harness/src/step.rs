@@ -259,18 +259,14 @@ impl Asked {
                 },
                 Ok(Outcome::Storm(Storm { disagreements, .. })),
             ) => {
-                let agree = if *disagreements == 0 {
-                    "agree"
-                } else {
-                    "disagree"
-                };
-                let but = match decoder {
-                    Decoder::Prost => "",
-                    Decoder::Pbtools => {
-                        ", and so does prost but for groups and numbers that are too wide"
+                let said = match (disagreements, decoder) {
+                    (0, Decoder::Prost) => "agree",
+                    (0, Decoder::Pbtools) => {
+                        "agree, and so does prost but for groups and numbers that are too wide"
                     }
+                    _ => "disagree",
                 };
-                format!("storm: {packets} packets, the module and {decoder} {agree}{but}")
+                format!("storm: {packets} packets, the module and {decoder} {said}")
             }
             (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
         }

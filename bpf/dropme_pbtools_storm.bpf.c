@@ -31,7 +31,7 @@ static void count(void *counts, __u32 place)
 }
 
 SEC("tc/ingress")
-int kfunc_dropme_pbtools_storm(struct __sk_buff *skb)
+int dropme_pbtools_storm(struct __sk_buff *skb)
 {
 	int verdict = kfunc_dropme_pbtools(skb);
 

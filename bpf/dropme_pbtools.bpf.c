@@ -7,7 +7,7 @@ extern int kfunc_tc_ingress_clsact_filter(struct __sk_buff *skb) __ksym;
 extern int kfunc_dropme_pbtools(struct __sk_buff *skb) __ksym;
 
 SEC("tc/ingress")
-int kfunc_dropme_pbtools_both(struct __sk_buff *skb)
+int dropme_pbtools(struct __sk_buff *skb)
 {
 	int verdict = kfunc_dropme_pbtools(skb);
 
