@@ -2,8 +2,10 @@
 
 pub mod bench;
 pub mod cache;
+pub mod diff;
 pub mod doctor;
 pub mod kernel;
+pub mod kfuncs;
 pub mod list;
 pub mod repro;
 pub mod run;
@@ -52,6 +54,10 @@ enum Command {
     Repro(repro::ReproArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
+    /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
+    Kfuncs(kfuncs::KfuncsArgs),
+    /// Show what differs between two kernels: verdicts, transcripts, verifier messages, kfuncs
+    Diff(diff::DiffArgs),
     /// Download, build or remove kernels
     Kernel(kernel::KernelArgs),
     /// Show what the cache holds, and clear it up
@@ -72,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::Repro(args) => repro::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
+        Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
+        Command::Diff(args) => diff::run(args),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),
         Command::Setup(args) => setup::run(args).map(|()| 0),
