@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
+use crate::bisect;
 use crate::cache::Cache;
 use crate::progress;
 use crate::vm::state;
@@ -25,7 +26,7 @@ const CHEAP: [&str; 8] = [
 ];
 
 /// Kinds that take a download, or minutes of compiling.
-const DEAR: [&str; 5] = ["kernel", "source", "download", "tree", "apt"];
+const DEAR: [&str; 6] = ["kernel", "source", "download", "tree", "apt", bisect::KIND];
 
 /// The limit where `KASSAY_CACHE_LIMIT` does not say another, in bytes.
 const LIMIT: u64 = 10 << 30;

@@ -1,6 +1,7 @@
 //! The command line: one thin file a subcommand.
 
 pub mod bench;
+pub mod bisect;
 pub mod cache;
 pub mod doctor;
 pub mod kernel;
@@ -50,6 +51,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Run a failed case again, from the folder that it left
     Repro(repro::ReproArgs),
+    /// Find the commit of a git repository that broke a scenario
+    Bisect(bisect::BisectArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
     /// Download, build or remove kernels
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::Repro(args) => repro::run(args),
+        Command::Bisect(args) => bisect::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),

@@ -65,6 +65,13 @@ pub struct Choice {
     /// A scenario file, instead of those of this repository
     #[arg(long, value_name = "FILE")]
     pub scenario: Vec<PathBuf>,
+    #[command(flatten)]
+    means: Means,
+}
+
+/// How to run.
+#[derive(Args)]
+pub struct Means {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
@@ -79,7 +86,7 @@ pub struct Choice {
     cold: bool,
     /// The seed of generated packets, instead of the scenario's or a fresh one
     #[arg(long, value_name = "N")]
-    seed: Option<u32>,
+    pub seed: Option<u32>,
 }
 
 /// Default of `--timeout`, in seconds.
@@ -104,7 +111,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         .map_err(|error| Usage(format!("{error:#}")))?;
     let setting = args
         .aids
-        .add_to(choice.setting(args.changed)?, choice.timeout);
+        .add_to(choice.setting(args.changed)?, choice.means.timeout);
     let kernels = choice.kernels(&setting.cache, &catalog, &scenarios)?;
     let cases = choice.cases(&kernels, &scenarios);
     if setting.gdb && cases.len() > 1 {
@@ -149,19 +156,8 @@ impl Aids {
     }
 }
 
-impl Choice {
-    /// The scenarios to choose from, with the seed that was given.
-    pub fn scenarios(&self) -> Result<Vec<Scenario>> {
-        let mut scenarios = scenarios(&self.scenario)?;
-        if let Some(seed) = self.seed {
-            scenarios
-                .iter_mut()
-                .for_each(|scenario| scenario.set_seed(seed));
-        }
-        Ok(scenarios)
-    }
-
-    /// How to run what was chosen.
+impl Means {
+    /// The setting that the user asks for.
     pub fn setting(&self, changed: bool) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
         Ok(Setting {
@@ -174,6 +170,24 @@ impl Choice {
             keep_dump: false,
             gdb: false,
         })
+    }
+}
+
+impl Choice {
+    /// The scenarios to choose from, with the seed that was given.
+    pub fn scenarios(&self) -> Result<Vec<Scenario>> {
+        let mut scenarios = scenarios(&self.scenario)?;
+        if let Some(seed) = self.means.seed {
+            scenarios
+                .iter_mut()
+                .for_each(|scenario| scenario.set_seed(seed));
+        }
+        Ok(scenarios)
+    }
+
+    /// How to run what was chosen.
+    pub fn setting(&self, changed: bool) -> Result<Setting> {
+        self.means.setting(changed)
     }
 
     /// The chosen kernels that a chosen scenario is to be run on.

@@ -27,15 +27,20 @@ pub struct Module {
 /// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
 const NO_BTF: &str = "Skipping BTF generation";
 
-/// Builds a module for a kernel. Headers that modules share lie in `modules/include`,
-/// which is beside each when it is built.
+/// Builds a module for a kernel. Headers that modules share lie in `include` beside the
+/// module's folder, else in this repository's `modules/include`; when it is built they are
+/// beside it.
 ///
 /// # Errors
 /// A compiler's error, with its lines; a module without BTF, with the reason
 /// and how it is mended.
 pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Module> {
     let Part { name, path: source } = part;
-    let include = crate::repository().join("modules/include");
+    let beside = source.with_file_name("include");
+    let include = match beside.is_dir() {
+        true => beside,
+        false => crate::repository().join("modules/include"),
+    };
     let key = key(kernel, part, &include)?;
     let what = format!("module {name} for {}", kernel.name);
     let entry = cache.get_or_make("modules", &key, &what, |directory| {
