@@ -25,7 +25,7 @@ const CHEAP: [&str; 8] = [
     "qemu",
 ];
 
-/// Kinds that take a download, or minutes of compiling.
+/// Kinds that take a download or minutes of compiling, or that somebody wants to go on with.
 const DEAR: [&str; 6] = ["kernel", "source", "download", "tree", "apt", bisect::KIND];
 
 /// The limit where `KASSAY_CACHE_LIMIT` does not say another, in bytes.

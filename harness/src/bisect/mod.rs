@@ -30,7 +30,7 @@ use crate::progress::{Live, note};
 use crate::run::{self, Outcome, Setting};
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
-use crate::{compile, interrupt, pool};
+use crate::{compile, interrupt, pool, tool};
 use history::{Place, Worktree};
 use policy::{Judgment, Sight};
 use state::{Failure, Judged, State};
@@ -214,11 +214,7 @@ impl Bisect {
         };
         let failures = failures(&outcomes);
         if !failures.is_empty() {
-            let why = describe(&failures);
-            return Err(unfit(
-                &outcomes,
-                format!("the good end {} is not good: {why}", commit.short),
-            ));
+            return Err(not_good(&commit, &outcomes, &failures));
         }
         let passed = outcomes
             .iter()
@@ -489,8 +485,18 @@ fn describe(failures: &BTreeMap<String, Failure>) -> String {
     }
 }
 
-/// The error of an end that is not what it is said to be, where that is known at all.
-fn unfit(outcomes: &[Outcome], why: String) -> anyhow::Error {
+/// The error of a good end that fails, which is the user's slip where a run came to a regression.
+fn not_good(
+    commit: &Commit,
+    outcomes: &[Outcome],
+    failures: &BTreeMap<String, Failure>,
+) -> anyhow::Error {
+    let (what, reasons) = (
+        describe(failures),
+        failures.values().map(|failure| &*failure.reason),
+    );
+    let reasons = tool::last_lines(&reasons.collect::<Vec<_>>().join("\n"));
+    let why = format!("the good end {} is not good: {what}{reasons}", commit.short);
     match outcomes
         .iter()
         .any(|outcome| outcome.verdict.is_regression())

@@ -23,9 +23,6 @@ pub const NEEDED: [&str; 5] = [
     "Module.symvers",
 ];
 
-/// The file in a build tree that says which fragments its config was made from.
-const CONFIG_STAMP: &str = ".kassay-config";
-
 /// The kernel built from a source of the catalog with some config fragments, unless cached.
 ///
 /// # Errors
@@ -178,21 +175,29 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, fragment: &s
     Ok(())
 }
 
-/// Makes the build's .config, or brings it up to date with the source's options.
+/// Makes the build's .config, from nothing: what olddefconfig makes of the config of another
+/// commit depends on which one that was. Where it comes out as it was, it keeps its time, so
+/// that make does not look through it.
 fn configure(source: &Path, build: &Path, fragment: &str, log: &Path) -> Result<()> {
-    let (config, stamp) = (build.join(".config"), build.join(CONFIG_STAMP));
-    if !config.exists() || fs::read_to_string(&stamp).ok().as_deref() != Some(fragment) {
-        kbuild(source, build)
-            .arg("tinyconfig")
-            .run_logged(log, |_| ())?;
-        // Where an option is set twice kconfig takes the last one.
-        let merged = read(&config)? + fragment;
-        fs::write(&config, merged).with_context(|| format!("write `{}`", config.display()))?;
-    }
+    let config = build.join(".config");
+    let time = |path: &Path| path.metadata().and_then(|meta| meta.modified());
+    let before = fs::read(&config).ok().zip(time(&config).ok());
+    kbuild(source, build)
+        .arg("tinyconfig")
+        .run_logged(log, |_| ())?;
+    // Where an option is set twice kconfig takes the last one.
+    let write = || format!("write `{}`", config.display());
+    fs::write(&config, read(&config)? + fragment).with_context(write)?;
     kbuild(source, build)
         .arg("olddefconfig")
         .run_logged(log, |_| ())?;
-    let missing = unmet(fragment, &read(&config)?);
+    let made = read(&config)?;
+    if let Some((_, time)) = before.filter(|(text, _)| text == made.as_bytes()) {
+        let file = fs::File::options().append(true).open(&config);
+        file.and_then(|file| file.set_modified(time))
+            .with_context(write)?;
+    }
+    let missing = unmet(fragment, &made);
     if !missing.is_empty() {
         bail!(
             "configure `{}`: this kernel does not take {} (an option may depend on one that is \
@@ -201,7 +206,7 @@ fn configure(source: &Path, build: &Path, fragment: &str, log: &Path) -> Result<
             missing.join(", ")
         );
     }
-    fs::write(&stamp, fragment).with_context(|| format!("write `{}`", stamp.display()))
+    Ok(())
 }
 
 /// `make` for an out-of-tree build that comes out the same wherever and whenever it runs.
