@@ -50,9 +50,12 @@ pub enum Place {
     Among(Vec<String>),
 }
 
-/// git in a folder, without the user's hooks: a checkout of ours is nobody's business.
+/// git in a folder, without the user's hooks, as a checkout of ours is nobody's business, and
+/// with all files, whatever part of them the user wants to see.
 fn git(folder: &Path) -> Tool {
-    let git = Tool::new("git").args(["-c", "core.hooksPath=/dev/null"]);
+    let git = Tool::new("git")
+        .args(["-c", "core.hooksPath=/dev/null"])
+        .args(["-c", "core.sparseCheckout=false"]);
     OTHERS.iter().fold(git, Tool::without).arg("-C").arg(folder)
 }
 

@@ -69,7 +69,7 @@ fn among(bisect: &Bisect, hashes: &[String], text: &mut String) -> Result<()> {
 fn side(bisect: &Bisect, place: &str, hash: &str, text: &mut String) -> Result<()> {
     let commit = bisect.repository.show(hash)?;
     let seen = match bisect.state.of(hash) {
-        Some(judged) => format!("{}: {}", judged.judgment.word(), visible(&judged.seen())),
+        Some(judged) => format!("{}: {}", judged.judgment.word(), judged.seen()),
         None => "good: it is in the history of a good one".to_owned(),
     };
     let _ = writeln!(
@@ -100,11 +100,10 @@ fn log(bisect: &Bisect) -> Result<String> {
     let mut log = String::new();
     let comment = |judged: &Judged| {
         let flaky = if judged.flaky { ", flaky" } else { "" };
-        let (seen, seconds) = (visible(&judged.seen()), judged.seconds);
-        format!(
-            "# kassay: {} ({seconds:.1} s{flaky}): {seen}\n",
-            judged.judgment.word()
-        )
+        let seconds = judged.seconds;
+        let told = judged.told().replace('\n', "\n# ");
+        let word = judged.judgment.word();
+        format!("# kassay: {word} ({seconds:.1} s{flaky}): {told}\n")
     };
     for line in bisect.worktree.log()?.lines() {
         log.extend([line, "\n"]);

@@ -13,7 +13,7 @@ mod policy;
 mod question;
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ pub use question::{Asked, Question};
 
 use crate::cache::{Cache, Key};
 use crate::kernel::{self, Catalog, Kernel};
+use crate::normalise::visible;
 use crate::progress::{Live, note};
 use crate::run::{self, Outcome, Setting};
 use crate::scenario::Scenario;
@@ -116,7 +117,7 @@ impl Bisect {
         let state = match State::load(&folder).filter(|_| !restart) {
             Some(state) if same(&state) => state,
             Some(state) if !state.done && !state.judged.is_empty() => {
-                return Err(Unfit(under_way(&repository, &state)?).into());
+                return Err(Unfit(under_way(&repository, &state, [&good, &bad])?).into());
             }
             _ => State {
                 question: digest,
@@ -194,10 +195,7 @@ impl Bisect {
     /// again.
     fn good_end(&mut self, hash: &str) -> Result<()> {
         let (commit, began) = (self.repository.show(hash)?, Instant::now());
-        let _line = announce(&format!(
-            "the good end: {} {}",
-            commit.short, commit.subject
-        ));
+        let _line = announce("the good end", &commit);
         let ready = self.ready_end(&commit)?;
         let mut looks = Vec::new();
         let outcomes = loop {
@@ -233,10 +231,9 @@ impl Bisect {
     /// Whatever fails here, and fails so again, is what is looked for.
     fn bad_end(&mut self, hash: &str) -> Result<()> {
         let (commit, began) = (self.repository.show(hash)?, Instant::now());
-        let _line = announce(&format!("the bad end: {} {}", commit.short, commit.subject));
+        let _line = announce("the bad end", &commit);
         let ready = self.ready_end(&commit)?;
-        let passed: BTreeSet<String> = self.state.passed.iter().cloned().collect();
-        let target = failures(&self.look(&ready, |name| passed.contains(name))?);
+        let target = failures(&self.look(&ready, |_| true)?);
         if target.is_empty() {
             let why = format!(
                 "the bad end {} is not bad: what passes at the good end does not fail here",
@@ -269,13 +266,12 @@ impl Bisect {
         let (left, more) = self.worktree.left()?;
         let number = self.state.steps().count() + 1;
         let rest = Duration::from_secs_f64(self.state.mean() * (more + 1) as f64);
-        let _line = announce(&format!(
-            "step {number} of about {}, {left} commits left, about {}: {} {}",
+        let what = format!(
+            "step {number} of about {}, {left} commits left, about {}",
             number + more,
-            HumanDuration(rest),
-            commit.short,
-            commit.subject
-        ));
+            HumanDuration(rest)
+        );
+        let _line = announce(&what, &commit);
         let (mut looks, mut said) = (Vec::new(), Vec::new());
         let ready = self.ready(&commit)?;
         let judgment = loop {
@@ -297,7 +293,7 @@ impl Bisect {
     /// One look at a commit, and what it showed in words.
     fn sight(&self, ready: &Ready) -> Result<(Sight, String)> {
         let target = &self.state.target;
-        let outcomes = self.look(ready, |name| target.contains_key(name))?;
+        let outcomes = self.look(ready, |_| true)?;
         let skipped = outcomes
             .iter()
             .find(|outcome| outcome.verdict == Verdict::Skipped);
@@ -330,14 +326,9 @@ impl Bisect {
             seconds: began.elapsed().as_secs_f64(),
         };
         let flaky = if judged.flaky { ", flaky" } else { "" };
-        let what = if judgment == Judgment::Skip {
-            &judged.looks[0]
-        } else {
-            &judged.seen()
-        };
+        let (word, told) = (judgment.word(), judged.told());
         note(format!(
-            "    {}{flaky} ({:.1} s): {what}",
-            judgment.word(),
+            "    {word}{flaky} ({:.1} s): {told}",
             judged.seconds
         ));
         self.state.judged.push(judged);
@@ -367,11 +358,12 @@ impl Bisect {
         let mut scenarios = self
             .question
             .scenarios(tree, &self.folder.join("question"))?;
-        let wanted = |scenario: &Scenario| {
-            let target = &self.state.target;
-            target.is_empty() || target.contains_key(&scenario.name)
-        };
-        scenarios.retain(wanted);
+        // Of the good end all is wanted, of the bad one what passed there.
+        let State { passed, target, .. } = &self.state;
+        scenarios.retain(|Scenario { name, .. }| match target.is_empty() {
+            true => passed.is_empty() || passed.contains(name),
+            false => target.contains_key(name),
+        });
         for scenario in &scenarios {
             if run::lacks(&kernel, scenario)?.is_none() {
                 compile::build(&self.setting.cache, &kernel, scenario)?;
@@ -435,23 +427,31 @@ fn spec(tree: &Path, added: &str) -> String {
     format!("{}{added}", tree.display())
 }
 
-fn under_way(repository: &Repository, state: &State) -> Result<String> {
+/// Why a bisect of another question cannot begin.
+fn under_way(repository: &Repository, state: &State, ends: [&Commit; 2]) -> Result<String> {
     let (good, bad) = (repository.show(&state.good)?, repository.show(&state.bad)?);
+    let what = match ends == [&good, &bad] {
+        true => {
+            "it began with other scenarios, snapshots, modules, programs or another kernel; put \
+             them back to go on"
+                .to_owned()
+        }
+        false => format!(
+            "it is between {} and {}; its command goes on with it",
+            good.short, bad.short
+        ),
+    };
     Ok(format!(
-        "another bisect of `{}` is under way, with the good end {}, the bad end {} and {} steps \
-         judged, or its scenarios, snapshots, modules, programs or kernel are others now; put \
-         them back and run its command again to go on, or forget it with `--restart`",
+        "a bisect of `{}` is under way, with {} steps judged: {what}, or forget it with `--restart`",
         repository.git_dir.display(),
-        good.short,
-        bad.short,
         state.steps().count()
     ))
 }
 
-/// Says what is being done, above a line that stands on a terminal.
-fn announce(what: &str) -> Live {
-    note(what);
-    Live::new(what.to_owned())
+/// Says what is done with a commit, above a line that stands on a terminal meanwhile.
+fn announce(what: &str, commit: &Commit) -> Live {
+    note(format!("{what}: {} {}", commit.short, commit.subject));
+    Live::new(commit.short.clone())
 }
 
 /// The scenarios that failed, and how.
@@ -467,7 +467,8 @@ fn failures(outcomes: &[Outcome]) -> BTreeMap<String, Failure> {
                 .filter(|_| outcome.is_comparison);
             let failure = Failure {
                 verdict: outcome.verdict.to_string(),
-                title: outcome.title.clone(),
+                // It is shown, and a guest may have written any of it.
+                title: visible(&outcome.title),
                 transcript: transcript.map(|(_, text)| text.clone()),
                 reason: outcome.reason.clone(),
             };

@@ -84,6 +84,15 @@ impl Judged {
         looks.dedup();
         looks.join(", then ")
     }
+
+    /// What was seen, whole where there was one look: what does not build is looked at once,
+    /// and its compiler's output is worth the lines.
+    pub fn told(&self) -> String {
+        match &self.looks[..] {
+            [only] => only.clone(),
+            _ => self.seen(),
+        }
+    }
 }
 
 impl State {
