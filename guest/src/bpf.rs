@@ -21,6 +21,9 @@ use crate::system;
 /// Where the guest program mounts the cgroups.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
+/// Sections of programs that belong to no hook.
+const NOWHERE: [&str; 2] = ["raw_tp", "syscall"];
+
 /// What libbpf said since it was last asked.
 static SAID: Mutex<String> = Mutex::new(String::new());
 
@@ -106,7 +109,7 @@ fn report<T>(
 }
 
 /// Attaches every program of an object where its section says; reports each. What
-/// is in `syscall` belongs nowhere: only a step runs it.
+/// is in one of [`NOWHERE`] only a step runs.
 pub fn attach(
     name: &str,
     object: Object,
@@ -116,7 +119,7 @@ pub fn attach(
     let (mut links, mut hooks) = (Vec::new(), Vec::new());
     for program in object.progs_mut() {
         let section = program.section().to_string_lossy().into_owned();
-        if section == "syscall" {
+        if NOWHERE.contains(&section.as_str()) {
             continue;
         }
         let done = if section.starts_with("tc") {

@@ -50,6 +50,8 @@ pub struct Part {
     pub name: String,
     /// Its directory, or its file.
     pub path: PathBuf,
+    /// What a program's compiler is given beside kassay's own flags.
+    pub flags: Vec<String>,
 }
 
 /// The names of parts, in order.
@@ -194,6 +196,7 @@ impl Scenario {
             Ok(Part {
                 name: kind.name(asked),
                 path: asked.into(),
+                flags: Vec::new(),
             })
         })
     }
@@ -351,7 +354,11 @@ impl Kind {
         };
         let name = self.name(asked);
         match path {
-            Some(path) if is_plain(&name) && (self.is_there)(&path) => Ok(Part { name, path }),
+            Some(path) if is_plain(&name) && (self.is_there)(&path) => Ok(Part {
+                name,
+                path,
+                flags: Vec::new(),
+            }),
             _ => bail!(
                 "there is no {} `{asked}` in `{}`{}",
                 self.what,

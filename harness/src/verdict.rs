@@ -898,6 +898,7 @@ mod tests {
         let part = |name: &str| Part {
             name: name.to_owned(),
             path: name.into(),
+            flags: Vec::new(),
         };
         Scenario {
             name: "case".to_owned(),

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use kassay::bench::bloom;
 use kassay::cli::run::scenarios;
 use kassay::scenario::{Expect, Scenario, names as part_names, read_all};
 
@@ -170,10 +171,12 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn every_module_and_program_is_in_a_scenario() {
+    let benched = [vec![bloom::PROGRAM.to_owned()], Vec::new()];
     for (place, scenarios) in [scenarios(&[]).unwrap(), zoo()].iter().enumerate() {
         let modules = scenarios.iter().flat_map(|case| part_names(&case.modules));
         let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
         assert_eq!(names(MODULES[place], "/Kbuild"), modules.collect());
+        let programs = programs.chain(benched[place].clone());
         assert_eq!(names(PROGRAMS[place], ".bpf.c"), programs.collect());
     }
 }

@@ -1,6 +1,7 @@
 //! How fast it is, as ratios: everything is measured in turn with the bare boot
 //! of the same kernel, so that a busy host slows both sides of a ratio.
 
+pub mod bloom;
 pub mod picture;
 mod rivals;
 
@@ -161,6 +162,32 @@ impl Bench<'_> {
         Ok(began.elapsed())
     }
 
+    /// The growth rows as a picture, in SVG.
+    ///
+    /// # Errors
+    /// The rows are not all there.
+    pub fn picture(&self, rows: &[Row]) -> Result<String> {
+        let ratio = |scenarios: usize, jobs: usize| {
+            let name = format!("growth_{scenarios}_jobs_{jobs}");
+            let row = rows.iter().find(|row| row.name == name);
+            let row = row.with_context(|| format!("draw the growth: no row `{name}`"))?;
+            anyhow::Ok((scenarios as f64, row.ratio))
+        };
+        let line = |jobs: usize| {
+            let points = GROWTH.into_iter().map(|scenarios| ratio(scenarios, jobs));
+            anyhow::Ok(picture::Line {
+                label: format!("{jobs} at once"),
+                points: points.collect::<Result<_>>()?,
+            })
+        };
+        picture::draw(&picture::Picture {
+            caption: format!("Time per scenario on {}", self.kernel.name),
+            x: "scenarios in one run",
+            y: "bare boots",
+            lines: JOBS.into_iter().map(line).collect::<Result<_>>()?,
+        })
+    }
+
     /// The most memory that QEMU held while it ran the scenario, in MiB.
     ///
     /// # Errors
@@ -189,7 +216,7 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
 }
 
 /// The median of sorted values.
-fn median(sorted: &[f64]) -> f64 {
+pub fn median(sorted: &[f64]) -> f64 {
     match (sorted.len(), sorted.len() / 2) {
         (0, _) => f64::NAN,
         (count, middle) if count % 2 == 0 => f64::midpoint(sorted[middle - 1], sorted[middle]),

@@ -1,59 +1,65 @@
-//! The growth as a picture: time per scenario over their number.
+//! Measured values as a picture: lines over a number.
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
-use super::{GROWTH, JOBS, Row};
+/// A picture of lines.
+pub struct Picture {
+    /// What stands above it.
+    pub caption: String,
+    /// What the horizontal axis counts.
+    pub x: &'static str,
+    /// What the vertical axis counts.
+    pub y: &'static str,
+    /// The lines, of at least a point each.
+    pub lines: Vec<Line>,
+}
 
-/// Draws the growth rows as SVG.
+/// One line of a picture.
+pub struct Line {
+    /// What it is of.
+    pub label: String,
+    /// Its points, from left to right.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Draws it as SVG.
 ///
 /// # Errors
-/// The rows are not all there.
-pub fn growth(rows: &[Row], kernel: &str) -> Result<String> {
+/// The library cannot draw it.
+pub fn draw(picture: &Picture) -> Result<String> {
     let mut svg = String::new();
-    draw(&mut svg, rows, kernel).map_err(|error| anyhow!("draw the growth: {error}"))?;
+    draw_to(&mut svg, picture).map_err(|error| anyhow!("draw a picture: {error}"))?;
     Ok(svg)
 }
 
 type Error = Box<dyn std::error::Error>;
 
-fn draw(svg: &mut String, rows: &[Row], kernel: &str) -> Result<(), Error> {
-    let ratio = |scenarios: usize, jobs: usize| {
-        let name = format!("growth_{scenarios}_jobs_{jobs}");
-        rows.iter()
-            .find(|row| row.name == name)
-            .map(|row| row.ratio)
-            .ok_or(format!("no row `{name}`"))
-    };
+fn draw_to(svg: &mut String, picture: &Picture) -> Result<(), Error> {
+    let points = || picture.lines.iter().flat_map(|line| &line.points);
+    let right = points().map(|point| point.0).fold(0.0, f64::max);
+    let top = points().map(|point| point.1).fold(0.0, f64::max) * 1.2;
+    let bottom = points().map(|point| point.1).fold(0.0, f64::min) * 1.2;
     let area = SVGBackend::with_string(svg, (640, 400)).into_drawing_area();
     area.fill(&WHITE)?;
-    let most = rows
-        .iter()
-        .filter(|row| row.name.starts_with("growth"))
-        .map(|row| row.ratio);
-    let top = most.fold(0.0, f64::max) * 1.2;
-    let last = GROWTH[GROWTH.len() - 1] as f64;
     let mut chart = ChartBuilder::on(&area)
-        .caption(format!("Time per scenario on {kernel}"), ("sans-serif", 18))
+        .caption(&picture.caption, ("sans-serif", 18))
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(55)
-        .build_cartesian_2d(0.0..last, 0.0..top)?;
+        .build_cartesian_2d(0.0..right, bottom..top)?;
     chart
         .configure_mesh()
-        .x_desc("scenarios in one run")
-        .y_desc("bare boots")
+        .x_desc(picture.x)
+        .y_desc(picture.y)
         .light_line_style(TRANSPARENT)
         .draw()?;
-    for (place, jobs) in JOBS.into_iter().enumerate() {
-        let points = GROWTH
-            .into_iter()
-            .map(|scenarios| Ok((scenarios as f64, ratio(scenarios, jobs)?)))
-            .collect::<Result<Vec<(f64, f64)>, String>>()?;
+    for (place, line) in picture.lines.iter().enumerate() {
         let colour = Palette99::pick(place).stroke_width(2);
+        let points = line.points.iter().copied();
         chart
             .draw_series(LineSeries::new(points, colour).point_size(3))?
-            .label(format!("{jobs} at once"))
+            .label(&line.label)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
     chart
@@ -71,21 +77,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_has_a_line_for_each_number_of_jobs() {
-        let names = JOBS
-            .iter()
-            .flat_map(|jobs| GROWTH.map(|n| format!("growth_{n}_jobs_{jobs}")));
-        let row = |name| Row {
-            name,
-            scenarios: 1,
-            ratio: 0.4,
-            ms: vec![1.0],
+    fn a_picture_names_its_lines_and_axes() {
+        let line = |label: &str| Line {
+            label: label.to_owned(),
+            points: vec![(1.0, 0.5), (10.0, -0.4)],
         };
-        let svg = growth(&names.map(row).collect::<Vec<_>>(), "6.11").unwrap();
-        assert!(
-            svg.contains("1 at once") && svg.contains("2 at once"),
-            "{svg}"
-        );
-        assert!(growth(&[], "6.11").is_err());
+        let svg = draw(&Picture {
+            caption: "Growth".to_owned(),
+            x: "scenarios",
+            y: "bare boots",
+            lines: vec![line("1 at once"), line("2 at once")],
+        });
+        let svg = svg.unwrap();
+        for text in [
+            "Growth",
+            "scenarios",
+            "bare boots",
+            "1 at once",
+            "2 at once",
+        ] {
+            assert!(svg.contains(text), "{text}: {svg}");
+        }
     }
 }

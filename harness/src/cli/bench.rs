@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::run::{TIMEOUT, kernels, obtain, scenarios};
 use super::{Usage, print};
-use crate::bench::{Bench, Row, picture};
+use crate::bench::{Bench, Row, bloom, median};
 use crate::cache::Cache;
-use crate::kernel::Catalog;
+use crate::kernel::{Catalog, Kernel};
 use crate::report::Format;
 use crate::run::Setting;
 use crate::vm::accelerator::{self, Probe, Wish};
@@ -21,10 +21,13 @@ use crate::vm::slot;
 /// The arguments of `kassay bench`.
 #[derive(Args)]
 pub struct BenchArgs {
+    /// What to measure
+    #[arg(value_enum, default_value_t)]
+    what: What,
     /// The kernel: a name of the catalog or a path
     #[arg(long, value_name = "SPEC")]
     kernel: Option<String>,
-    /// The scenario to measure
+    /// The scenario to measure the speed of
     #[arg(long, value_name = "NAME", default_value = "kfunc_sum")]
     scenario: String,
     /// How often each thing is measured
@@ -36,22 +39,27 @@ pub struct BenchArgs {
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Where the picture of the growth goes [default: target/kassay/growth.svg]
+    /// Where the picture goes [default: target/kassay/growth.svg, or bloom.svg]
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
 
-/// Measures, prints a row each, and draws the growth.
+/// What is measured.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// How fast kassay is, and how that grows with the number of scenarios
+    #[default]
+    Speed,
+    /// What a bloom filter saves lookups in a hash map
+    Bloom,
+}
+
+/// Measures, prints a row each, and draws a picture.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let (cache, catalog) = (Cache::open()?, Catalog::load()?);
     let asked: Vec<String> = args.kernel.iter().cloned().collect();
     let name = kernels(&cache, &catalog, &asked)?.remove(0);
     let kernel = obtain(&cache, &catalog, &name)?.map_err(|why| anyhow!(why))?;
-    let all = scenarios(&[])?;
-    let scenario = all
-        .iter()
-        .find(|scenario| scenario.name == args.scenario)
-        .ok_or_else(|| Usage(format!("there is no scenario `{}`", args.scenario)))?;
     let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
     let setting = Setting {
         cache,
@@ -63,18 +71,43 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         keep_dump: false,
         gdb: false,
     };
+    if args.format == Format::Pretty {
+        print(&format!("on {} ({accelerator}: {why})", kernel.release))?;
+    }
+    let (picture, file) = match args.what {
+        What::Speed => (speed(args, &setting, &kernel)?, "growth.svg"),
+        What::Bloom => (bloom(args, &setting, &kernel)?, "bloom.svg"),
+    };
+    let path = args
+        .svg
+        .clone()
+        .unwrap_or_else(|| crate::run::target().join("kassay").join(file));
+    let parent = path.parent().context("find the picture's directory")?;
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::write(&path, picture))
+        .with_context(|| format!("write `{}`", path.display()))?;
+    crate::progress::note(format!("the same as a picture: {}", path.display()));
+    Ok(())
+}
+
+/// A scenario beside the bare boot; the picture is how the time grows.
+fn speed(args: &BenchArgs, setting: &Setting, kernel: &Kernel) -> Result<String> {
+    let all = scenarios(&[])?;
+    let scenario = all
+        .iter()
+        .find(|scenario| scenario.name == args.scenario)
+        .ok_or_else(|| Usage(format!("there is no scenario `{}`", args.scenario)))?;
     let bench = Bench {
-        setting: &setting,
-        kernel: &kernel,
+        setting,
+        kernel,
         scenario,
         runs: usize::from(args.runs),
     };
     if args.format == Format::Pretty {
         print(&format!(
-            "{} on {} ({accelerator}: {why})",
-            scenario.name, kernel.release
+            "`{}`, each row in turn with the bare boot; ratios per scenario, medians",
+            scenario.name
         ))?;
-        print("each row in turn with the bare boot; ratios per scenario, medians")?;
         print(&format!(
             "{:<18} {:>7} {:>10} {:>10} {:>10} {:>5}",
             "", "ratio", "median ms", "min", "max", "runs"
@@ -91,17 +124,50 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         Format::Pretty => format!("{:<18} {peak} MiB at most, QEMU and guest", "memory"),
         Format::Json => json!({ "row": "memory", "peak_mib": peak, "runs": 1 }).to_string(),
     })?;
-    let path = args
-        .svg
-        .clone()
-        .unwrap_or_else(|| crate::run::target().join("kassay/growth.svg"));
-    let parent = path.parent().context("find the picture's directory")?;
-    let picture = picture::growth(&rows, &name)?;
-    fs::create_dir_all(parent)
-        .and_then(|()| fs::write(&path, picture))
-        .with_context(|| format!("write `{}`", path.display()))?;
-    crate::progress::note(format!("the growth as a picture: {}", path.display()));
-    Ok(())
+    bench.picture(&rows)
+}
+
+/// Lookups with a bloom filter and without.
+fn bloom(args: &BenchArgs, setting: &Setting, kernel: &Kernel) -> Result<String> {
+    if args.format == Format::Pretty {
+        print("lookups of what is not in a hash map, without a bloom filter and with it in turn")?;
+        print(&format!(
+            "{:<10} {:>11} {:>9} {:>8} {:>9} {:>5}",
+            "entries", "ns without", "ns with", "faster", "tutorial", "runs"
+        ))?;
+    }
+    let mut rows = Vec::new();
+    bloom::measure(setting, kernel, usize::from(args.runs), |row| {
+        print(&bloom_line(&row, args.format))?;
+        rows.push(row);
+        Ok(())
+    })?;
+    bloom::picture(&rows, &kernel.name)
+}
+
+fn bloom_line(row: &bloom::Row, format: Format) -> String {
+    let bloom::Row {
+        entries,
+        tutorial,
+        faster,
+        ..
+    } = row;
+    let [without, with] = row.ns.each_ref().map(|ns| median(ns));
+    let runs = row.ns[0].len();
+    match format {
+        Format::Pretty => format!(
+            "{entries:<10} {without:>11.0} {with:>9.0} {faster:>7.0}% {tutorial:>8.0}% {runs:>5}"
+        ),
+        Format::Json => json!({
+            "entries": entries,
+            "without_ns": without,
+            "with_ns": with,
+            "faster_percent": faster,
+            "tutorial_percent": tutorial,
+            "runs": runs,
+        })
+        .to_string(),
+    }
 }
 
 fn line(row: &Row, format: Format) -> String {

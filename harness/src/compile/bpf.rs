@@ -33,11 +33,15 @@ const FLAGS: &[&str] = &[
 /// # Errors
 /// No clang; the compiler's own lines.
 pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
-    let Part { name, path: source } = part;
+    let Part {
+        name,
+        path: source,
+        flags,
+    } = part;
     let shared = crate::repository().join("bpf");
     let folders = [source.parent().unwrap_or(Path::new("")), &shared];
     let clang = clang(cache)?;
-    let key = key(&clang, &folders, libbpf, source)?;
+    let key = key(&clang, &folders, libbpf, part)?;
     let what = format!("BPF program {name}");
     let object = format!("{name}.bpf.o");
     let entry = cache.get_or_make("bpf", &key, &what, |directory| {
@@ -49,13 +53,14 @@ pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
                 "-I/usr/include/{}-linux-gnu",
                 std::env::consts::ARCH
             ))
+            .args(flags)
             .arg("-c")
             .arg(source)
             .arg("-o")
             .arg(directory.join(&object))
             .run_logged(&cache.log(&format!("bpf-{key}"))?, |_| {})
             .with_context(|| format!("compile {what}"))?;
-        if self::key(&clang, &folders, libbpf, source)? != key {
+        if self::key(&clang, &folders, libbpf, part)? != key {
             bail!("compile {what}: its sources changed meanwhile; run it again");
         }
         Ok(())
@@ -63,12 +68,13 @@ pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
     Ok(entry.join(object))
 }
 
-fn key(clang: &Path, folders: &[&Path], libbpf: &Path, source: &Path) -> Result<String> {
+fn key(clang: &Path, folders: &[&Path], libbpf: &Path, part: &Part) -> Result<String> {
     let mut key = Key::new("bpf")
         .text("compiler", &clang.display().to_string())
         .text("flags", &FLAGS.join(" "))
+        .text("own flags", &part.flags.join("\0"))
         .tree("libbpf", libbpf)?
-        .file("source", source)?;
+        .file("source", &part.path)?;
     for folder in folders {
         for header in headers(folder)? {
             key = key.file("header", &header)?;

@@ -1,5 +1,6 @@
-//! The initramfs: the guest program as `/init`, and the modules that a
-//! distribution's kernel needs before it can talk to the host.
+//! The initramfs: the guest program as `/init`, the modules that a distribution's
+//! kernel needs before it can talk to the host, and the config of a kernel that
+//! does not show it by itself.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -24,25 +25,37 @@ pub fn build(cache: &Cache, kernel: &Kernel, init: &Path) -> Result<PathBuf> {
         .and_then(Path::file_name)
         .unwrap_or_default()
         .to_string_lossy();
-    let modules = if kernel.modules.is_empty() {
-        ""
-    } else {
-        &kernel.key
-    };
+    let files = own_files(kernel)?;
+    let own = if files.is_empty() { "" } else { &kernel.key };
     let key = Key::new("initramfs")
         .text("guest", &guest)
-        .text("modules", modules)
+        .text("own", own)
         .finish();
     let entry = cache.get_or_make("initramfs", &key, "the initramfs", |directory| {
         let path = directory.join("initramfs.cpio");
-        pack(&path, init, &kernel.modules).with_context(|| format!("write `{}`", path.display()))
+        pack(&path, init, &files).with_context(|| format!("write `{}`", path.display()))
     })?;
     Ok(entry.join("initramfs.cpio"))
 }
 
-fn pack(path: &Path, init: &Path, modules: &[PathBuf]) -> Result<()> {
+/// The files that only this kernel's has, by their names in it. libbpf reads the values
+/// of `__kconfig` variables from `/boot/config-RELEASE` or `/proc/config.gz`.
+fn own_files(kernel: &Kernel) -> Result<Vec<(String, &Path)>> {
+    let module = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        format!("modules/{name}")
+    };
+    let modules = kernel.modules.iter();
+    let mut files: Vec<_> = modules.map(|path| (module(path), path.as_path())).collect();
+    if !kernel.config_has("IKCONFIG_PROC")? {
+        files.push((format!("boot/config-{}", kernel.release), &kernel.config));
+    }
+    Ok(files)
+}
+
+fn pack(path: &Path, init: &Path, files: &[(String, &Path)]) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
-    for directory in ["dev", "modules"] {
+    for directory in ["boot", "dev", "modules"] {
         Builder::new(directory)
             .mode(DIRECTORY)
             .write(&mut out, 0)
@@ -55,9 +68,8 @@ fn pack(path: &Path, init: &Path, modules: &[PathBuf]) -> Result<()> {
         .rdev_minor(1);
     console.write(&mut out, 0).finish()?;
     add_file(&mut out, "init", init)?;
-    for module in modules {
-        let name = module.file_name().unwrap_or_default().to_string_lossy();
-        add_file(&mut out, &format!("modules/{name}"), module)?;
+    for (name, path) in files {
+        add_file(&mut out, name, path)?;
     }
     trailer(&mut out)?;
     out.flush()?;

@@ -35,7 +35,9 @@ const NO_BTF: &str = "Skipping BTF generation";
 /// A compiler's error, with its lines; a module without BTF, with the reason
 /// and how it is mended.
 pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Module> {
-    let Part { name, path: source } = part;
+    let Part {
+        name, path: source, ..
+    } = part;
     let beside = source.with_file_name("include");
     let include = match beside.is_dir() {
         true => beside,
