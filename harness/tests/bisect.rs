@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use checkout::Ended;
@@ -177,8 +177,10 @@ fn module(result: &str, number: usize) -> String {
     )
 }
 
-/// Waits until a bisect says a line with this in it, and kills it.
-fn kill_at(mut bisect: Child, line: &str) {
+/// Starts a bisect, waits until it says a line with this in it, and kills it.
+fn kill_at(mut command: Command, line: &str) {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut bisect = command.spawn().unwrap();
     let mut lines = BufReader::new(bisect.stderr.take().unwrap()).lines();
     assert!(
         lines.any(|said| said.unwrap().contains(line)),
@@ -206,8 +208,7 @@ fn a_regression_among_64_commits_is_found_though_the_search_is_killed() {
     let scratch = Scratch::new(&results);
     let before = scratch.seen();
 
-    let mut command = scratch.command(&scratch.whole());
-    kill_at(command.stderr(Stdio::piped()).spawn().unwrap(), "step 4 of");
+    kill_at(scratch.command(&scratch.whole()), "step 4 of");
     let ended = scratch.bisect(&scratch.whole());
 
     let hash = &scratch.commits[first_bad];
