@@ -139,7 +139,11 @@ fn circumstances(bisect: &Bisect, command: &str) -> Result<String> {
             let names: Vec<String> = names
                 .map(|name| name.to_string_lossy().into_owned())
                 .collect();
-            format!("of each commit, with tinyconfig and {}", names.join(", "))
+            let ends = [&bisect.state.good, &bisect.state.bad];
+            let ends = ends.map(|end| bisect.state.of(end)?.release.as_deref());
+            let [good, bad] = ends.map(|release| release.unwrap_or("unknown"));
+            let config = names.join(", ");
+            format!("{good} to {bad}, of each commit, with tinyconfig and {config}")
         }
     };
     let clang = bpf::clang(&bisect.setting.cache)?;

@@ -114,20 +114,13 @@ impl Bisect {
         let same = |state: &State| {
             (&state.question, &state.good, &state.bad) == (&digest, &good.hash, &bad.hash)
         };
-        let state = match State::load(&folder).filter(|_| !restart) {
-            Some(state) if same(&state) => state,
-            Some(state) if !state.done && !state.judged.is_empty() => {
-                return Err(Unfit(under_way(&repository, &state, [&good, &bad])?).into());
+        let old = State::load(&folder).filter(|_| !restart);
+        let state = match old {
+            Some(old) if same(&old) => old,
+            Some(old) if !old.done && old.steps().count() > 0 => {
+                return Err(Unfit(under_way(&repository, &old, [&good, &bad])?).into());
             }
-            _ => State {
-                question: digest,
-                good: good.hash.clone(),
-                bad: bad.hash.clone(),
-                passed: Vec::new(),
-                target: BTreeMap::new(),
-                judged: Vec::new(),
-                done: false,
-            },
+            old => State::new(digest, &good.hash, &bad.hash, old),
         };
         if !state.judged.is_empty() {
             let steps = state.steps().count();
@@ -225,7 +218,7 @@ impl Bisect {
                 commit.short
             );
         }
-        self.keep(&commit, Judgment::Good, looks, began)
+        self.keep(&commit, Judgment::Good, Some(&ready), looks, began)
     }
 
     /// Whatever fails here, and fails so again, is what is looked for.
@@ -252,7 +245,7 @@ impl Bisect {
         }
         let looks = vec![describe(&target); 2];
         self.state.target = target;
-        self.keep(&commit, Judgment::Bad, looks, began)
+        self.keep(&commit, Judgment::Bad, Some(&ready), looks, began)
     }
 
     fn ready_end(&self, commit: &Commit) -> Result<Ready> {
@@ -286,7 +279,7 @@ impl Bisect {
             }
             note(format!("    {}: surprising, looking again", said[0]));
         };
-        self.keep(&commit, judgment, said, began)?;
+        self.keep(&commit, judgment, ready.as_ref().ok(), said, began)?;
         self.worktree.mark(judgment, hash)
     }
 
@@ -315,12 +308,14 @@ impl Bisect {
         &mut self,
         commit: &Commit,
         judgment: Judgment,
+        ready: Option<&Ready>,
         looks: Vec<String>,
         began: Instant,
     ) -> Result<()> {
         let judged = Judged {
             commit: commit.hash.clone(),
             judgment,
+            release: ready.map(|ready| ready.kernel.release.clone()),
             flaky: looks.windows(2).any(|pair| pair[0] != pair[1]),
             looks,
             seconds: began.elapsed().as_secs_f64(),
@@ -343,7 +338,9 @@ impl Bisect {
         self.worktree.go(&commit.hash)?;
         let built = self.build(commit);
         interrupt::check()?;
-        Ok(built.map_err(|error| format!("{error:#}")))
+        // The compiler's lines are about the commit's files, wherever we have them.
+        let here = format!("{}/", self.worktree.path.display());
+        Ok(built.map_err(|error| format!("{error:#}").replace(&here, "")))
     }
 
     fn build(&self, commit: &Commit) -> Result<Ready> {
@@ -442,7 +439,8 @@ fn under_way(repository: &Repository, state: &State, ends: [&Commit; 2]) -> Resu
         ),
     };
     Ok(format!(
-        "a bisect of `{}` is under way, with {} steps judged: {what}, or forget it with `--restart`",
+        "a bisect of `{}` is under way, with {} steps judged: {what}, or forget it with \
+         `--restart`",
         repository.git_dir.display(),
         state.steps().count()
     ))

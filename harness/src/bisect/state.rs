@@ -65,6 +65,8 @@ pub struct Judged {
     pub commit: String,
     /// What it is taken for.
     pub judgment: Judgment,
+    /// The release of the kernel that it was tried on, where there was one.
+    pub release: Option<String>,
     /// What each look at it showed.
     pub looks: Vec<String>,
     /// Whether the looks differ.
@@ -96,6 +98,22 @@ impl Judged {
 }
 
 impl State {
+    /// The state of a bisect that begins. Of an earlier one it takes what is known of the good
+    /// end, if that was asked the same.
+    pub fn new(question: String, good: &str, bad: &str, old: Option<State>) -> State {
+        let old = old.filter(|old| (&*old.question, &*old.good) == (&question, good));
+        let end = old.as_ref().and_then(|old| old.of(good).cloned());
+        State {
+            question,
+            good: good.to_owned(),
+            bad: bad.to_owned(),
+            passed: old.map(|old| old.passed).unwrap_or_default(),
+            target: BTreeMap::new(),
+            judged: end.into_iter().collect(),
+            done: false,
+        }
+    }
+
     /// The state in a folder; none where there is no file, or one that another version wrote.
     pub fn load(folder: &Path) -> Option<State> {
         serde_json::from_str(&fs::read_to_string(folder.join(FILE)).ok()?).ok()
@@ -145,6 +163,7 @@ mod tests {
         Judged {
             commit: commit.to_owned(),
             judgment: Judgment::Good,
+            release: None,
             looks: vec!["lost: x\nmore".to_owned(), "pass".to_owned()],
             flaky: true,
             seconds,
@@ -153,14 +172,20 @@ mod tests {
 
     fn state(judged: Vec<Judged>) -> State {
         State {
-            question: "q".to_owned(),
-            good: "a".to_owned(),
-            bad: "z".to_owned(),
-            passed: Vec::new(),
-            target: BTreeMap::new(),
             judged,
-            done: false,
+            ..State::new("q".to_owned(), "a", "z", None)
         }
+    }
+
+    #[test]
+    fn another_bad_end_leaves_the_good_one_as_it_is() {
+        let old = || Some(state(vec![judged("a", 1.0), judged("z", 1.0)]));
+        let judged = |question: &str, good: &str| {
+            let state = State::new(question.to_owned(), good, "y", old());
+            state.judged.len()
+        };
+        assert_eq!(judged("q", "a"), 1);
+        assert_eq!((judged("p", "a"), judged("q", "b")), (0, 0));
     }
 
     #[test]
