@@ -131,6 +131,7 @@ fn scenario(expect: u8) -> Scenario {
     let part = |name: &str| Part {
         name: name.to_owned(),
         path: name.into(),
+        flags: Vec::new(),
     };
     Scenario {
         name: "case".to_owned(),
@@ -144,6 +145,7 @@ fn scenario(expect: u8) -> Scenario {
         timeout: None,
         sysctl: Vec::new(),
         without: Vec::new(),
+        show: Default::default(),
         steps: vec![
             Step::Unlink { times: 1 }.into(),
             Asked {

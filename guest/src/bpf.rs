@@ -10,8 +10,8 @@ use anyhow::{Context, Result, anyhow};
 use kassay_guest::{Fact, SHARE};
 use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel, Program,
-    ProgramInput, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
+    Link, Map, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel,
+    Program, ProgramInput, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
 };
 
 use crate::facts::Facts;
@@ -33,6 +33,14 @@ pub struct Attached {
     _links: Vec<Link>,
     hooks: Vec<TcHook>,
     object: Object,
+}
+
+impl Attached {
+    /// Its programs, those alone that are loaded.
+    pub fn programs(&self) -> impl Iterator<Item = Program<'_>> {
+        let programs = self.object.progs();
+        programs.filter(|program| program.autoload())
+    }
 }
 
 impl Drop for Attached {
@@ -150,14 +158,47 @@ pub fn attach(
 
 /// Runs the program of that name, and returns what it returns.
 pub fn run(attached: &[Attached], name: &str) -> Result<u32> {
-    let mut programs = attached.iter().flat_map(|held| held.object.progs_mut());
-    let program = programs
-        .find(|program| program.autoload() && program.name() == name)
-        .with_context(|| format!("no program `{name}` is loaded"))?;
+    test_run(object_of(attached, name)?, name)
+}
+
+/// Runs a program of an object, and returns what it returns.
+pub fn test_run(object: &Object, name: &str) -> Result<u32> {
+    let program = object.progs_mut().find(|program| program.name() == name);
     let output = program
+        .with_context(|| not_loaded(name))?
         .test_run(ProgramInput::default())
         .with_context(|| format!("run `{name}`"))?;
     Ok(output.return_value)
+}
+
+/// The object in which the program of that name is loaded.
+pub fn object_of<'a>(attached: &'a [Attached], program: &str) -> Result<&'a Object> {
+    let holds = |held: &&Attached| held.programs().any(|held| held.name() == program);
+    let held = attached.iter().find(holds);
+    Ok(&held.with_context(|| not_loaded(program))?.object)
+}
+
+fn not_loaded(program: &str) -> String {
+    format!("no program `{program}` is loaded")
+}
+
+/// The first map of that name, and the object that it is of.
+pub fn map<'a>(attached: &'a [Attached], name: &str) -> Result<(&'a Object, Map<'a>)> {
+    let mut objects = attached.iter().map(|held| &held.object);
+    objects
+        .find_map(|object| Some((object, map_of(object, name).ok()?)))
+        .with_context(|| no_map(name))
+}
+
+/// The map of that name of an object.
+pub fn map_of<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
+    let mut maps = object.maps();
+    maps.find(|map| map.name() == name)
+        .with_context(|| no_map(name))
+}
+
+fn no_map(name: &str) -> String {
+    format!("find the map `{name}`, which no loaded program has")
 }
 
 /// Attaches a classifier to the receiving end of the veth pair, at the ingress
@@ -209,7 +250,7 @@ pub fn runs(programs: &[u32]) -> u64 {
 pub fn counter(map: &str, place: u32) -> Result<u64> {
     let info = MapInfoIter::default()
         .find(|info| info.name.to_string_lossy() == map)
-        .with_context(|| format!("find the map `{map}`, which no loaded program has"))?;
+        .with_context(|| no_map(map))?;
     let value = MapHandle::from_map_id(info.id)?
         .lookup(&place.to_ne_bytes(), MapFlags::ANY)?
         .with_context(|| format!("read place {place} of the map `{map}`"))?;

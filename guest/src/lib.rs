@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -70,6 +70,8 @@ pub struct Plan {
     pub each: bool,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
+    /// What to look up behind the steps, while all is still attached.
+    pub show: Show,
     /// Settings of /proc/sys to make first, by their names with dots.
     pub sysctl: Vec<(String, String)>,
     /// Capabilities not to have while objects are loaded, such as `CAP_SYS_BOOT`.
@@ -79,6 +81,18 @@ pub struct Plan {
     pub clock_ns: u64,
     /// Fresh randomness for the guest's pool, for the same reason.
     pub entropy: Vec<u8>,
+}
+
+/// What else a transcript shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Show {
+    /// The plan's modules, as the kernel lists them.
+    pub modules: bool,
+    /// The plan's programs, as the kernel lists them.
+    pub programs: bool,
+    /// Maps of which the entries are shown.
+    pub maps: Vec<String>,
 }
 
 /// One thing that triggers programs.
@@ -114,6 +128,26 @@ pub enum Step {
     Run {
         /// The program's function.
         program: String,
+    },
+    /// Samples are put into a user ring buffer: each is its number as a `u64`, from 0.
+    Submit {
+        /// The map.
+        map: String,
+        /// How many samples.
+        samples: u32,
+    },
+    /// A child process runs a loaded program, which writes a sample each time, and
+    /// the samples are read. A sample begins with two `u32`: the CPU that it was
+    /// written on, and its number among those of that CPU, from 0.
+    Consume {
+        /// The ring buffer or perf buffer, a map of the program's object.
+        map: String,
+        /// The program's function. It returns 0, or where it lost the sample another number.
+        program: String,
+        /// How often the program is run before all that is in the buffer is read.
+        bursts: Vec<u32>,
+        /// Whether nothing is read during a burst.
+        late: bool,
     },
     /// Generated packets are sent over a veth pair, and what the classifier does
     /// with each is compared with what an independent decoder says of it.
@@ -288,6 +322,26 @@ pub enum Fact {
         /// What came of it, or why it could not be done.
         outcome: Result<Outcome, String>,
     },
+    /// The plan's modules in `/proc/modules`, in the order of that.
+    Modules {
+        /// The modules.
+        modules: Vec<ListedModule>,
+    },
+    /// The plan's programs, in the order in which they were loaded.
+    Programs {
+        /// The programs.
+        programs: Vec<ListedProgram>,
+    },
+    /// What a map has.
+    Map {
+        /// Its name.
+        map: String,
+        /// The first entries, as text, in the order of their keys: numbers by their
+        /// size. Of a map per CPU, numbers are summed and other values are all there.
+        entries: Vec<(String, String)>,
+        /// How many entries it has over and above these.
+        left_out: usize,
+    },
     /// The trace buffer, from the start of the plan to the end of its steps.
     Trace {
         /// The lines, as `trace_pipe` gives them.
@@ -341,6 +395,29 @@ pub enum Fact {
     },
 }
 
+/// A line of `/proc/modules` (kernel/module/procfs.c, `m_show`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedModule {
+    /// The module's name.
+    pub name: String,
+    /// How many references to it there are, those of loaded programs among them.
+    pub users: u32,
+    /// `Live`, `Loading` or `Unloading`.
+    pub state: String,
+}
+
+/// What the kernel says of a loaded program (`struct bpf_prog_info`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedProgram {
+    /// Its name, of which the kernel keeps 15 bytes.
+    pub name: String,
+    /// Its type, by libbpf's name.
+    pub kind: String,
+    /// The first 8 bytes of a digest of its instructions, in hexadecimal. Offsets
+    /// in the kernel's types and BTF ids of kfuncs are part of those.
+    pub tag: String,
+}
+
 /// Where the code of a module was, which its addresses are found by when it is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Code {
@@ -390,10 +467,37 @@ pub enum Outcome {
         /// What the program returned.
         returned: u32,
     },
+    /// Of [`Step::Submit`].
+    Submit {
+        /// How many samples there was room for.
+        submitted: u32,
+    },
+    /// Of [`Step::Consume`].
+    Consume(Consumed),
     /// Of [`Step::Storm`].
     Storm(Storm),
     /// Of a [`Step::Fault`] after which the plan goes on.
     Fault,
+}
+
+/// What came of a [`Step::Consume`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumed {
+    /// The child process.
+    pub pid: i32,
+    /// How often the program was run.
+    pub sent: u64,
+    /// Of these, how often it said that the sample was lost.
+    pub refused: u64,
+    /// Samples that were read.
+    pub received: u64,
+    /// Of these, how many had no higher number than one before them from the same CPU.
+    pub disordered: u64,
+    /// Numbers that were passed over.
+    pub missing: u64,
+    /// Samples of which the kernel said that they were lost (`PERF_RECORD_LOST`);
+    /// of a ring buffer it says nothing.
+    pub lost: u64,
 }
 
 /// What came of a [`Step::Storm`]. After each batch of packets comes a sentinel,
@@ -430,8 +534,9 @@ impl Outcome {
             Outcome::Unlink { pid, .. }
             | Outcome::Done { pid, .. }
             | Outcome::Udp { pid, .. }
-            | Outcome::Run { pid, .. } => Some(*pid),
-            Outcome::Storm(_) | Outcome::Fault => None,
+            | Outcome::Run { pid, .. }
+            | Outcome::Consume(Consumed { pid, .. }) => Some(*pid),
+            Outcome::Submit { .. } | Outcome::Storm(_) | Outcome::Fault => None,
         }
     }
 }

@@ -16,8 +16,10 @@ mod packet;
 mod packet_socket;
 mod plan;
 mod process;
+mod show;
 mod step;
 mod system;
+mod value;
 
 use std::convert::Infallible;
 use std::os::fd::AsFd;

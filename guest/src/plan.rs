@@ -12,7 +12,7 @@ use crate::facts::Facts;
 use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
-use crate::{capability, module, step, system};
+use crate::{capability, module, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -179,6 +179,7 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
             outcome,
         })?;
     }
+    show::report(plan, &attached, facts)?;
     drop(attached);
     net.map_or(Ok(()), Net::remove)
 }

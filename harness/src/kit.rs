@@ -1,5 +1,5 @@
-//! What a case that neither passes nor is skipped leaves: one folder with all that is needed to
-//! understand it, and to run the very same again (`kassay repro`).
+//! What a case leaves that neither passes nor is skipped, and with `--keep` one that passes: one
+//! folder with all that is needed to understand it, and to run the very same again (`kassay repro`).
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -132,6 +132,21 @@ pub fn refusal(message: &str) -> String {
         })
 }
 
+/// Tags of programs, which are others with every compiler and kernel: numbered as
+/// they come, so that it shows which programs are the same.
+pub fn tags<'a>(tags: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut known = Vec::new();
+    tags.map(|tag| {
+        let place = known.iter().position(|one| *one == tag);
+        let place = place.unwrap_or_else(|| {
+            known.push(tag);
+            known.len() - 1
+        });
+        format!("[tag {}]", place + 1)
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +239,12 @@ mod tests {
             refusal("R7 invalid mem access 'ptr_or_null_'"),
             "R[n] invalid mem access 'ptr_or_null_'"
         );
+    }
+
+    #[test]
+    fn the_same_tag_has_the_same_number() {
+        let seen = ["3b185187f1855c4c", "6deef7357e7b4530", "3b185187f1855c4c"];
+        assert_eq!(tags(seen.into_iter()), ["[tag 1]", "[tag 2]", "[tag 1]"]);
     }
 
     #[test]

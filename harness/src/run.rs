@@ -36,6 +36,8 @@ pub struct Setting {
     pub changed: bool,
     /// How many virtual machines may run at once, here and in other processes.
     pub jobs: usize,
+    /// Whether to keep of a pass what is kept of a failure.
+    pub keep: bool,
     /// Whether to keep a dump of the guest's memory with a failure.
     pub keep_dump: bool,
     /// Whether the machine stands still until a debugger lets it go.
@@ -127,7 +129,7 @@ pub struct Outcome {
     pub unchanged: bool,
     /// The most memory that QEMU held, in KiB.
     pub peak_kib: Option<u64>,
-    /// Where the failure's artifacts are.
+    /// Where all of the run is, of a failure or where a pass is kept as well.
     pub artifacts: Option<PathBuf>,
     /// The transcript, when the facts were complete, and where it belongs.
     pub transcript: Option<(Snapshot, String)>,
@@ -330,6 +332,9 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     } else {
         let expect = case.scenario.expect.as_ref().map(verdict::expected);
         outcome.expected = expect.map(|(_, title)| title.to_owned());
+        if setting.keep {
+            keep(setting, case, &mut outcome, Some(ran));
+        }
     }
     Ok(outcome)
 }
@@ -444,6 +449,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
             .iter()
             .map(|asked| asked.step.clone())
             .collect(),
+        show: scenario.show.clone(),
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
         clock_ns,

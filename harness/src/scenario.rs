@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::Step;
+use kassay_guest::{Show, Step};
 use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
@@ -41,6 +41,8 @@ pub struct Scenario {
     pub without: Vec<String>,
     /// What triggers the programs.
     pub steps: Vec<Asked>,
+    /// What else the transcript shows.
+    pub show: Show,
 }
 
 /// A module or a BPF program that a scenario is made of.
@@ -166,6 +168,8 @@ struct File {
     without: Vec<String>,
     #[serde(default)]
     step: Vec<FileStep>,
+    #[serde(default)]
+    show: Show,
 }
 
 /// What a setting of /proc/sys is set to.
@@ -258,6 +262,7 @@ impl Scenario {
                 .into_iter()
                 .map(FileStep::asked)
                 .collect::<Result<_>>()?,
+            show: file.show,
         })
     }
 
@@ -310,6 +315,14 @@ pub fn read_all(directory: &Path, root: &Path) -> Result<Vec<Scenario>> {
         .iter()
         .map(|path| Scenario::read(path, root))
         .collect()
+}
+
+/// Finds a module by its name in a repository's `modules/`, or by a path with a `/`.
+///
+/// # Errors
+/// There is none; the nearest name is told.
+pub fn module(asked: &str, root: &Path) -> Result<Part> {
+    MODULE.find(asked, [Path::new(""), root])
 }
 
 /// A kind of [`Part`].
@@ -568,6 +581,16 @@ mod tests {
             panic!()
         };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);
+    }
+
+    #[test]
+    fn what_to_show_is_named() {
+        let show = |keys: &str| read(&format!("about = 'x'\nshow = {{ {keys} }}"));
+        let shown = show("programs = true, maps = ['m']").unwrap().show;
+        assert_eq!((shown.modules, shown.programs), (false, true));
+        assert_eq!(shown.maps, ["m"]);
+        let error = show("program = true").unwrap_err();
+        assert!(error.contains("did you mean `programs`?"), "{error}");
     }
 
     #[test]

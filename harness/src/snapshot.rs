@@ -120,7 +120,7 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// A unified diff without a header: three lines of context, `-` reviewed, `+` seen.
-fn diff(reviewed: &str, seen: &str) -> String {
+pub fn diff(reviewed: &str, seen: &str) -> String {
     let mut config = TextDiff::configure();
     let diff = config.timeout(PATIENCE).diff_lines(reviewed, seen);
     let mut lines = String::new();

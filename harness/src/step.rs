@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, Step, Storm};
+use kassay_guest::{Consumed, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, Step, Storm};
 use serde::Deserialize;
 
 /// A step that a scenario asks for.
@@ -42,6 +42,10 @@ pub enum FileStep {
     Udp(FileUdp),
     /// `run = { program = "f" }`
     Run(FileRun),
+    /// `submit = { map = "numbers", samples = 100 }`
+    Submit(FileSubmit),
+    /// `consume = { map = "events", program = "f", bursts = [300, 1], late = true }`
+    Consume(FileConsume),
     /// `storm = { packets = 100000, seed = 7 }`
     Storm(FileStorm),
     /// `fault = "segv"`
@@ -89,6 +93,25 @@ pub struct FileRun {
     program: String,
 }
 
+/// How a file asks for [`Step::Submit`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSubmit {
+    map: String,
+    samples: u32,
+}
+
+/// How a file asks for [`Step::Consume`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileConsume {
+    map: String,
+    program: String,
+    bursts: Vec<u32>,
+    #[serde(default)]
+    late: bool,
+}
+
 /// How a file asks for [`Step::Storm`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,6 +151,21 @@ impl FileStep {
             FileStep::Call(FileCall { a, b }) => Ok(Step::Call { a, b }.into()),
             FileStep::Udp(udp) => udp.asked(),
             FileStep::Run(FileRun { program }) => Ok(Step::Run { program }.into()),
+            FileStep::Submit(FileSubmit { map, samples }) => {
+                Ok(Step::Submit { map, samples }.into())
+            }
+            FileStep::Consume(FileConsume {
+                map,
+                program,
+                bursts,
+                late,
+            }) => Ok(Step::Consume {
+                map,
+                program,
+                bursts,
+                late,
+            }
+            .into()),
             FileStep::Storm(FileStorm { packets, seed }) => Ok(Step::Storm {
                 packets,
                 seed: seed.map_or_else(fresh_seed, Ok)?,
@@ -219,6 +257,9 @@ impl Asked {
     /// What came of the step, for a transcript.
     pub fn tell(&self, outcome: &Result<Outcome, String>) -> String {
         match (&self.step, outcome) {
+            (Step::Submit { map, .. } | Step::Consume { map, .. }, Err(error)) => {
+                format!("{} {map}: failed: {error}", name(&self.step))
+            }
             (Step::Run { program }, Err(error)) => format!("run {program}: failed: {error}"),
             (step, Err(error)) => format!("{}: failed: {error}", name(step)),
             (_, Ok(Outcome::Fault)) => "fault: the plan goes on".to_owned(),
@@ -249,6 +290,12 @@ impl Asked {
             (Step::Run { program }, Ok(Outcome::Run { returned, .. })) => {
                 format!("run {program}: returned {}", *returned as i32)
             }
+            (Step::Submit { map, samples }, Ok(Outcome::Submit { submitted })) => {
+                format!("submit {map}: {submitted} of {samples} samples submitted")
+            }
+            (Step::Consume { map, .. }, Ok(Outcome::Consume(consumed))) => {
+                format!("consume {map}: {}", counts(consumed))
+            }
             // How many of which kind is another matter with every seed.
             (
                 Step::Storm { packets, .. },
@@ -264,6 +311,33 @@ impl Asked {
     }
 }
 
+/// The counts of a `consume` step, without those that tell of losses there were none of.
+fn counts(consumed: &Consumed) -> String {
+    let Consumed {
+        sent,
+        refused,
+        received,
+        disordered,
+        missing,
+        lost,
+        ..
+    } = consumed;
+    let order = match disordered {
+        0 => "in order".to_owned(),
+        _ => format!("{disordered} of them out of order"),
+    };
+    let mut text = format!("{sent} samples sent, {received} received, {order}");
+    let losses = [
+        (refused, "refused"),
+        (missing, "missing"),
+        (lost, "reported lost"),
+    ];
+    for (count, what) in losses.into_iter().filter(|(count, _)| **count > 0) {
+        let _ = write!(text, ", {count} {what}");
+    }
+    text
+}
+
 fn name(step: &Step) -> &'static str {
     match step {
         Step::Unlink { .. } => "unlink",
@@ -271,6 +345,8 @@ fn name(step: &Step) -> &'static str {
         Step::Call { .. } => "call",
         Step::Udp { .. } => "udp",
         Step::Run { .. } => "run",
+        Step::Submit { .. } => "submit",
+        Step::Consume { .. } => "consume",
         Step::Storm { .. } => "storm",
         Step::Fault(_) => "fault",
     }

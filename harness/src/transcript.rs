@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use kassay_guest::Fact;
+use kassay_guest::{Fact, ListedModule};
 
 use crate::kernel_report;
 use crate::normalise::{self, Triggers};
@@ -31,6 +31,13 @@ pub fn write(scenario: &Scenario, facts: &[Fact], offered: &Offered) -> String {
         "steps",
         facts.iter().filter_map(|fact| step(scenario, fact)),
     );
+    section(&mut text, "module list", facts.iter().flat_map(module_list));
+    section(
+        &mut text,
+        "program list",
+        facts.iter().flat_map(program_list),
+    );
+    section(&mut text, "maps", facts.iter().filter_map(map));
     section(
         &mut text,
         "trace",
@@ -118,6 +125,52 @@ fn step(scenario: &Scenario, fact: &Fact) -> Option<String> {
         Fact::Stepped { step, outcome } => Some(scenario.steps.get(*step)?.tell(outcome)),
         _ => None,
     }
+}
+
+fn module_list(fact: &Fact) -> Vec<String> {
+    let Fact::Modules { modules } = fact else {
+        return Vec::new();
+    };
+    let line = |ListedModule { name, users, state }: &ListedModule| {
+        let users = counted(*users as usize, "user", "users");
+        format!("{name}: {state}, {users}")
+    };
+    modules.iter().map(line).collect()
+}
+
+fn program_list(fact: &Fact) -> Vec<String> {
+    let Fact::Programs { programs } = fact else {
+        return Vec::new();
+    };
+    let tags = normalise::tags(programs.iter().map(|program| program.tag.as_str()));
+    let lines = programs.iter().zip(tags);
+    lines
+        .map(|(program, tag)| format!("{}: {}, {tag}", program.name, program.kind))
+        .collect()
+}
+
+fn map(fact: &Fact) -> Option<String> {
+    let Fact::Map {
+        map,
+        entries,
+        left_out,
+    } = fact
+    else {
+        return None;
+    };
+    let count = counted(entries.len() + left_out, "entry", "entries");
+    let mut text = format!("{map}: {count}");
+    for (key, value) in entries {
+        let _ = write!(text, "\n  {key}: {value}");
+    }
+    if *left_out > 0 {
+        let _ = write!(text, "\n  {left_out} more");
+    }
+    Some(text)
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn trace(fact: &Fact, triggers: &Triggers) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use anyhow::Result;
 use kassay_guest::{
-    Code, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Step, Tally,
+    Code, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Show, Step, Tally,
 };
 
 use crate::btf;
@@ -545,6 +545,7 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
         names("insert", &scenario::names(&case.scenario.modules)),
         names("load", &scenario::names(&case.scenario.bpf)),
         names("step", &steps),
+        shown(&case.scenario.show),
         vec!["trace".to_owned()],
         names("remove", &inserted),
         ["left", "log", "leaks", "end"].map(str::to_owned).to_vec(),
@@ -561,6 +562,14 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
         );
     }
     Err(Fault::new(Verdict::Lost, "the facts are not those of the plan").because(bounded(&reason)))
+}
+
+/// What a scenario has looked up.
+fn shown(show: &Show) -> Vec<String> {
+    let lists = [(show.modules, "modules"), (show.programs, "programs")];
+    let lists = lists.into_iter().filter(|(is_shown, _)| *is_shown);
+    let maps = show.maps.iter().map(|map| format!("map {map}"));
+    lists.map(|(_, list)| list.to_owned()).chain(maps).collect()
 }
 
 /// The module that a fact says was inserted.
@@ -588,6 +597,9 @@ fn part(fact: &Fact) -> Option<String> {
         } => format!("load {object}"),
         Fact::Loaded { .. } | Fact::Attached { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
+        Fact::Modules { .. } => "modules".to_owned(),
+        Fact::Programs { .. } => "programs".to_owned(),
+        Fact::Map { map, .. } => format!("map {map}"),
         Fact::Trace { .. } => "trace".to_owned(),
         Fact::Removed { module, .. } => format!("remove {module}"),
         Fact::Left { .. } => "left".to_owned(),
@@ -912,6 +924,7 @@ mod tests {
             timeout: None,
             sysctl: Default::default(),
             without: Vec::new(),
+            show: Show::default(),
             steps: vec![Step::Unlink { times: 1 }.into(), udp],
         }
     }

@@ -70,6 +70,14 @@ fn a_first_transcript_is_shown_accepted_and_then_passes() {
     );
 }
 
+#[test]
+fn a_pass_is_kept_if_asked() {
+    let checkout = Checkout::new();
+    let ended = checkout.run(&["kfunc_strstr", "--keep"]);
+    ended.with(0).says("everything of this run: ");
+    assert_ne!(checkout.artifact("kfunc_strstr", "facts.jsonl"), "");
+}
+
 /// A checkout whose storm is short.
 fn drizzle() -> Checkout {
     let checkout = Checkout::new();

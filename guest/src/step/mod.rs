@@ -1,17 +1,19 @@
 //! Steps: what triggers the programs. One file a step.
 
 mod call;
+mod consume;
 mod exec;
 mod fault;
 mod run;
 mod storm;
+mod submit;
 mod udp;
 mod unlink;
 
 use anyhow::Result;
 use kassay_guest::{Outcome, Step};
 
-use crate::bpf::Attached;
+use crate::bpf::{self, Attached};
 use crate::facts::Facts;
 use crate::net::Net;
 
@@ -28,6 +30,19 @@ pub fn run(
         Step::Call { a, b } => call::run(*a, *b),
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
         Step::Run { program } => run::run(program, attached),
+        Step::Submit { map, samples } => submit::run(map, *samples, attached),
+        Step::Consume {
+            map,
+            program,
+            bursts,
+            late,
+        } => consume::run(
+            bpf::object_of(attached, program)?,
+            map,
+            program,
+            bursts,
+            *late,
+        ),
         Step::Fault(kind) => fault::run(*kind, facts),
         Step::Storm { packets, seed } => storm::run(*packets, *seed, Net::get(net)?),
     }

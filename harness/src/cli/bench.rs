@@ -68,6 +68,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         cold: false,
         changed: false,
         jobs: slot::default_jobs(),
+        keep: false,
         keep_dump: false,
         gdb: false,
     };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use super::cache::limit;
-use super::run::{self, Means, Obtained};
+use super::run::{self, How, Obtained};
 use super::{Usage, print};
 use crate::bisect::{self, Answer, Asked, Bisect, Question, Repository, Search, Unfit};
 use crate::cache::{Cache, is_scratch};
@@ -16,7 +16,6 @@ use crate::kernel::Catalog;
 use crate::progress;
 use crate::report::UNJUDGED;
 use crate::run::Setting;
-use crate::scenario::Scenario;
 
 /// Where a repository may have its scenarios, as this one has, or the action's users.
 const PLACES: [&str; 2] = ["harness/tests/scenarios", "scenarios"];
@@ -39,7 +38,8 @@ Exit codes:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BisectArgs {
-    /// Search only for what scenarios show whose name contains one of these
+    /// Search only by scenarios whose name contains one of these; in a repository of modules and
+    /// programs, of the scenarios that it has
     filter: Vec<String>,
     /// A git repository: a kernel's, with config fragments as in `run --kernel TREE+kasan`, or
     /// one of modules and programs
@@ -54,11 +54,8 @@ pub struct BisectArgs {
     /// The kernel that modules and programs are tried on; not for a kernel's tree
     #[arg(long, value_name = "SPEC")]
     kernel: Option<String>,
-    /// A scenario file, instead of those of this repository, or of TREE where that is no kernel's
-    #[arg(long, value_name = "FILE")]
-    scenario: Vec<PathBuf>,
     #[command(flatten)]
-    means: Means,
+    how: How,
     /// Forget what an earlier bisect of TREE has found out
     #[arg(long)]
     restart: bool,
@@ -80,7 +77,7 @@ pub fn run(args: &BisectArgs) -> Result<u8> {
     if args.abandon {
         return abandon(&catalog, &repository, &args.tree, &added);
     }
-    let setting = args.means.setting(false)?;
+    let setting = args.how.setting(false)?;
     let cache = setting.cache.clone();
     let mut bisect = prepare(args, repository, added, setting, catalog)?;
     let ended = bisect.run();
@@ -144,14 +141,10 @@ fn of_kernel(args: &BisectArgs, catalog: &Catalog, added: String) -> Result<Ques
     }
     let fragments: Vec<&str> = added.split('+').skip(1).collect();
     catalog.for_tree(&fragments).map_err(usage)?;
-    let mut scenarios = run::scenarios(&args.scenario).map_err(usage)?;
+    let mut scenarios = args.how.scenarios().map_err(usage)?;
     scenarios.retain(|scenario| args.wants(&scenario.name));
     if scenarios.is_empty() {
         return Err(args.no_scenario().into());
-    }
-    if let Some(seed) = args.means.seed {
-        let set = |scenario: &mut Scenario| scenario.set_seed(seed);
-        scenarios.iter_mut().for_each(set);
     }
     Ok(Question::Kernel { added, scenarios })
 }
@@ -169,9 +162,9 @@ fn of_parts(
         return Err(Usage(format!("`{}`: {why}", args.tree)).into());
     }
     let top = repository.top.as_deref();
-    let mut files = match args.scenario.is_empty() {
+    let mut files = match args.how.scenario.is_empty() {
         true => files(top).map_err(usage)?,
-        false => args.scenario.clone(),
+        false => args.how.scenario.clone(),
     };
     files.retain(|file| args.wants(&file.file_stem().unwrap_or_default().to_string_lossy()));
     if files.is_empty() {
@@ -187,7 +180,7 @@ fn of_parts(
     Ok(Question::Parts {
         kernel: Box::new(kernel.map_err(|why| anyhow!(why))?),
         asked,
-        seed: args.means.seed,
+        seed: args.how.seed,
     })
 }
 

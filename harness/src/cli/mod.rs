@@ -3,8 +3,10 @@
 pub mod bench;
 pub mod bisect;
 pub mod cache;
+pub mod diff;
 pub mod doctor;
 pub mod kernel;
+pub mod kfuncs;
 pub mod list;
 pub mod repro;
 pub mod run;
@@ -55,6 +57,10 @@ enum Command {
     Bisect(bisect::BisectArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
+    /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
+    Kfuncs(kfuncs::KfuncsArgs),
+    /// Show what differs between two kernels: verdicts, transcripts, verifier messages, kfuncs
+    Diff(diff::DiffArgs),
     /// Download, build or remove kernels
     Kernel(kernel::KernelArgs),
     /// Show what the cache holds, and clear it up
@@ -76,6 +82,8 @@ pub fn main() -> ExitCode {
         Command::Repro(args) => repro::run(args),
         Command::Bisect(args) => bisect::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
+        Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
+        Command::Diff(args) => diff::run(args),
         Command::Kernel(args) => kernel::run(args).map(|()| 0),
         Command::Cache(args) => cache::run(args).map(|()| 0),
         Command::Setup(args) => setup::run(args).map(|()| 0),

@@ -57,6 +57,7 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
         cold: args.cold || !kept.restored(),
         changed: false,
         jobs: slot::default_jobs(),
+        keep: false,
         keep_dump: false,
         gdb: false,
     };
@@ -67,11 +68,14 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
         Format::Json => json::line(&setting, &outcome),
     })?;
     let (verdict, title) = kept.verdict();
+    // A pass has no title.
+    let kept = [verdict, title].join(": ");
+    let kept = kept.trim_end_matches(": ");
     progress::note(
         if (verdict, title) == (&outcome.verdict.to_string(), &outcome.title) {
-            format!("the same as kept: {verdict}: {title}")
+            format!("the same as kept: {kept}")
         } else {
-            format!("not the same as kept, which was {verdict}: {title}")
+            format!("not the same as kept, which was {kept}")
         },
     );
     inventory::clear_up(&setting.cache, limit);

@@ -41,6 +41,9 @@ pub struct RunArgs {
 /// What helps to understand a failure.
 #[derive(Args)]
 pub struct Aids {
+    /// Keep the folder of everything of a case that passes, too
+    #[arg(long)]
+    pub keep: bool,
     /// Leave a dump of the guest's memory with each failure, for gdb and crash
     #[arg(long)]
     pub keep_dump: bool,
@@ -62,16 +65,17 @@ pub struct Choice {
         env = "KASSAY_KERNELS"
     )]
     pub kernel: Vec<String>,
+    /// How to run them.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How to run what was chosen.
+#[derive(Args)]
+pub struct How {
     /// A scenario file, instead of those of this repository
     #[arg(long, value_name = "FILE")]
     pub scenario: Vec<PathBuf>,
-    #[command(flatten)]
-    means: Means,
-}
-
-/// How to run.
-#[derive(Args)]
-pub struct Means {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
@@ -107,11 +111,12 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let (catalog, limit) = (Catalog::load()?, limit()?);
     let choice = &args.choice;
     let scenarios = choice
+        .how
         .scenarios()
         .map_err(|error| Usage(format!("{error:#}")))?;
     let setting = args
         .aids
-        .add_to(choice.setting(args.changed)?, choice.means.timeout);
+        .add_to(choice.how.setting(args.changed)?, choice.how.timeout);
     let kernels = choice.kernels(&setting.cache, &catalog, &scenarios)?;
     let cases = choice.cases(&kernels, &scenarios);
     if setting.gdb && cases.len() > 1 {
@@ -149,6 +154,7 @@ impl Aids {
             } else {
                 setting.timeout
             },
+            keep: self.keep,
             keep_dump: self.keep_dump,
             gdb: self.gdb,
             ..setting
@@ -156,8 +162,19 @@ impl Aids {
     }
 }
 
-impl Means {
-    /// The setting that the user asks for.
+impl How {
+    /// The scenarios to choose from, with the seed that was given.
+    pub fn scenarios(&self) -> Result<Vec<Scenario>> {
+        let mut scenarios = scenarios(&self.scenario)?;
+        if let Some(seed) = self.seed {
+            scenarios
+                .iter_mut()
+                .for_each(|scenario| scenario.set_seed(seed));
+        }
+        Ok(scenarios)
+    }
+
+    /// The setting of these options.
     pub fn setting(&self, changed: bool) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
         Ok(Setting {
@@ -167,6 +184,7 @@ impl Means {
             cold: self.cold,
             changed,
             jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
+            keep: false,
             keep_dump: false,
             gdb: false,
         })
@@ -174,22 +192,6 @@ impl Means {
 }
 
 impl Choice {
-    /// The scenarios to choose from, with the seed that was given.
-    pub fn scenarios(&self) -> Result<Vec<Scenario>> {
-        let mut scenarios = scenarios(&self.scenario)?;
-        if let Some(seed) = self.means.seed {
-            scenarios
-                .iter_mut()
-                .for_each(|scenario| scenario.set_seed(seed));
-        }
-        Ok(scenarios)
-    }
-
-    /// How to run what was chosen.
-    pub fn setting(&self, changed: bool) -> Result<Setting> {
-        self.means.setting(changed)
-    }
-
     /// The chosen kernels that a chosen scenario is to be run on.
     pub fn kernels(
         &self,

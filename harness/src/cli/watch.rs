@@ -31,7 +31,7 @@ pub struct WatchArgs {
 /// broken is only said: the next save may mend it.
 pub fn run(args: &WatchArgs) -> Result<()> {
     let (choice, limit) = (&args.choice, limit()?);
-    let read = || choice.scenarios();
+    let read = || choice.how.scenarios();
     let first = read().map_err(|error| Usage(format!("{error:#}")))?;
     let root = crate::repository()
         .canonicalize()
@@ -39,7 +39,7 @@ pub fn run(args: &WatchArgs) -> Result<()> {
     // Nothing that is saved during the first run is to be missed.
     let watch = Watch::on(folders(&first))?;
     let kernels = {
-        let setting = choice.setting(false)?;
+        let setting = choice.how.setting(false)?;
         choice.kernels(&setting.cache, &Catalog::load()?, &first)?
     };
     if choice.cases(&kernels, &first).is_empty() {
@@ -91,7 +91,7 @@ fn batch(
     if cases.is_empty() {
         return Ok(());
     }
-    let setting = choice.setting(false)?;
+    let setting = choice.how.setting(false)?;
     let outcomes = each(&setting, &cases, false, |outcome| {
         print(&pretty::case(&setting, outcome))
     })?;

@@ -70,6 +70,7 @@ pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
 
 fn key(clang: &Path, folders: &[&Path], libbpf: &Path, part: &Part) -> Result<String> {
     let mut key = Key::new("bpf")
+        .text("name", &part.name)
         .text("compiler", &clang.display().to_string())
         .text("flags", &FLAGS.join(" "))
         .text("own flags", &part.flags.join("\0"))

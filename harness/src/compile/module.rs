@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use object::{Object, ObjectSection, ObjectSymbol};
 
 use crate::cache::{Cache, Key, is_scratch};
 use crate::kernel::Kernel;
+use crate::kfuncs;
 use crate::progress::Progress;
 use crate::scenario::Part;
 use crate::tool::Tool;
@@ -143,38 +143,14 @@ fn give_btf(kernel: &Kernel) -> Result<()> {
     })
 }
 
-/// Names of the kfuncs in a module's `.BTF_ids`: the entries of its sets have
-/// symbols `__BTF_ID__func__NAME__NUMBER` (include/linux/btf_ids.h).
+/// Names of the kfuncs in a module's `.BTF_ids`.
 fn kfuncs(module: &Path) -> Result<Vec<String>> {
     let read = || -> Result<Vec<String>> {
         let data = fs::read(module)?;
-        let file = object::File::parse(&*data)?;
-        let Some(section) = file.section_by_name(".BTF_ids") else {
-            return Ok(Vec::new());
-        };
-        let mut found: Vec<(u64, String)> = file
-            .symbols()
-            .filter(|symbol| symbol.section_index() == Some(section.index()))
-            .filter_map(|symbol| {
-                Some((
-                    symbol.address(),
-                    kfunc_name(symbol.name().ok()?)?.to_owned(),
-                ))
-            })
-            .collect();
-        found.sort();
-        found.dedup();
-        Ok(found.into_iter().map(|(_, name)| name).collect())
+        let sets = kfuncs::sets(&object::File::parse(&*data)?)?;
+        Ok(sets.into_iter().flat_map(|set| set.names).collect())
     };
     read().with_context(|| format!("read the kfuncs of `{}`", module.display()))
-}
-
-fn kfunc_name(symbol: &str) -> Option<&str> {
-    let (name, number) = symbol.strip_prefix("__BTF_ID__func__")?.rsplit_once("__")?;
-    number
-        .chars()
-        .all(|digit| digit.is_ascii_digit())
-        .then_some(name)
 }
 
 /// Brings a copy of a folder's files up to date: by the times of those that changed make tells
@@ -229,18 +205,5 @@ mod tests {
         fs::remove_file(from.join("a.c")).unwrap();
         renew(&from, &to).unwrap();
         assert!(!to.join("a.o").exists() && !to.join("a.c").exists());
-    }
-
-    #[test]
-    fn a_kfunc_is_named_by_its_symbol() {
-        assert_eq!(
-            kfunc_name("__BTF_ID__func__bpf_strstr__12"),
-            Some("bpf_strstr")
-        );
-        assert_eq!(
-            kfunc_name("__BTF_ID__func__two__parts__3"),
-            Some("two__parts")
-        );
-        assert_eq!(kfunc_name("__BTF_ID__set8__kfunc_set"), None);
     }
 }

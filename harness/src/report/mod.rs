@@ -47,11 +47,11 @@ pub fn exit_code(outcomes: &[Outcome]) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// An outcome of which only the verdict counts.
-    pub(super) fn outcome(kernel: &str, scenario: &str, verdict: Verdict) -> Outcome {
+    pub fn outcome(kernel: &str, scenario: &str, verdict: Verdict) -> Outcome {
         Outcome {
             kernel: kernel.to_owned(),
             release: String::new(),

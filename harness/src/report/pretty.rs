@@ -28,18 +28,16 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
             false => write!(text, ", {seeds})"),
         };
     }
-    if outcome.verdict == Verdict::Pass {
-        if let Some(title) = &outcome.expected {
-            let _ = write!(text, ": as expected, {title}");
+    if outcome.verdict != Verdict::Pass {
+        let _ = write!(text, ": {}", visible(&outcome.title));
+        let mut reason = outcome.reason.lines().peekable();
+        // A reason may begin with its title.
+        reason.next_if_eq(&outcome.title.as_str());
+        for line in reason {
+            let _ = write!(text, "\n    {}", visible(line));
         }
-        return text;
-    }
-    let _ = write!(text, ": {}", visible(&outcome.title));
-    let mut reason = outcome.reason.lines().peekable();
-    // A reason may begin with its title.
-    reason.next_if_eq(&outcome.title.as_str());
-    for line in reason {
-        let _ = write!(text, "\n    {}", visible(line));
+    } else if let Some(title) = &outcome.expected {
+        let _ = write!(text, ": as expected, {title}");
     }
     if let Some(artifacts) = &outcome.artifacts {
         let _ = write!(
@@ -88,6 +86,7 @@ mod tests {
             cold: false,
             changed: false,
             jobs: 1,
+            keep: false,
             keep_dump: false,
             gdb: false,
         };

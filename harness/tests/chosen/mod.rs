@@ -73,6 +73,7 @@ fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
         cold: false,
         changed: false,
         jobs: slot::default_jobs(),
+        keep: false,
         keep_dump: false,
         gdb: false,
     };

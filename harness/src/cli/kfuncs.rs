@@ -1,0 +1,185 @@
+//! `kassay kfuncs`: the kfuncs of a kernel or of a module.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use serde_json::json;
+
+use super::cache::limit;
+use super::run::{TIMEOUT, kernels, obtain};
+use super::{Usage, print};
+use crate::cache::Cache;
+use crate::compile::module;
+use crate::inventory;
+use crate::kernel::{Catalog, Kernel};
+use crate::kfuncs::{self, Kfunc, Listing};
+use crate::progress;
+use crate::report::Format;
+use crate::run::Setting;
+use crate::scenario::{self, Part};
+use crate::trial::{self, Tried};
+use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::slot;
+
+const EXAMPLES: &str = "\
+Examples:
+  kassay kfuncs --kernel 6.12                 what 6.12 itself has
+  kassay kfuncs --kernel 6.12,7.2 kfunc_sum   what a module of modules/ has, built for each
+  kassay kfuncs ./my/module --format json     a module by its folder
+  kassay kfuncs kfunc_sum --types             and the types of programs that may call them
+
+A line has flags, the sets that the source registers, with --types the types of programs, and the
+prototype. `-` is none, `?` is what cannot be told.
+--types loads small programs that call one kfunc of each set, on the kernel, with the module in it,
+and reads what the verifier says; emulated, some seconds for each set. STRUCT_OPS is not tried, nor
+programs bound to a device or of a special attachment such as kprobe.session, and a filter that
+refuses single kfuncs of a set is not seen.";
+
+/// The arguments of `kassay kfuncs`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct KfuncsArgs {
+    /// A module: a name in modules/, or a path with a `/` [default: the kernel itself]
+    module: Option<String>,
+    /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
+    #[arg(
+        long,
+        value_name = "SPEC",
+        value_delimiter = ',',
+        env = "KASSAY_KERNELS"
+    )]
+    kernel: Vec<String>,
+    /// Try on the kernel which types of programs may call the kfuncs of each set
+    #[arg(long)]
+    types: bool,
+    /// What executes the guest's instructions, with --types
+    #[arg(long, value_enum, default_value_t)]
+    accel: Wish,
+    /// How the list is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints the kfuncs, kernel by kernel.
+///
+/// # Errors
+/// Wrong usage; a kernel that cannot be had, a module that cannot be built, or a kernel that does
+/// not tell of its kfuncs.
+pub fn run(args: &KfuncsArgs) -> Result<()> {
+    let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
+    let asked = args.module.as_deref();
+    let part = asked.map(|asked| scenario::module(asked, &crate::repository()));
+    let part = part
+        .transpose()
+        .map_err(|error| Usage(format!("{error:#}")))?;
+    let part = part.as_ref();
+    for name in kernels(&cache, &catalog, &args.kernel)? {
+        let kernel = obtain(&cache, &catalog, &name)?.map_err(|why| anyhow!(why))?;
+        let listing = listing(&cache, &kernel, part)?;
+        let tried = match args.types {
+            true => Some(trial::run(&args.setting(&cache)?, &kernel, part, &listing)?),
+            false => None,
+        };
+        show(&kernel, part, &listing, tried.as_ref(), args.format)?;
+    }
+    inventory::clear_up(&cache, limit);
+    Ok(())
+}
+
+impl KfuncsArgs {
+    /// How the machine is run that is asked.
+    fn setting(&self, cache: &Cache) -> Result<Setting> {
+        let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
+        Ok(Setting {
+            cache: cache.clone(),
+            accelerator,
+            timeout: Duration::from_secs(TIMEOUT),
+            cold: false,
+            changed: false,
+            jobs: slot::default_jobs(),
+            keep: false,
+            keep_dump: false,
+            gdb: false,
+        })
+    }
+}
+
+/// The kfuncs of a module, built for the kernel, or else of the kernel itself.
+pub fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
+    match part {
+        Some(part) => kfuncs::of_module(kernel, &module::build(cache, kernel, part)?),
+        None => kfuncs::of_kernel(kernel),
+    }
+}
+
+fn show(
+    kernel: &Kernel,
+    part: Option<&Part>,
+    listing: &Listing,
+    tried: Option<&Tried>,
+    format: Format,
+) -> Result<()> {
+    for (what, said) in tried.iter().flat_map(|tried| &tried.untold) {
+        let on = &kernel.name;
+        progress::note(format!("without an answer for {what} on {on}: {said}"));
+    }
+    let kfuncs = listing.kfuncs.iter();
+    let mut lines = match format {
+        Format::Json => kfuncs
+            .map(|kfunc| object(kernel, part, kfunc, tried))
+            .collect(),
+        Format::Pretty => {
+            let whose = part.map_or("vmlinux", |part| &part.name);
+            let (on, release, count) = (&kernel.name, &kernel.release, listing.kfuncs.len());
+            progress::note(format!(
+                "kfuncs of {whose} on {on} ({release}): {count}, by {}",
+                listing.source
+            ));
+            aligned(&kfuncs.map(|kfunc| row(kfunc, tried)).collect::<Vec<_>>())
+        }
+    }
+    .into_iter();
+    lines.try_for_each(|line: String| print(&line))
+}
+
+fn object(kernel: &Kernel, part: Option<&Part>, kfunc: &Kfunc, tried: Option<&Tried>) -> String {
+    json!({
+        "kernel": kernel.name,
+        "release": kernel.release,
+        "module": part.map(|part| &part.name),
+        "kfunc": kfunc.name,
+        "prototype": kfunc.prototype,
+        "flags": kfunc.flags(),
+        "sets": kfunc.sets,
+        "types": tried.and_then(|tried| tried.types(kfunc)),
+    })
+    .to_string()
+}
+
+/// Flags, sets, the types that were tried, and prototype.
+fn row(kfunc: &Kfunc, tried: Option<&Tried>) -> Vec<String> {
+    let [flags, sets, c] = kfunc.words();
+    let types = tried.map(|tried| match tried.types(kfunc) {
+        Some([]) => "-".to_owned(),
+        Some(types) => types.join(","),
+        None => "?".to_owned(),
+    });
+    let cells = [Some(flags), Some(sets), types, Some(c)];
+    cells.into_iter().flatten().collect()
+}
+
+/// Rows of as many cells, each column as wide as its widest.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}

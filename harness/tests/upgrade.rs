@@ -1,0 +1,108 @@
+//! `kassay kfuncs` and `kassay diff` seen from outside: what a kernel offers, and what another
+//! one offers instead.
+
+mod checkout;
+
+use std::process::Command;
+
+use checkout::Checkout;
+use kassay::cache::Cache;
+use kassay::kernel::{self, Catalog};
+use kassay::kfuncs;
+
+#[test]
+fn a_kernel_lists_its_kfuncs_with_flags_and_prototypes() {
+    let ended = Checkout::new().kassay(&["kfuncs", "--kernel", "distro", "--format", "json"]);
+    let objects = ended.with(0).objects();
+    let named = |name: &str| objects.iter().find(|object| object["kfunc"] == name);
+    let object = named("bpf_task_from_pid").unwrap();
+    let prototype = "struct task_struct *bpf_task_from_pid(s32 pid)";
+    assert_eq!(object["prototype"], prototype);
+    assert_eq!(
+        object["flags"].to_string(),
+        r#"["KF_ACQUIRE","KF_RET_NULL"]"#
+    );
+    assert!(objects.len() > 50, "{}", objects.len());
+    // Programs of the type fmod_ret attach to it, and none calls it.
+    assert_eq!(named("bpf_modify_return_test"), None);
+}
+
+#[test]
+fn a_module_is_built_and_lists_its_own_kfuncs() {
+    let checkout = Checkout::new();
+    let kfuncs = |module| checkout.kassay(&["kfuncs", "--kernel", "distro", module]);
+    let c = "u64 bpf_kfunc_call_test(u32 a, u64 b, u32 c, u64 d)";
+    kfuncs("kfunc_sum").with(0).says(c);
+    let ended = kfuncs("./modules/kfunc_refs");
+    let line = "KF_ACQUIRE,KF_RET_NULL  kfunc_refs_ids  struct task_struct *bpf_find";
+    ended.with(0).says(line);
+    kfuncs("kfunc_som")
+        .with(2)
+        .says("did you mean `kfunc_sum`?");
+}
+
+#[test]
+fn the_kernel_tells_which_programs_may_call_a_kfunc() {
+    let args = ["kfuncs", "--kernel", "distro", "--format", "json"];
+    let checkout = Checkout::new();
+    let types = |rest: &[&str]| {
+        let ended = checkout.kassay(&[&args, rest].concat());
+        ended.with(0).objects()[0]["types"].to_string()
+    };
+    assert_eq!(types(&["kfunc_sum", "--types"]), r#"["KPROBE"]"#);
+    let both = r#"["SCHED_CLS","SYSCALL"]"#;
+    assert_eq!(types(&["kfunc_sleep", "--types"]), both);
+    assert_eq!(types(&["kfunc_sum"]), "null");
+}
+
+#[test]
+fn a_stripped_kernel_is_an_error_and_no_empty_list() {
+    let (cache, catalog) = (Cache::open().unwrap(), Catalog::load().unwrap());
+    let mut kernel = kernel::obtain(&cache, &catalog, "distro").unwrap();
+    let stripped = tempfile::NamedTempFile::new().unwrap();
+    let mut strip = Command::new("objcopy");
+    strip.arg("--strip-all").arg(&kernel.btf);
+    assert!(strip.arg(stripped.path()).status().unwrap().success());
+    kernel.btf = stripped.path().to_owned();
+    let error = kfuncs::of_kernel(&kernel).unwrap_err().to_string();
+    assert!(error.starts_with("list the kfuncs of distro: "), "{error}");
+}
+
+#[test]
+fn a_kernel_and_itself_do_not_differ() {
+    let diff = ["diff", "distro", "distro", "kfunc_sum"];
+    let ended = Checkout::new().kassay(&diff);
+    ended.with(0);
+    assert_eq!(ended.stdout, "2 of 2 are the same\n");
+}
+
+#[test]
+fn what_differs_is_shown_and_fails() {
+    let checkout = Checkout::new();
+    // Two runs never start at the same time.
+    let file = "bpf/kfunc_sum.bpf.c";
+    checkout.edit(
+        file,
+        "bpf_kfunc_call_test(1, 2, 3, 4)",
+        "bpf_ktime_get_ns()",
+    );
+    let ended = checkout.kassay(&["diff", "distro", "distro", "kfunc_sum"]);
+    ended.with(1).says("differs   kfunc_sum: the transcript");
+    ended
+        .says("\n    -  unlink[pid]: ")
+        .says("\n    +  unlink[pid]: ");
+    ended.says("1 of 2 are the same, 1 differ");
+}
+
+#[test]
+fn what_cannot_be_built_is_not_the_same() {
+    let checkout = Checkout::new();
+    checkout.write("bpf/kfunc_sum.bpf.c", "nonsense");
+    let diff = ["diff", "distro", "distro", "kfunc_sum", "--format", "json"];
+    let ended = checkout.kassay(&diff);
+    assert_eq!(ended.with(125).objects()[0]["result"], "unjudged");
+    checkout
+        .kassay(&["diff", "distro", "distro", "no_such"])
+        .with(2);
+    checkout.kassay(&["diff", "distro", "no_such"]).with(2);
+}
