@@ -333,8 +333,13 @@ impl Bisect {
     /// Builds a commit with all that is needed to look at it, or says why that does not work.
     ///
     /// # Errors
-    /// git's; an interruption by the user.
+    /// git's; an interruption by the user; [`Unfit`], where what is asked has changed meanwhile.
     fn ready(&self, commit: &Commit) -> Result<Result<Ready, String>> {
+        if self.question.digest()? != self.state.question {
+            let why = "scenarios, snapshots, modules or programs have changed since the bisect \
+                       began; put them back to go on, or begin anew with `--restart`";
+            return Err(Unfit(why.to_owned()).into());
+        }
         self.worktree.go(&commit.hash)?;
         let built = self.build(commit);
         interrupt::check()?;

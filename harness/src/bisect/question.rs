@@ -219,4 +219,30 @@ mod tests {
         assert!(outside.path().join("snapshots/a.snap").is_file());
         assert!(!then.path().join("snapshots").exists());
     }
+
+    #[test]
+    fn a_question_is_another_when_anything_of_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario = "about = 'x'\nmodules = ['m']\nbpf = ['p']";
+        let files = ["a.toml", "snapshots/a.snap", "modules/m/m.c", "bpf/p.bpf.c"];
+        write(dir.path(), &files.map(|file| (file, "")));
+        write(
+            dir.path(),
+            &[("a.toml", scenario), ("modules/m/Kbuild", "")],
+        );
+        let file = dir.path().join("a.toml");
+        let question = Question::Kernel {
+            added: String::new(),
+            scenarios: vec![Scenario::read(&file, dir.path()).unwrap()],
+        };
+        let mut seen = vec![question.digest().unwrap()];
+        for file in files {
+            let text = fs::read_to_string(dir.path().join(file)).unwrap();
+            write(dir.path(), &[(file, &format!("{text}\n# more"))]);
+            seen.push(question.digest().unwrap());
+        }
+        let before = seen.len();
+        seen.dedup();
+        assert_eq!(seen.len(), before);
+    }
 }
