@@ -131,7 +131,7 @@ fn scenario(expect: u8) -> Scenario {
     let part = |name: &str| Part {
         name: name.to_owned(),
         path: name.into(),
-        flags: Vec::new(),
+        ..Part::default()
     };
     Scenario {
         name: "case".to_owned(),
@@ -139,6 +139,7 @@ fn scenario(expect: u8) -> Scenario {
         about: String::new(),
         modules: vec![part("m")],
         each: false,
+        host_root: false,
         bpf: vec![part("b")],
         requires: Default::default(),
         expect,

@@ -16,8 +16,10 @@ fuzz_target!(|text: &str| {
         Ok(scenario) => scenario,
         Err(error) => return assert!(!format!("{error:#}").is_empty()),
     };
-    for part in scenario.modules.iter().chain(&scenario.bpf) {
+    for part in &scenario.bpf {
         assert!(is_plain(&part.name), "{part:?}");
+    }
+    for part in scenario.modules.iter().chain(&scenario.bpf) {
         assert!(part.path.exists(), "{part:?}");
     }
     for (name, _) in &scenario.sysctl {

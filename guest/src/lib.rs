@@ -10,10 +10,17 @@ use serde::{Deserialize, Serialize};
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
+
+/// The tag by which the guest mounts the host's root, read-only; where a machine was not asked
+/// for it there is nothing in it.
+pub const HOST_ROOT: &str = "kassay.root";
+
+/// The port for the streams of a program that runs for somebody on the host.
+pub const IO_PORT: &str = "kassay.io";
 
 /// The port over which vmtest streams the output of its command.
 pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
@@ -70,6 +77,8 @@ pub struct Plan {
     pub each: bool,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
+    /// Whether the host's root is mounted for programs to run in.
+    pub host_root: bool,
     /// What to look up behind the steps, while all is still attached.
     pub show: Show,
     /// Settings of /proc/sys to make first, by their names with dots.
@@ -128,6 +137,16 @@ pub enum Step {
     Run {
         /// The program's function.
         program: String,
+    },
+    /// `/bin/sh` runs a command on the host's root.
+    Command {
+        /// The command.
+        line: String,
+        /// What a line has that says that the command is ready: then the plan goes on, and the
+        /// command with it, until the steps are done.
+        ready: Option<String>,
+        /// The working directory.
+        directory: String,
     },
     /// Samples are put into a user ring buffer: each is its number as a `u64`, from 0.
     Submit {
@@ -322,6 +341,14 @@ pub enum Fact {
         /// What came of it, or why it could not be done.
         outcome: Result<Outcome, String>,
     },
+    /// A command that was [`State::Ready`] has ended, when all steps were done; in reverse order
+    /// of their steps.
+    Ended {
+        /// The step's place in the plan, from 0.
+        step: usize,
+        /// What came of it.
+        command: Command,
+    },
     /// The plan's modules in `/proc/modules`, in the order of that.
     Modules {
         /// The modules.
@@ -467,6 +494,8 @@ pub enum Outcome {
         /// What the program returned.
         returned: u32,
     },
+    /// Of [`Step::Command`].
+    Command(Command),
     /// Of [`Step::Submit`].
     Submit {
         /// How many samples there was room for.
@@ -478,6 +507,31 @@ pub enum Outcome {
     Storm(Storm),
     /// Of a [`Step::Fault`] after which the plan goes on.
     Fault,
+}
+
+/// What came of a [`Step::Command`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The ids of its processes, the first and the last; others may have some between.
+    pub pids: (i32, i32),
+    /// How far it came.
+    pub state: State,
+    /// What it printed, on stdout and stderr. Of one that is ready it comes with its end.
+    pub lines: Vec<String>,
+}
+
+/// How far a [`Step::Command`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It has printed the line that was waited for, and goes on.
+    Ready,
+    /// It has ended with this status; 128 plus a signal's number where one ended it.
+    Ended(i32),
+    /// It was ended, for the line did not come for this number of seconds.
+    Unready(u64),
+    /// It was ended, for it printed more than this number of bytes.
+    Flooded(usize),
 }
 
 /// What came of a [`Step::Consume`].
@@ -536,7 +590,9 @@ impl Outcome {
             | Outcome::Udp { pid, .. }
             | Outcome::Run { pid, .. }
             | Outcome::Consume(Consumed { pid, .. }) => Some(*pid),
-            Outcome::Submit { .. } | Outcome::Storm(_) | Outcome::Fault => None,
+            Outcome::Submit { .. } | Outcome::Command(_) | Outcome::Storm(_) | Outcome::Fault => {
+                None
+            }
         }
     }
 }

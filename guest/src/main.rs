@@ -8,6 +8,7 @@ mod bpf;
 mod capability;
 mod capture;
 mod facts;
+mod host_root;
 mod kallsyms;
 mod kmemleak;
 mod module;

@@ -166,6 +166,20 @@ fn quiet() {
     }
 }
 
+/// Brings the loopback interface up, which has its addresses from the kernel then.
+pub fn bring_loopback_up() -> Result<()> {
+    let mut rtnl = Rtnl::open()?;
+    let index = rustix::net::netdevice::name_to_index(&rtnl.socket, "lo")
+        .context("find the loopback interface")?;
+    let mut link = LinkMessage::default();
+    link.header.index = index;
+    link.header.flags = LinkFlags::Up;
+    link.header.change_mask = LinkFlags::Up;
+    rtnl.send(RouteNetlinkMessage::SetLink(link), NLM_F_ACK)
+        .context("bring the loopback interface up")
+        .map(drop)
+}
+
 /// The network namespace of this process.
 pub fn namespace() -> Result<File> {
     File::open("/proc/self/ns/net").context("open the network namespace")

@@ -9,9 +9,11 @@ use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
 use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
 use crate::facts::Facts;
+use crate::host_root::HostRoot;
 use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
+use crate::step::command::Commands;
 use crate::{capability, module, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
@@ -86,6 +88,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
         system::write(&format!("/proc/sys/{}", name.replace('.', "/")), value)?;
     }
 
+    let host_root = plan.host_root.then(HostRoot::mount).transpose()?;
     let mut log = KernelLog::open()?;
     let mut trace = trace.map_or_else(Trace::open, Ok)?;
     facts.report(Fact::Start {
@@ -98,7 +101,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
 
     let inserted = insert(&plan.modules, kallsyms, kmemleak.as_ref(), facts)?;
-    let steps = steps(&plan, facts);
+    let steps = steps(&plan, host_root.as_ref(), facts);
     // The programs are gone here: what they printed is complete.
     let (lines, lost) = trace.take()?;
     facts.report(Fact::Trace { lines, lost })?;
@@ -158,7 +161,7 @@ fn insert<'a>(
 
 /// Loads and attaches the plan's objects, goes through its steps, and lets go
 /// of the objects again.
-fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
+fn steps(plan: &Plan, host_root: Option<&HostRoot>, facts: &mut Facts) -> Result<()> {
     let mut net = None;
     let mut attached: Vec<Attached> = Vec::new();
     for name in &plan.objects {
@@ -171,15 +174,17 @@ fn steps(plan: &Plan, facts: &mut Facts) -> Result<()> {
             attached.push(bpf::attach(name, object, &mut net, facts)?);
         }
     }
+    let mut commands = Commands::new(host_root);
     for (place, step) in plan.steps.iter().enumerate() {
-        let outcome =
-            step::run(step, &mut net, &attached, facts).map_err(|error| format!("{error:#}"));
+        let outcome = step::run((place, step), &mut commands, &mut net, &attached, facts)
+            .map_err(|error| format!("{error:#}"));
         facts.report(Fact::Stepped {
             step: place,
             outcome,
         })?;
     }
     show::report(plan, &attached, facts)?;
+    commands.end(facts)?;
     drop(attached);
     net.map_or(Ok(()), Net::remove)
 }

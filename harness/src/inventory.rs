@@ -14,11 +14,12 @@ use crate::progress;
 use crate::vm::state;
 
 /// Kinds of entries that take a minute at most to make again, and no kernel build.
-const CHEAP: [&str; 8] = [
+const CHEAP: [&str; 9] = [
     state::KIND,
     "modules",
     "build",
     "bpf",
+    "vmlinux",
     "initramfs",
     "guest",
     "target",

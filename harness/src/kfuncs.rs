@@ -151,12 +151,22 @@ pub fn of_kernel(kernel: &Kernel) -> Result<Listing> {
     Ok(listing)
 }
 
-/// The kfuncs of a module that was built for a kernel. A module needs its symbols to be inserted,
+/// The kfuncs of modules that were built for a kernel, by their names. A module needs its symbols to be inserted,
 /// so that an empty list is true.
 ///
 /// # Errors
 /// Its BTF or the kernel's cannot be read.
-pub fn of_module(kernel: &Kernel, module: &Module) -> Result<Listing> {
+pub fn of_modules(kernel: &Kernel, modules: &[Module]) -> Result<Listing> {
+    let listings = modules.iter().map(|module| of_module(kernel, module));
+    let mut listings = listings.collect::<Result<Vec<_>>>()?.into_iter();
+    let mut all = listings.next().context("find a module that was built")?;
+    all.kfuncs
+        .extend(listings.flat_map(|listing| listing.kfuncs));
+    all.kfuncs.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(all)
+}
+
+fn of_module(kernel: &Kernel, module: &Module) -> Result<Listing> {
     let base = btf(&kernel.btf)?;
     read(&module.file, Some(Arc::new(base)))
         .with_context(|| format!("read the kfuncs of `{}`", module.file.display()))

@@ -12,7 +12,7 @@ use crate::cache;
 use crate::compile::module::Module;
 use crate::kernel::Kernel;
 use crate::run::{Case, Outcome, Setting};
-use crate::scenario::{Scenario, names};
+use crate::scenario::Scenario;
 use crate::snapshot::Snapshot;
 use crate::vm::Evidence;
 use crate::{run, vm};
@@ -310,11 +310,8 @@ fn read(folder: &Path, path: &Path) -> Result<Kept> {
         let file = folder.join(SHARE).join(format!("modules/{name}.ko"));
         Module::at(name, there(file)?)
     };
-    let modules = names(&scenario.modules)
-        .iter()
-        .map(module)
-        .collect::<Result<_>>()?;
-    for object in names(&scenario.bpf) {
+    let modules = plan.modules.iter().map(module).collect::<Result<_>>()?;
+    for object in &plan.objects {
         there(folder.join(SHARE).join(format!("bpf/{object}.bpf.o")))?;
     }
     check_kernel(&saved)?;

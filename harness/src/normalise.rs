@@ -2,7 +2,7 @@
 //! machine and kernel to kernel. Rules are only ever added; each has a test
 //! that shows a line before and after.
 
-use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// Text of which every control character but newlines and tabs is shown as Rust
 /// writes it: a guest may send what has a terminal do things.
@@ -20,8 +20,14 @@ pub fn visible(text: &str) -> String {
 
 /// The processes that a scenario's steps were done by.
 pub struct Triggers {
-    /// Their ids in the guest.
-    pub pids: BTreeSet<i32>,
+    /// Their ids in the guest, from first to last of each step.
+    pub pids: Vec<RangeInclusive<i32>>,
+}
+
+impl Triggers {
+    fn has(&self, pid: i32) -> bool {
+        self.pids.iter().any(|pids| pids.contains(&pid))
+    }
 }
 
 /// A line of the trace: without CPU, flags and time; the triggering process is
@@ -31,11 +37,17 @@ pub fn trace_line(line: &str, triggers: &Triggers) -> String {
         return line.to_owned();
     };
     let message = name_pids(message, triggers);
-    if triggers.pids.contains(&pid) {
+    if triggers.has(pid) {
         format!("{task}[pid]: {message}")
     } else {
         format!("{task}-{pid}: {message}")
     }
+}
+
+/// A line that a program printed: a triggering process is `[pid]` where it speaks of a PID. Where
+/// lines end in a carriage return too, that is not shown.
+pub fn printed_line(line: &str, triggers: &Triggers) -> String {
+    name_pids(line.trim_end_matches('\r'), triggers)
 }
 
 /// Splits `TASK-PID [CPU] FLAGS TIME: EVENT: MESSAGE` (Documentation/trace/ftrace.rst).
@@ -64,7 +76,7 @@ fn name_pids(message: &str, triggers: &Triggers) -> String {
         let number = &after[gap..gap + digits];
         out.push_str(before);
         out.push_str(&after[..gap]);
-        let is_trigger = gap > 0 && number.parse().is_ok_and(|pid| triggers.pids.contains(&pid));
+        let is_trigger = gap > 0 && number.parse().is_ok_and(|pid| triggers.has(pid));
         out.push_str(if is_trigger { "[pid]" } else { number });
         rest = &after[gap + digits..];
     }
@@ -152,7 +164,24 @@ mod tests {
     use super::*;
 
     fn trace(line: &str) -> String {
-        trace_line(line, &Triggers { pids: [79].into() })
+        trace_line(
+            line,
+            &Triggers {
+                pids: vec![79..=79],
+            },
+        )
+    }
+
+    #[test]
+    fn a_command_has_several_processes() {
+        let triggers = Triggers {
+            pids: vec![79..=81],
+        };
+        let line = "      loader-80      [000] ...21     1.234567: bpf_trace_printk: by PID 81";
+        assert_eq!(trace_line(line, &triggers), "loader[pid]: by PID [pid]");
+        let line = "pid 79 is not pid: 82 and has 80 files\r";
+        let named = "pid [pid] is not pid: 82 and has 80 files";
+        assert_eq!(printed_line(line, &triggers), named);
     }
 
     #[test]

@@ -272,7 +272,8 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         ));
     }
     let inputs = record::inputs(kernel, scenario, &artifacts)?;
-    if setting.changed && record.has_passed(&inputs) {
+    // Nobody knows what programs of the host's root are made of.
+    if setting.changed && !scenario.host_root && record.has_passed(&inputs) {
         record.keep(&setting.cache, &inputs)?;
         let pass = Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
         return Ok(Outcome {
@@ -379,6 +380,7 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         let own = case.scenario.timeout.filter(|_| !setting.gdb);
         let terms = Terms {
             timeout: own.unwrap_or(setting.timeout),
+            host_root: case.scenario.host_root,
             dump: setting.keep_dump,
             debugger: setting.gdb.then(debugger).transpose()?,
         };
@@ -441,7 +443,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
     }
     let (clock_ns, entropy) = fresh()?;
     let plan = Plan {
-        modules: scenario::names(&scenario.modules),
+        modules: module_names(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
         steps: scenario
@@ -449,6 +451,7 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
             .iter()
             .map(|asked| asked.step.clone())
             .collect(),
+        host_root: scenario.host_root,
         show: scenario.show.clone(),
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
@@ -456,6 +459,10 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
         entropy,
     };
     fs::write(share.join("plan.json"), serde_json::to_vec(&plan)?).context("write the plan")
+}
+
+fn module_names(modules: &[Module]) -> Vec<String> {
+    modules.iter().map(|module| module.name.clone()).collect()
 }
 
 /// What a plan has of its own each time: the wall clock, in nanoseconds since 1970, and randomness.

@@ -23,9 +23,9 @@ pub struct Scenario {
     pub path: PathBuf,
     /// One line on what it shows.
     pub about: String,
-    /// Modules to insert, in order: directories with a Kbuild file.
+    /// Modules to insert, in order: directories with a Kbuild file or a Makefile.
     pub modules: Vec<Part>,
-    /// BPF objects to load, in order: C files.
+    /// BPF objects to load, in order: C files, or objects that somebody else compiled.
     pub bpf: Vec<Part>,
     /// Whether each program is loaded by itself, and none attached.
     pub each: bool,
@@ -35,6 +35,8 @@ pub struct Scenario {
     pub expect: Option<Expect>,
     /// How long its virtual machine may take, where that is not what the user says.
     pub timeout: Option<Duration>,
+    /// Whether programs run in the guest on the host's root.
+    pub host_root: bool,
     /// Settings of /proc/sys, by their names with dots.
     pub sysctl: Vec<(String, String)>,
     /// Capabilities that the programs are loaded without, such as `CAP_SYS_BOOT`.
@@ -46,7 +48,7 @@ pub struct Scenario {
 }
 
 /// A module or a BPF program that a scenario is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     /// What it is called: a module's directory, a program's file without its suffixes.
     pub name: String,
@@ -54,6 +56,11 @@ pub struct Part {
     pub path: PathBuf,
     /// What a program's compiler is given beside kassay's own flags.
     pub flags: Vec<String>,
+    /// Which of the modules that a directory makes are inserted, in this order; where it is
+    /// empty, all of them.
+    pub insert: Vec<String>,
+    /// Files and folders elsewhere that a module's directory is built with.
+    pub with: Vec<PathBuf>,
 }
 
 /// The names of parts, in order.
@@ -153,11 +160,13 @@ impl fmt::Display for Bound {
 struct File {
     about: String,
     #[serde(default)]
-    modules: Vec<String>,
+    modules: Vec<FileModule>,
     #[serde(default)]
-    bpf: Vec<String>,
+    bpf: Vec<FileProgram>,
     #[serde(default)]
     each: bool,
+    #[serde(default)]
+    host_root: bool,
     #[serde(default)]
     requires: Requires,
     expect: Option<Expect>,
@@ -172,6 +181,70 @@ struct File {
     show: Show,
 }
 
+/// How a file asks for modules.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a module is a name, a path, or \
+                 `{ path = PATH, insert = [NAME, …], with = [PATH, …] }`"
+)]
+enum FileModule {
+    Asked(String),
+    Of {
+        path: String,
+        #[serde(default)]
+        insert: Vec<String>,
+        #[serde(default)]
+        with: Vec<PathBuf>,
+    },
+}
+
+/// How a file asks for a BPF object.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a BPF program is a name, a path, or `{ file = PATH, flags = [FLAG, …] }`"
+)]
+enum FileProgram {
+    Asked(String),
+    Of {
+        file: String,
+        #[serde(default)]
+        flags: Vec<String>,
+    },
+}
+
+impl FileModule {
+    /// The part that `find` finds, with paths from `directory`.
+    fn part(self, directory: &Path, find: impl Fn(&str) -> Result<Part>) -> Result<Part> {
+        match self {
+            FileModule::Asked(asked) => find(&asked),
+            FileModule::Of { path, insert, with } => Ok(Part {
+                insert,
+                with: with.iter().map(|path| directory.join(path)).collect(),
+                ..find(&path)?
+            }),
+        }
+    }
+}
+
+impl FileProgram {
+    fn part(self, find: impl Fn(&str) -> Result<Part>) -> Result<Part> {
+        let (file, flags) = match self {
+            FileProgram::Asked(asked) => (asked, Vec::new()),
+            FileProgram::Of { file, flags } => (file, flags),
+        };
+        let mut part = find(&file)?;
+        if !is_plain(&part.name) {
+            bail!("`{file}`: a program's name is made of ASCII letters, digits, `_` and `-`");
+        }
+        part.flags.extend(flags);
+        Ok(part)
+    }
+}
+
 /// What a setting of /proc/sys is set to.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -183,7 +256,7 @@ enum Setting {
 impl Scenario {
     /// Reads and checks a scenario file. A module or program is a name in the
     /// `modules/` or `bpf/` beside the file, else in those of `root`; what has a
-    /// `/` is a path from the file's directory.
+    /// `/`, or is `.`, is a path from the file's directory.
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
         Scenario::parse(&text_of(path)?, path, root)
     }
@@ -198,9 +271,9 @@ impl Scenario {
     pub fn read_alone(path: &Path) -> Result<Scenario> {
         Scenario::parse_with(&text_of(path)?, path, |kind, asked| {
             Ok(Part {
-                name: kind.name(asked),
+                name: kind.name(asked.as_ref()),
                 path: asked.into(),
-                flags: Vec::new(),
+                ..Part::default()
             })
         })
     }
@@ -235,9 +308,17 @@ impl Scenario {
                  and does not begin with `.`"
             );
         }
-        let parts = |kind: &Kind, names: &[String]| -> Result<Vec<Part>> {
-            names.iter().map(|name| find(kind, name)).collect()
-        };
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let modules = file.modules.into_iter();
+        let programs = file.bpf.into_iter();
+        let steps = file.step.into_iter();
+        let steps: Vec<Asked> = steps
+            .map(|step| step.asked(directory))
+            .collect::<Result<_>>()?;
+        let is_command = |asked: &Asked| matches!(asked.step, Step::Command { .. });
+        if !file.host_root && steps.iter().any(is_command) {
+            bail!("what a step runs is a program of the host: this takes `host_root = true`");
+        }
         if file.timeout == Some(0) {
             bail!("`timeout` is a number of seconds, at least 1");
         }
@@ -245,9 +326,14 @@ impl Scenario {
             name,
             path: path.to_owned(),
             about: file.about,
-            modules: parts(&MODULE, &file.modules)?,
-            bpf: parts(&PROGRAM, &file.bpf)?,
+            modules: modules
+                .map(|module| module.part(directory, |asked| find(&MODULE, asked)))
+                .collect::<Result<_>>()?,
+            bpf: programs
+                .map(|program| program.part(|asked| find(&PROGRAM, asked)))
+                .collect::<Result<_>>()?,
             each: file.each,
+            host_root: file.host_root,
             requires: file.requires,
             expect: file.expect,
             timeout: file.timeout.map(|secs| Duration::from_secs(secs.into())),
@@ -257,11 +343,7 @@ impl Scenario {
                 .into_iter()
                 .map(capability)
                 .collect::<Result<_>>()?,
-            steps: file
-                .step
-                .into_iter()
-                .map(FileStep::asked)
-                .collect::<Result<_>>()?,
+            steps,
             show: file.show,
         })
     }
@@ -300,21 +382,37 @@ fn text_of(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("read scenario `{}`", path.display()))
 }
 
-/// Reads every scenario of a directory, in the order of their names.
+/// Reads every scenario of a directory, in the order of their names. Other TOML files may
+/// lie beside them.
+///
+/// # Errors
+/// One of them cannot be read, or there is none.
 pub fn read_all(directory: &Path, root: &Path) -> Result<Vec<Scenario>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(directory)
         .with_context(|| format!("list scenarios in `{}`", directory.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "toml"))
         .collect();
     paths.sort();
-    paths
-        .iter()
-        .map(|path| Scenario::read(path, root))
-        .collect()
+    let mut scenarios = Vec::new();
+    for path in paths {
+        let text = text_of(&path)?;
+        if is_scenario(&text) {
+            scenarios.push(Scenario::parse(&text, &path, root)?);
+        }
+    }
+    if scenarios.is_empty() {
+        bail!("there is no scenario in `{}`", directory.display());
+    }
+    Ok(scenarios)
+}
+
+/// Whether the text of a TOML file is meant to be a scenario. One that is not even TOML may be.
+fn is_scenario(text: &str) -> bool {
+    let keys = ["about", "modules", "bpf", "step"];
+    toml::from_str::<toml::Table>(text).map_or(true, |table| {
+        keys.iter().any(|key| table.contains_key(*key))
+    })
 }
 
 /// Finds a module by its name in a repository's `modules/`, or by a path with a `/`.
@@ -329,74 +427,105 @@ pub fn module(asked: &str, root: &Path) -> Result<Part> {
 struct Kind {
     what: &'static str,
     folder: &'static str,
-    suffix: &'static str,
+    /// What its names leave out; the first is that of what is found by its name.
+    suffixes: &'static [&'static str],
+    /// What a path leads to.
+    is: &'static str,
     is_there: fn(&Path) -> bool,
+    /// Flags for what is named by a path, and so somebody else's.
+    flags: &'static [&'static str],
 }
 
 const MODULE: Kind = Kind {
     what: "module",
     folder: "modules",
-    suffix: "",
-    is_there: |path| path.join("Kbuild").is_file(),
+    suffixes: &[""],
+    is: "a directory with a Kbuild file or a Makefile",
+    is_there: |path| {
+        ["Kbuild", "Makefile"]
+            .iter()
+            .any(|file| path.join(file).is_file())
+    },
+    flags: &[],
 };
 
 const PROGRAM: Kind = Kind {
     what: "BPF program",
     folder: "bpf",
-    suffix: ".bpf.c",
+    suffixes: &[".bpf.c", ".bpf.o", ".c", ".o"],
+    is: "a C file or a BPF object",
     is_there: Path::is_file,
+    flags: &["-Wno-error"],
 };
 
 impl Kind {
     /// Finds what a scenario names, in the first of these places that has it. The
     /// scenario's directory is the first.
     fn find(&self, asked: &str, places: [&Path; 2]) -> Result<Part> {
-        let (path, folder) = match asked.contains('/') {
-            true => {
-                let path = places[0].join(asked);
-                let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-                (Some(path), folder)
-            }
-            false => {
-                let file = format!("{asked}{}", self.suffix);
-                let folders = places.map(|place| place.join(self.folder));
-                let mut paths = folders.iter().map(|folder| folder.join(&file));
-                let path = paths.find(|path| (self.is_there)(path));
-                (path, folders[1].clone())
-            }
-        };
-        let name = self.name(asked);
-        match path {
-            Some(path) if is_plain(&name) && (self.is_there)(&path) => Ok(Part {
-                name,
+        if asked.contains('/') || asked == "." {
+            return self.at(&places[0].join(asked));
+        }
+        let file = format!("{asked}{}", self.suffixes[0]);
+        let folders = places.map(|place| place.join(self.folder));
+        let mut paths = folders.iter().map(|folder| folder.join(&file));
+        match paths.find(|path| (self.is_there)(path)) {
+            Some(path) if is_plain(asked) => Ok(Part {
+                name: asked.to_owned(),
                 path,
-                flags: Vec::new(),
+                ..Part::default()
             }),
             _ => bail!(
                 "there is no {} `{asked}` in `{}`{}",
                 self.what,
-                folder.display(),
-                nearest::hint(&name, self.names(&folder).iter().map(String::as_str))
+                folders[1].display(),
+                nearest::hint(asked, self.names(&folders[1]).iter().map(String::as_str))
             ),
         }
     }
 
-    /// What something is called that a scenario names.
-    fn name(&self, asked: &str) -> String {
-        let file = Path::new(asked).file_name().unwrap_or_default();
-        let file = file.to_string_lossy();
-        file.strip_suffix(self.suffix).unwrap_or(&file).to_owned()
+    /// What a path of a scenario leads to.
+    fn at(&self, path: &Path) -> Result<Part> {
+        let (shown, folder) = (path.display(), path.parent().unwrap_or(Path::new("")));
+        let whole = path.canonicalize();
+        let Some(whole) = whole.ok().filter(|_| (self.is_there)(path)) else {
+            let hint = nearest::hint(
+                &self.name(path),
+                self.names(folder).iter().map(String::as_str),
+            );
+            bail!(
+                "there is no {} at `{shown}`, where {} should be{hint}",
+                self.what,
+                self.is
+            );
+        };
+        // What is linked to is called as the link is; `.` is called as what it leads to.
+        let name = self.name(path.file_name().map_or(&whole, |_| path));
+        Ok(Part {
+            name,
+            path: path.to_owned(),
+            flags: self.flags.iter().map(|&flag| flag.to_owned()).collect(),
+            ..Part::default()
+        })
+    }
+
+    /// What something is called that lies there.
+    fn name(&self, path: &Path) -> String {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut names = self
+            .suffixes
+            .iter()
+            .filter_map(|suffix| file.strip_suffix(suffix));
+        names.next().unwrap_or(&file).to_owned()
     }
 
     /// The names of what a folder has.
     fn names(&self, folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         entries
-            .filter(|entry| (self.is_there)(&entry.path()))
-            .filter_map(|entry| {
-                let name = entry.file_name().into_string().ok()?;
-                name.strip_suffix(self.suffix).map(str::to_owned)
-            })
+            .map(|entry| entry.path())
+            .filter(|path| (self.is_there)(path))
+            .filter(|path| path.to_string_lossy().ends_with(self.suffixes[0]))
+            .map(|path| self.name(&path))
             .collect()
     }
 }

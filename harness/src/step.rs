@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Consumed, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, Step, Storm};
+use kassay_guest::{
+    Command, Consumed, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, State, Step, Storm,
+};
 use serde::Deserialize;
 
 /// A step that a scenario asks for.
@@ -28,28 +31,30 @@ impl From<Step> for Asked {
     }
 }
 
-/// A `[[step]]` of a scenario file.
+/// A `[[step]]` of a scenario file, which is one of these.
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileStep {
+#[serde(deny_unknown_fields)]
+pub struct FileStep {
     /// `unlink = { times = 2 }`
-    Unlink(FileUnlink),
+    unlink: Option<FileUnlink>,
     /// `exec = { args = ["one", "two"] }`
-    Exec(FileExec),
+    exec: Option<FileExec>,
     /// `call = { a = 2, b = 3 }`
-    Call(FileCall),
+    call: Option<FileCall>,
     /// `udp = { packets = [{ name = "a", hex = "00" }] }`
-    Udp(FileUdp),
-    /// `run = { program = "f" }`
-    Run(FileRun),
+    udp: Option<FileUdp>,
+    /// `run = { program = "f" }` or `run = "./loader -v"`
+    run: Option<FileRun>,
+    /// `ready = "attached"`, beside `run` with a command.
+    ready: Option<String>,
     /// `submit = { map = "numbers", samples = 100 }`
-    Submit(FileSubmit),
+    submit: Option<FileSubmit>,
     /// `consume = { map = "events", program = "f", bursts = [300, 1], late = true }`
-    Consume(FileConsume),
+    consume: Option<FileConsume>,
     /// `storm = { packets = 100000, seed = 7 }`
-    Storm(FileStorm),
+    storm: Option<FileStorm>,
     /// `fault = "segv"`
-    Fault(Fault),
+    fault: Option<Fault>,
 }
 
 /// How a file asks for [`Step::Unlink`].
@@ -86,11 +91,21 @@ pub struct FileUdp {
     packets: Vec<FilePacket>,
 }
 
-/// How a file asks for [`Step::Run`].
+/// How a file asks for [`Step::Run`] or [`Step::Command`].
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileRun {
-    program: String,
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "`run` is a command, or `{ program = NAME }` of a BPF program"
+)]
+pub enum FileRun {
+    /// A command.
+    Command(String),
+    /// A BPF program.
+    Program {
+        /// Its name.
+        program: String,
+    },
 }
 
 /// How a file asks for [`Step::Submit`].
@@ -143,36 +158,80 @@ struct Foo {
 const MAX_PAYLOAD: usize = 1500 - 20 - 8;
 
 impl FileStep {
-    /// The step, checked.
-    pub fn asked(self) -> Result<Asked> {
-        match self {
-            FileStep::Unlink(FileUnlink { times }) => Ok(Step::Unlink { times }.into()),
-            FileStep::Exec(FileExec { args }) => Ok(Step::Exec { args }.into()),
-            FileStep::Call(FileCall { a, b }) => Ok(Step::Call { a, b }.into()),
-            FileStep::Udp(udp) => udp.asked(),
-            FileStep::Run(FileRun { program }) => Ok(Step::Run { program }.into()),
-            FileStep::Submit(FileSubmit { map, samples }) => {
-                Ok(Step::Submit { map, samples }.into())
-            }
-            FileStep::Consume(FileConsume {
-                map,
-                program,
-                bursts,
-                late,
-            }) => Ok(Step::Consume {
-                map,
-                program,
-                bursts,
-                late,
-            }
-            .into()),
-            FileStep::Storm(FileStorm { packets, seed }) => Ok(Step::Storm {
-                packets,
-                seed: seed.map_or_else(fresh_seed, Ok)?,
-            }
-            .into()),
-            FileStep::Fault(fault) => Ok(Step::Fault(fault).into()),
+    /// The step, checked. A command is run in `directory`.
+    pub fn asked(self, directory: &Path) -> Result<Asked> {
+        if self.ready.is_some() && !matches!(self.run, Some(FileRun::Command(_))) {
+            bail!("`ready` is the line to wait for of a command that `run` gives");
         }
+        let steps = [
+            self.unlink
+                .map(|FileUnlink { times }| Ok(Step::Unlink { times }.into())),
+            self.exec
+                .map(|FileExec { args }| Ok(Step::Exec { args }.into())),
+            self.call
+                .map(|FileCall { a, b }| Ok(Step::Call { a, b }.into())),
+            self.udp.map(FileUdp::asked),
+            self.run.map(|run| run.asked(self.ready, directory)),
+            self.submit
+                .map(|FileSubmit { map, samples }| Ok(Step::Submit { map, samples }.into())),
+            self.consume.map(FileConsume::asked),
+            self.storm.map(FileStorm::asked),
+            self.fault.map(|fault| Ok(Step::Fault(fault).into())),
+        ];
+        let mut steps = steps.into_iter().flatten();
+        match (steps.next(), steps.next()) {
+            (Some(step), None) => step,
+            _ => bail!(
+                "a `[[step]]` is one of `unlink`, `exec`, `call`, `udp`, `run`, `submit`, `consume`, \
+                 `storm` and `fault`"
+            ),
+        }
+    }
+}
+
+impl FileRun {
+    fn asked(self, ready: Option<String>, directory: &Path) -> Result<Asked> {
+        Ok(match self {
+            FileRun::Program { program } => Step::Run { program }.into(),
+            FileRun::Command(line) => {
+                for text in [Some(&line), ready.as_ref()].into_iter().flatten() {
+                    if text.trim().is_empty() || text.contains('\0') {
+                        bail!("`run` takes a command, and `ready` a part of a line that it prints");
+                    }
+                }
+                let directory = std::path::absolute(directory.join("."))
+                    .with_context(|| format!("find `{}`", directory.display()))?;
+                let directory = directory.to_str().map(str::to_owned);
+                Step::Command {
+                    line,
+                    ready,
+                    directory: directory.context("the path of the scenario is not UTF-8")?,
+                }
+                .into()
+            }
+        })
+    }
+}
+
+impl FileConsume {
+    fn asked(self) -> Result<Asked> {
+        Ok(Step::Consume {
+            map: self.map,
+            program: self.program,
+            bursts: self.bursts,
+            late: self.late,
+        }
+        .into())
+    }
+}
+
+impl FileStorm {
+    fn asked(self) -> Result<Asked> {
+        Ok(Step::Storm {
+            packets: self.packets,
+            seed: self.seed.map_or_else(fresh_seed, Ok)?,
+        }
+        .into())
     }
 }
 
@@ -257,6 +316,9 @@ impl Asked {
     /// What came of the step, for a transcript.
     pub fn tell(&self, outcome: &Result<Outcome, String>) -> String {
         match (&self.step, outcome) {
+            (Step::Command { line, .. }, Err(error)) => {
+                format!("run {}: failed: {error}", first(line))
+            }
             (Step::Submit { map, .. } | Step::Consume { map, .. }, Err(error)) => {
                 format!("{} {map}: failed: {error}", name(&self.step))
             }
@@ -281,7 +343,7 @@ impl Asked {
                 );
                 let delivered: BTreeSet<&usize> = delivered.iter().collect();
                 for (place, (packet, name)) in packets.iter().zip(&self.names).enumerate() {
-                    let fate = fate(packet, delivered.contains(&place));
+                    let fate = packet_fate(packet, delivered.contains(&place));
                     let _ = write!(text, "\n  {name}: {fate}");
                 }
                 text
@@ -289,6 +351,15 @@ impl Asked {
             // Programs return negative numbers for errors, as kfuncs do.
             (Step::Run { program }, Ok(Outcome::Run { returned, .. })) => {
                 format!("run {program}: returned {}", *returned as i32)
+            }
+            (Step::Command { line, ready, .. }, Ok(Outcome::Command(command))) => {
+                let unready = ready.as_ref().map_or("", |_| " before it was ready");
+                let fate = match command.state {
+                    State::Ended(0) if ready.is_none() => String::new(),
+                    State::Ended(status) => format!(": ended with status {status}{unready}"),
+                    state => format!(": {}", fate(state)),
+                };
+                format!("run {}{fate}{}", first(line), printed(command))
             }
             (Step::Submit { map, samples }, Ok(Outcome::Submit { submitted })) => {
                 format!("submit {map}: {submitted} of {samples} samples submitted")
@@ -308,6 +379,42 @@ impl Asked {
             }
             (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
         }
+    }
+
+    /// How a command ended that had been ready, for a transcript.
+    pub fn tell_end(&self, command: &Command) -> String {
+        match &self.step {
+            Step::Command { line, .. } => {
+                let (fate, printed) = (fate(command.state), printed(command));
+                format!("run {}: {fate}{printed}", first(line))
+            }
+            step => format!("{}: the end of another step", name(step)),
+        }
+    }
+}
+
+/// How far a command came.
+fn fate(state: State) -> String {
+    match state {
+        State::Ready => "ready".to_owned(),
+        State::Ended(0) => "ended".to_owned(),
+        State::Ended(status) => format!("ended with status {status}"),
+        State::Unready(seconds) => format!("not ready after {seconds} seconds"),
+        State::Flooded(bytes) => format!("printed more than {bytes} bytes"),
+    }
+}
+
+/// What a command printed, each line after a line break.
+fn printed(command: &Command) -> String {
+    let lines = command.lines.iter();
+    lines.map(|line| format!("\n  {line}")).collect()
+}
+
+/// The first line of a command.
+fn first(line: &str) -> String {
+    match line.trim().split_once('\n') {
+        Some((first, _)) => format!("{first} …"),
+        None => line.trim().to_owned(),
     }
 }
 
@@ -344,7 +451,7 @@ fn name(step: &Step) -> &'static str {
         Step::Exec { .. } => "exec",
         Step::Call { .. } => "call",
         Step::Udp { .. } => "udp",
-        Step::Run { .. } => "run",
+        Step::Run { .. } | Step::Command { .. } => "run",
         Step::Submit { .. } => "submit",
         Step::Consume { .. } => "consume",
         Step::Storm { .. } => "storm",
@@ -354,7 +461,7 @@ fn name(step: &Step) -> &'static str {
 
 /// What became of a packet. One that no UDP socket would get by itself cannot
 /// be told apart from a dropped one by its arrival; the counts tell.
-fn fate(packet: &Packet, delivered: bool) -> &'static str {
+fn packet_fate(packet: &Packet, delivered: bool) -> &'static str {
     match (delivered, has_datagram(packet)) {
         (true, _) => "delivered",
         (false, true) => "dropped",

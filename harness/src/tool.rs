@@ -35,7 +35,7 @@ const TICK: Timespec = Timespec {
 pub struct Tool {
     command: Command,
     /// A folder, and what its paths begin with in logs.
-    shown: Option<(String, &'static str)>,
+    shown: Option<(String, String)>,
 }
 
 impl Tool {
@@ -82,8 +82,9 @@ impl Tool {
     }
 
     /// Has [`Tool::run_logged`] show the files of a folder as those of another.
-    pub fn showing(mut self, dir: &Path, as_in: &'static str) -> Tool {
-        self.shown = Some((dir.to_string_lossy().into_owned(), as_in));
+    pub fn showing(mut self, dir: &Path, as_in: impl AsRef<Path>) -> Tool {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        self.shown = Some((path(dir), path(as_in.as_ref())));
         self
     }
 

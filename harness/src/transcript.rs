@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
-use kassay_guest::{Fact, ListedModule};
+use kassay_guest::{Command, Fact, ListedModule, Outcome};
 
 use crate::kernel_report;
 use crate::normalise::{self, Triggers};
@@ -17,7 +18,7 @@ pub type Offered = BTreeMap<String, Vec<String>>;
 /// The transcript of complete facts.
 pub fn write(scenario: &Scenario, facts: &[Fact], offered: &Offered) -> String {
     let triggers = Triggers {
-        pids: facts.iter().filter_map(trigger).collect(),
+        pids: facts.iter().filter_map(triggers).collect(),
     };
     let mut text = String::new();
     section(
@@ -29,7 +30,9 @@ pub fn write(scenario: &Scenario, facts: &[Fact], offered: &Offered) -> String {
     section(
         &mut text,
         "steps",
-        facts.iter().filter_map(|fact| step(scenario, fact)),
+        facts
+            .iter()
+            .filter_map(|fact| step(scenario, fact, &triggers)),
     );
     section(&mut text, "module list", facts.iter().flat_map(module_list));
     section(
@@ -54,17 +57,23 @@ fn section(text: &mut String, title: &str, entries: impl Iterator<Item = String>
     }
     let _ = writeln!(text, "{title}");
     for line in entries.flat_map(|entry| entry.lines().map(str::to_owned).collect::<Vec<_>>()) {
-        let _ = writeln!(text, "  {}", normalise::visible(line.trim_end()));
+        let line = format!("  {}", normalise::visible(&line));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
 }
 
-/// The process that a step was done by.
-fn trigger(fact: &Fact) -> Option<i32> {
+/// The processes that a step was done by, from the first id to the last.
+fn triggers(fact: &Fact) -> Option<RangeInclusive<i32>> {
     match fact {
+        Fact::Stepped {
+            outcome: Ok(Outcome::Command(command)),
+            ..
+        }
+        | Fact::Ended { command, .. } => Some(command.pids.0..=command.pids.1),
         Fact::Stepped {
             outcome: Ok(outcome),
             ..
-        } => outcome.pid(),
+        } => outcome.pid().map(|pid| pid..=pid),
         _ => None,
     }
 }
@@ -120,9 +129,28 @@ fn program(fact: &Fact) -> Option<String> {
     }
 }
 
-fn step(scenario: &Scenario, fact: &Fact) -> Option<String> {
+fn step(scenario: &Scenario, fact: &Fact, triggers: &Triggers) -> Option<String> {
+    let normal = |command: &Command| {
+        let lines = command.lines.iter();
+        Command {
+            lines: lines
+                .map(|line| normalise::printed_line(line, triggers))
+                .collect(),
+            ..command.clone()
+        }
+    };
     match fact {
+        Fact::Stepped {
+            step,
+            outcome: Ok(Outcome::Command(command)),
+        } => {
+            let outcome = Ok(Outcome::Command(normal(command)));
+            Some(scenario.steps.get(*step)?.tell(&outcome))
+        }
         Fact::Stepped { step, outcome } => Some(scenario.steps.get(*step)?.tell(outcome)),
+        Fact::Ended { step, command } => {
+            Some(scenario.steps.get(*step)?.tell_end(&normal(command)))
+        }
         _ => None,
     }
 }

@@ -113,17 +113,16 @@ fn scenario(directory: &Path, part: Option<&Part>, chosen: &[&Kfunc]) -> Result<
     for (place, kfunc) in chosen.iter().enumerate() {
         write(format!("bpf/{}.bpf.c", object(place)), programs(kfunc))?;
     }
-    let modules = part.map(|part| part.path.canonicalize()).transpose()?;
-    let modules: Vec<_> = modules.iter().collect();
     let bpf: Vec<String> = (0..chosen.len()).map(object).collect();
     let text = format!(
         "about = 'which programs may call which kfuncs'\neach = true\n\
-         modules = {}\nbpf = {}\n",
-        serde_json::to_string(&modules)?,
+         bpf = {}\n",
         serde_json::to_string(&bpf)?
     );
     write("kfuncs.toml".to_owned(), text)?;
-    Scenario::read(&directory.join("kfuncs.toml"), &crate::repository())
+    let mut scenario = Scenario::read(&directory.join("kfuncs.toml"), &crate::repository())?;
+    scenario.modules.extend(part.cloned());
+    Ok(scenario)
 }
 
 /// The name of the object with the programs that call the kfunc at this place.

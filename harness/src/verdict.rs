@@ -6,7 +6,8 @@ use std::fmt;
 
 use anyhow::Result;
 use kassay_guest::{
-    Code, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Show, Step, Tally,
+    Code, Command, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Show,
+    State, Step, Tally,
 };
 
 use crate::btf;
@@ -540,12 +541,20 @@ fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
     let steps: Vec<String> = (0..case.scenario.steps.len())
         .map(|step| step.to_string())
         .collect();
+    let mut running: Vec<String> = facts.iter().filter_map(running).collect();
+    running.reverse();
+    let modules: Vec<String> = case
+        .modules
+        .iter()
+        .map(|module| module.name.clone())
+        .collect();
     let due = [
         vec![format!("start {}", case.release)],
-        names("insert", &scenario::names(&case.scenario.modules)),
+        names("insert", &modules),
         names("load", &scenario::names(&case.scenario.bpf)),
         names("step", &steps),
         shown(&case.scenario.show),
+        names("end of step", &running),
         vec!["trace".to_owned()],
         names("remove", &inserted),
         ["left", "log", "leaks", "end"].map(str::to_owned).to_vec(),
@@ -584,6 +593,21 @@ fn inserted(fact: &Fact) -> Option<&String> {
     }
 }
 
+/// The step whose command goes on behind this fact.
+fn running(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Stepped {
+            step,
+            outcome:
+                Ok(Outcome::Command(Command {
+                    state: State::Ready,
+                    ..
+                })),
+        } => Some(step.to_string()),
+        _ => None,
+    }
+}
+
 /// The part of the plan that a fact is of. How many programs an object has, only
 /// the object knows; the transcript names them.
 fn part(fact: &Fact) -> Option<String> {
@@ -597,6 +621,7 @@ fn part(fact: &Fact) -> Option<String> {
         } => format!("load {object}"),
         Fact::Loaded { .. } | Fact::Attached { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
+        Fact::Ended { step, .. } => format!("end of step {step}"),
         Fact::Modules { .. } => "modules".to_owned(),
         Fact::Programs { .. } => "programs".to_owned(),
         Fact::Map { map, .. } => format!("map {map}"),
@@ -910,7 +935,7 @@ mod tests {
         let part = |name: &str| Part {
             name: name.to_owned(),
             path: name.into(),
-            flags: Vec::new(),
+            ..Part::default()
         };
         Scenario {
             name: "case".to_owned(),
@@ -919,6 +944,7 @@ mod tests {
             modules: vec![part("m")],
             bpf: vec![part("b")],
             each: false,
+            host_root: false,
             requires: Default::default(),
             expect: None,
             timeout: None,
@@ -1113,6 +1139,37 @@ mod tests {
             .unwrap();
         facts[place] = fact;
         judged(&evidence(facts))
+    }
+
+    #[test]
+    fn a_command_that_goes_on_has_an_end() {
+        let command = |state| Command {
+            pids: (70, 72),
+            state,
+            lines: Vec::new(),
+        };
+        let stepped = |state| Fact::Stepped {
+            step: 0,
+            outcome: Ok(Outcome::Command(command(state))),
+        };
+        let mut scenario = scenario();
+        let asked = ["x", "r", "/"].map(str::to_owned);
+        let [line, ready, directory] = asked;
+        scenario.steps[0] = Step::Command {
+            line,
+            ready: Some(ready),
+            directory,
+        }
+        .into();
+        let mut facts = facts();
+        let lost = "lost: the facts are not those of the plan";
+        facts[4] = stepped(State::Ready);
+        assert_eq!(judged_by(&scenario, &evidence(facts.clone())), lost);
+        let command = command(State::Ended(0));
+        facts.insert(6, Fact::Ended { step: 0, command });
+        assert_eq!(judged_by(&scenario, &evidence(facts.clone())), "no fault");
+        facts[4] = stepped(State::Ended(0));
+        assert_eq!(judged_by(&scenario, &evidence(facts)), lost);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Watch {
 }
 
 /// Whether a scenario is made of a file, which has no symbolic link in its path. `root` holds
-/// `modules/`, `bpf/` and `guest/`.
+/// `modules/`, `bpf/` and `guest/`. A scenario elsewhere may be made of all that lies beside it.
 pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
     let same = |other: &Path| fs::canonicalize(other).is_ok_and(|other| other == path);
     let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -105,7 +105,13 @@ pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
         return name.split('@').next() == Some(&scenario.name);
     }
     let Ok(inside) = path.strip_prefix(root) else {
-        return same(&scenario.path);
+        let folder = scenario
+            .path
+            .parent()
+            .and_then(|folder| folder.join(".").canonicalize().ok());
+        let is_beside = folder.is_some_and(|folder| path.starts_with(folder));
+        let is_others = file.ends_with(".toml") || file.ends_with(".snap");
+        return same(&scenario.path) || (is_beside && !is_others);
     };
     let mut parts = inside.iter().map(|part| part.to_string_lossy());
     let (folder, name) = (parts.next(), parts.next());
@@ -159,6 +165,22 @@ mod tests {
             assert!(is_of(path), "{path}");
         }
         for path in others.split_whitespace() {
+            assert!(!is_of(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_scenario_elsewhere_is_made_of_what_lies_beside_it() {
+        let (_dir, root, scenario) = repository();
+        let is_of = |path: &str| is_of(&scenario, &root.join(path), Path::new("/elsewhere"));
+        for path in ["tests/scenarios/case.toml", "tests/scenarios/m/m.c"] {
+            assert!(is_of(path), "{path}");
+        }
+        for path in [
+            "tests/scenarios/other.toml",
+            "tests/snapshots/other.snap",
+            "bpf/p.bpf.c",
+        ] {
             assert!(!is_of(path), "{path}");
         }
     }

@@ -1,6 +1,7 @@
 //! Steps: what triggers the programs. One file a step.
 
 mod call;
+pub mod command;
 mod consume;
 mod exec;
 mod fault;
@@ -13,13 +14,15 @@ mod unlink;
 use anyhow::Result;
 use kassay_guest::{Outcome, Step};
 
+use self::command::Commands;
 use crate::bpf::{self, Attached};
 use crate::facts::Facts;
 use crate::net::Net;
 
-/// Does one step of the plan.
+/// Does one step of the plan, which has this place in it.
 pub fn run(
-    step: &Step,
+    (place, step): (usize, &Step),
+    commands: &mut Commands,
     net: &mut Option<Net>,
     attached: &[Attached],
     facts: &mut Facts,
@@ -30,6 +33,11 @@ pub fn run(
         Step::Call { a, b } => call::run(*a, *b),
         Step::Udp { packets } => udp::run(packets, Net::get(net)?),
         Step::Run { program } => run::run(program, attached),
+        Step::Command {
+            line,
+            ready,
+            directory,
+        } => commands.run(place, line, ready.as_deref(), directory),
         Step::Submit { map, samples } => submit::run(map, *samples, attached),
         Step::Consume {
             map,

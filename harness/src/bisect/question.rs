@@ -149,6 +149,12 @@ impl Question {
                     key = texts(key, &Asked::read(&scenario.path, None)?);
                     for module in &scenario.modules {
                         key = key.tree("module", &module.path)?;
+                        for path in &module.with {
+                            key = match path.is_dir() {
+                                true => key.tree("with", path)?,
+                                false => key.file("with", path)?,
+                            };
+                        }
                     }
                     for program in &scenario.bpf {
                         key = key.file("program", &program.path)?;

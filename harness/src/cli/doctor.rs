@@ -47,6 +47,8 @@ pub fn run() -> Result<u8> {
         let clang = compile::bpf::clang(cache).map(|path| path.display().to_string());
         say("clang", clang.map_err(|error| format!("{error:#}")))?;
     }
+    let bpftool = compile::vmlinux::bpftool().map(|path| path.display().to_string());
+    say("bpftool", bpftool.map_err(|error| format!("{error:#}")))?;
     say(
         "apt's lists",
         kernel::apt_unusable().map_or(Ok("there".to_owned()), |why| Err(why.to_owned())),

@@ -105,10 +105,10 @@ impl KfuncsArgs {
     }
 }
 
-/// The kfuncs of a module, built for the kernel, or else of the kernel itself.
+/// The kfuncs of a directory's modules, built for the kernel, or else of the kernel itself.
 pub fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
     match part {
-        Some(part) => kfuncs::of_module(kernel, &module::build(cache, kernel, part)?),
+        Some(part) => kfuncs::of_modules(kernel, &module::build(cache, kernel, part)?),
         None => kfuncs::of_kernel(kernel),
     }
 }

@@ -73,8 +73,8 @@ pub struct Choice {
 /// How to run what was chosen.
 #[derive(Args)]
 pub struct How {
-    /// A scenario file, instead of those of this repository
-    #[arg(long, value_name = "FILE")]
+    /// A scenario file, or a directory of such, instead of those of this repository
+    #[arg(long, value_name = "FILE|DIR")]
     pub scenario: Vec<PathBuf>,
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
@@ -259,16 +259,17 @@ pub fn each(
     Ok(outcomes)
 }
 
-/// The scenarios of these files, or of this repository when there are none.
+/// The scenarios of these files and directories, or of this repository when there are none.
 pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
     let root = crate::repository();
     if files.is_empty() {
         return scenario::read_all(&root.join("harness/tests/scenarios"), &root);
     }
-    files
-        .iter()
-        .map(|file| Scenario::read(file, &root))
-        .collect()
+    let read = |path: &PathBuf| match path.is_dir() {
+        true => scenario::read_all(path, &root),
+        false => Ok(vec![Scenario::read(path, &root)?]),
+    };
+    Ok(files.iter().map(read).collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// The kernels that were asked for by name, or the default one, of which the

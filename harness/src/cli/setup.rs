@@ -38,7 +38,7 @@ const NEEDS: [(&str, &[&str]); 5] = [
     ),
     (
         "compile BPF programs",
-        &["clang-19|clang", "libbpf-dev", "linux-libc-dev"],
+        &["bpftool", "clang-19|clang", "libbpf-dev", "linux-libc-dev"],
     ),
     // elfutils' static library needs zstd's from version 0.189 on.
     (

@@ -1,10 +1,14 @@
-//! BPF objects, compiled by the host's clang once for all kernels.
+//! BPF objects, compiled by the host's clang, once for all kernels unless a program includes the
+//! kernel's `vmlinux.h`.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use object::{Architecture, Object, ObjectKind};
 
-use crate::cache::{Cache, Key, is_scratch};
+use crate::cache::{Cache, Key};
+use crate::compile::vmlinux;
+use crate::kernel::Kernel;
 use crate::scenario::Part;
 use crate::tool::{self, Tool};
 
@@ -27,40 +31,45 @@ const FLAGS: &[&str] = &[
     "-D__TARGET_ARCH_x86",
 ];
 
+/// What clang says of a header that nobody has but the kernel under test.
+const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
+
 /// Compiles a program's file. Headers may lie beside it or in `bpf/`; those of
 /// libbpf are of the one that loads the program, since some of them must match it.
+/// `vmlinux.h` is the kernel's, unless there is one. An object is taken as it is.
 ///
 /// # Errors
-/// No clang; the compiler's own lines.
-pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
-    let Part {
-        name,
-        path: source,
-        flags,
-    } = part;
-    let shared = crate::repository().join("bpf");
-    let folders = [source.parent().unwrap_or(Path::new("")), &shared];
-    let clang = clang(cache)?;
-    let key = key(&clang, &folders, libbpf, part)?;
-    let what = format!("BPF program {name}");
-    let object = format!("{name}.bpf.o");
+/// No clang; the compiler's own lines; a file that is no BPF object.
+pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Result<PathBuf> {
+    if part.path.extension().is_some_and(|suffix| suffix == "o") {
+        return prebuilt(cache, part);
+    }
+    let what = format!("BPF program {}", part.name);
+    let compile = || format!("compile {what}");
+    let mut compiler = Compiler::of(cache, part, libbpf)?;
+    let mut text = compiler.expand();
+    if let Err(error) = &text
+        && format!("{error:#}").contains(NEEDS_VMLINUX)
+    {
+        compiler.vmlinux = Some(vmlinux::header(cache, kernel)?);
+        text = compiler.expand();
+    }
+    let text = text.with_context(compile)?;
+    let key = Key::new("bpf")
+        .text("name", &part.name)
+        .text("compiler", &compiler.clang.display().to_string())
+        .text("flags", &FLAGS.join(" "))
+        .text("own flags", &part.flags.join("\0"))
+        .text("source", &text)
+        .finish();
+    let object = format!("{}.bpf.o", part.name);
     let entry = cache.get_or_make("bpf", &key, &what, |directory| {
-        Tool::new(&clang)
-            .args(FLAGS)
-            .args(folders.map(|folder| format!("-I{}", folder.display())))
-            .arg(format!("-I{}", libbpf.display()))
-            .arg(format!(
-                "-I/usr/include/{}-linux-gnu",
-                std::env::consts::ARCH
-            ))
-            .args(flags)
-            .arg("-c")
-            .arg(source)
-            .arg("-o")
+        let tool = compiler.tool().arg("-c").arg(&compiler.source);
+        tool.arg("-o")
             .arg(directory.join(&object))
             .run_logged(&cache.log(&format!("bpf-{key}"))?, |_| {})
-            .with_context(|| format!("compile {what}"))?;
-        if self::key(&clang, &folders, libbpf, part)? != key {
+            .with_context(compile)?;
+        if compiler.expand().with_context(compile)? != text {
             bail!("compile {what}: its sources changed meanwhile; run it again");
         }
         Ok(())
@@ -68,31 +77,82 @@ pub fn build(cache: &Cache, part: &Part, libbpf: &Path) -> Result<PathBuf> {
     Ok(entry.join(object))
 }
 
-fn key(clang: &Path, folders: &[&Path], libbpf: &Path, part: &Part) -> Result<String> {
-    let mut key = Key::new("bpf")
-        .text("name", &part.name)
-        .text("compiler", &clang.display().to_string())
-        .text("flags", &FLAGS.join(" "))
-        .text("own flags", &part.flags.join("\0"))
-        .tree("libbpf", libbpf)?
-        .file("source", &part.path)?;
-    for folder in folders {
-        for header in headers(folder)? {
-            key = key.file("header", &header)?;
-        }
-    }
-    Ok(key.finish())
+/// What a program is compiled by.
+struct Compiler<'a> {
+    clang: PathBuf,
+    source: PathBuf,
+    flags: &'a [String],
+    /// Folders of headers.
+    folders: Vec<PathBuf>,
+    /// The folder of the kernel's `vmlinux.h`, where it is needed.
+    vmlinux: Option<PathBuf>,
 }
 
-fn headers(directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut headers: Vec<PathBuf> = std::fs::read_dir(directory)
-        .with_context(|| format!("list `{}`", directory.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "h"))
-        .filter(|path| !is_scratch(path))
-        .collect();
-    headers.sort();
-    Ok(headers)
+impl Compiler<'_> {
+    fn of<'a>(cache: &Cache, part: &'a Part, libbpf: &Path) -> Result<Compiler<'a>> {
+        let source = std::path::absolute(&part.path)
+            .with_context(|| format!("find `{}`", part.path.display()))?;
+        let folders = vec![
+            source.parent().unwrap_or(Path::new("/")).to_owned(),
+            crate::repository().join("bpf"),
+            libbpf.to_owned(),
+            format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH).into(),
+        ];
+        Ok(Compiler {
+            clang: clang(cache)?,
+            source,
+            flags: &part.flags,
+            folders,
+            vmlinux: None,
+        })
+    }
+
+    /// clang with all flags, in the source's folder, from which the paths of flags are.
+    fn tool(&self) -> Tool {
+        let folders = self.folders.iter().chain(&self.vmlinux);
+        Tool::new(&self.clang)
+            .cwd(&self.folders[0])
+            .args(FLAGS)
+            .args(folders.map(|folder| format!("-I{}", folder.display())))
+            .args(self.flags)
+    }
+
+    /// The source with all that it includes. Where that lies does not count.
+    fn expand(&self) -> Result<String> {
+        let mut text = self.tool().arg("-E").arg(&self.source).output()?;
+        for folder in self.folders.iter().chain(&self.vmlinux) {
+            text = text.replace(&*folder.to_string_lossy(), "");
+        }
+        Ok(text)
+    }
+}
+
+/// An object that somebody else compiled.
+fn prebuilt(cache: &Cache, part: &Part) -> Result<PathBuf> {
+    let (file, name) = (&part.path, format!("{}.bpf.o", part.name));
+    let read = || -> Result<bool> {
+        let data = std::fs::read(file)?;
+        let object = object::File::parse(&*data)?;
+        Ok(object.architecture() == Architecture::Bpf && object.kind() == ObjectKind::Relocatable)
+    };
+    if !read().with_context(|| format!("read `{}` as a BPF object", file.display()))? {
+        bail!(
+            "`{}` is no BPF object: clang makes one with `-target bpf -c`",
+            file.display()
+        );
+    }
+    let key = Key::new("bpf").file("object", file)?.finish();
+    let entry = cache.get_or_make(
+        "bpf",
+        &key,
+        &format!("BPF object {}", part.name),
+        |directory| {
+            std::fs::copy(file, directory.join("object"))
+                .with_context(|| format!("keep `{name}`"))
+                .map(drop)
+        },
+    )?;
+    Ok(entry.join("object"))
 }
 
 /// The first clang of [`NAMES`] that is new enough. Which version a file is

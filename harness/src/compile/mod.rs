@@ -5,12 +5,14 @@ pub mod bpf;
 pub mod guest;
 pub mod initramfs;
 pub mod module;
+pub mod vmlinux;
 
+use std::collections::BTreeSet;
 use std::panic;
 use std::path::PathBuf;
 use std::thread;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cache::Cache;
 use crate::kernel::Kernel;
@@ -36,21 +38,42 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
     } = guest::build(cache)?;
     let initramfs = initramfs::build(cache, kernel, &guest)?;
     let module = |part: &Part| module::build(cache, kernel, part);
-    let object = |part: &Part| Ok((part.name.clone(), bpf::build(cache, part, &headers)?));
+    let object = |part: &Part| {
+        let object = bpf::build(cache, kernel, part, &headers)?;
+        anyhow::Ok((part.name.clone(), object))
+    };
     // kbuild and clang need nothing of each other.
     let (modules, objects) = thread::scope(|scope| {
-        let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<_>>());
-        let modules = scenario.modules.iter().map(module).collect::<Result<_>>();
+        let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<Vec<_>>>());
+        let modules = scenario
+            .modules
+            .iter()
+            .map(module)
+            .collect::<Result<Vec<_>>>();
         let objects = objects.join();
         (
             modules,
             objects.unwrap_or_else(|panic| panic::resume_unwind(panic)),
         )
     });
+    let (modules, objects) = (modules?.concat(), objects?);
+    once("module", modules.iter().map(|module| &module.name))?;
+    once("BPF program", objects.iter().map(|(name, _)| name))?;
     Ok(Artifacts {
         guest,
         initramfs,
-        modules: modules?,
-        objects: objects?,
+        modules,
+        objects,
     })
+}
+
+/// By its name each is known in the guest.
+fn once<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            bail!("there are two of {what} `{name}`, and a scenario takes one of a name");
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSection};
 
 use crate::cache::{Cache, Key, is_scratch};
 use crate::kernel::Kernel;
@@ -16,7 +17,7 @@ use crate::tool::Tool;
 /// A built module.
 #[derive(Clone, Debug)]
 pub struct Module {
-    /// Its name, which is that of its directory.
+    /// Its name, as the kernel has it.
     pub name: String,
     /// The file to insert.
     pub file: PathBuf,
@@ -27,46 +28,228 @@ pub struct Module {
 /// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
 const NO_BTF: &str = "Skipping BTF generation";
 
-/// Builds a module for a kernel. Headers that modules share lie in `include` beside the
-/// module's folder, else in this repository's `modules/include`; when it is built they are
-/// beside it.
+/// How much a directory may hold, in bytes: more is none of a module's sources.
+const MOST: u64 = 256 << 20;
+
+/// The names of an entry's modules, as kbuild orders them.
+const ORDER: &str = "order";
+
+/// Builds the modules of a directory for a kernel, and returns those to insert, in order.
+/// Headers that modules share lie in this repository's `modules/include`, which is beside each
+/// when it is built; where a folder `include` beside it has the like of them, that one is.
 ///
 /// # Errors
 /// A compiler's error, with its lines; a module without BTF, with the reason
-/// and how it is mended.
-pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Module> {
-    let Part {
-        name, path: source, ..
-    } = part;
-    let beside = source.with_file_name("include");
-    let include = match beside.is_dir() {
-        true => beside,
-        false => crate::repository().join("modules/include"),
-    };
-    let key = key(kernel, part, &include)?;
-    let what = format!("module {name} for {}", kernel.name);
+/// and how it is mended; a directory that makes none, or not those that are asked for.
+pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Vec<Module>> {
+    let sources = Sources::of(part)?;
+    let key = sources.key(kernel)?;
+    let what = format!("module {} for {}", part.name, kernel.name);
     let entry = cache.get_or_make("modules", &key, &what, |directory| {
         let place = Key::new("build")
-            .text("name", name)
-            .text("source", &source.to_string_lossy())
+            .text("source", &part.path.to_string_lossy())
             .text("kernel", &kernel.key)
             .finish();
         let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
         let place = cache.dir("build").join(&place);
-        renew(source, &place.join(name))?;
-        renew(&include, &place.join("include"))?;
-        if self::key(kernel, part, &include)? != key {
+        renew(&sources.files, &place)?;
+        if Sources::of(part)?.key(kernel)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
         give_btf(kernel)?;
-        let built = place.join(name);
-        make(kernel, &built, &what, &cache.log(&format!("module-{key}"))?)?;
-        let file = format!("{name}.ko");
-        fs::copy(built.join(&file), directory.join(&file))
-            .with_context(|| format!("keep `{file}`"))
-            .map(drop)
+        let log = cache.log(&format!("module-{key}"))?;
+        make(kernel, &place, &sources, &what, &log)?;
+        keep(&place.join(&sources.directory), directory).with_context(|| format!("build {what}"))
     })?;
-    Module::at(name, entry.join(format!("{name}.ko")))
+    chosen(part, &entry)
+}
+
+/// What a directory of modules is built of.
+struct Sources {
+    /// The folder that all of it lies in.
+    root: PathBuf,
+    /// The modules' directory, from there.
+    directory: PathBuf,
+    /// Each file, and its path from there.
+    files: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Sources {
+    fn of(part: &Part) -> Result<Sources> {
+        let whole = |path: &Path| {
+            path.canonicalize().with_context(|| {
+                format!("find `{}`, which {} is built of", path.display(), part.name)
+            })
+        };
+        let source = whole(&part.path)?;
+        let with: Vec<PathBuf> = part
+            .with
+            .iter()
+            .map(|path| whole(path))
+            .collect::<Result<_>>()?;
+        let holds = |root: &&Path| with.iter().all(|path| path.starts_with(root));
+        let root = source
+            .ancestors()
+            .skip(1)
+            .find(holds)
+            .unwrap_or(Path::new("/"));
+        let inside = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+        let directory = inside(&source);
+        let shown = directory.to_string_lossy();
+        if shown.contains(|letter: char| letter.is_whitespace() || ":$#\\\"'".contains(letter)) {
+            bail!(
+                "build module {}: make takes no such path as `{}`",
+                part.name,
+                source.display()
+            );
+        }
+        let mut files = Vec::new();
+        let include = directory.with_file_name("include");
+        if !with.iter().any(|path| inside(path) == include) {
+            let beside = source.with_file_name("include");
+            let shared = match beside.join("kassay_kfunc.h").is_file() {
+                true => beside,
+                false => crate::repository().join("modules/include"),
+            };
+            list(&shared, &include, &mut files)?;
+        }
+        for path in with.iter().chain([&source]) {
+            list(path, &inside(path), &mut files)?;
+        }
+        files.sort();
+        files.dedup();
+        Ok(Sources {
+            root: root.to_owned(),
+            directory,
+            files,
+        })
+    }
+
+    fn key(&self, kernel: &Kernel) -> Result<String> {
+        let key = Key::new("modules")
+            .text("kernel", &kernel.key)
+            .text("directory", &self.directory.to_string_lossy());
+        let mut files = self.files.iter();
+        let key = files.try_fold(key, |key, (from, to)| key.file(&to.to_string_lossy(), from))?;
+        Ok(key.finish())
+    }
+}
+
+/// Adds a file, or all files of a folder, to those that are copied to a path.
+fn list(from: &Path, to: &Path, files: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
+    let mut size = 0;
+    let mut left = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = left.pop() {
+        let read = || format!("read `{}`", from.display());
+        if !from.is_dir() {
+            size += from.metadata().with_context(read)?.len();
+            files.push((from, to));
+            continue;
+        }
+        for entry in fs::read_dir(&from).with_context(read)? {
+            let path = entry.with_context(read)?.path();
+            // A link to a folder may lead back.
+            let is_one = path.is_file() || (path.is_dir() && !path.is_symlink());
+            if is_one && !is_scratch(&path) && !is_made(&path) {
+                let to = to.join(path.file_name().unwrap_or_default());
+                left.push((path, to));
+            }
+        }
+    }
+    if size > MOST {
+        bail!(
+            "copy `{}`: it holds more than {} MiB; give the module a directory of its own",
+            from.display(),
+            MOST >> 20
+        );
+    }
+    Ok(())
+}
+
+/// Whether a file is no source: one that kbuild has made there, which leaves a note of how beside
+/// each, a scenario or a snapshot.
+fn is_made(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_ours = name.ends_with(".toml") || name.ends_with(".snap");
+    is_ours || path.with_file_name(format!(".{name}.cmd")).exists()
+}
+
+/// Keeps the modules that kbuild has made in a directory.
+fn keep(built: &Path, to: &Path) -> Result<()> {
+    let order = built.join("modules.order");
+    let order =
+        fs::read_to_string(&order).with_context(|| format!("read `{}`", order.display()))?;
+    let mut names = Vec::new();
+    for line in order.lines() {
+        // It names the objects from Linux 6.2 on, and the modules before.
+        let file = built.join(line).with_extension("ko");
+        // As the kernel calls it (scripts/Makefile.lib, `modname`).
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = name.replace('-', "_");
+        fs::copy(&file, to.join(format!("{name}.ko")))
+            .with_context(|| format!("keep `{}`", file.display()))?;
+        names.push(name);
+    }
+    if names.is_empty() {
+        bail!(
+            "it makes no module: its Kbuild file or Makefile takes a line such as `obj-m += NAME.o`"
+        );
+    }
+    fs::write(to.join(ORDER), names.join("\n")).context("keep the order of the modules")
+}
+
+/// The modules of an entry that the part wants, in its order; else all, in kbuild's order but
+/// each behind those that it needs.
+fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
+    let order = entry.join(ORDER);
+    let order =
+        fs::read_to_string(&order).with_context(|| format!("read `{}`", order.display()))?;
+    let at = |name: &str| Module::at(name, entry.join(format!("{name}.ko")));
+    let known: Vec<&str> = order.lines().collect();
+    if !part.insert.is_empty() {
+        let wanted = part.insert.iter().map(|name| name.replace('-', "_"));
+        return wanted
+            .map(|name| match known.contains(&name.as_str()) {
+                true => at(&name),
+                false => bail!(
+                    "insert {name}: `{}` makes {}",
+                    part.path.display(),
+                    known.join(", ")
+                ),
+            })
+            .collect();
+    }
+    let mut left = known
+        .iter()
+        .map(|name| Ok((at(name)?, needs(&entry.join(format!("{name}.ko")))?)))
+        .collect::<Result<Vec<_>>>()?;
+    let mut modules: Vec<Module> = Vec::new();
+    while !left.is_empty() {
+        let is_free = |(_, needs): &(Module, Vec<String>)| {
+            !left.iter().any(|(other, _)| needs.contains(&other.name))
+        };
+        // kbuild refuses modules that need each other.
+        let next = left.iter().position(is_free).unwrap_or(0);
+        modules.push(left.remove(next).0);
+    }
+    Ok(modules)
+}
+
+/// The modules that a module needs: `depends=` of its `.modinfo`.
+fn needs(module: &Path) -> Result<Vec<String>> {
+    let read = || -> Result<Vec<String>> {
+        let data = fs::read(module)?;
+        let file = object::File::parse(&*data)?;
+        let info = file
+            .section_by_name(".modinfo")
+            .context("it has no .modinfo")?;
+        let info = info.data()?.split(|byte| *byte == 0);
+        let names = info.filter_map(|line| line.strip_prefix(b"depends="));
+        let names = names.map(|names| String::from_utf8_lossy(names).replace('-', "_"));
+        let names: Vec<String> = names.collect();
+        Ok(names.join(",").split(',').map(str::to_owned).collect())
+    };
+    read().with_context(|| format!("read what `{}` needs", module.display()))
 }
 
 impl Module {
@@ -83,31 +266,26 @@ impl Module {
     }
 }
 
-fn key(kernel: &Kernel, part: &Part, include: &Path) -> Result<String> {
-    let key = Key::new("modules")
-        .text("name", &part.name)
-        .text("kernel", &kernel.key)
-        .tree("source", &part.path)?
-        .tree("include", include)?;
-    Ok(key.finish())
-}
-
 /// Runs kbuild in a folder that may have an older build of the module. What has not changed
 /// since is not made again, which saves a third of the time.
-fn make(kernel: &Kernel, directory: &Path, what: &str, log: &Path) -> Result<()> {
+fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path) -> Result<()> {
+    let Sources {
+        root, directory, ..
+    } = sources;
+    let shown = root.strip_prefix(crate::repository()).unwrap_or(root);
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut skipped = None;
     Tool::new("make")
         .arg("-C")
         .arg(&kernel.build)
-        .arg(format!("M={}", directory.display()))
+        .arg(format!("M={}", place.join(directory).display()))
         .arg(format!("-j{jobs}"))
         .arg("modules")
         // A make that started kassay would otherwise hand down its flags and its jobserver.
         .env("MAKEFLAGS", "")
         // Messages name the user's files, not our copies.
-        .showing(directory.parent().unwrap_or(directory), "modules")
+        .showing(place, shown)
         .run_logged(log, |line| {
             progress.inc(1);
             if line.contains(NO_BTF) {
@@ -153,35 +331,33 @@ fn kfuncs(module: &Path) -> Result<Vec<String>> {
     read().with_context(|| format!("read the kfuncs of `{}`", module.display()))
 }
 
-/// Brings a copy of a folder's files up to date: by the times of those that changed make tells
+/// Brings copies of files in a folder up to date: by the times of those that changed make tells
 /// what to make again. Where a file came or went, the copy is made anew, for what was made of
 /// one that is gone must go too.
-fn renew(from: &Path, to: &Path) -> Result<()> {
+fn renew(files: &[(PathBuf, PathBuf)], to: &Path) -> Result<()> {
+    let names: Vec<_> = files.iter().map(|(_, to)| to.to_string_lossy()).collect();
+    let (list, names) = (to.join(".files"), names.join("\n"));
     let copy = || -> std::io::Result<()> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() && !is_scratch(&entry.path()) {
-                names.push(entry.file_name().to_string_lossy().into_owned());
-            }
-        }
-        names.sort();
-        let (list, names_of_all) = (to.join(".files"), names.join("\n"));
-        if fs::read_to_string(&list).ok().as_ref() != Some(&names_of_all) {
+        if fs::read_to_string(&list).ok().as_ref() != Some(&names) {
             if to.exists() {
                 fs::remove_dir_all(to)?;
             }
             fs::create_dir_all(to)?;
         }
-        for name in names {
-            let content = fs::read(from.join(&name))?;
-            if fs::read(to.join(&name)).ok().as_ref() != Some(&content) {
-                fs::write(to.join(&name), content)?;
+        for (from, inside) in files {
+            let (content, to) = (fs::read(from)?, to.join(inside));
+            if fs::read(&to).ok().as_ref() != Some(&content) {
+                fs::create_dir_all(to.parent().unwrap_or(&to))?;
+                if to.exists() {
+                    fs::remove_file(&to)?;
+                }
+                // With its mode: a script that kbuild runs has to stay one.
+                fs::copy(from, to)?;
             }
         }
-        fs::write(list, names_of_all)
+        fs::write(&list, &names)
     };
-    copy().with_context(|| format!("copy `{}` to `{}`", from.display(), to.display()))
+    copy().with_context(|| format!("copy sources to `{}`", to.display()))
 }
 
 #[cfg(test)]
@@ -192,18 +368,36 @@ mod tests {
     fn a_renewed_copy_keeps_what_is_the_same_and_nothing_that_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
-        fs::create_dir(&from).unwrap();
-        for name in ["a.c", "b.c"] {
+        let renew = || {
+            let mut files = Vec::new();
+            list(&from, Path::new("a/b"), &mut files).unwrap();
+            renew(&files, &to).unwrap();
+        };
+        fs::create_dir_all(from.join("sub")).unwrap();
+        for name in ["a.c", "sub/b.c"] {
             fs::write(from.join(name), name).unwrap();
         }
-        renew(&from, &to).unwrap();
-        fs::write(to.join("a.o"), "made of a.c").unwrap();
-        fs::write(from.join("b.c"), "new").unwrap();
-        renew(&from, &to).unwrap();
-        assert_eq!(fs::read_to_string(to.join("b.c")).unwrap(), "new");
-        assert!(to.join("a.o").exists());
+        renew();
+        fs::write(to.join("a/b/a.o"), "made of a.c").unwrap();
+        fs::write(from.join("sub/b.c"), "new").unwrap();
+        renew();
+        assert_eq!(fs::read_to_string(to.join("a/b/sub/b.c")).unwrap(), "new");
+        assert!(to.join("a/b/a.o").exists());
         fs::remove_file(from.join("a.c")).unwrap();
-        renew(&from, &to).unwrap();
-        assert!(!to.join("a.o").exists() && !to.join("a.c").exists());
+        renew();
+        assert!(!to.join("a/b/a.o").exists() && !to.join("a/b/a.c").exists());
+    }
+
+    #[test]
+    fn what_kbuild_made_among_the_sources_is_no_source() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.c", "a.o", ".a.o.cmd", "blob.o", "a.snap", "a.toml"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let mut files = Vec::new();
+        list(dir.path(), Path::new(""), &mut files).unwrap();
+        files.sort();
+        let names: Vec<_> = files.iter().map(|(_, to)| to.to_str().unwrap()).collect();
+        assert_eq!(names, ["a.c", "blob.o"]);
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use kassay_guest::{GATE_PORT, SAVE};
+use kassay_guest::{GATE_PORT, HOST_ROOT, IO_PORT, SAVE};
 use rustix::fs::{CWD, FileType, Mode};
 use vmtest::{Config, Target, VMConfig};
 
@@ -27,6 +27,12 @@ pub(super) const EVENTS: &str = "qmp.sock";
 
 /// The monitor that is talked to.
 pub(super) const ORDERS: &str = "orders.sock";
+
+/// The socket behind the port of a program's streams.
+pub(super) const IO: &str = "io.sock";
+
+/// What is shared in the place of the host's root.
+const NO_ROOT: &str = "no-root";
 
 /// QEMU's `-machine`: no keyboard and no mouse, whose probing takes a while
 /// and ends when it likes.
@@ -79,6 +85,10 @@ impl Machine {
             MACHINE.to_owned(),
             "-device".to_owned(),
             format!("virtserialport,chardev=gate,name={GATE_PORT}"),
+            "-device".to_owned(),
+            format!("virtserialport,chardev=io,name={IO_PORT}"),
+            "-device".to_owned(),
+            format!("virtio-9p-pci,fsdev=host,mount_tag={HOST_ROOT}"),
         ];
         arguments.extend(
             self.accelerator
@@ -135,6 +145,16 @@ impl Machine {
             ]);
         }
         extra_args.extend(["-chardev".to_owned(), "pipe,id=gate,path=gate".to_owned()]);
+        extra_args.extend([
+            "-chardev".to_owned(),
+            format!("socket,id=io,path={IO},server=on,wait=off"),
+        ]);
+        // The device is always there, so that a state is of any run's machine.
+        let host = if terms.host_root { "/" } else { NO_ROOT };
+        extra_args.extend([
+            "-fsdev".to_owned(),
+            format!("local,id=host,path={host},security_model=none,multidevs=remap,readonly=on"),
+        ]);
         if let Start::Restore(state) = start {
             extra_args.extend(["-incoming".to_owned(), state.incoming.to_owned()]);
         }
@@ -183,6 +203,7 @@ pub(super) fn prepare(directory: &Path, start: Start, terms: &Terms) -> Result<(
     let temporary = temporary.strip_prefix("/").unwrap_or(&temporary);
     for path in [
         directory.join("share"),
+        directory.join(NO_ROOT),
         directory.join("root").join(temporary),
     ] {
         fs::create_dir_all(&path)

@@ -30,6 +30,8 @@ pub const PROGRAMS: [&str; 2] = ["qemu-system-x86_64", "setpriv"];
 pub struct Terms {
     /// How long it may take, from its start to its end; the dump is not counted.
     pub timeout: Duration,
+    /// Whether the guest can mount the host's root, which QEMU lets nobody write to.
+    pub host_root: bool,
     /// Whether its memory is dumped before it ends.
     pub dump: bool,
     /// Whether it stands still until a debugger lets it go, and what is then said

@@ -499,6 +499,7 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let terms = Terms {
             timeout: hour,
+            host_root: false,
             dump: false,
             debugger: None,
         };

@@ -155,6 +155,7 @@ fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<(u64, u64)> {
     let run = Run::new(cache)?;
     let terms = Terms {
         timeout: BOOT_DEADLINE,
+        host_root: false,
         dump: false,
         debugger: None,
     };

@@ -1,0 +1,238 @@
+//! Someone else's code, seen from outside: folders elsewhere, of modules with Makefiles of their
+//! own, BPF programs and loaders, that scenario files beside them put together.
+//!
+//! Each test works on copies that lie outside the repository. What their users build, the tests
+//! build as those do.
+
+mod checkout;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use checkout::{Checkout, Ended, copy};
+use tempfile::TempDir;
+
+/// What a loader is made by, of a `vmlinux.h` that has what it needs.
+const LOADER: &str = "echo '#include <linux/types.h>' > vmlinux.h
+    $CLANG -g -O2 -target bpf -I. -I/usr/include/$(uname -m)-linux-gnu -c hello.bpf.c -o hello.bpf.o
+    PATH=$PATH:/usr/sbin bpftool gen skeleton hello.bpf.o name hello_bpf > hello.skel.h
+    cc -o loader loader.c -lbpf
+    rm vmlinux.h";
+
+/// What an object is made by.
+const TWIN: &str =
+    "$CLANG -g -O2 -target bpf -I/usr/include/$(uname -m)-linux-gnu -c twin.c -o twin.o";
+
+/// Somebody's folder, and a kassay that works on a checkout of its own.
+struct External {
+    checkout: Checkout,
+    folder: TempDir,
+}
+
+impl External {
+    /// A copy of one of `tests/external`, in which its user has run a script.
+    fn of(name: &str, script: &str) -> External {
+        let external = External::empty();
+        let from = kassay::repository()
+            .join("harness/tests/external")
+            .join(name);
+        copy(&from, &external.path("own"));
+        let built = Command::new("sh")
+            .args(["-e", "-c", script])
+            .current_dir(external.path("own"))
+            .env("CLANG", clang())
+            .output()
+            .unwrap();
+        assert!(built.status.success(), "{built:?}");
+        external
+    }
+
+    /// One with a scenario of this text.
+    fn with(scenario: &str) -> External {
+        let external = External::empty();
+        fs::create_dir(external.path("own")).unwrap();
+        external.write(
+            "case.toml",
+            &format!("about = 'a test of kassay'\n{scenario}\n"),
+        );
+        external
+    }
+
+    fn empty() -> External {
+        External {
+            checkout: Checkout::new(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path("own").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("own").join(name)).unwrap();
+        assert!(text.contains(from), "no {from:?} in {name}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    /// Runs all scenarios of the folder.
+    fn run(&self) -> Ended {
+        let folder = self.path("own");
+        self.checkout.run(&["--scenario", folder.to_str().unwrap()])
+    }
+}
+
+fn clang() -> PathBuf {
+    let cache = kassay::cache::Cache::open().unwrap();
+    kassay::compile::bpf::clang(&cache).unwrap()
+}
+
+#[test]
+fn a_module_with_a_makefile_and_a_loader_with_a_main_run_as_they_are() {
+    let hello = External::of("hello", LOADER);
+    // Neither another program's TOML nor what the user's own make left is in the way.
+    hello.write("Cargo.toml", "[package]\nname = 'hello'\n");
+    hello.write("hello.o", "left by make");
+    hello.write(".hello.o.cmd", "");
+    hello.run().with(0).says("pass      distro::hello");
+    hello.edit("hello.c", "return 2 * number", "return 3 * number");
+    let ended = hello.run();
+    ended
+        .with(1)
+        .says("-    twice 21 is 42")
+        .says("+    twice 21 is 63");
+}
+
+#[test]
+fn modules_that_need_each_other_and_programs_with_flags_are_built_from_all_they_read() {
+    let pair = External::of("pair", TWIN);
+    pair.run().with(0).says("pass      distro::pair");
+    pair.edit("common/pair_most.h", "100", "6");
+    pair.run().with(1).says("+  run sum: returned 6");
+    pair.edit("common/pair_most.h", "6", "100");
+    pair.edit("headers/second.h", "4", "5");
+    pair.run().with(1).says("+  run sum: returned 8");
+}
+
+#[test]
+fn some_modules_of_a_directory_are_inserted() {
+    let pair = External::of("pair", TWIN);
+    let with = "with = [\"./common\"]";
+    pair.edit(
+        "pair.toml",
+        with,
+        &format!("{with}, insert = [\"pair-core\"]"),
+    );
+    let ended = pair.run();
+    ended
+        .with(1)
+        .says("pair_core: inserted")
+        .says("-  pair_user: inserted");
+    pair.edit("pair.toml", "pair-core", "pair-cor");
+    let ended = pair.run();
+    ended
+        .with(125)
+        .says("insert pair_cor: `")
+        .says("makes pair_user, pair_core");
+}
+
+#[test]
+fn a_loader_that_does_not_get_ready_is_shown_with_what_it_said() {
+    let loader = External::with(
+        "host_root = true\n[[step]]\nrun = 'echo no permission >&2; exit 4'\nready = 'attached'",
+    );
+    let ended = loader.run();
+    ended
+        .with(1)
+        .says("exit 4: ended with status 4 before it was ready\n        no permission");
+}
+
+#[test]
+fn what_does_not_end_or_prints_without_end_is_ended() {
+    let stubborn = External::with(
+        "host_root = true\n[[step]]\nrun = 'yes'\n\
+         [[step]]\nrun = 'trap \"\" INT; echo up; while :; do sleep 1; done'\nready = 'up'\n\
+         [[step]]\nrun = '''sh -c 'printf half; exec sleep infinity' '''\nready = 'half'",
+    );
+    let ended = stubborn.run();
+    ended
+        .with(1)
+        .says("run yes: printed more than 1048576 bytes");
+    ended.says("sleep infinity': ended with status 130\n        half");
+    ended.says("done: ended with status 143\n        up");
+}
+
+#[test]
+fn what_a_program_leaves_in_the_kernel_is_a_leak() {
+    let hello = External::of("hello", LOADER);
+    let behind =
+        "stdbuf -oL ./loader --wait > /tmp/said & until grep -q waits /tmp/said; do :; done";
+    hello.edit("hello.toml", "./loader --wait", behind);
+    hello.edit("hello.toml", "ready = \"waits\"\n", "");
+    hello
+        .run()
+        .with(1)
+        .says("leak      distro::hello")
+        .says("left behind");
+}
+
+#[test]
+fn what_a_scenario_cannot_have_is_said() {
+    let cases = [
+        ("bpf = ['./x.o']", "`", "is no BPF object"),
+        (
+            "bpf = ['./y.bpf.c']",
+            "",
+            "where a C file or a BPF object should be",
+        ),
+        (
+            "modules = ['./none']",
+            "",
+            "where a directory with a Kbuild file or a Makefile should be",
+        ),
+        ("modules = ['.']", "", "it makes no module"),
+        (
+            "modules = [{ path = '.', with = ['../gone'] }]",
+            "find `",
+            "gone`",
+        ),
+        (
+            "bpf = [{ file = './x.o', flag = [] }]",
+            "",
+            "`{ file = PATH, flags = [FLAG, …] }`",
+        ),
+        (
+            "[[step]]\nrun = 'true'",
+            "",
+            "this takes `host_root = true`",
+        ),
+        (
+            "host_root = true\n[[step]]\nunlink = {}\nready = 'x'",
+            "",
+            "of a command that `run` gives",
+        ),
+        (
+            "host_root = true\n[[step]]\nunlink = {}\nrun = 'true'",
+            "",
+            "a `[[step]]` is one of",
+        ),
+    ];
+    for (scenario, before, after) in cases {
+        let external = External::with(scenario);
+        fs::copy("/bin/true", external.path("own/x.o")).unwrap();
+        external.write("Makefile", "all:\n\ttrue\n");
+        let ended = external.run();
+        assert!([Some(2), Some(125)].contains(&ended.code), "{ended:?}");
+        ended.says(before).says(after);
+    }
+    let external = External::with("");
+    fs::remove_file(external.path("own/case.toml")).unwrap();
+    external.run().with(2).says("there is no scenario in `");
+}
