@@ -134,6 +134,12 @@ pub struct Case<'a> {
 /// compared.
 pub fn judge(case: &Case, evidence: &Evidence) -> (Result<(), Fault>, Option<String>) {
     let (faults, transcript) = faults(case, evidence);
+    if let [fault, ..] = &faults[..]
+        && fault.verdict == Verdict::Infra
+    {
+        // Nothing was tested, whatever is expected.
+        return (Err(fault.clone()), None);
+    }
     let judged = match &case.scenario.expect {
         None => faults.into_iter().next().map_or(Ok(()), Err),
         Some(expect) => meet(expect, &faults),
@@ -155,6 +161,9 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         _ => 3,
     });
     if let Err(fault) = check_machine(evidence) {
+        if !evidence.answered {
+            return (vec![not_booted(faults, fault, evidence)], None);
+        }
         faults.push(fault);
         return (faults, None);
     }
@@ -390,6 +399,22 @@ fn check_console(evidence: &Evidence) -> Result<(), Fault> {
     }
     let title = "the console does not show the guest";
     Err(Fault::new(Verdict::Lost, title).because(tail(console)))
+}
+
+/// What a machine comes to that ended before its guest answered: the kernel does not boot, and
+/// nothing was tested, unless it was the host that ended it. A kernel that stopped has said why;
+/// other reports come of kernels that boot as well.
+fn not_booted(reported: Vec<Fault>, ended: Fault, evidence: &Evidence) -> Fault {
+    let by_guest = evidence.shutdown.as_ref().is_some_and(|end| end.guest);
+    let stopped = reported.into_iter().find(|fault| fault.stops);
+    let why = match (stopped, ended.verdict) {
+        (_, Verdict::Infra) => return ended,
+        (Some(stopped), _) => stopped,
+        (None, Verdict::Lost) if !by_guest => return ended,
+        (None, _) => ended,
+    };
+    let title = format!("the kernel does not boot: {}", why.title);
+    Fault::new(Verdict::Infra, title).because(why.reason)
 }
 
 fn not_started(evidence: &Evidence) -> Fault {
@@ -1371,6 +1396,35 @@ mod tests {
             evidence.timed_out = true;
         };
         assert_eq!(after(late), title);
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_boot_was_not_tested_whatever_is_expected() {
+        let unanswered = |change: fn(&mut Evidence)| {
+            let mut evidence = Evidence {
+                console: Some("Linux".to_owned()),
+                shutdown: Some(Shutdown {
+                    guest: true,
+                    reason: "guest-reset".to_owned(),
+                }),
+                ..Evidence::default()
+            };
+            change(&mut evidence);
+            let seen = judged(&evidence);
+            let expect = Expect::Panic("panic: no way".to_owned());
+            assert_eq!(expecting(expect, &evidence), seen);
+            seen
+        };
+        let no_boot = |why: &str| format!("infra: the kernel does not boot: {why}");
+        let panic = unanswered(|evidence| {
+            let text = "Kernel panic - not syncing: no way\n---[ end Kernel panic - not syncing: no way ]---\n";
+            evidence.console = Some(text.to_owned());
+        });
+        assert_eq!(panic, no_boot("panic: no way"));
+        let late = unanswered(|evidence| evidence.timed_out = true);
+        assert_eq!(late, no_boot("deadline passed before the guest answered"));
+        let reset = unanswered(|_| ());
+        assert_eq!(reset, no_boot("the machine was shut down: guest-reset"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line: one thin file a subcommand.
 
 pub mod bench;
+pub mod bisect;
 pub mod cache;
 pub mod diff;
 pub mod doctor;
@@ -52,6 +53,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Run a failed case again, from the folder that it left
     Repro(repro::ReproArgs),
+    /// Find the commit of a git repository that broke a scenario
+    Bisect(bisect::BisectArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
     /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::Repro(args) => repro::run(args),
+        Command::Bisect(args) => bisect::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
         Command::Diff(args) => diff::run(args),

@@ -90,7 +90,7 @@ pub struct How {
     cold: bool,
     /// The seed of generated packets, instead of the scenario's or a fresh one
     #[arg(long, value_name = "N")]
-    seed: Option<u32>,
+    pub seed: Option<u32>,
 }
 
 /// Default of `--timeout`, in seconds.

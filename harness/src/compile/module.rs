@@ -35,7 +35,8 @@ const MOST: u64 = 256 << 20;
 const ORDER: &str = "order";
 
 /// Builds the modules of a directory for a kernel, and returns those to insert, in order.
-/// Headers that modules share lie in `modules/include`, which is beside each when it is built.
+/// Headers that modules share lie in this repository's `modules/include`, which is beside each
+/// when it is built; where a folder `include` beside it has the like of them, that one is.
 ///
 /// # Errors
 /// A compiler's error, with its lines; a module without BTF, with the reason
@@ -104,11 +105,12 @@ impl Sources {
         let mut files = Vec::new();
         let include = directory.with_file_name("include");
         if !with.iter().any(|path| inside(path) == include) {
-            list(
-                &crate::repository().join("modules/include"),
-                &include,
-                &mut files,
-            )?;
+            let beside = source.with_file_name("include");
+            let shared = match beside.join("kassay_kfunc.h").is_file() {
+                true => beside,
+                false => crate::repository().join("modules/include"),
+            };
+            list(&shared, &include, &mut files)?;
         }
         for path in with.iter().chain([&source]) {
             list(path, &inside(path), &mut files)?;

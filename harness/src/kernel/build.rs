@@ -23,9 +23,6 @@ pub const NEEDED: [&str; 4] = [
     "Module.symvers",
 ];
 
-/// The file in a build tree that says which fragments its config was made from.
-const CONFIG_STAMP: &str = ".kassay-config";
-
 /// What a kernel's .config is made of.
 pub struct Config {
     /// A distribution's whole config file to start from, instead of tinyconfig.
@@ -207,27 +204,35 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, config: &Con
     Ok(())
 }
 
-/// Makes the build's .config, or brings it up to date with the source's options.
+/// Makes the build's .config, from nothing: what olddefconfig makes of the config of another
+/// commit depends on which one that was. Where it comes out as it was, it keeps its time, so
+/// that make does not look through it.
 fn configure(source: &Path, build: &Path, wanted: &Config, log: &Path) -> Result<()> {
-    let (config, stamp) = (build.join(".config"), build.join(CONFIG_STAMP));
-    let text = wanted.text();
-    if !config.exists() || fs::read_to_string(&stamp).ok().as_ref() != Some(&text) {
-        // Where an option is set twice kconfig takes the last one.
-        let merged = match wanted.base {
-            Some(_) => text.clone(),
-            None => {
-                kbuild(source, build)
-                    .arg("tinyconfig")
-                    .run_logged(log, |_| ())?;
-                read(&config)? + &text
-            }
-        };
-        fs::write(&config, merged).with_context(|| format!("write `{}`", config.display()))?;
-    }
+    let config = build.join(".config");
+    let time = |path: &Path| path.metadata().and_then(|meta| meta.modified());
+    let before = fs::read(&config).ok().zip(time(&config).ok());
+    let base = match &wanted.base {
+        Some(base) => base.clone(),
+        None => {
+            kbuild(source, build)
+                .arg("tinyconfig")
+                .run_logged(log, |_| ())?;
+            read(&config)?
+        }
+    };
+    // Where an option is set twice kconfig takes the last one.
+    let write = || format!("write `{}`", config.display());
+    fs::write(&config, base + &wanted.fragment).with_context(write)?;
     kbuild(source, build)
         .arg("olddefconfig")
         .run_logged(log, |_| ())?;
-    let missing = unmet(&wanted.fragment, &read(&config)?);
+    let made = read(&config)?;
+    if let Some((_, time)) = before.filter(|(text, _)| text == made.as_bytes()) {
+        let file = fs::File::options().append(true).open(&config);
+        file.and_then(|file| file.set_modified(time))
+            .with_context(write)?;
+    }
+    let missing = unmet(&wanted.fragment, &made);
     if !missing.is_empty() {
         bail!(
             "configure `{}`: this kernel does not take {} (an option may depend on one that is \
@@ -236,7 +241,7 @@ fn configure(source: &Path, build: &Path, wanted: &Config, log: &Path) -> Result
             missing.join(", ")
         );
     }
-    fs::write(&stamp, text).with_context(|| format!("write `{}`", stamp.display()))
+    Ok(())
 }
 
 /// `make` for an out-of-tree build that comes out the same wherever and whenever it runs.
