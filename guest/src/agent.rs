@@ -100,10 +100,10 @@ fn port_device(name: &str) -> Option<String> {
 
 /// Answers agent calls until the machine is ended. The host hangs up and calls
 /// again when an answer takes too long, as in a machine that boots slowly.
-pub fn serve(port: File, ready: &Ready, gate: Gate) -> Result<()> {
+pub fn serve(port: File, ready: Ready, gate: Gate) -> Result<()> {
     let mut calls = BufReader::new(port.try_clone().context("clone the agent port")?);
     let mut agent = Agent {
-        ready,
+        ready: Some(ready),
         gate,
         started: Vec::new(),
     };
@@ -137,7 +137,7 @@ pub fn serve(port: File, ready: &Ready, gate: Gate) -> Result<()> {
 
 /// Waits until the host is connected to a port. That it is not, poll(2) reports
 /// all the time, so the wait is for edges.
-fn wait_for_host(port: &File) -> Result<()> {
+pub fn wait_for_host(port: &File) -> Result<()> {
     let edges = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let flags = epoll::EventFlags::OUT | epoll::EventFlags::ET;
     epoll::add(&edges, port, epoll::EventData::new_u64(0), flags)?;
@@ -152,9 +152,10 @@ fn wait_for_host(port: &File) -> Result<()> {
     }
 }
 
-struct Agent<'a> {
-    /// What was prepared ahead of the gate.
-    ready: &'a Ready,
+struct Agent {
+    /// What was prepared ahead of the gate, until the plan has it: nothing stays open here that
+    /// the plan closes.
+    ready: Option<Ready>,
     gate: Gate,
     /// What `guest-exec` has started: its PID there is its place here.
     started: Vec<Job>,
@@ -165,7 +166,7 @@ enum Job {
     Running(Pid),
 }
 
-impl Agent<'_> {
+impl Agent {
     fn answer(&mut self, call: &Value) -> Result<Value> {
         let arguments = &call["arguments"];
         match call["execute"].as_str().unwrap_or_default() {
@@ -192,8 +193,7 @@ impl Agent<'_> {
             bail!("no process {pid}");
         };
         if let Job::Running(child) = *job {
-            *job = Job::Done(process::exit_code(process::wait(child)?));
-            process::reap();
+            *job = Job::Done(process::exit_code(process::wait_as_init(child)?));
             self.gate.hold()?;
         }
         let Job::Done(code) = *job else {
@@ -202,7 +202,7 @@ impl Agent<'_> {
         Ok(json!({ "exited": true, "exitcode": code }))
     }
 
-    fn exec(&self, arguments: &Value) -> Result<Job> {
+    fn exec(&mut self, arguments: &Value) -> Result<Job> {
         let args: Vec<&str> = arguments["arg"]
             .as_array()
             .into_iter()
@@ -226,8 +226,11 @@ impl Agent<'_> {
         Ok(Job::Done(0))
     }
 
-    fn start_plan(&self) -> Result<Pid> {
-        let ready = self.ready.share()?;
+    fn start_plan(&mut self) -> Result<Pid> {
+        let ready = self
+            .ready
+            .take()
+            .context("there is one plan, and it was run")?;
         process::spawn("kassay-plan", || plan::run(ready))
     }
 }

@@ -52,8 +52,16 @@ impl Drop for Attached {
 }
 
 /// Opens and loads an object of the share; reports how that went.
-pub fn load(name: &str, facts: &mut Facts) -> Result<Option<Object>> {
-    let loaded = open(name).and_then(OpenObject::load);
+/// Where `programs` names any, only those are loaded.
+pub fn load(name: &str, programs: &[String], facts: &mut Facts) -> Result<Option<Object>> {
+    let loaded = open(name).and_then(|mut object| {
+        for mut program in object.progs_mut() {
+            let is_wanted =
+                programs.is_empty() || programs.iter().any(|name| program.name() == name.as_str());
+            program.set_autoload(is_wanted);
+        }
+        object.load()
+    });
     report(name, None, &loaded, facts)?;
     Ok(loaded.ok())
 }
@@ -127,7 +135,7 @@ pub fn attach(
     let (mut links, mut hooks) = (Vec::new(), Vec::new());
     for program in object.progs_mut() {
         let section = program.section().to_string_lossy().into_owned();
-        if NOWHERE.contains(&section.as_str()) {
+        if NOWHERE.contains(&section.as_str()) || !program.autoload() {
             continue;
         }
         let done = if section.starts_with("tc") {

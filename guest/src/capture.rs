@@ -26,10 +26,11 @@ impl Trace {
         })
     }
 
-    /// Another handle of the same open file, for a child process.
-    pub fn share(&self) -> Result<Trace> {
-        let pipe = self.pipe.try_clone().context("share `trace_pipe`")?;
-        Ok(Trace { pipe })
+    /// The lines as a file that can be waited for: each of them counts, not a buffer that is
+    /// half full.
+    pub fn file(&self) -> Result<File> {
+        system::write(&format!("{TRACING}/buffer_percent"), "0")?;
+        self.pipe.try_clone().context("share `trace_pipe`")
     }
 
     /// Takes every line that is in the buffer, and how many events it lost.

@@ -16,6 +16,8 @@ pub struct Facts {
     port: File,
     file: File,
     next: u64,
+    /// Whether a module, an object or a program was refused.
+    pub refused: bool,
 }
 
 impl Facts {
@@ -27,11 +29,18 @@ impl Facts {
             port,
             file,
             next: 0,
+            refused: false,
         })
     }
 
     /// Reports one fact. A write blocks until the host has room.
     pub fn report(&mut self, fact: Fact) -> Result<()> {
+        self.refused |= matches!(
+            fact,
+            Fact::Inserted { error: Some(_), .. }
+                | Fact::Loaded { error: Some(_), .. }
+                | Fact::Attached { error: Some(_), .. }
+        );
         let line = self.word(fact)?;
         self.send(&line, &line)
     }

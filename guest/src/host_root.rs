@@ -19,6 +19,9 @@ const SHARE: &str = "/host/share";
 const UPPER: &str = "/host/upper";
 const ROOT: &str = "/host/root";
 
+/// What prompts of shells call the machine.
+const HOST_NAME: &[u8] = b"kassay";
+
 /// Links in /dev that a distribution's init makes.
 const LINKS: &[(&str, &str)] = &[
     ("fd", "/proc/self/fd"),
@@ -71,6 +74,7 @@ impl HostRoot {
                 .and_then(|()| Ok(mount_bind_recursive(directory, &target)?))
                 .with_context(|| format!("mount `{directory}` on `{target}`"))?;
         }
+        rustix::system::sethostname(HOST_NAME).context("set the host's name")?;
         net::bring_loopback_up()?;
         Ok(HostRoot(()))
     }
@@ -108,7 +112,10 @@ impl HostRoot {
 
 /// Gives /dev what programs look for there and a devtmpfs has not: terminals, shared memory
 /// and the links to open files.
-fn fill_dev() -> Result<()> {
+///
+/// # Errors
+/// Something cannot be mounted or linked.
+pub fn fill_dev() -> Result<()> {
     for (kind, target, options) in [
         ("devpts", "/dev/pts", c"mode=620,gid=5,ptmxmode=666"),
         ("tmpfs", "/dev/shm", c"mode=1777"),

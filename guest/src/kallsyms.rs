@@ -56,15 +56,6 @@ impl Kallsyms {
         Ok(list)
     }
 
-    /// Another handle of the same open file, for a child process.
-    pub fn share(&self) -> Result<Kallsyms> {
-        let file = self
-            .file
-            .try_clone()
-            .with_context(|| format!("share `{PATH}`"))?;
-        Ok(Kallsyms { file })
-    }
-
     /// The names of these modules, each line being `ADDRESS TYPE NAME\t[MODULE]`.
     pub fn names(self, modules: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
         let mut names: BTreeMap<String, Vec<String>> = modules

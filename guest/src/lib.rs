@@ -6,7 +6,13 @@
 //! to `facts.jsonl` in the shared directory. The guest reports facts and never
 //! a verdict: whether a fact is good news is for the harness to say.
 
+pub mod stream;
+
+use std::ffi::OsString;
+
 use serde::{Deserialize, Serialize};
+
+use crate::stream::Size;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
@@ -21,6 +27,9 @@ pub const HOST_ROOT: &str = "kassay.root";
 
 /// The port for the streams of a program that runs for somebody on the host.
 pub const IO_PORT: &str = "kassay.io";
+
+/// The name in the share of a program that was copied there.
+pub const PROGRAM: &str = "program";
 
 /// The port over which vmtest streams the output of its command.
 pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
@@ -75,12 +84,16 @@ pub struct Plan {
     /// Whether each program of an object is loaded by itself, so that one that is
     /// refused takes no other with it. None is attached then.
     pub each: bool,
+    /// Programs of the objects that are loaded; all of them where there is none here.
+    pub programs: Vec<String>,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
     /// Whether the host's root is mounted for programs to run in.
     pub host_root: bool,
     /// What to look up behind the steps, while all is still attached.
     pub show: Show,
+    /// What somebody on the host then attends to, unless something was refused.
+    pub live: Option<Live>,
     /// Settings of /proc/sys to make first, by their names with dots.
     pub sysctl: Vec<(String, String)>,
     /// Capabilities not to have while objects are loaded, such as `CAP_SYS_BOOT`.
@@ -90,6 +103,32 @@ pub struct Plan {
     pub clock_ns: u64,
     /// Fresh randomness for the guest's pool, for the same reason.
     pub entropy: Vec<u8>,
+}
+
+/// What goes on while somebody on the host attends to it, over [`IO_PORT`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// The program, whose end is the end of it. Without one the host says when it ends.
+    pub program: Option<Program>,
+    /// Whether the trace is sent as it comes. Otherwise nobody reads it but programs.
+    pub trace: bool,
+}
+
+/// A program that runs for somebody on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The file, in PATH where it has no `/`; none where it is [`PROGRAM`] of the share.
+    pub file: Option<OsString>,
+    /// What it is called: its argument 0.
+    pub name: OsString,
+    /// Its other arguments.
+    pub args: Vec<OsString>,
+    /// Its environment, whole.
+    pub env: Vec<(OsString, OsString)>,
+    /// Its working directory.
+    pub cwd: OsString,
+    /// The size of its terminal; none where its streams are pipes.
+    pub tty: Option<Size>,
 }
 
 /// What else a transcript shows.
@@ -344,6 +383,11 @@ pub enum Fact {
         /// What came of it, or why it could not be done.
         outcome: Result<Outcome, String>,
     },
+    /// The program of [`Live`] ended.
+    Exited {
+        /// Its exit status, 128 plus the signal's number when it was killed.
+        status: i32,
+    },
     /// A command that was [`State::Ready`] has ended, when all steps were done; in reverse order
     /// of their steps.
     Ended {
@@ -372,7 +416,8 @@ pub enum Fact {
         /// How many entries it has over and above these.
         left_out: usize,
     },
-    /// The trace buffer, from the start of the plan to the end of its steps.
+    /// The trace buffer, from the start of the plan to the end of its steps, but for what was
+    /// sent as it came.
     Trace {
         /// The lines, as `trace_pipe` gives them.
         lines: Vec<String>,

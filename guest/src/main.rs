@@ -11,6 +11,7 @@ mod facts;
 mod host_root;
 mod kallsyms;
 mod kmemleak;
+mod live;
 mod module;
 mod net;
 mod packet;
@@ -83,5 +84,5 @@ fn serve() -> Result<()> {
         system::clear_free_memory()?;
     }
     let gate = Gate::pass()?;
-    agent::serve(agent::open_port(agent::AGENT_PORT)?, &ready, gate)
+    agent::serve(agent::open_port(agent::AGENT_PORT)?, ready, gate)
 }

@@ -14,7 +14,7 @@ use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
 use crate::step::command::Commands;
-use crate::{capability, module, show, step, system};
+use crate::{capability, live, module, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -24,20 +24,6 @@ pub struct Ready {
     pub kallsyms: Option<Kallsyms>,
     /// The trace buffer, empty.
     pub trace: Option<Trace>,
-}
-
-impl Ready {
-    /// The same open files for a child process.
-    pub fn share(&self) -> Result<Ready> {
-        let port = self.port.try_clone().context("share the command port")?;
-        let kallsyms = self.kallsyms.as_ref().map(Kallsyms::share).transpose()?;
-        let trace = self.trace.as_ref().map(Trace::share).transpose()?;
-        Ok(Ready {
-            port,
-            kallsyms,
-            trace,
-        })
-    }
 }
 
 /// Runs the plan of the share, reports over the port and returns the exit
@@ -90,7 +76,12 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
 
     let host_root = plan.host_root.then(HostRoot::mount).transpose()?;
     let mut log = KernelLog::open()?;
-    let mut trace = trace.map_or_else(Trace::open, Ok)?;
+    // As long as it is open, no program of a user can choose a tracer.
+    let is_traced = plan.live.as_ref().is_none_or(|live| live.trace);
+    let mut trace = match trace.filter(|_| is_traced) {
+        None if is_traced => Some(Trace::open()?),
+        trace => trace,
+    };
     facts.report(Fact::Start {
         protocol: PROTOCOL,
         release: system::release(),
@@ -101,9 +92,9 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
 
     let inserted = insert(&plan.modules, kallsyms, kmemleak.as_ref(), facts)?;
-    let steps = steps(&plan, host_root.as_ref(), facts);
+    let steps = steps(&plan, host_root.as_ref(), trace.as_ref(), facts);
     // The programs are gone here: what they printed is complete.
-    let (lines, lost) = trace.take()?;
+    let (lines, lost) = trace.as_mut().map_or(Ok(Default::default()), Trace::take)?;
     facts.report(Fact::Trace { lines, lost })?;
     let left = bpf::wait_until_only(&before);
     for name in inserted.into_iter().rev() {
@@ -159,9 +150,14 @@ fn insert<'a>(
     Ok(inserted)
 }
 
-/// Loads and attaches the plan's objects, goes through its steps, and lets go
-/// of the objects again.
-fn steps(plan: &Plan, host_root: Option<&HostRoot>, facts: &mut Facts) -> Result<()> {
+/// Loads and attaches the plan's objects, goes through its steps, has the host attend to what is
+/// for it, and lets go of the objects again.
+fn steps(
+    plan: &Plan,
+    host_root: Option<&HostRoot>,
+    trace: Option<&Trace>,
+    facts: &mut Facts,
+) -> Result<()> {
     let mut net = None;
     let mut attached: Vec<Attached> = Vec::new();
     for name in &plan.objects {
@@ -170,7 +166,9 @@ fn steps(plan: &Plan, host_root: Option<&HostRoot>, facts: &mut Facts) -> Result
             attached.extend(capability::without(without, || {
                 bpf::load_each(name, facts)
             })??);
-        } else if let Some(object) = capability::without(without, || bpf::load(name, facts))?? {
+        } else if let Some(object) =
+            capability::without(without, || bpf::load(name, &plan.programs, facts))??
+        {
             attached.push(bpf::attach(name, object, &mut net, facts)?);
         }
     }
@@ -182,6 +180,11 @@ fn steps(plan: &Plan, host_root: Option<&HostRoot>, facts: &mut Facts) -> Result
             step: place,
             outcome,
         })?;
+    }
+    if let Some(live) = plan.live.as_ref().filter(|_| !facts.refused)
+        && let Some(status) = live::run(live, host_root, trace)?
+    {
+        facts.report(Fact::Exited { status })?;
     }
     show::report(plan, &attached, facts)?;
     commands.end(facts)?;

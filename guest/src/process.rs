@@ -38,9 +38,15 @@ pub fn wait(pid: Pid) -> Result<WaitStatus> {
     }
 }
 
-/// Collects what orphans left behind, as PID 1 has to.
-pub fn reap() {
-    while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
+/// Waits for a child to end and collects, as PID 1 has to, what orphans leave behind.
+pub fn wait_as_init(pid: Pid) -> Result<WaitStatus> {
+    loop {
+        match waitpid(None, WaitOptions::empty()) {
+            Ok(Some((child, status))) if child == pid => return Ok(status),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("wait for a child process"),
+        }
+    }
 }
 
 /// The exit code that a shell would show: 128 plus the signal's number for a

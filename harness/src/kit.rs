@@ -276,6 +276,8 @@ impl Kept {
             initramfs,
             fill: Box::new(|share| refill(&self.folder.join(SHARE), share)),
             folder: self.folder.join("again"),
+            streams: None,
+            is_idle: false,
         };
         run::again(setting, &case)
     }

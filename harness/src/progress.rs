@@ -3,6 +3,7 @@
 //! All of it goes to stderr; stdout is for results.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,19 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// All bars of the process share one drawing area, so that lines from [`note`] do not tear them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Whether only a terminal is told of work.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on, says nothing of work where there is no terminal, and nothing of work that is done:
+/// stderr is somebody else's too.
+pub fn hush() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 /// One piece of long work. Dropping it takes the bar away without the closing line.
 pub struct Progress {
@@ -45,6 +59,8 @@ impl Progress {
         );
         let plain = if std::io::stderr().is_terminal() {
             bar.enable_steady_tick(Duration::from_millis(120));
+            None
+        } else if is_quiet() {
             None
         } else {
             say(&format!("{what}…"));
@@ -85,7 +101,9 @@ impl Progress {
     pub fn finish(self) {
         self.bar.finish_and_clear();
         let seconds = self.bar.elapsed().as_secs_f64();
-        note(format!("{}: done in {seconds:.1} s", self.what));
+        if !is_quiet() {
+            note(format!("{}: done in {seconds:.1} s", self.what));
+        }
     }
 
     fn plain_line(&self) {

@@ -17,6 +17,7 @@ use crate::kit::{self, Kit};
 use crate::record::{self, Record};
 use crate::scenario::{self, Pinned, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
+use crate::streams::Streams;
 use crate::tool::Tool;
 use crate::verdict::{self, Fault, Verdict};
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms};
@@ -62,6 +63,10 @@ pub struct Case<'a> {
     pub fill: Fill<'a>,
     /// The folder for what a failure leaves.
     pub folder: PathBuf,
+    /// Who attends to the program in it, if somebody does.
+    pub streams: Option<Streams>,
+    /// Whether it mostly waits for a person, and so keeps no other machine from running.
+    pub is_idle: bool,
 }
 
 impl<'a> Case<'a> {
@@ -74,6 +79,8 @@ impl<'a> Case<'a> {
             initramfs: &artifacts.initramfs,
             fill: Box::new(|share| fill_share(share, scenario, artifacts)),
             folder: kit::folder(&kernel.name, &scenario.name),
+            streams: None,
+            is_idle: false,
         }
     }
 
@@ -412,10 +419,12 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         let terms = Terms {
             timeout: own.unwrap_or(setting.timeout),
             host_root: case.scenario.host_root,
+            streams: case.streams.clone(),
             dump: setting.keep_dump,
             debugger: setting.gdb.then(debugger).transpose()?,
         };
-        let _slot = Slot::take(&setting.cache, setting.jobs)?;
+        let slot = || Slot::take(&setting.cache, setting.jobs);
+        let _slot = (!case.is_idle).then(slot).transpose()?;
         let evidence = run.go(&machine, start, &terms)?;
         anyhow::Ok(Ran {
             plan,
@@ -460,6 +469,12 @@ pub fn machine(kernel: &Kernel, initramfs: &Path, accelerator: Accelerator) -> M
 
 /// Lays out what the guest reads: the plan, the modules and the objects.
 pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> Result<()> {
+    lay_out(share, artifacts)?;
+    write_plan(share, &plan(scenario, artifacts)?)
+}
+
+/// Lays out modules and objects in a share.
+pub fn lay_out(share: &Path, artifacts: &Artifacts) -> Result<()> {
     let copy = |from: &Path, directory: &str, name: String| {
         let directory = share.join(directory);
         fs::create_dir_all(&directory)
@@ -472,11 +487,18 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
     for (name, object) in &artifacts.objects {
         copy(object, "bpf", format!("{name}.bpf.o"))?;
     }
+    Ok(())
+}
+
+/// The plan of a scenario.
+pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
     let (clock_ns, entropy) = fresh()?;
-    let plan = Plan {
+    Ok(Plan {
         modules: module_names(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
+        programs: Vec::new(),
+        live: None,
         steps: scenario
             .steps
             .iter()
@@ -488,8 +510,12 @@ pub fn fill_share(share: &Path, scenario: &Scenario, artifacts: &Artifacts) -> R
         without: scenario.without.clone(),
         clock_ns,
         entropy,
-    };
-    fs::write(share.join("plan.json"), serde_json::to_vec(&plan)?).context("write the plan")
+    })
+}
+
+/// Lays out a plan in a share.
+pub fn write_plan(share: &Path, plan: &Plan) -> Result<()> {
+    fs::write(share.join("plan.json"), serde_json::to_vec(plan)?).context("write the plan")
 }
 
 fn module_names(modules: &[Module]) -> Vec<String> {
@@ -535,7 +561,7 @@ fn explain(fault: &Fault, evidence: &Evidence) -> String {
 
 /// What libbpf and the verifier said of what was refused: objects, and these programs
 /// of those that were loaded by themselves.
-fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Vec<String> {
+pub fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Vec<String> {
     evidence
         .port
         .iter()
@@ -554,7 +580,10 @@ fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Ve
 }
 
 /// What the kernel reported, with the source lines of frames.
-fn reports(case: &Case, evidence: &Evidence) -> Result<String> {
+///
+/// # Errors
+/// A file with debug information cannot be read.
+pub fn reports(case: &Case, evidence: &Evidence) -> Result<String> {
     let mut text = String::new();
     for report in verdict::reports(evidence, case.modules) {
         let lines = symbol::add_lines(&report.text, case.kernel, case.modules)?;

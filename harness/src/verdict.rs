@@ -619,7 +619,7 @@ fn part(fact: &Fact) -> Option<String> {
             program: None,
             ..
         } => format!("load {object}"),
-        Fact::Loaded { .. } | Fact::Attached { .. } => return None,
+        Fact::Loaded { .. } | Fact::Attached { .. } | Fact::Exited { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
         Fact::Ended { step, .. } => format!("end of step {step}"),
         Fact::Modules { .. } => "modules".to_owned(),
@@ -635,6 +635,9 @@ fn part(fact: &Fact) -> Option<String> {
     })
 }
 
+/// The title of a run of which the kernel log is not whole.
+pub const LOG_OVERFLOW: &str = "the kernel log overflowed";
+
 fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
     match fact {
         Fact::Failed { error } => {
@@ -644,7 +647,7 @@ fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
         Fact::Trace { lost: 1.., .. } => {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
         }
-        Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, "the kernel log overflowed")),
+        Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, LOG_OVERFLOW)),
         Fact::Leaks { objects: None, .. } if case.has_kmemleak => Err(Fault::new(
             Verdict::Lost,
             "the kernel did not look for leaks",

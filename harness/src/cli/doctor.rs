@@ -12,6 +12,7 @@ use crate::{compile, kernel, tool};
 const PROGRAMS: &[(&str, &str)] = &[
     ("qemu-system-x86_64", "runs the virtual machines"),
     ("setpriv", "has QEMU end with kassay"),
+    ("setsid", "keeps Ctrl-C from QEMU"),
     ("make", "builds modules and kernels"),
     ("gcc", "builds modules and kernels"),
     ("pahole", "makes BTF"),

@@ -5,12 +5,16 @@ pub mod bisect;
 pub mod cache;
 pub mod diff;
 pub mod doctor;
+pub mod exec;
 pub mod kernel;
 pub mod kfuncs;
 pub mod list;
+pub mod load;
+pub mod place;
 pub mod repro;
 pub mod run;
 pub mod setup;
+pub mod shell;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -43,7 +47,8 @@ Exit codes:
   1    at least one regression
   2    wrong usage
   125  no regression, but something could not be judged, or nothing was
-  130  interrupted";
+  130  interrupted
+`exec` and `shell` exit as the program does, and with 120 when the kernel crashed or reported trouble.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -55,6 +60,12 @@ enum Command {
     Repro(repro::ReproArgs),
     /// Find the commit of a git repository that broke a scenario
     Bisect(bisect::BisectArgs),
+    /// Run a program in a pristine kernel, as if it ran here
+    Exec(exec::ExecArgs),
+    /// Open a shell in a pristine kernel, with the host's root read-only
+    Shell(shell::ShellArgs),
+    /// Load a BPF program in a pristine kernel, and stream the trace until Ctrl-C
+    Load(load::LoadArgs),
     /// Show kernels, and whether each can be had, and scenarios
     List(list::ListArgs),
     /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
@@ -81,6 +92,9 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::Repro(args) => repro::run(args),
         Command::Bisect(args) => bisect::run(args),
+        Command::Exec(args) => exec::run(args),
+        Command::Shell(args) => shell::run(args),
+        Command::Load(args) => load::run(args),
         Command::List(args) => list::run(args).map(|()| 0),
         Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
         Command::Diff(args) => diff::run(args),

@@ -14,6 +14,8 @@ pub mod state;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::streams::Streams;
+
 pub use accelerator::Accelerator;
 pub use debugger::SOCKET;
 pub use dump::map as map_dump;
@@ -23,7 +25,7 @@ pub use slot::Slot;
 pub use state::State;
 
 /// The host's programs that a machine needs.
-pub const PROGRAMS: [&str; 2] = ["qemu-system-x86_64", "setpriv"];
+pub const PROGRAMS: [&str; 3] = ["qemu-system-x86_64", "setpriv", "setsid"];
 
 /// How a machine is run, whatever it is.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Terms {
     pub timeout: Duration,
     /// Whether the guest can mount the host's root, which QEMU lets nobody write to.
     pub host_root: bool,
+    /// Who attends to the program in it.
+    pub streams: Option<Streams>,
     /// Whether its memory is dumped before it ends.
     pub dump: bool,
     /// Whether it stands still until a debugger lets it go, and what is then said

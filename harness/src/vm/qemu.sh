@@ -13,8 +13,9 @@ exec 9<>gate.in
 if [ -e hold ]; then printf h >&9; elif [ ! -e shut ]; then echo >&9; fi
 # A state to go on from, where there is one.
 [ -e state ] && exec 8<state
+# In a session of its own it is not what Ctrl-C at the terminal ends.
 # No file that QEMU writes, for the guest or of it, grows beyond 512 MiB: what is
 # more fails, and does not fill the host's disk.
 trap '' XFSZ
 ulimit -f 1048576
-exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr
+exec setsid setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr

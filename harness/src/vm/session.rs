@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,7 @@ use super::machine::{self, GATE_IN, GATE_OUT, Machine, ORDERS, Start};
 use super::qmp::Qmp;
 use super::{Evidence, Shutdown, Terms, debugger};
 use crate::cache::{Cache, Key};
+use crate::streams::Streams;
 use crate::{interrupt, progress};
 
 /// What vmtest starts instead of QEMU.
@@ -41,6 +43,9 @@ const DUMP_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a restored machine may take to answer vmtest. It had nothing left
 /// to do but that.
 const RESTORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a machine may take to boot, where its CPU is emulated and the host is busy.
+pub(super) const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a wait looks at the clock and at Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
@@ -110,14 +115,22 @@ impl Run {
                 progress::note(word);
             }
         }
+        let streams = terms.streams.clone().map(|streams| {
+            let (socket, over) = (self.path().join(machine::IO), over.clone());
+            thread::spawn(move || attend(&streams, &socket, &over))
+        });
         let patience = match start {
             Start::Restore(_) if terms.debugger.is_none() => RESTORE_PATIENCE.min(terms.timeout),
+            // Without a limit for the program there is still one for the boot.
+            Start::Boot if terms.streams.is_some() => BOOT_PATIENCE.min(terms.timeout),
             _ => terms.timeout,
         };
         let mut evidence = self.follow(&started.updates, began, patience, terms, &stopped);
         evidence.restored = matches!(start, Start::Restore(_));
         let joined = started.join();
         over.store(true, Ordering::Relaxed);
+        // What the program wrote may still be on its way to a slow reader.
+        let _ = streams.map(JoinHandle::join);
         // The socket of a QEMU that has ended is closed.
         evidence.shutdown = shutdown.recv_timeout(GRACE).unwrap_or_default();
         if joined.is_err() {
@@ -439,6 +452,21 @@ fn stand_in(cache: &Cache) -> Result<PathBuf> {
     Ok(entry.join("qemu"))
 }
 
+/// Has the program's streams attended to until QEMU is gone.
+fn attend(streams: &Streams, socket: &Path, over: &AtomicBool) {
+    let socket = loop {
+        match UnixStream::connect(socket) {
+            Ok(socket) => break socket,
+            // QEMU has not made its socket yet.
+            Err(_) if !over.load(Ordering::Relaxed) => thread::sleep(TICK / 10),
+            Err(_) => return,
+        }
+    };
+    if let Err(error) = streams.attend(socket) {
+        progress::note(format!("{error:#}"));
+    }
+}
+
 /// Listens to QEMU's events until it is gone and returns how it was shut down.
 /// `stopped` is set as soon as the guest has ended it.
 fn watch(socket: &Path, over: &AtomicBool, stopped: &AtomicBool) -> Option<Shutdown> {
@@ -500,6 +528,7 @@ mod tests {
         let terms = Terms {
             timeout: hour,
             host_root: false,
+            streams: None,
             dump: false,
             debugger: None,
         };

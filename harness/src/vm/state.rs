@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::Terms;
 use super::machine::{GATE_OUT, Machine, Start};
-use super::session::{self, Run, Started};
+use super::session::{self, BOOT_PATIENCE, Run, Started};
 use crate::cache::{Cache, Key};
 use crate::kernel::Kernel;
 use crate::progress::Progress;
@@ -28,10 +28,6 @@ use crate::{interrupt, kernel_report};
 
 /// The cache's kind of states.
 pub const KIND: &str = "state";
-
-/// How long a kernel may take to boot to the gate, where its CPU is emulated
-/// and the host is busy.
-const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 
 /// How long QEMU may take to save a machine, on a disk that is busy.
 const SAVE_DEADLINE: Duration = Duration::from_secs(120);
@@ -154,8 +150,9 @@ fn incoming(qemu: (u64, u64)) -> &'static str {
 fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<(u64, u64)> {
     let run = Run::new(cache)?;
     let terms = Terms {
-        timeout: BOOT_DEADLINE,
+        timeout: BOOT_PATIENCE,
         host_root: false,
+        streams: None,
         dump: false,
         debugger: None,
     };
@@ -173,7 +170,7 @@ fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
     let gate = run.path().join(GATE_OUT);
     let gate = rustix::fs::open(&gate, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
         .with_context(|| format!("open `{}`", gate.display()))?;
-    let deadline = Instant::now() + BOOT_DEADLINE;
+    let deadline = Instant::now() + BOOT_PATIENCE;
     let mut byte = [0u8];
     loop {
         let up = rustix::io::read(&gate, &mut byte).is_ok_and(|read| read == 1);

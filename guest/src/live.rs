@@ -1,0 +1,439 @@
+//! What goes on while somebody on the host looks on: a program whose streams go over a port,
+//! the trace as it comes, or both.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write, pipe};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use kassay_guest::stream::{Decoder, Frame, MOST, Size};
+use kassay_guest::{IO_PORT, Live, PROGRAM, Program, SHARE};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::capture::Trace;
+use crate::host_root::{self, HostRoot};
+use crate::{agent, process};
+
+/// How many bytes of input are on their way to the program at most.
+const ROOM: u32 = MOST as u32;
+
+/// What a shell gives as the status of a command that it does not find, and of one that it
+/// cannot execute.
+const NOT_FOUND: i32 = 127;
+const NOT_EXECUTED: i32 = 126;
+
+/// Signals that end what is no program.
+const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// Something that is read and sent on.
+struct Source {
+    file: File,
+    frame: fn(Vec<u8>) -> Frame,
+}
+
+/// A program that runs, with our ends of its streams.
+struct Started {
+    pid: Pid,
+    ended: OwnedFd,
+    sources: Vec<Source>,
+    stdin: File,
+    /// Whether the streams are one terminal.
+    is_tty: bool,
+}
+
+/// The host's end of it all, and what is on its way there.
+struct Session {
+    port: File,
+    decoder: Decoder,
+    pending: Vec<u8>,
+    sources: Vec<Source>,
+    /// The program's stdin, as long as it is open.
+    stdin: Option<File>,
+    input: VecDeque<u8>,
+    /// Whether all input is in `input`.
+    is_last: bool,
+    program: Option<Pid>,
+    is_tty: bool,
+    /// Whether nothing more is to come.
+    is_over: bool,
+    /// Whether the host has everything, or does not listen any more.
+    is_heard: bool,
+}
+
+/// Runs the program, if there is one, to its end, else until the host says so. Returns the
+/// program's exit status, as a shell counts.
+///
+/// # Errors
+/// A stream cannot be made; the host sends garbage.
+pub fn run(live: &Live, root: Option<&HostRoot>, trace: Option<&Trace>) -> Result<Option<i32>> {
+    let port = agent::open_port(IO_PORT)?;
+    agent::wait_for_host(&port).context("wait for the host")?;
+    ioctl_fionbio(&port, true).context("set up the port")?;
+    let mut session = Session::new(port);
+    if let Some(trace) = trace {
+        session.sources.push(Source {
+            file: trace.file()?,
+            frame: Frame::Output,
+        });
+    }
+    let started = live.program.as_ref().map(|program| start(program, root));
+    let Some(started) = started.transpose()? else {
+        session.attend(None)?;
+        return Ok(None);
+    };
+    session.take(started.sources, started.stdin);
+    (session.program, session.is_tty) = (Some(started.pid), started.is_tty);
+    session.attend(Some(started.ended.as_fd()))?;
+    Ok(Some(process::exit_code(process::wait(started.pid)?)))
+}
+
+impl Session {
+    fn new(port: File) -> Session {
+        Session {
+            port,
+            decoder: Decoder::default(),
+            pending: Vec::new(),
+            sources: Vec::new(),
+            stdin: None,
+            input: VecDeque::new(),
+            is_last: false,
+            program: None,
+            is_tty: false,
+            is_over: false,
+            is_heard: false,
+        }
+    }
+
+    fn take(&mut self, sources: Vec<Source>, stdin: File) {
+        self.sources.extend(sources);
+        self.stdin = Some(stdin);
+        Frame::Room(ROOM).encode(&mut self.pending);
+    }
+
+    /// Passes everything on, both ways, until `ended` is readable or the host ends it, then what
+    /// is left, and waits until the host has it.
+    fn attend(&mut self, ended: Option<BorrowedFd<'_>>) -> Result<()> {
+        if ended.is_none() {
+            // The host hears that it may begin.
+            Frame::Room(0).encode(&mut self.pending);
+        }
+        let mut says_end = true;
+        while !self.is_heard {
+            if self.is_over && self.sources.is_empty() && says_end {
+                Frame::End.encode(&mut self.pending);
+                says_end = false;
+            }
+            let ready = self.wait(ended)?;
+            if ready.ended && !self.is_over {
+                self.end();
+            }
+            if ready.port {
+                self.hear()?;
+            }
+            self.send()?;
+            if self.pending.len() < MOST {
+                self.read_sources();
+            }
+            self.write_input();
+        }
+        Ok(())
+    }
+
+    /// Waits for something to do.
+    fn wait(&self, ended: Option<BorrowedFd<'_>>) -> Result<Ready> {
+        let mut port = PollFlags::IN;
+        port.set(PollFlags::OUT, !self.pending.is_empty());
+        let mut all = vec![PollFd::new(&self.port, port)];
+        if let Some(ended) = ended.filter(|_| !self.is_over) {
+            all.push(PollFd::from_borrowed_fd(ended, PollFlags::IN));
+        }
+        if self.pending.len() < MOST {
+            let sources = self.sources.iter();
+            all.extend(sources.map(|source| PollFd::new(&source.file, PollFlags::IN)));
+        }
+        if let Some(stdin) = self.stdin.as_ref().filter(|_| !self.input.is_empty()) {
+            all.push(PollFd::new(stdin, PollFlags::OUT));
+        }
+        // What is over has nothing more to wait for but the host.
+        let now = rustix::event::Timespec::default();
+        let is_draining = self.is_over && !self.sources.is_empty() && self.pending.len() < MOST;
+        match poll(&mut all, is_draining.then_some(&now)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("wait for a stream"),
+        }
+        let heard = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
+        Ok(Ready {
+            port: all[0].revents().intersects(heard),
+            ended: ended.is_some() && !self.is_over && all[1].revents().contains(PollFlags::IN),
+        })
+    }
+
+    /// Reads what the host says.
+    fn hear(&mut self) -> Result<()> {
+        let mut bytes = [0; 16 * 1024];
+        match self.port.read(&mut bytes) {
+            // The host has hung up.
+            Ok(0) => {
+                self.end();
+                self.is_heard = true;
+            }
+            Ok(length) => self.decoder.feed(&bytes[..length]),
+            Err(error) if is_temporary(&error) => {}
+            Err(error) => return Err(error).context("read the port"),
+        }
+        while let Some(frame) = self.decoder.next_frame()? {
+            match frame {
+                Frame::Input(bytes) if bytes.is_empty() => self.is_last = true,
+                Frame::Input(bytes) => self.input.extend(bytes),
+                Frame::Signal(number) => self.signal(number),
+                Frame::Size(size) => self.resize(size),
+                Frame::Closed => self.close(),
+                Frame::End => self.is_heard = true,
+                Frame::Room(_) | Frame::Output(_) | Frame::Error(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, number: i32) {
+        match (self.program, Signal::from_named_raw(number)) {
+            // It may have ended meanwhile.
+            (Some(program), Some(signal)) => drop(kill_process_group(program, signal)),
+            (None, _) if ENDING.contains(&number) => self.end(),
+            _ => {}
+        }
+    }
+
+    fn resize(&mut self, size: Size) {
+        if let Some(terminal) = self.stdin.as_ref().filter(|_| self.is_tty) {
+            let _ = tcsetwinsize(terminal, winsize(size));
+        }
+    }
+
+    /// Lets the program know that nobody reads what it writes.
+    fn close(&mut self) {
+        match self.program {
+            Some(_) if !self.is_tty => {
+                let is_stdout =
+                    |source: &Source| matches!((source.frame)(Vec::new()), Frame::Output(_));
+                self.sources.retain(|source| !is_stdout(source));
+            }
+            Some(_) => self.signal(libc::SIGHUP),
+            None => self.end(),
+        }
+    }
+
+    /// Ends all that the program has left running, so that what is to be read has an end.
+    fn end(&mut self) {
+        self.is_over = true;
+        self.stdin = None;
+        self.input.clear();
+        if self.program.is_some() {
+            // SAFETY: the call has no memory to do with. It spares this process and PID 1.
+            unsafe { libc::kill(-1, libc::SIGKILL) };
+        }
+    }
+
+    fn send(&mut self) -> Result<()> {
+        while !self.pending.is_empty() {
+            match self.port.write(&self.pending) {
+                Ok(length) => drop(self.pending.drain(..length)),
+                Err(error) if is_temporary(&error) => return Ok(()),
+                Err(error) => return Err(error).context("write to the port"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a portion of each source that has one; one that has come to its end is gone then.
+    fn read_sources(&mut self) {
+        let (is_over, pending) = (self.is_over, &mut self.pending);
+        self.sources.retain_mut(|source| {
+            let mut bytes = vec![0; 16 * 1024];
+            match source.file.read(&mut bytes) {
+                Ok(0) => false,
+                Ok(length) => {
+                    bytes.truncate(length);
+                    (source.frame)(bytes).encode(pending);
+                    true
+                }
+                Err(error) if is_temporary(&error) => !is_over,
+                // A terminal that nobody has open any more answers EIO.
+                Err(_) => false,
+            }
+        });
+    }
+
+    /// Writes to the program's stdin as much as it takes, and tells the host of the room.
+    fn write_input(&mut self) {
+        let Some(stdin) = &mut self.stdin else { return };
+        while !self.input.is_empty() {
+            match stdin.write(self.input.as_slices().0) {
+                Ok(length) => {
+                    self.input.drain(..length);
+                    Frame::Room(length as u32).encode(&mut self.pending);
+                }
+                Err(error) if is_temporary(&error) => return,
+                // The program does not read any more: neither does anybody for it.
+                Err(_) => return self.stdin = None,
+            }
+        }
+        if self.is_last && !self.is_tty {
+            self.stdin = None;
+        } else if self.is_last {
+            self.is_last = false;
+            self.input.push_back(END_OF_TRANSMISSION);
+        }
+    }
+}
+
+/// What a terminal takes for the end of its input.
+const END_OF_TRANSMISSION: u8 = 4;
+
+/// What there is to do.
+struct Ready {
+    port: bool,
+    ended: bool,
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn winsize(size: Size) -> Winsize {
+    Winsize {
+        ws_row: size.rows,
+        ws_col: size.columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
+/// The program's ends of its streams: stdin, stdout, stderr.
+type Ends = [OwnedFd; 3];
+
+/// Starts a program in a session of its own.
+fn start(program: &Program, root: Option<&HostRoot>) -> Result<Started> {
+    if root.is_none() {
+        host_root::fill_dev()?;
+    }
+    let (ends, stdin, sources) = match program.tty {
+        Some(size) => terminal(size)?,
+        None => pipes()?,
+    };
+    for file in sources.iter().map(|source| &source.file).chain([&stdin]) {
+        ioctl_fionbio(file, true).context("set up a stream")?;
+    }
+    let is_tty = program.tty.is_some();
+    let pid = process::spawn("kassay-program", || {
+        take_streams(&ends, is_tty)
+            .and_then(|()| enter(program, root))
+            .map_or_else(
+                |error| say(&format!("{error:#}"), NOT_EXECUTED),
+                |()| execute(program),
+            )
+    })?;
+    Ok(Started {
+        pid,
+        ended: pidfd_open(pid, PidfdFlags::empty()).context("open the program's process")?,
+        sources,
+        stdin,
+        is_tty,
+    })
+}
+
+fn pipes() -> Result<(Ends, File, Vec<Source>)> {
+    let make = || -> io::Result<_> { Ok((pipe()?, pipe()?, pipe()?)) };
+    let (stdin, stdout, stderr) = make().context("make pipes")?;
+    let file = |end: io::PipeReader| File::from(OwnedFd::from(end));
+    let sources = vec![
+        Source {
+            file: file(stdout.0),
+            frame: Frame::Output,
+        },
+        Source {
+            file: file(stderr.0),
+            frame: Frame::Error,
+        },
+    ];
+    let ends = [stdin.0.into(), stdout.1.into(), stderr.1.into()];
+    Ok((ends, File::from(OwnedFd::from(stdin.1)), sources))
+}
+
+fn terminal(size: Size) -> Result<(Ends, File, Vec<Source>)> {
+    let make = || -> Result<_> {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        unlockpt(&ours)?;
+        tcsetwinsize(&ours, winsize(size))?;
+        let path = ptsname(&ours, Vec::new())?;
+        let theirs = OwnedFd::from(
+            File::options()
+                .read(true)
+                .write(true)
+                .open(OsStr::new(path.to_str()?))?,
+        );
+        let ends = [theirs.try_clone()?, theirs.try_clone()?, theirs];
+        let ours = File::from(ours);
+        let source = Source {
+            file: ours.try_clone()?,
+            frame: Frame::Output,
+        };
+        Ok((ends, ours, vec![source]))
+    };
+    make().context("make a terminal")
+}
+
+/// Makes the streams the process's own, and the terminal that of its session.
+fn take_streams(ends: &Ends, is_tty: bool) -> Result<()> {
+    rustix::process::setsid().context("make a session")?;
+    if is_tty {
+        rustix::process::ioctl_tiocsctty(&ends[0]).context("take the terminal")?;
+    }
+    rustix::stdio::dup2_stdin(&ends[0])?;
+    rustix::stdio::dup2_stdout(&ends[1])?;
+    rustix::stdio::dup2_stderr(&ends[2])?;
+    Ok(())
+}
+
+fn enter(program: &Program, root: Option<&HostRoot>) -> Result<()> {
+    let cwd = Path::new(&program.cwd);
+    match root {
+        Some(root) => root.enter(cwd),
+        None => {
+            std::env::set_current_dir(cwd).with_context(|| format!("go to `{}`", cwd.display()))
+        }
+    }
+}
+
+/// Becomes the program. It returns only where that fails.
+fn execute(program: &Program) -> i32 {
+    let file = match &program.file {
+        Some(file) => PathBuf::from(file),
+        None => Path::new(SHARE).join(PROGRAM),
+    };
+    let error = Command::new(&file)
+        .arg0(&program.name)
+        .args(&program.args)
+        .env_clear()
+        .envs(program.env.iter().map(|(name, value)| (name, value)))
+        .exec();
+    let status = match error.kind() {
+        ErrorKind::NotFound => NOT_FOUND,
+        _ => NOT_EXECUTED,
+    };
+    say(&format!("run `{}`: {error}", file.display()), status)
+}
+
+fn say(line: &str, status: i32) -> i32 {
+    let _ = writeln!(io::stderr(), "kassay: {line}");
+    status
+}

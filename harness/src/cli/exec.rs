@@ -1,0 +1,158 @@
+//! `kassay exec`: a program in a pristine kernel.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use kassay_guest::stream::Size;
+use kassay_guest::{Live, Program};
+use object::LittleEndian as LE;
+use object::elf::{FileHeader64, PT_INTERP};
+use object::read::elf::{FileHeader, ProgramHeader};
+
+use super::Usage;
+use super::place::Place;
+use crate::live::{self, Asked};
+use crate::{terminal, tool};
+
+/// The size of a terminal that nobody sees.
+const UNSEEN: Size = Size {
+    rows: 24,
+    columns: 80,
+};
+
+const EXAMPLES: &str = "\
+The program is given stdin, stdout, stderr, the environment and every SIGHUP, SIGINT, SIGQUIT,
+SIGTERM, SIGUSR1 and SIGUSR2. A second of those that end it, 10 seconds after the first one, and
+three times Ctrl-] with --tty, end the virtual machine.
+
+Examples:
+  kassay exec --host-root -- uname -r
+  kassay exec --kernel 6.1 ./static-program < input > output
+  kassay exec --host-root --module modules/kfunc_sum -- bpftool prog
+  CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='kassay exec --host-root --' cargo test
+
+Exit codes:
+  0-255  the program's, 128 + N when signal N killed it, 127 when it was not found
+  120    the kernel crashed or reported trouble, whatever the program said
+  124    the time of --timeout had passed
+  125    kassay could not run it, or the machine ended before it
+  130    interrupted
+  2      wrong usage";
+
+/// The arguments of `kassay exec`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ExecArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Run in the host's root, read-only and under a layer that takes what is written, with the
+    /// host's working directory
+    #[arg(long)]
+    host_root: bool,
+    /// Give the program a terminal, which is this one if stdin is one
+    #[arg(long)]
+    tty: bool,
+    /// The program and its arguments; without --host-root a static one, which is copied
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    program: Vec<OsString>,
+}
+
+/// Runs the program and returns its exit code.
+pub fn run(args: &ExecArgs) -> Result<u8> {
+    let [name, arguments @ ..] = args.program.as_slice() else {
+        return Err(Usage("there is no program to run".to_owned()).into());
+    };
+    let copied = match args.host_root {
+        true => None,
+        false => Some(find_static(Path::new(name))?),
+    };
+    let program = Program {
+        file: copied.is_none().then(|| name.clone()),
+        tty: args.tty.then(|| terminal::size().unwrap_or(UNSEEN)),
+        ..of_host(name, arguments, args.host_root)?
+    };
+    let prepared = args.place.prepare(args.host_root, None, &[])?;
+    let asked = Asked {
+        kernel: &prepared.kernel,
+        scenario: &prepared.scenario,
+        artifacts: &prepared.artifacts,
+        programs: Vec::new(),
+        live: Live {
+            program: Some(program),
+            trace: false,
+        },
+        copied,
+        is_idle: false,
+        word: None,
+    };
+    let code = live::run(&prepared.setting, &asked)?;
+    prepared.clear_up();
+    Ok(code)
+}
+
+/// A program with the environment of this one, and in the host's root its working directory too.
+///
+/// # Errors
+/// There is no working directory.
+pub fn of_host(name: &OsString, arguments: &[OsString], in_root: bool) -> Result<Program> {
+    let here = || std::env::current_dir().context("find the working directory");
+    let cwd = if in_root {
+        here()?
+    } else {
+        PathBuf::from("/tmp")
+    };
+    Ok(Program {
+        file: Some(name.clone()),
+        name: name.clone(),
+        args: arguments.to_vec(),
+        env: std::env::vars_os().collect(),
+        cwd: cwd.into_os_string(),
+        tty: None,
+    })
+}
+
+/// A program's file, which needs no other to run.
+fn find_static(name: &Path) -> Result<PathBuf> {
+    let path = match name.components().count() {
+        1 => tool::find(name),
+        _ => Some(name.to_owned()),
+    };
+    let refuse = |why: &str| {
+        let name = name.display();
+        Usage(format!(
+            "run `{name}`: {why}; `--host-root` runs what the host can run"
+        ))
+    };
+    let path = path.ok_or_else(|| refuse("it is not in PATH"))?;
+    let bytes = std::fs::read(&path).map_err(|error| refuse(&error.to_string()))?;
+    match is_static(&bytes) {
+        Some(true) => Ok(path),
+        Some(false) => Err(refuse("it needs an interpreter and libraries").into()),
+        None => Err(refuse("it is no x86-64 ELF file").into()),
+    }
+}
+
+/// Whether a program runs without an interpreter; none where it is no ELF file.
+fn is_static(bytes: &[u8]) -> Option<bool> {
+    let header = FileHeader64::<LE>::parse(bytes).ok()?;
+    let segments = header.program_headers(LE, bytes).ok()?;
+    Some(
+        segments
+            .iter()
+            .all(|segment| segment.p_type(LE) != PT_INTERP),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_needs_an_interpreter_is_not_static() {
+        let own = std::fs::read("/proc/self/exe").unwrap();
+        assert_eq!(is_static(&own), Some(false));
+        assert_eq!(is_static(b"#!/bin/sh\n"), None);
+    }
+}

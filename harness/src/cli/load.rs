@@ -1,0 +1,117 @@
+//! `kassay load`: a BPF program in a pristine kernel, and what it prints.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use kassay_guest::Live;
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+use super::Usage;
+use super::exec::of_host;
+use super::place::Place;
+use crate::live::{self, Asked};
+use crate::nearest;
+
+const EXAMPLES: &str = "\
+Each program of OBJECT, or only PROGRAM, is attached where its section says. What is then printed
+to the trace goes to stdout, until Ctrl-C, or until COMMAND ends, which runs in the host's root.
+Then the programs are let go, the modules removed, and what stays behind is said on stderr.
+
+Examples:
+  kassay load bpf/kfunc_sum.bpf.c --module modules/kfunc_sum --step 'unlink = { times = 2 }'
+  kassay load bpf/kfunc_sum.bpf.c --module modules/kfunc_sum -- sh -c 'touch a; rm a'
+  kassay load my.bpf.o my_program --kernel 6.1
+
+Exit codes:
+  0    ended by Ctrl-C, or COMMAND's own code
+  1    a program was refused, with the verifier's log on stderr, or something stayed behind
+  120  the kernel crashed or reported trouble
+  2, 124, 125, 130  as those of `kassay exec`";
+
+/// The arguments of `kassay load`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct LoadArgs {
+    #[command(flatten)]
+    place: Place,
+    /// The BPF object: a C file, NAME.bpf.c, which is compiled, or a compiled one
+    object: PathBuf,
+    /// The only program of it that is loaded
+    program: Option<String>,
+    /// Do this once everything is attached: a step, as a scenario's file words it; repeatable
+    #[arg(long = "step", value_name = "STEP")]
+    steps: Vec<String>,
+    /// A command that triggers the programs, and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Loads, streams and returns the exit code.
+pub fn run(args: &LoadArgs) -> Result<u8> {
+    let path = args
+        .object
+        .to_str()
+        .context("read the object's path, which is no UTF-8")?;
+    let host_root = !args.steps.is_empty() || !args.command.is_empty();
+    let prepared = args.place.prepare(host_root, Some(path), &args.steps)?;
+    let (_, object) = &prepared.artifacts.objects[0];
+    if let Some(program) = &args.program {
+        check(program, object)?;
+    }
+    let command = match args.command.as_slice() {
+        [] => None,
+        [name, arguments @ ..] => Some(of_host(name, arguments, true)?),
+    };
+    let word = format!(
+        "kassay: attached on {}; Ctrl-C ends it",
+        prepared.kernel.name
+    );
+    let asked = Asked {
+        kernel: &prepared.kernel,
+        scenario: &prepared.scenario,
+        artifacts: &prepared.artifacts,
+        programs: args.program.iter().cloned().collect(),
+        is_idle: command.is_none(),
+        word: command.is_none().then_some(word),
+        live: Live {
+            program: command,
+            trace: true,
+        },
+        copied: None,
+    };
+    let code = live::run(&prepared.setting, &asked)?;
+    prepared.clear_up();
+    Ok(code)
+}
+
+/// Sees that an object has a program of that name.
+fn check(program: &str, object: &Path) -> Result<()> {
+    let names = programs(object).with_context(|| format!("read `{}`", object.display()))?;
+    if names.iter().any(|name| name == program) {
+        return Ok(());
+    }
+    let hint = nearest::hint(program, names.iter().map(String::as_str));
+    let all = names.join("`, `");
+    Err(Usage(format!(
+        "there is no program `{program}` in it, but `{all}`{hint}"
+    ))
+    .into())
+}
+
+/// The functions in sections of their own, which is what libbpf takes for programs.
+fn programs(object: &Path) -> Result<Vec<String>> {
+    let bytes = std::fs::read(object)?;
+    let file = object::File::parse(&*bytes)?;
+    let is_program = |symbol: &object::Symbol<'_, '_>| {
+        let section = symbol.section_index();
+        let section = section.and_then(|index| file.section_by_index(index).ok());
+        let is_own = section.is_some_and(|section| section.name() != Ok(".text"));
+        is_own && symbol.is_global() && symbol.kind() == SymbolKind::Text
+    };
+    let symbols = file.symbols().filter(is_program);
+    Ok(symbols
+        .filter_map(|symbol| Some(symbol.name().ok()?.to_owned()))
+        .collect())
+}

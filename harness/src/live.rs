@@ -1,0 +1,175 @@
+//! A program, or the trace, of a machine that somebody looks on at: from what is asked to an exit
+//! code. The verdict is found as that of a scenario, but for the snapshot.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use kassay_guest::{Fact, Line, Live, PROGRAM, Plan};
+
+use crate::compile::Artifacts;
+use crate::kernel::Kernel;
+use crate::kernel_report::Kind;
+use crate::normalise::visible;
+use crate::report::UNJUDGED;
+use crate::run::{self, Case, Setting};
+use crate::scenario::Scenario;
+use crate::streams::Streams;
+use crate::verdict::{self, LOG_OVERFLOW, Verdict};
+use crate::vm::Evidence;
+use crate::{progress, tool};
+
+/// The exit code of a kernel that crashed or reported trouble, whatever the program said.
+pub const CRASHED: u8 = 120;
+
+/// The exit code of a machine whose time had passed, as timeout(1) has it.
+pub const TOO_LATE: u8 = 124;
+
+/// The exit code of a BPF program that was refused or left something behind.
+const REFUSED: u8 = 1;
+
+/// What is asked.
+pub struct Asked<'a> {
+    /// The kernel.
+    pub kernel: &'a Kernel,
+    /// Modules, objects and steps.
+    pub scenario: &'a Scenario,
+    /// The same, built.
+    pub artifacts: &'a Artifacts,
+    /// Programs of the objects that are loaded; all of them where there is none here.
+    pub programs: Vec<String>,
+    /// What goes on.
+    pub live: Live,
+    /// A program of the host that is copied into the share.
+    pub copied: Option<PathBuf>,
+    /// Whether it mostly waits for a person.
+    pub is_idle: bool,
+    /// What the user is told once it goes on.
+    pub word: Option<String>,
+}
+
+/// Runs it, passes its streams on, and returns the exit code.
+///
+/// # Errors
+/// The machine cannot be set up; an interruption by the user.
+pub fn run(setting: &Setting, asked: &Asked) -> Result<u8> {
+    let is_tty = asked
+        .live
+        .program
+        .as_ref()
+        .is_some_and(|program| program.tty.is_some());
+    let case = Case {
+        fill: Box::new(|share| asked.fill(share)),
+        streams: Some(Streams::new(is_tty, asked.word.clone())),
+        is_idle: asked.is_idle,
+        ..Case::of(asked.kernel, asked.scenario, asked.artifacts)
+    };
+    let ran = run::execute(setting, &case)?;
+    conclude(&case, &asked.live, &ran.evidence)
+}
+
+impl Asked<'_> {
+    fn fill(&self, share: &Path) -> Result<()> {
+        run::lay_out(share, self.artifacts)?;
+        if let Some(program) = &self.copied {
+            fs::copy(program, share.join(PROGRAM))
+                .with_context(|| format!("copy `{}` into the share", program.display()))?;
+        }
+        let plan = Plan {
+            programs: self.programs.clone(),
+            live: Some(self.live.clone()),
+            ..run::plan(self.scenario, self.artifacts)?
+        };
+        run::write_plan(share, &plan)
+    }
+}
+
+/// The exit code of a run, and on stderr whatever is wrong.
+fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
+    let facts: Vec<Fact> = evidence
+        .port
+        .iter()
+        .filter_map(|line| Some(serde_json::from_str::<Line>(line).ok()?.fact))
+        .collect();
+    if live.trace {
+        print_rest(&facts);
+    }
+    let crashed = |kind: Kind| kind != Kind::Leak;
+    if verdict::reports(evidence, case.modules)
+        .iter()
+        .any(|report| crashed(report.kind))
+    {
+        say(&run::reports(case, evidence)?);
+        return Ok(CRASHED);
+    }
+    // Who loads a BPF program wants to know what becomes of it; else only the program counts.
+    let of_bpf = |code: u8| if live.trace { REFUSED } else { code };
+    if let Some(refusal) = verdict::refusal(evidence) {
+        for log in run::verifier_logs(evidence, |_| true) {
+            say(&log);
+        }
+        say(&refusal);
+        return Ok(of_bpf(UNJUDGED));
+    }
+    let failed = failed_steps(case, &facts);
+    for step in &failed {
+        say(step);
+    }
+    let status = facts.iter().find_map(|fact| match fact {
+        Fact::Exited { status } => Some(*status as u8),
+        _ => None,
+    });
+    let status = if live.program.is_some() {
+        status
+    } else {
+        Some(0)
+    };
+    let (Err(fault), _) = verdict::judge(&case.known()?, evidence) else {
+        let status = status.unwrap_or(UNJUDGED);
+        return Ok(if failed.is_empty() {
+            status
+        } else {
+            of_bpf(status)
+        });
+    };
+    say(&format!("{}: {}", fault.verdict, fault.title));
+    Ok(match fault.verdict {
+        // Beyond the ring buffer nobody can look, and the console has what is grave.
+        Verdict::Lost if fault.title == LOG_OVERFLOW => status.unwrap_or(UNJUDGED),
+        Verdict::Lost | Verdict::Infra => {
+            say(tool::last_lines(&fault.reason).trim_start());
+            UNJUDGED
+        }
+        Verdict::Hang => TOO_LATE,
+        _ => of_bpf(status.unwrap_or(UNJUDGED)),
+    })
+}
+
+/// What is to be said of steps that could not be done.
+fn failed_steps(case: &Case, facts: &[Fact]) -> Vec<String> {
+    let failed = facts.iter().filter_map(|fact| match fact {
+        Fact::Stepped { step, outcome } if outcome.is_err() => {
+            Some(case.scenario.steps.get(*step)?.tell(outcome))
+        }
+        _ => None,
+    });
+    failed.collect()
+}
+
+/// Prints the lines of the trace that came too late to be sent as they came.
+fn print_rest(facts: &[Fact]) {
+    for fact in facts {
+        if let Fact::Trace { lines, .. } = fact {
+            // A reader that has gone away wants none of it.
+            let _ = lines
+                .iter()
+                .try_for_each(|line| writeln!(io::stdout(), "{line}"));
+        }
+    }
+}
+
+/// Says what a guest may have worded.
+fn say(text: &str) {
+    progress::note(format!("kassay: {}", visible(text.trim_end())));
+}

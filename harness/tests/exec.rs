@@ -1,0 +1,353 @@
+//! `kassay exec`, `shell` and `load` seen from outside: each runs a machine on `distro`.
+
+mod checkout;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use checkout::{Ended, Machine};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+
+const KASSAY: &str = env!("CARGO_BIN_EXE_kassay");
+
+/// How long a machine may take to say something.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 120,
+    tv_nsec: 0,
+};
+
+fn kassay(args: &[&str]) -> Command {
+    let mut command = Command::new(KASSAY);
+    command.args(args).current_dir(kassay::repository());
+    command
+}
+
+/// A program in the host's root, with these options of `exec`.
+fn exec_with(options: &[&str], program: &[&str]) -> Command {
+    let exec = ["exec", "--kernel", "distro", "--host-root"];
+    kassay(&[&exec, options, &["--"], program].concat())
+}
+
+/// A shell script in the host's root.
+fn sh(script: &str) -> Command {
+    exec_with(&[], &["sh", "-c", script])
+}
+
+fn run(mut command: Command) -> Ended {
+    Ended::of(command.stdin(Stdio::null()).output().unwrap())
+}
+
+/// Starts kassay and reads its stdout up to these words.
+fn start(mut command: Command, words: &str) -> (Child, String) {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let (mut seen, mut bytes) = (String::new(), [0; 4096]);
+    while !seen.contains(words) {
+        let length = child.stdout.as_mut().unwrap().read(&mut bytes).unwrap();
+        assert_ne!(length, 0, "no {words:?} in: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    }
+    (child, seen)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+fn zoo(module: &str) -> String {
+    format!("harness/tests/zoo/modules/{module}")
+}
+
+#[test]
+fn streams_and_exit_code_are_the_programs_alone() {
+    let mut command = sh("echo $GIVEN; pwd; echo said >&2; exit 7");
+    command.env("GIVEN", "a  b").current_dir("/usr/bin");
+    let ended = run(command);
+    ended.with(7);
+    assert_eq!(ended.stdout, "a b\n/usr/bin\n");
+    assert_eq!(ended.stderr, "said\n");
+    run(sh("kill -SEGV $$")).with(128 + 11);
+    run(exec_with(&[], &["no-such-program"])).with(127);
+}
+
+#[test]
+fn stdin_comes_out_as_it_went_in() {
+    let bytes: Vec<u8> = (0..3_000_000u32)
+        .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+        .collect();
+    let mut command = exec_with(&[], &["cat"]);
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let (mut stdin, input) = (child.stdin.take().unwrap(), bytes.clone());
+    let writer = std::thread::spawn(move || stdin.write_all(&input).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(
+        output.stdout == bytes,
+        "{} bytes came out",
+        output.stdout.len()
+    );
+    // Nobody reads any further.
+    run(sh("yes | head -c 100000 | wc -c"))
+        .with(0)
+        .says("100000");
+}
+
+#[test]
+fn a_signal_is_the_programs() {
+    let script = "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 1; done";
+    let (child, _) = start(sh(script), "ready");
+    signal(&child, Signal::TERM);
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    ended.with(3).says("caught");
+}
+
+#[test]
+fn who_insists_ends_a_program_that_does_not_listen() {
+    let script = "trap '' INT; echo ready; while :; do sleep 1; done";
+    let (mut child, _) = start(sh(script), "ready");
+    let machine = Machine::of(&child).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+        signal(&child, Signal::INT);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    machine.ends();
+    Ended::of(child.wait_with_output().unwrap()).with(130);
+}
+
+#[test]
+fn a_kernel_that_crashes_or_reports_has_a_code_of_its_own() {
+    let ended = run(sh("echo c > /proc/sysrq-trigger"));
+    ended.with(120).says("kassay: panic: sysrq triggered crash");
+    let ended = run(exec_with(&["--module", &zoo("warning")], &["true"]));
+    ended.with(120).says("kassay: WARNING in zoo_warning");
+    run(sh("echo b > /proc/sysrq-trigger"))
+        .with(125)
+        .says("guest-reset");
+}
+
+/// Makes the share below the guest's layer writable, as far as the guest goes, and writes there.
+const INTRUDER: &str = r#"
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+int main(int n, char **args)
+{
+	if (setns(open("/proc/1/ns/mnt", O_RDONLY), CLONE_NEWNS))
+		return 1;
+	if (mount("", "/host/share", 0, MS_REMOUNT, 0))
+		return 2;
+	return open(args[1], O_CREAT | O_WRONLY, 0600) < 0 ? errno : 0;
+}
+"#;
+
+/// Compiles a C program into a folder, and returns its path.
+fn compile(folder: &Path, name: &str, source: &str, flag: &str) -> String {
+    let (program, file) = (folder.join(name), folder.join(format!("{name}.c")));
+    fs::write(&file, source).unwrap();
+    let mut cc = Command::new("cc");
+    let built = cc.args([flag, "-o"]).args([&program, &file]).status();
+    assert!(built.unwrap().success());
+    program.display().to_string()
+}
+
+#[test]
+fn nothing_is_written_to_the_hosts_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("written");
+    let intruder = compile(folder.path(), "intruder", INTRUDER, "-Wall");
+    let below = format!("/host/share{}", file.display());
+    let refused = Errno::ROFS.raw_os_error();
+    run(exec_with(&[], &[&intruder, &below])).with(refused);
+    let write = format!(
+        "mount -o remount,rw /; echo text > {0}; cat {0}",
+        file.display()
+    );
+    run(sh(&write)).with(0).says("text");
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_static_program_needs_no_root_and_another_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "#include <stdio.h>\nint main(int n, char **args) { puts(args[1]); return n; }\n";
+    let exec = |name: &str, flag: &str| {
+        let program = compile(folder.path(), name, source, flag);
+        run(kassay(&["exec", "--kernel", "distro", &program, "--word"]))
+    };
+    exec("static", "-static").with(2).says("--word");
+    exec("dynamic", "-Wall").with(2).says("`--host-root`");
+}
+
+/// Waits for a program to end, and returns its exit code.
+fn ends(child: &mut Child) -> Option<i32> {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
+    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&PATIENCE));
+    assert_eq!(ended, Ok(1), "it still runs");
+    child.wait().unwrap().code()
+}
+
+/// A terminal, and what has been seen on it.
+struct Screen {
+    ours: OwnedFd,
+    theirs: PathBuf,
+    seen: String,
+}
+
+impl Screen {
+    fn new() -> Screen {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        unlockpt(&ours).unwrap();
+        let theirs = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let screen = Screen {
+            ours,
+            theirs: theirs.into(),
+            seen: String::new(),
+        };
+        screen.resize(40, 100);
+        screen
+    }
+
+    /// Starts kassay as the terminal's own.
+    fn start(&self, args: &[&str]) -> Child {
+        let open = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .open(&self.theirs)
+                .unwrap()
+        };
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait", KASSAY]).args(args);
+        command.env("SHELL", "/bin/bash").env("HOME", "/none");
+        command.stdin(open()).stdout(open()).stderr(open());
+        command.spawn().unwrap()
+    }
+
+    fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&self.ours, size).unwrap();
+    }
+
+    fn types(&self, keys: &str) {
+        assert_eq!(
+            rustix::io::write(&self.ours, keys.as_bytes()),
+            Ok(keys.len())
+        );
+    }
+
+    /// Waits for these words, behind those that it was waited for before.
+    #[track_caller]
+    fn shows(&mut self, words: &str) {
+        let mut bytes = [0; 4096];
+        loop {
+            if let Some(place) = self.seen.find(words) {
+                self.seen.drain(..place + words.len());
+                return;
+            }
+            let mut ready = [PollFd::new(&self.ours, PollFlags::IN)];
+            let ready = poll(&mut ready, Some(&PATIENCE)).unwrap();
+            assert_eq!(ready, 1, "no {words:?} in: {}", self.seen);
+            let length = rustix::io::read(&self.ours, &mut bytes).unwrap();
+            self.seen
+                .push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+    }
+}
+
+#[test]
+fn a_shell_has_a_terminal_that_works() {
+    let mut screen = Screen::new();
+    // As long as it is open, the terminal keeps its settings.
+    let _theirs = File::open(&screen.theirs).unwrap();
+    let before = tcgetattr(&screen.ours).unwrap();
+    let mut shell = screen.start(&["shell", "--kernel", "distro", "kfunc_sum"]);
+    // Quotes keep what is typed, and echoed, apart from what is printed.
+    screen.types("stty size; grep -o 'kfunc_''sum' /proc/modules\n");
+    screen.shows("40 100");
+    screen.shows("kfunc_sum");
+    screen.types(
+        "sh -c 'trap \"stty size; exit\" WINCH; echo wai''ting; while :; do sleep 1; done'\n",
+    );
+    screen.shows("waiting");
+    screen.resize(50, 120);
+    screen.shows("50 120");
+    screen.types("sh -c 'echo sleep''ing; exec sleep 1000'\n");
+    screen.shows("sleeping");
+    screen.types("\x03");
+    screen.types("echo code $?\n");
+    screen.shows("code 130");
+    screen.types("sh -c 'echo doz''ing; exec sleep 1000'\n");
+    screen.shows("dozing");
+    screen.types("\x1a");
+    screen.shows("Stopped");
+    screen.types("kill -9 %1; wait; exit 5\n");
+    assert_eq!(ends(&mut shell), Some(5));
+    let after = tcgetattr(&screen.ours).unwrap();
+    assert_eq!(after.local_modes, before.local_modes);
+}
+
+#[test]
+fn a_loaded_program_is_traced_until_ctrl_c() {
+    let load = [
+        "load",
+        "--kernel",
+        "distro",
+        "bpf/kfunc_sum.bpf.c",
+        "--module",
+        "kfunc_sum",
+    ];
+    let step = ["--step", "unlink = { times = 2 }"];
+    let (child, seen) = start(kassay(&[&load[..], &step].concat()), "Result: 10");
+    assert!(seen.contains("BPF triggered do_unlinkat"), "{seen}");
+    signal(&child, Signal::INT);
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    ended.with(0).says("kassay: attached on distro");
+    let ended = run(kassay(&load[..4]));
+    ended
+        .with(1)
+        .says("'bpf_kfunc_call_test'")
+        .says("program kfunc_sum was refused");
+    run(kassay(&[&load[..4], &["kfunc_sun"]].concat()))
+        .with(2)
+        .says("did you mean `kfunc_sum`?");
+}
+
+#[test]
+fn the_tests_of_a_crate_run_as_root_on_a_chosen_kernel() {
+    let mut cargo = Command::new(env!("CARGO"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crate");
+    cargo
+        .args(["test", "--lib", "--offline", "--locked", "--target-dir"])
+        .arg(target)
+        .args(["--", "--nocapture"])
+        .env_remove("RUSTFLAGS")
+        .env(
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
+            format!("{KASSAY} exec --kernel distro --host-root --"),
+        )
+        .current_dir(kassay::repository().join("harness/tests/crate"));
+    let ended = run(cargo);
+    ended
+        .with(0)
+        .says("2 passed")
+        .says("loaded on ")
+        .says("-amd64");
+}
