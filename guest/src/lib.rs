@@ -214,6 +214,9 @@ pub enum Step {
         packets: u32,
         /// The seed of the generator; the packets are a function of it alone.
         seed: u32,
+        /// Whose decisions the classifier is to come to.
+        #[serde(default)]
+        decoder: Decoder,
     },
     /// The guest program misbehaves, so that the harness can be tested against
     /// one that does.
@@ -579,6 +582,28 @@ pub enum State {
     Flooded(usize),
 }
 
+/// A decoder of the message `foo { bool drop = 1; }`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoder {
+    /// Rust's prost.
+    #[default]
+    Prost,
+    /// What pbtools generates, which decides otherwise than prost on a message with a group,
+    /// or with a number that is too wide: a key of more than 32 bits, any of more than 64
+    /// bits, or a `drop` whose lower 32 bits are 0.
+    Pbtools,
+}
+
+impl std::fmt::Display for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Decoder::Prost => "prost",
+            Decoder::Pbtools => "pbtools",
+        })
+    }
+}
+
 /// What came of a [`Step::Consume`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumed {
@@ -620,6 +645,11 @@ pub struct Storm {
     pub delivered: u64,
     /// What was sent.
     pub tallies: Vec<Tally>,
+    /// Packets that prost decides otherwise than the decoder.
+    pub apart: u64,
+    /// Packets that the classifier counts as decided differently by the modules of both; 0
+    /// where the decoder is prost.
+    pub apart_seen: u64,
     /// How many packets the classifier and the decoder disagree on.
     pub disagreements: u64,
     /// The first of them.

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
+use crate::bisect;
 use crate::cache::Cache;
 use crate::progress;
 use crate::vm::state;
@@ -25,8 +26,8 @@ const CHEAP: [&str; 9] = [
     "qemu",
 ];
 
-/// Kinds that take a download, or minutes of compiling.
-const DEAR: [&str; 5] = ["kernel", "source", "download", "tree", "apt"];
+/// Kinds that take a download or minutes of compiling, or that somebody wants to go on with.
+const DEAR: [&str; 6] = ["kernel", "source", "download", "tree", "apt", bisect::KIND];
 
 /// The limit where `KASSAY_CACHE_LIMIT` does not say another, in bytes.
 const LIMIT: u64 = 10 << 30;

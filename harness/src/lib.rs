@@ -7,6 +7,7 @@
 //! which [`snapshot`] compares. [`run`] is that whole way.
 
 pub mod bench;
+pub mod bisect;
 pub mod btf;
 pub mod cache;
 pub mod cli;

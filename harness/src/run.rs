@@ -15,9 +15,10 @@ use crate::kernel::Kernel;
 use crate::kernel_report::symbol;
 use crate::kit::{self, Kit};
 use crate::record::{self, Record};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Pinned, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::streams::Streams;
+use crate::tool::Tool;
 use crate::verdict::{self, Fault, Verdict};
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms};
 use crate::{btf, debugger, interrupt, progress, tool, vm};
@@ -92,7 +93,11 @@ impl<'a> Case<'a> {
             scenario: self.scenario,
             modules: self.modules,
             release: &self.kernel.release,
-            base_strings: btf::base_strings(&self.kernel.btf)?,
+            // Only the BTF of modules is read with it, and a kernel's may be missing.
+            base_strings: match self.modules {
+                [] => 0,
+                _ => btf::base_strings(&self.kernel.btf)?,
+            },
             has_kmemleak: self.kernel.config_has("DEBUG_KMEMLEAK")?
                 && !self.kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
         })
@@ -221,10 +226,10 @@ pub fn again(setting: &Setting, case: &Case) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// What the scenario requires and the kernel lacks.
+/// What the scenario requires and the kernel or the host lacks.
 ///
 /// # Errors
-/// The kernel's configuration cannot be read.
+/// The kernel's configuration cannot be read, or the user interrupted.
 pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
     let (major, minor, _) = kernel.version();
     if let Some(bound) = &scenario.requires.kernel
@@ -243,7 +248,33 @@ pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
             )));
         }
     }
+    for program in &scenario.requires.pip {
+        if let Some(reason) = lacks_program(program)? {
+            return Ok(Some(reason));
+        }
+    }
     Ok(None)
+}
+
+/// Why a program of PyPI is not as a scenario wants it.
+fn lacks_program(wanted: &Pinned) -> Result<Option<String>> {
+    let here = match tool::find(&wanted.name) {
+        None => "is not on the host's PATH".to_owned(),
+        Some(path) => {
+            let said = Tool::new(path).arg("--version").output();
+            crate::interrupt::check()?;
+            let said = said.unwrap_or_default();
+            if said.split_whitespace().any(|word| word == wanted.version) {
+                return Ok(None);
+            }
+            "of the host is another version".to_owned()
+        }
+    };
+    Ok(Some(format!(
+        "needs {wanted}, and `{}` {here}: `pip install {wanted}` in a virtual environment \
+         whose bin is on PATH",
+        wanted.name
+    )))
 }
 
 /// The USDT probe that the scenario requires and the guest program has not.

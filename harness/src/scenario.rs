@@ -80,6 +80,42 @@ pub struct Requires {
     /// USDT probes, as `PROVIDER:NAME`, that the guest program must have. Those
     /// of `libc` are there if the host's C library was built with them.
     pub probes: Vec<String>,
+    /// Programs of PyPI that the host's PATH must have, in this very version.
+    pub pip: Vec<Pinned>,
+}
+
+/// A program of PyPI and its version, as pip spells them: `NAME==VERSION`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Pinned {
+    /// The package's name, and the program's.
+    pub name: String,
+    /// The version, as `NAME --version` says it.
+    pub version: String,
+}
+
+impl TryFrom<String> for Pinned {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Pinned, String> {
+        let is_plain = |part: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(plain)
+        };
+        match text.split_once("==") {
+            Some((name, version)) if is_plain(name) && is_plain(version) => Ok(Pinned {
+                name: name.to_owned(),
+                version: version.to_owned(),
+            }),
+            _ => Err(format!("`{text}` is not `NAME==VERSION`")),
+        }
+    }
+}
+
+impl std::fmt::Display for Pinned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}=={}", self.name, self.version)
+    }
 }
 
 /// A verdict that a scenario is to come to, and its title.

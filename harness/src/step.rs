@@ -9,7 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{
-    Command, Consumed, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, State, Step, Storm,
+    Command, Consumed, Decoder, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, State, Step,
+    Storm,
 };
 use serde::Deserialize;
 
@@ -133,6 +134,8 @@ pub struct FileConsume {
 pub struct FileStorm {
     packets: u32,
     seed: Option<u32>,
+    #[serde(default)]
+    decoder: Decoder,
 }
 
 #[derive(Deserialize)]
@@ -230,6 +233,7 @@ impl FileStorm {
         Ok(Step::Storm {
             packets: self.packets,
             seed: self.seed.map_or_else(fresh_seed, Ok)?,
+            decoder: self.decoder,
         }
         .into())
     }
@@ -369,13 +373,19 @@ impl Asked {
             }
             // How many of which kind is another matter with every seed.
             (
-                Step::Storm { packets, .. },
-                Ok(Outcome::Storm(Storm {
-                    disagreements: 0, ..
-                })),
-            ) => format!("storm: {packets} packets, the module and prost agree"),
-            (Step::Storm { packets, .. }, Ok(Outcome::Storm(_))) => {
-                format!("storm: {packets} packets, the module and prost disagree")
+                Step::Storm {
+                    packets, decoder, ..
+                },
+                Ok(Outcome::Storm(Storm { disagreements, .. })),
+            ) => {
+                let said = match (disagreements, decoder) {
+                    (0, Decoder::Prost) => "agree",
+                    (0, Decoder::Pbtools) => {
+                        "agree, and so does prost but for groups and numbers that are too wide"
+                    }
+                    _ => "disagree",
+                };
+                format!("storm: {packets} packets, the module and {decoder} {said}")
             }
             (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
         }

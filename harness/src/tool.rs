@@ -69,6 +69,12 @@ impl Tool {
         self
     }
 
+    /// Removes a variable from the command's environment.
+    pub fn without(mut self, name: impl AsRef<OsStr>) -> Tool {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Sets the folder to run in.
     pub fn cwd(mut self, dir: impl AsRef<Path>) -> Tool {
         self.command.current_dir(dir);

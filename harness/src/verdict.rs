@@ -6,8 +6,8 @@ use std::fmt;
 
 use anyhow::Result;
 use kassay_guest::{
-    Code, Command, DONE, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL, Show,
-    State, Step, Tally,
+    Code, Command, DONE, Decoder, Disagreement, Fact, Kind as PacketKind, Line, Outcome, PROTOCOL,
+    Show, State, Step, Tally,
 };
 
 use crate::btf;
@@ -134,6 +134,12 @@ pub struct Case<'a> {
 /// compared.
 pub fn judge(case: &Case, evidence: &Evidence) -> (Result<(), Fault>, Option<String>) {
     let (faults, transcript) = faults(case, evidence);
+    if let [fault, ..] = &faults[..]
+        && fault.verdict == Verdict::Infra
+    {
+        // Nothing was tested, whatever is expected.
+        return (Err(fault.clone()), None);
+    }
     let judged = match &case.scenario.expect {
         None => faults.into_iter().next().map_or(Ok(()), Err),
         Some(expect) => meet(expect, &faults),
@@ -155,6 +161,9 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         _ => 3,
     });
     if let Err(fault) = check_machine(evidence) {
+        if !evidence.answered {
+            return (vec![not_booted(faults, fault, evidence)], None);
+        }
         faults.push(fault);
         return (faults, None);
     }
@@ -390,6 +399,22 @@ fn check_console(evidence: &Evidence) -> Result<(), Fault> {
     }
     let title = "the console does not show the guest";
     Err(Fault::new(Verdict::Lost, title).because(tail(console)))
+}
+
+/// What a machine comes to that ended before its guest answered: the kernel does not boot, and
+/// nothing was tested, unless it was the host that ended it. A kernel that stopped has said why;
+/// other reports come of kernels that boot as well.
+fn not_booted(reported: Vec<Fault>, ended: Fault, evidence: &Evidence) -> Fault {
+    let by_guest = evidence.shutdown.as_ref().is_some_and(|end| end.guest);
+    let stopped = reported.into_iter().find(|fault| fault.stops);
+    let why = match (stopped, ended.verdict) {
+        (_, Verdict::Infra) => return ended,
+        (Some(stopped), _) => stopped,
+        (None, Verdict::Lost) if !by_guest => return ended,
+        (None, _) => ended,
+    };
+    let title = format!("the kernel does not boot: {}", why.title);
+    Fault::new(Verdict::Infra, title).because(why.reason)
 }
 
 fn not_started(evidence: &Evidence) -> Fault {
@@ -803,7 +828,11 @@ fn check_storm(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
     else {
         return Ok(());
     };
-    let Some(Step::Storm { packets, seed }) = scenario.steps.get(*step).map(|asked| &asked.step)
+    let Some(Step::Storm {
+        packets,
+        seed,
+        decoder,
+    }) = scenario.steps.get(*step).map(|asked| &asked.step)
     else {
         return Ok(());
     };
@@ -812,9 +841,11 @@ fn check_storm(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
         Err(Fault::new(Verdict::Mismatch, title).because(reason))
     };
     if storm.disagreements > 0 {
-        let examples: String = storm.examples.iter().map(disagreement).collect();
+        let examples = storm.examples.iter().map(|it| disagreement(it, *decoder));
+        let examples: String = examples.collect();
         let reason = format!("{} of them{examples}", storm.disagreements);
-        return mismatch("the module and prost disagree on a packet", reason);
+        let title = format!("the module and {decoder} disagree on a packet");
+        return mismatch(&title, reason);
     }
     let sums = [false, true].map(|paged| {
         let of_layout = storm.tallies.iter().filter(|tally| tally.paged == paged);
@@ -829,6 +860,7 @@ fn check_storm(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
         && storm.seen == linear + paged + storm.batches
         && storm.paged == paged
         && storm.dropped == linear_drops + paged_drops
+        && storm.apart_seen == storm.apart
         && storm.delivered + storm.dropped == linear + paged;
     if !agree {
         return mismatch("the packet counts disagree", format!("{storm:?}"));
@@ -844,7 +876,9 @@ fn check_storm(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
         .into_iter()
         .all(|kind| is_sent(kind, false) && is_sent(kind, true));
     let is_mixed = |(sent, dropped): (u64, u64)| 0 < dropped && dropped < sent;
-    if has_all && sums.into_iter().all(is_mixed) {
+    // What is said of their differences is to be seen as well.
+    let differ = storm.apart > 0 || *decoder == Decoder::Prost;
+    if has_all && differ && sums.into_iter().all(is_mixed) {
         return Ok(());
     }
     let reason = format!("{:?}; it takes more packets", storm.tallies);
@@ -852,8 +886,8 @@ fn check_storm(scenario: &Scenario, fact: &Fact) -> Result<(), Fault> {
 }
 
 /// One packet that the module and the decoder disagree on. All of it is in the facts.
-fn disagreement(example: &Disagreement) -> String {
-    let (module, prost) = match example.dropped {
+fn disagreement(example: &Disagreement, decoder: Decoder) -> String {
+    let (module, decided) = match example.dropped {
         true => ("accepted", "drop"),
         false => ("dropped", "accept"),
     };
@@ -867,7 +901,7 @@ fn disagreement(example: &Disagreement) -> String {
         _ => format!(" and {rest} bytes more"),
     };
     format!(
-        "\npacket {} ({:?}, {layout}): the module {module} it, prost says {prost}\n  {frame}{more}",
+        "\npacket {} ({:?}, {layout}): the module {module} it, {decoder} says {decided}\n  {frame}{more}",
         example.packet, example.kind
     )
 }
@@ -1368,6 +1402,35 @@ mod tests {
     }
 
     #[test]
+    fn a_kernel_that_does_not_boot_was_not_tested_whatever_is_expected() {
+        let unanswered = |change: fn(&mut Evidence)| {
+            let mut evidence = Evidence {
+                console: Some("Linux".to_owned()),
+                shutdown: Some(Shutdown {
+                    guest: true,
+                    reason: "guest-reset".to_owned(),
+                }),
+                ..Evidence::default()
+            };
+            change(&mut evidence);
+            let seen = judged(&evidence);
+            let expect = Expect::Panic("panic: no way".to_owned());
+            assert_eq!(expecting(expect, &evidence), seen);
+            seen
+        };
+        let no_boot = |why: &str| format!("infra: the kernel does not boot: {why}");
+        let panic = unanswered(|evidence| {
+            let text = "Kernel panic - not syncing: no way\n---[ end Kernel panic - not syncing: no way ]---\n";
+            evidence.console = Some(text.to_owned());
+        });
+        assert_eq!(panic, no_boot("panic: no way"));
+        let late = unanswered(|evidence| evidence.timed_out = true);
+        assert_eq!(late, no_boot("deadline passed before the guest answered"));
+        let reset = unanswered(|_| ());
+        assert_eq!(reset, no_boot("the machine was shut down: guest-reset"));
+    }
+
+    #[test]
     fn a_log_in_many_facts_is_one_log() {
         let mut facts = facts();
         let record = |number: u32| log(&format!("BUG: {}", "a".repeat(number as usize)), 0);
@@ -1587,6 +1650,10 @@ mod tests {
 
     /// The judgement of a storm of 100 packets that was whole before this change.
     fn after_storm(change: impl FnOnce(&mut Storm)) -> String {
+        after_storm_of(Decoder::Prost, change)
+    }
+
+    fn after_storm_of(decoder: Decoder, change: impl FnOnce(&mut Storm)) -> String {
         let tally = |kind, paged| Tally {
             kind,
             paged,
@@ -1610,7 +1677,14 @@ mod tests {
         change(&mut storm);
         let packets = 100;
         let scenario = Scenario {
-            steps: vec![Step::Storm { packets, seed: 7 }.into()],
+            steps: vec![
+                Step::Storm {
+                    packets,
+                    seed: 7,
+                    decoder,
+                }
+                .into(),
+            ],
             ..scenario()
         };
         let fact = Fact::Stepped {
@@ -1623,7 +1697,8 @@ mod tests {
     #[test]
     fn a_storm_is_counted_five_ways_that_agree() {
         assert_eq!(after_storm(|_| {}), "no fault");
-        let lies: [fn(&mut Storm); 9] = [
+        let lies: [fn(&mut Storm); 10] = [
+            |storm| storm.apart_seen = 1,
             |storm| storm.seed = 8,
             |storm| storm.closed = 1,
             |storm| storm.batches = 3,
@@ -1656,6 +1731,16 @@ mod tests {
             };
             assert_eq!(after_storm(one_way), lacks, "{all}");
         }
+    }
+
+    #[test]
+    fn a_storm_of_pbtools_has_packets_that_prost_decides_otherwise() {
+        let apart = |count| {
+            let change = move |storm: &mut Storm| (storm.apart, storm.apart_seen) = (count, count);
+            after_storm_of(Decoder::Pbtools, change)
+        };
+        assert_eq!(apart(1), "no fault");
+        assert_eq!(apart(0), "the storm lacks a kind of packet");
     }
 
     #[test]

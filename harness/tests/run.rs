@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use checkout::{Checkout, LOOP};
 use kassay::vm::accelerator::Probe;
@@ -160,6 +161,49 @@ fn a_module_that_does_not_compile_shows_the_compilers_line() {
     ended
         .says("modules/broken/broken.c:6:16: error: ")
         .says("undeclared");
+}
+
+#[test]
+fn a_program_of_pypi_that_is_not_as_wanted_is_a_reason_to_skip() {
+    let checkout = Checkout::new();
+    checkout.scenario("generated", "requires = { pip = ['pbtools==0.32.1'] }");
+    checkout.hide("pbtools");
+    let ended = checkout.run(&["generated"]);
+    ended.with(125).says("skipped   distro::generated");
+    ended.says("is not on the host's PATH: `pip install pbtools==0.32.1`");
+    checkout.program("pbtools", "echo 0.47.0");
+    let ended = checkout.run(&["generated"]);
+    ended.with(125).says("of the host is another version");
+    checkout.program("pbtools", "echo 0.32.1");
+    checkout
+        .run(&["generated"])
+        .with(1)
+        .says("there is no snapshot");
+}
+
+#[test]
+fn headers_without_vmlinux_are_named_with_what_mends_them() {
+    let (checkout, vmlinux, was) = Checkout::without_vmlinux();
+    // A build that is done again says the same.
+    for _ in 0..2 {
+        let ended = checkout.run(&["kfunc_sum"]);
+        let line = "kbuild says `Skipping BTF generation for modules/kfunc_sum/kfunc_sum.ko due to \
+                    unavailability of vmlinux`";
+        ended.with(125).says(line);
+        ended.says(&format!(
+            "Put the kernel's vmlinux at `{}`",
+            vmlinux.display()
+        ));
+    }
+    // The same bytes as /sys/kernel/btf/vmlinux of that kernel.
+    let dump = format!(".BTF={}", vmlinux.display());
+    let mut objcopy = Command::new("objcopy");
+    objcopy
+        .args(["--dump-section", &dump])
+        .arg(&was)
+        .arg("/dev/null");
+    assert!(objcopy.status().unwrap().success());
+    checkout.run(&["kfunc_sum"]).with(0);
 }
 
 #[test]

@@ -52,6 +52,10 @@ pub fn run(
             *late,
         ),
         Step::Fault(kind) => fault::run(*kind, facts),
-        Step::Storm { packets, seed } => storm::run(*packets, *seed, Net::get(net)?),
+        Step::Storm {
+            packets,
+            seed,
+            decoder,
+        } => storm::run(*packets, *seed, *decoder, Net::get(net)?),
     }
 }

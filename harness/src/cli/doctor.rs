@@ -20,6 +20,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("bison", "builds kernels"),
     ("bc", "builds kernels"),
     ("lz4", "packs kernels"),
+    ("git", "searches a history"),
     ("dpkg-deb", "unpacks the distribution's kernels"),
     ("apt-get", "downloads the distribution's kernels"),
 ];

@@ -1,6 +1,7 @@
 //! The command line: one thin file a subcommand.
 
 pub mod bench;
+pub mod bisect;
 pub mod cache;
 pub mod diff;
 pub mod doctor;
@@ -57,6 +58,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Run a failed case again, from the folder that it left
     Repro(repro::ReproArgs),
+    /// Find the commit of a git repository that broke a scenario
+    Bisect(bisect::BisectArgs),
     /// Run a program in a pristine kernel, as if it ran here
     Exec(exec::ExecArgs),
     /// Open a shell in a pristine kernel, with the host's root read-only
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::Repro(args) => repro::run(args),
+        Command::Bisect(args) => bisect::run(args),
         Command::Exec(args) => exec::run(args),
         Command::Shell(args) => shell::run(args),
         Command::Load(args) => load::run(args),

@@ -90,7 +90,7 @@ pub struct How {
     cold: bool,
     /// The seed of generated packets, instead of the scenario's or a fresh one
     #[arg(long, value_name = "N")]
-    seed: Option<u32>,
+    pub seed: Option<u32>,
 }
 
 /// Default of `--timeout`, in seconds.
@@ -293,11 +293,17 @@ pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec
 /// The name that stands for every kernel of the catalog that can be had.
 const ALL: &str = "all";
 
-/// Every kernel of the catalog but those that are known not to be had, of which a line on
-/// stderr says why.
+/// Every kernel of the catalog but those that are known not to be had or take long to build,
+/// of which a line on stderr says why.
 fn all(cache: &Cache, catalog: &Catalog) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for name in catalog.names() {
+        if catalog.has_base(name) {
+            progress::note(format!(
+                "without {name}: it takes long to build, so it is asked for by name"
+            ));
+            continue;
+        }
         match kernel::attainable(cache, catalog, name)? {
             Availability::Unobtainable(why) => progress::note(format!("without {name}: {why}")),
             Availability::Ready | Availability::Obtainable => names.push(name.to_owned()),

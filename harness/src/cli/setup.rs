@@ -16,7 +16,7 @@ const LISTS_FRESH: Duration = Duration::from_secs(24 * 3600);
 
 /// Debian's packages by what they are for. `a|b` is one of them: whichever is installed, else
 /// the first that apt knows.
-const NEEDS: [(&str, &[&str]); 4] = [
+const NEEDS: [(&str, &[&str]); 5] = [
     ("run virtual machines", &["qemu-system-x86"]),
     (
         "build modules and kernels",
@@ -45,6 +45,7 @@ const NEEDS: [(&str, &[&str]); 4] = [
         "link the guest program",
         &["libzstd-dev", "pkgconf|pkg-config", "zlib1g-dev"],
     ),
+    ("search a history", &["git"]),
 ];
 
 /// What `kassay bench` needs on top: the agent of the guest that it compares with.

@@ -35,7 +35,8 @@ const MOST: u64 = 256 << 20;
 const ORDER: &str = "order";
 
 /// Builds the modules of a directory for a kernel, and returns those to insert, in order.
-/// Headers that modules share lie in `modules/include`, which is beside each when it is built.
+/// Headers that modules share lie in this repository's `modules/include`, which is beside each
+/// when it is built; where a folder `include` beside it has the like of them, that one is.
 ///
 /// # Errors
 /// A compiler's error, with its lines; a module without BTF, with the reason
@@ -55,7 +56,6 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Vec<Module>>
         if Sources::of(part)?.key(kernel)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
-        give_btf(kernel)?;
         let log = cache.log(&format!("module-{key}"))?;
         make(kernel, &place, &sources, &what, &log)?;
         keep(&place.join(&sources.directory), directory).with_context(|| format!("build {what}"))
@@ -105,11 +105,12 @@ impl Sources {
         let mut files = Vec::new();
         let include = directory.with_file_name("include");
         if !with.iter().any(|path| inside(path) == include) {
-            list(
-                &crate::repository().join("modules/include"),
-                &include,
-                &mut files,
-            )?;
+            let beside = source.with_file_name("include");
+            let shared = match beside.join("kassay_kfunc.h").is_file() {
+                true => beside,
+                false => crate::repository().join("modules/include"),
+            };
+            list(&shared, &include, &mut files)?;
         }
         for path in with.iter().chain([&source]) {
             list(path, &inside(path), &mut files)?;
@@ -271,13 +272,14 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
         root, directory, ..
     } = sources;
     let shown = root.strip_prefix(crate::repository()).unwrap_or(root);
+    let built = place.join(directory);
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut skipped = None;
     Tool::new("make")
         .arg("-C")
         .arg(&kernel.build)
-        .arg(format!("M={}", place.join(directory).display()))
+        .arg(format!("M={}", built.display()))
         .arg(format!("-j{jobs}"))
         .arg("modules")
         // A make that started kassay would otherwise hand down its flags and its jobserver.
@@ -293,30 +295,19 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
         .with_context(|| format!("build {what}"))?;
     progress.finish();
     if let Some(line) = skipped {
+        // kbuild takes what lies there for made, and would not say it again.
+        fs::remove_dir_all(&built).with_context(|| format!("remove `{}`", built.display()))?;
         bail!(
-            "build {what}: kbuild says `{line}`; a module without BTF inserts cleanly and its kfuncs are \
-             missed much later. Put the kernel's vmlinux (or a copy of its /sys/kernel/btf/vmlinux) at \
-             `{}`, install pahole, and try again",
-            kernel.build.join("vmlinux").display()
+            "build {what}: kbuild says `{}`; a module without BTF inserts cleanly and its kfuncs \
+             are missed much later. Put the kernel's vmlinux at `{}` (from its debug package, or \
+             as `scripts/extract-vmlinux` of a kernel's source finds it in `{}`), or a copy of \
+             /sys/kernel/btf/vmlinux from where that kernel runs, and run it again",
+            line.trim(),
+            kernel.btf.display(),
+            kernel.image.display()
         );
     }
     Ok(())
-}
-
-/// kbuild takes the base BTF from `vmlinux` in the build tree. A tree that has
-/// none gets a link to the kernel's, where it can be written.
-fn give_btf(kernel: &Kernel) -> Result<()> {
-    let wanted = kernel.build.join("vmlinux");
-    if wanted.exists() {
-        return Ok(());
-    }
-    std::os::unix::fs::symlink(&kernel.btf, &wanted).with_context(|| {
-        format!(
-            "give the build tree its BTF: link `{}` to `{}`",
-            wanted.display(),
-            kernel.btf.display()
-        )
-    })
 }
 
 /// Names of the kfuncs in a module's `.BTF_ids`.

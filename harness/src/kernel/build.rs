@@ -14,28 +14,51 @@ use crate::tool::Tool;
 /// How many steps a build is guessed to have until one was counted; 6.11 with base.config.
 const STEPS: u64 = 2200;
 
-/// What a built tree must have, to boot its kernel and to build modules for it.
-pub const NEEDED: [&str; 5] = [
+/// What a built tree must have, to boot its kernel and to build modules for it. Without
+/// `vmlinux` modules have no BTF, of which kbuild tells when one is built.
+pub const NEEDED: [&str; 4] = [
     "arch/x86/boot/bzImage",
     "include/config/kernel.release",
     ".config",
-    "vmlinux",
     "Module.symvers",
 ];
 
-/// The file in a build tree that says which fragments its config was made from.
-const CONFIG_STAMP: &str = ".kassay-config";
+/// What a kernel's .config is made of.
+pub struct Config {
+    /// A distribution's whole config file to start from, instead of tinyconfig.
+    base: Option<String>,
+    /// The text of all fragments, in order.
+    fragment: String,
+}
 
-/// The kernel built from a source of the catalog with some config fragments, unless cached.
+impl Config {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn read(base: Option<&Path>, fragments: &[PathBuf]) -> Result<Config> {
+        let fragments = fragments.iter().map(|fragment| read(fragment));
+        Ok(Config {
+            base: base.map(read).transpose()?,
+            fragment: fragments.collect::<Result<_>>()?,
+        })
+    }
+
+    /// All of it, as one text.
+    fn text(&self) -> String {
+        self.base.clone().unwrap_or_default() + &self.fragment
+    }
+}
+
+/// The kernel built from a source of the catalog with some config, unless cached.
 ///
 /// # Errors
 /// A tool is missing, an option cannot be had, or the build fails.
-pub fn obtain(cache: &Cache, name: &str, source: &Source, fragments: &[PathBuf]) -> Result<Kernel> {
-    let fragment = concatenated(fragments)?;
-    let key = key(name, source, &fragment)?;
+pub fn obtain(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<Kernel> {
+    let key = key(name, source, config)?;
     let entry = cache.get_or_make(KIND, &key, name, |dir| {
         let build = dir.join("build");
-        make(cache, name, &source.dir, &build, &fragment)?;
+        make(cache, name, &source.dir, &build, config)?;
         settle(&build, &cache.dir(KIND).join(&key).join("build"))?;
         sweep(&build)
     })?;
@@ -54,9 +77,9 @@ fn settle(build: &Path, place: &Path) -> Result<()> {
 /// Whether [`obtain`] would find the kernel in the cache.
 ///
 /// # Errors
-/// A fragment cannot be read, or there is no compiler.
-pub fn cached(cache: &Cache, name: &str, source: &Source, fragments: &[PathBuf]) -> Result<bool> {
-    let key = key(name, source, &concatenated(fragments)?)?;
+/// There is no compiler.
+pub fn cached(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<bool> {
+    let key = key(name, source, config)?;
     Ok(cache.get(KIND, &key).is_some())
 }
 
@@ -97,10 +120,10 @@ pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
 
 /// All that shapes a build: the source, the config, and the tools that a kernel's own
 /// .config takes note of.
-fn key(name: &str, source: &Source, fragment: &str) -> Result<String> {
+fn key(name: &str, source: &Source, config: &Config) -> Result<String> {
     let mut key = Key::new(KIND)
         .text("source", &source.key)
-        .text("config", fragment);
+        .text("config", &config.text());
     for tool in ["gcc", "ld", "pahole"] {
         key = key.text(tool, &Tool::new(tool).arg("--version").output()?);
     }
@@ -137,24 +160,16 @@ fn version(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// The text of all fragments, in order.
-///
-/// # Errors
-/// One of them cannot be read.
-pub fn concatenated(fragments: &[PathBuf]) -> Result<String> {
-    fragments.iter().map(|fragment| read(fragment)).collect()
-}
-
 /// Builds the kernel of `source` in the folder `build`, which may have an older build of it.
 ///
 /// # Errors
 /// A tool is missing, an option cannot be had, or the build fails.
-pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, fragment: &str) -> Result<()> {
+pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, config: &Config) -> Result<()> {
     fs::create_dir_all(build).with_context(|| format!("make `{}`", build.display()))?;
     let label = name.replace('/', "_");
     let log = cache.log(&format!("kernel-{label}"))?;
 
-    configure(source, build, fragment, &log)?;
+    configure(source, build, config, &log)?;
     if let Some(lost) = lost_by_pahole(source)? {
         progress::note(format!("build kernel {name}: {lost}"));
     }
@@ -165,8 +180,14 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, fragment: &s
         .unwrap_or(STEPS);
     let progress = Progress::steps(format!("build kernel {name}"), Some(steps));
     let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
+    // A distribution's config has thousands of modules. They would take hours, and the guest
+    // has no file system to find them in, so only what modules of ours need is made.
+    let rest = match config.base {
+        Some(_) => "modules_prepare",
+        None => "modules",
+    };
     kbuild(source, build)
-        .args([&format!("-j{jobs}"), "bzImage", "modules"])
+        .args([&format!("-j{jobs}"), "bzImage", rest])
         .run_logged(&log, |line| {
             if let Some(file) = step(line) {
                 progress.inc(1);
@@ -175,24 +196,43 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, fragment: &s
         })?;
     cache.remember(&memo, &progress.done().to_string())?;
     progress.finish();
+    if config.base.is_some() {
+        // Without the kernel's modules its symbols are those of vmlinux.
+        let (from, to) = (build.join("vmlinux.symvers"), build.join("Module.symvers"));
+        fs::copy(&from, to).with_context(|| format!("copy `{}`", from.display()))?;
+    }
     Ok(())
 }
 
-/// Makes the build's .config, or brings it up to date with the source's options.
-fn configure(source: &Path, build: &Path, fragment: &str, log: &Path) -> Result<()> {
-    let (config, stamp) = (build.join(".config"), build.join(CONFIG_STAMP));
-    if !config.exists() || fs::read_to_string(&stamp).ok().as_deref() != Some(fragment) {
-        kbuild(source, build)
-            .arg("tinyconfig")
-            .run_logged(log, |_| ())?;
-        // Where an option is set twice kconfig takes the last one.
-        let merged = read(&config)? + fragment;
-        fs::write(&config, merged).with_context(|| format!("write `{}`", config.display()))?;
-    }
+/// Makes the build's .config, from nothing: what olddefconfig makes of the config of another
+/// commit depends on which one that was. Where it comes out as it was, it keeps its time, so
+/// that make does not look through it.
+fn configure(source: &Path, build: &Path, wanted: &Config, log: &Path) -> Result<()> {
+    let config = build.join(".config");
+    let time = |path: &Path| path.metadata().and_then(|meta| meta.modified());
+    let before = fs::read(&config).ok().zip(time(&config).ok());
+    let base = match &wanted.base {
+        Some(base) => base.clone(),
+        None => {
+            kbuild(source, build)
+                .arg("tinyconfig")
+                .run_logged(log, |_| ())?;
+            read(&config)?
+        }
+    };
+    // Where an option is set twice kconfig takes the last one.
+    let write = || format!("write `{}`", config.display());
+    fs::write(&config, base + &wanted.fragment).with_context(write)?;
     kbuild(source, build)
         .arg("olddefconfig")
         .run_logged(log, |_| ())?;
-    let missing = unmet(fragment, &read(&config)?);
+    let made = read(&config)?;
+    if let Some((_, time)) = before.filter(|(text, _)| text == made.as_bytes()) {
+        let file = fs::File::options().append(true).open(&config);
+        file.and_then(|file| file.set_modified(time))
+            .with_context(write)?;
+    }
+    let missing = unmet(&wanted.fragment, &made);
     if !missing.is_empty() {
         bail!(
             "configure `{}`: this kernel does not take {} (an option may depend on one that is \
@@ -201,7 +241,7 @@ fn configure(source: &Path, build: &Path, fragment: &str, log: &Path) -> Result<
             missing.join(", ")
         );
     }
-    fs::write(&stamp, fragment).with_context(|| format!("write `{}`", stamp.display()))
+    Ok(())
 }
 
 /// `make` for an out-of-tree build that comes out the same wherever and whenever it runs.
@@ -225,20 +265,23 @@ fn step(line: &str) -> Option<&str> {
         .then(|| file.trim())
 }
 
-/// The lines of a fragment that a config does not fulfil. An option that is to be off may be
-/// unknown to the kernel.
+/// The lines of a fragment that a config does not fulfil. An option that is to be off, or a
+/// text that is to be empty, may be unknown to the kernel.
 fn unmet<'a>(fragment: &'a str, config: &str) -> Vec<&'a str> {
     let is_off = |line: &str| {
-        line.strip_prefix("# ")?
-            .strip_suffix(" is not set")
+        line.strip_prefix("# ")
+            .and_then(|line| line.strip_suffix(" is not set"))
+            .or_else(|| line.strip_suffix("=\"\""))
             .map(str::to_owned)
     };
-    let met = |line: &str| match is_off(line) {
-        Some(option) => !config.lines().any(|set| {
-            set.strip_prefix(&option)
-                .is_some_and(|rest| rest.starts_with('='))
-        }),
-        None => config.lines().any(|set| set == line),
+    let met = |line: &str| {
+        let is_absent = |option: String| {
+            !config.lines().any(|set| {
+                set.strip_prefix(&option)
+                    .is_some_and(|rest| rest.starts_with('='))
+            })
+        };
+        config.lines().any(|set| set == line) || is_off(line).is_some_and(is_absent)
     };
     let wanted = |line: &&str| line.starts_with("CONFIG_") || is_off(line).is_some();
     fragment
@@ -288,11 +331,35 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_is_to_be_off_may_be_absent() {
+    fn an_option_that_is_to_be_off_or_empty_may_be_absent() {
         let fragment = "# CONFIG_A is not set\n";
         assert!(unmet(fragment, "# CONFIG_A is not set\n").is_empty());
         assert!(unmet(fragment, "CONFIG_AB=y\n").is_empty());
         assert_eq!(unmet(fragment, "CONFIG_A=y\n"), ["# CONFIG_A is not set"]);
+        let fragment = "CONFIG_A=\"\"\n";
+        assert!(unmet(fragment, "").is_empty());
+        assert!(unmet(fragment, "CONFIG_A=\"\"\n").is_empty());
+        assert_eq!(unmet(fragment, "CONFIG_A=\"b\"\n"), ["CONFIG_A=\"\""]);
+    }
+
+    #[test]
+    fn a_base_takes_tinyconfigs_place_and_its_modules_are_not_built() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, build) = (dir.path().join("source"), dir.path().join("build"));
+        fs::create_dir(&source).unwrap();
+        // There is no rule for tinyconfig nor for modules.
+        let makefile =
+            "olddefconfig modules_prepare:\nbzImage:\n\techo symbols > $(O)/vmlinux.symvers\n";
+        fs::write(source.join("Makefile"), makefile).unwrap();
+        let config = Config {
+            base: Some("CONFIG_A=m\n".to_owned()),
+            fragment: "CONFIG_A=y\n".to_owned(),
+        };
+        let cache = Cache::at(dir.path()).unwrap();
+        make(&cache, "tiny", &source, &build, &config).unwrap();
+        let made = |file: &str| fs::read_to_string(build.join(file)).unwrap();
+        assert_eq!(made(".config"), "CONFIG_A=m\nCONFIG_A=y\n");
+        assert_eq!(made("Module.symvers"), "symbols\n");
     }
 
     #[test]

@@ -15,6 +15,9 @@ fn folder() -> PathBuf {
 /// The fragment that a kernel is built with when none is named.
 const BASE_CONFIG: &str = "base.config";
 
+/// Fragments that are the ground that others are added to.
+const NO_FLAVOURS: [&str; 2] = [BASE_CONFIG, "distro.config"];
+
 /// What the file of a fragment ends in.
 const SUFFIX: &str = ".config";
 
@@ -52,6 +55,8 @@ pub struct Tarball {
     /// Config fragments, in the order they are merged.
     #[serde(default = "base_config")]
     pub config: Vec<String>,
+    /// The kernel of the distribution whose config file to start from, instead of tinyconfig.
+    pub base: Option<String>,
 }
 
 /// A Debian package that holds a tar.xz file of source.
@@ -66,6 +71,8 @@ pub struct Package {
     /// Config fragments, in the order they are merged.
     #[serde(default = "base_config")]
     pub config: Vec<String>,
+    /// The kernel of the distribution whose config file to start from, instead of tinyconfig.
+    pub base: Option<String>,
 }
 
 /// A kernel that the distribution built.
@@ -143,12 +150,37 @@ impl Catalog {
         for name in &catalog.default {
             catalog.source(name).context("in `default`")?;
         }
+        for (name, source) in &catalog.sources {
+            catalog
+                .base(source)
+                .with_context(|| format!("in `base` of kernel `{name}`"))?;
+        }
         Ok(catalog)
+    }
+
+    /// The kernel whose config file a kernel starts from, with its name, if there is one.
+    ///
+    /// # Errors
+    /// The kernel is not known, or none that the distribution built.
+    pub fn base(&self, source: &Source) -> Result<Option<(&str, &Prebuilt)>> {
+        let Some(name) = source.base() else {
+            return Ok(None);
+        };
+        match self.sources.get_key_value(name) {
+            Some((name, Source::Prebuilt(prebuilt))) => Ok(Some((name, prebuilt))),
+            Some(_) => bail!("`{name}` is not `prebuilt`, so it has no config file of its own"),
+            None => self.source(name).map(|_| None),
+        }
     }
 
     /// The names of all kernels, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.sources.keys().map(String::as_str)
+    }
+
+    /// Whether a kernel starts from a distribution's config file, which takes long to build.
+    pub fn has_base(&self, name: &str) -> bool {
+        self.sources.get(name).is_some_and(|it| it.base().is_some())
     }
 
     /// Whether a kernel of that name is known.
@@ -178,17 +210,14 @@ impl Catalog {
     pub fn get(&self, spec: &str) -> Result<(&Source, Vec<PathBuf>)> {
         let (name, added) = self.split(spec);
         let source = self.source(name)?;
-        let own = match source {
-            Source::Tarball(tarball) => &tarball.config,
-            Source::Package(package) => &package.config,
-            Source::Prebuilt(_) if added.is_empty() => return Ok((source, Vec::new())),
-            Source::Prebuilt(_) => bail!(
+        if matches!(source, Source::Prebuilt(_)) && !added.is_empty() {
+            bail!(
                 "build kernel `{spec}`: `{name}` comes built, so its config stays as it is; \
                  `+{}` goes with a kernel that is built from source",
                 added.join("+")
-            ),
-        };
-        Ok((source, self.fragments(own, &added)?))
+            );
+        }
+        Ok((source, self.fragments(source.config(), &added)?))
     }
 
     /// The fragments to build a kernel with that is not of the catalog.
@@ -240,7 +269,8 @@ impl Catalog {
             .filter_map(|folder| fs::read_dir(folder).ok());
         let names = files.flatten().flatten().filter_map(|file| {
             let name = file.file_name().into_string().ok()?;
-            let name = name.strip_suffix(SUFFIX).filter(|_| name != BASE_CONFIG)?;
+            let is_added = !NO_FLAVOURS.contains(&name.as_str());
+            let name = name.strip_suffix(SUFFIX).filter(|_| is_added)?;
             Some(name.to_owned())
         });
         names.collect::<BTreeSet<_>>().into_iter().collect()
@@ -276,20 +306,36 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 impl Source {
+    /// The names of its config fragments; none where it is not built here.
+    fn config(&self) -> &[String] {
+        match self {
+            Source::Tarball(tarball) => &tarball.config,
+            Source::Package(package) => &package.config,
+            Source::Prebuilt(_) => &[],
+        }
+    }
+
+    fn base(&self) -> Option<&str> {
+        match self {
+            Source::Tarball(tarball) => tarball.base.as_deref(),
+            Source::Package(package) => package.base.as_deref(),
+            Source::Prebuilt(_) => None,
+        }
+    }
+
     /// What it names becomes parts of paths and arguments of apt.
     fn check(&self) -> Result<()> {
-        let (names, fragments) = match self {
+        let names: Vec<&String> = match self {
             Source::Tarball(tarball) => {
                 tarball.check()?;
-                (Vec::new(), tarball.config.as_slice())
+                Vec::new()
             }
-            Source::Package(package) => {
-                let names = std::iter::once(&package.package).chain(&package.suites);
-                (names.collect(), package.config.as_slice())
-            }
-            Source::Prebuilt(prebuilt) => (prebuilt.packages.iter().collect(), [].as_slice()),
+            Source::Package(package) => std::iter::once(&package.package)
+                .chain(&package.suites)
+                .collect(),
+            Source::Prebuilt(prebuilt) => prebuilt.packages.iter().collect(),
         };
-        let mut names = names.into_iter().chain(fragments);
+        let mut names = names.into_iter().chain(self.config());
         names.try_for_each(|name| check_name(name))
     }
 }
@@ -324,7 +370,11 @@ mod tests {
     fn kassays_own_catalog_is_whole() {
         let text = fs::read_to_string(folder().join("kernels.toml")).unwrap();
         let catalog = parse(&text).unwrap();
-        assert!(catalog.names().eq(["6.1", "6.11", "6.12", "7.2", "distro"]));
+        assert!(
+            catalog
+                .names()
+                .eq(["6.1", "6.11", "6.12", "6.12-distro", "7.2", "distro"])
+        );
         assert!(catalog.fragment(BASE_CONFIG).exists());
     }
 
@@ -403,6 +453,20 @@ mod tests {
         assert!(error("6.12+base").contains("known are kasan, lockdep"));
         assert!(error("6.12+../x").contains("no config fragment is named `../x`"));
         assert!(error("6.21+kasan").contains("did you mean `6.12`?"));
+    }
+
+    #[test]
+    fn a_base_is_a_kernel_that_the_distribution_built() {
+        let with = |base: &str| {
+            format!(
+                "default = []\n[package.a]\npackage = 'a'\nbase = '{base}'\n[prebuilt.b]\npackages = []"
+            )
+        };
+        let catalog = parse(&with("b")).unwrap();
+        let (source, _) = catalog.get("a").unwrap();
+        assert_eq!(catalog.base(source).unwrap().unwrap().0, "b");
+        assert!(error(&with("a")).contains("`a` is not `prebuilt`"));
+        assert!(error(&with("c")).contains("in `base` of kernel `a`: no kernel is named `c`"));
     }
 
     #[test]

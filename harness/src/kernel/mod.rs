@@ -33,7 +33,8 @@ pub struct Kernel {
     pub image: PathBuf,
     /// The folder for `make -C`, to build modules.
     pub build: PathBuf,
-    /// An ELF file with the kernel's `.BTF` section.
+    /// A file with the kernel's BTF: ELF with a section `.BTF`, or the BTF itself. It is
+    /// `vmlinux` in the folder `build`, where kbuild looks for it, and may be missing.
     pub btf: PathBuf,
     /// The `.config` it was built with.
     pub config: PathBuf,
@@ -103,23 +104,32 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
         return tree::obtain(cache, spec, base, &catalog.for_tree(&added)?);
     }
     let (source, fragments) = catalog.get(spec)?;
+    let built = |from: source::Source| {
+        let base = match catalog.base(source)? {
+            Some((name, prebuilt)) => Some(ready(cache, name, prebuilt)?),
+            None => None,
+        };
+        let base = base.as_ref().map(catalog::Prebuilt::config_file);
+        let config = build::Config::read(base.as_deref(), &fragments)?;
+        build::obtain(cache, spec, &from, &config)
+    };
     match source {
-        Source::Tarball(tarball) => {
-            let source = tarball.obtain(cache)?;
-            build::obtain(cache, spec, &source, &fragments)
-        }
-        Source::Package(package) => {
-            let source = package
-                .cached(cache)
-                .map_or_else(|| package.obtain(cache), Ok)?;
-            build::obtain(cache, spec, &source, &fragments)
-        }
-        Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, spec) {
-            Some(kernel) => kernel.inspect(|kernel| cache.touch(KIND, &kernel.key)),
-            None => prebuilt.obtain(cache, spec),
-        },
+        Source::Tarball(tarball) => tarball.obtain(cache).and_then(built),
+        Source::Package(package) => package
+            .cached(cache)
+            .map_or_else(|| package.obtain(cache), Ok)
+            .and_then(built),
+        Source::Prebuilt(prebuilt) => ready(cache, spec, prebuilt),
     }
     .with_context(|| format!("get kernel `{spec}`"))
+}
+
+/// The distribution's kernel as it is cached, else in the version that apt offers now.
+fn ready(cache: &Cache, name: &str, prebuilt: &catalog::Prebuilt) -> Result<Kernel> {
+    match prebuilt.cached(cache, name) {
+        Some(kernel) => kernel.inspect(|kernel| cache.touch(KIND, &kernel.key)),
+        None => prebuilt.obtain(cache, name),
+    }
 }
 
 /// Downloads and unpacks what a kernel of the catalog is made of, without building it;
@@ -175,11 +185,19 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
     use Availability::{Obtainable, Ready, Unobtainable};
     let from_apt = || apt::unusable().map_or(Obtainable, |why| Unobtainable(why.to_owned()));
     let (source, fragments) = catalog.get(name)?;
-    let built = |source| match build::cached(cache, name, &source, &fragments) {
-        Ok(true) => Ready,
-        Ok(false) => Obtainable,
-        Err(error) => Unobtainable(format!("{error:#}")),
+    let is_built = |from| -> Result<Availability> {
+        let base = match catalog.base(source)? {
+            Some((name, prebuilt)) => match prebuilt.cached(cache, name) {
+                Some(kernel) => Some(catalog::Prebuilt::config_file(&kernel?)),
+                None => return Ok(from_apt()),
+            },
+            None => None,
+        };
+        let config = build::Config::read(base.as_deref(), &fragments)?;
+        let is_cached = build::cached(cache, name, &from, &config)?;
+        Ok(if is_cached { Ready } else { Obtainable })
     };
+    let built = |from| is_built(from).unwrap_or_else(|error| Unobtainable(format!("{error:#}")));
     Ok(match source {
         Source::Tarball(tarball) => match tarball.cached(cache) {
             Some(source) => built(source),

@@ -45,6 +45,14 @@ impl catalog::Prebuilt {
         kernel(name, &found.release, &entry, &key)
     }
 
+    /// The config file of the kernel that [`obtain`](Self::obtain) made, as the distribution
+    /// puts it into /boot. The one beside the headers names keys of the distribution's builder.
+    pub fn config_file(kernel: &Kernel) -> PathBuf {
+        kernel
+            .image
+            .with_file_name(format!("config-{}", kernel.release))
+    }
+
     fn memo(&self) -> String {
         let packages = self.packages.join(" ");
         format!(
@@ -146,7 +154,7 @@ fn kernel(name: &str, release: &str, entry: &Path, key: &str) -> Result<Kernel> 
         modules,
         key: key.to_owned(),
     };
-    for file in [&kernel.image, &kernel.btf, &kernel.config] {
+    for file in [&kernel.image, &kernel.config] {
         if !file.exists() {
             bail!(
                 "find `{}`: remove the kernel with `cargo kassay kernel remove {name}`",

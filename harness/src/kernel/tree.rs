@@ -53,7 +53,8 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
     let key = key(&dir, spec, path);
     let _lock = cache.lock(KIND, &key, spec)?;
     let tree = cache.dir(KIND).join(&key);
-    build::make(cache, spec, &dir, &tree, &build::concatenated(fragments)?)
+    let config = build::Config::read(None, fragments)?;
+    build::make(cache, spec, &dir, &tree, &config)
         .with_context(|| format!("build the kernel `{spec}`"))?;
     cache.touch(KIND, &key);
     from_built(spec, &tree, None)

@@ -88,6 +88,25 @@ impl Checkout {
         checkout
     }
 
+    /// A checkout whose kernel `distro` has headers without vmlinux, and no module built for
+    /// it; with the path where vmlinux belongs, and the vmlinux that was there.
+    pub fn without_vmlinux() -> (Checkout, PathBuf, PathBuf) {
+        let checkout = Checkout::with_cache();
+        fs::remove_dir_all(checkout.path("cache/modules")).unwrap();
+        let ended = checkout.kassay(&["kernel", "build", "distro"]);
+        let image = Path::new(ended.stdout.trim_end().rsplit_once(", ").unwrap().1);
+        let release = image.file_name().unwrap().to_str().unwrap().split_once('-');
+        let headers = format!("usr/src/linux-headers-{}", release.unwrap().1);
+        let entry = image.parent().unwrap().parent().unwrap();
+        for folder in ["", "usr", "usr/src", &headers] {
+            unlink(&entry.join(folder));
+        }
+        let vmlinux = entry.join(headers).join("vmlinux");
+        let was = vmlinux.read_link().unwrap();
+        fs::remove_file(&vmlinux).unwrap();
+        (checkout, vmlinux, was)
+    }
+
     /// The folder of the one saved state in a cache of its own.
     pub fn state(&self) -> PathBuf {
         let states = fs::read_dir(self.path("cache/state")).unwrap();
@@ -276,6 +295,17 @@ impl Machine {
         };
         let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit));
         assert_eq!(ended, Ok(1), "QEMU still runs in {:?}", self.directory);
+    }
+}
+
+/// Makes a link to a folder a folder of links to what is in there.
+fn unlink(link: &Path) {
+    let link = Path::new(link.to_str().unwrap().trim_end_matches('/'));
+    let folder = link.read_link().unwrap();
+    fs::remove_file(link).unwrap();
+    fs::create_dir(link).unwrap();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        symlink(entry.path(), link.join(entry.file_name())).unwrap();
     }
 }
 

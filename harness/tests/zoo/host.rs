@@ -65,8 +65,8 @@ const CASES: &[Case] = &[
         name: "qemu_stopped_at_once",
         fault: "silent",
         timeout: 4,
-        verdict: "hang",
-        title: "deadline passed before the guest answered",
+        verdict: "infra",
+        title: "the kernel does not boot: deadline passed before the guest answered",
         run: |_, mut kassay| {
             kassay.arg("--cold");
             signalled(kassay, |_| true, Signal::STOP)

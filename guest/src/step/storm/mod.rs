@@ -8,7 +8,7 @@ mod oracle;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use kassay_guest::{Disagreement, Outcome, Storm, Tally};
+use kassay_guest::{Decoder, Disagreement, Outcome, Storm, Tally};
 
 use crate::bpf;
 use crate::net::{self, Net, RECEIVER, SENDER};
@@ -34,8 +34,11 @@ const EXAMPLES: usize = 5;
 /// The program's array that counts socket buffers, and the place of non-linear ones.
 const SKBS: (&str, u32) = ("skbs", 1);
 
+/// The program's array that counts packets which two modules decide differently.
+const APART: &str = "apart";
+
 /// Sends the packets, batch by batch, and compares.
-pub fn run(packets: u32, seed: u32, net: &Net) -> Result<Outcome> {
+pub fn run(packets: u32, seed: u32, decoder: Decoder, net: &Net) -> Result<Outcome> {
     let ends = Ends::open(net)?;
     let mut generator = Generator::new(seed);
     let mut storm = Storm {
@@ -51,7 +54,7 @@ pub fn run(packets: u32, seed: u32, net: &Net) -> Result<Outcome> {
             .map(|number| numbered(generator.packet(), number))
             .collect();
         let arrived = ends.exchange(&batch, first)?;
-        add(&mut storm, &batch, first, arrived.as_deref());
+        add(&mut storm, decoder, &batch, first, arrived.as_deref());
         first += count;
     }
     if ends.lost()? > 0 {
@@ -60,6 +63,9 @@ pub fn run(packets: u32, seed: u32, net: &Net) -> Result<Outcome> {
     storm.seen = bpf::runs(&net.classifiers) - seen;
     storm.paged = bpf::counter(SKBS.0, SKBS.1)? - paged;
     storm.dropped = net.drops()? - dropped;
+    if decoder != Decoder::Prost {
+        storm.apart_seen = bpf::counter(APART, 0)?;
+    }
     Ok(Outcome::Storm(storm))
 }
 
@@ -76,11 +82,19 @@ fn address(number: u32) -> [u8; 6] {
 }
 
 /// Adds a batch and which of it arrived, if that is known.
-fn add(storm: &mut Storm, batch: &[Hostile], first: u32, arrived: Option<&[bool]>) {
+fn add(
+    storm: &mut Storm,
+    decoder: Decoder,
+    batch: &[Hostile],
+    first: u32,
+    arrived: Option<&[bool]>,
+) {
     storm.batches += 1;
     storm.closed += u64::from(arrived.is_some());
     for (place, packet) in batch.iter().enumerate() {
-        let dropped = oracle::drops(&packet.frame);
+        let dropped = oracle::drops(decoder, &packet.frame);
+        let is_apart = dropped != oracle::drops(Decoder::Prost, &packet.frame);
+        storm.apart += u64::from(is_apart);
         count(&mut storm.tallies, packet, dropped);
         let Some(arrived) = arrived else { continue };
         storm.delivered += u64::from(arrived[place]);

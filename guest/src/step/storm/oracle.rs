@@ -1,6 +1,7 @@
-//! What `kfunc_dropme` is to decide: its rule, as it is written above the kfunc,
-//! on top of prost's decoder.
+//! What `kfunc_dropme` is to decide: its rule, as it is written in dropme_packet.h,
+//! on top of prost's decoder, or of pbtools' as it is understood here.
 
+use kassay_guest::Decoder;
 use prost::Message;
 
 #[derive(Message)]
@@ -10,10 +11,98 @@ struct Foo {
 }
 
 /// Whether a frame, from its Ethernet header on, is to be dropped.
-pub fn drops(frame: &[u8]) -> bool {
-    message(frame)
-        .and_then(|message| Foo::decode(message).ok())
-        .is_some_and(|decoded| decoded.drop)
+pub fn drops(decoder: Decoder, frame: &[u8]) -> bool {
+    let decoded = message(frame).and_then(|message| match decoder {
+        Decoder::Prost => Some(Foo::decode(message).ok()?.drop),
+        Decoder::Pbtools => Pbtools::of(message).drop(),
+    });
+    decoded.unwrap_or(false)
+}
+
+/// The decoder that pbtools 0.32.1 generates, with the runtime beside it.
+struct Pbtools<'a> {
+    rest: &'a [u8],
+    /// Whether there was a group or a number that is too wide, of which prost thinks
+    /// otherwise.
+    departs: bool,
+}
+
+impl<'a> Pbtools<'a> {
+    fn of(message: &'a [u8]) -> Pbtools<'a> {
+        Pbtools {
+            rest: message,
+            departs: false,
+        }
+    }
+
+    fn drop(&mut self) -> Option<bool> {
+        let mut drop = false;
+        while !self.rest.is_empty() {
+            let key = self.narrow()?;
+            match (key >> 3, key & 7) {
+                (0, _) => return None,
+                (1, 0) => drop = self.bool()?,
+                (1, _) => return None,
+                (_, 0) => _ = self.varint()?,
+                (_, 1) => self.skip(8)?,
+                (_, 2) => {
+                    let length = self.varint()?;
+                    self.skip(length)?;
+                }
+                (_, 5) => self.skip(4)?,
+                (_, wire) => {
+                    self.departs |= wire == 3;
+                    return None;
+                }
+            }
+        }
+        Some(drop)
+    }
+
+    /// A key has the lower 32 bits of its number.
+    fn narrow(&mut self) -> Option<u32> {
+        let key = self.varint()?;
+        self.departs |= key > u32::MAX.into();
+        Some(key as u32)
+    }
+
+    /// So has a bool.
+    fn bool(&mut self) -> Option<bool> {
+        let value = self.varint()?;
+        self.departs |= value != 0 && value as u32 == 0;
+        Some(value as u32 != 0)
+    }
+
+    /// Bits beyond the 64th are lost.
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for place in 0..10 {
+            let (byte, rest) = self.rest.split_first()?;
+            self.rest = rest;
+            value |= u64::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                self.departs |= place == 9 && *byte > 1;
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn skip(&mut self, length: u64) -> Option<()> {
+        self.rest = self.rest.get(usize::try_from(length).ok()?..)?;
+        Some(())
+    }
+}
+
+/// Whether pbtools came upon something in a frame of which it is known to think otherwise
+/// than prost.
+#[cfg(test)]
+pub fn pbtools_departs(frame: &[u8]) -> bool {
+    message(frame).is_some_and(|message| {
+        let mut decoder = Pbtools::of(message);
+        decoder.drop();
+        decoder.departs
+    })
 }
 
 /// The bytes of the message, if the frame has one.
@@ -70,13 +159,37 @@ mod tests {
     fn with(place: usize, byte: u8) -> bool {
         let mut frame = sent(DROP);
         frame[place] = byte;
-        drops(&frame)
+        both(&frame)
+    }
+
+    /// What both decoders decide.
+    fn both(frame: &[u8]) -> bool {
+        let [prost, pbtools] = [Decoder::Prost, Decoder::Pbtools].map(|it| drops(it, frame));
+        assert_eq!(prost, pbtools, "{frame:x?}");
+        prost
+    }
+
+    #[test]
+    fn pbtools_departs_from_prost_in_four_ways() {
+        let of = |message: &[u8]| {
+            let frame = sent(&[&[message.len() as u8, 0, 0, 0], message].concat());
+            assert!(pbtools_departs(&frame));
+            [Decoder::Prost, Decoder::Pbtools].map(|it| drops(it, &frame))
+        };
+        let group = [0x13, 0x14, 8, 1];
+        assert_eq!(of(&group), [true, false]);
+        let wide_key = [0x88, 0x80, 0x80, 0x80, 0x10, 1];
+        assert_eq!(of(&wide_key), [false, true]);
+        let of_65_bits = [8, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2];
+        assert_eq!(of(&of_65_bits), [false, true]);
+        let upper_bits = [8, 0x80, 0x80, 0x80, 0x80, 0x10];
+        assert_eq!(of(&upper_bits), [true, false]);
     }
 
     #[test]
     fn a_message_decides() {
-        assert!(drops(&sent(DROP)));
-        assert!(drops(&sent(&[2, 0, 0, 0, 8, 1, 8, 0])));
+        assert!(both(&sent(DROP)));
+        assert!(both(&sent(&[2, 0, 0, 0, 8, 1, 8, 0])));
         for payload in [
             &[][..],
             &[2, 0, 0],
@@ -86,7 +199,7 @@ mod tests {
             &[4, 0, 0, 0, 8, 1, 8, 0],
             &[255, 255, 255, 255, 8, 1],
         ] {
-            assert!(!drops(&sent(payload)), "{payload:?}");
+            assert!(!both(&sent(payload)), "{payload:?}");
         }
     }
 
@@ -117,7 +230,7 @@ mod tests {
             [false, true, false]
         );
         let frame = sent(DROP);
-        assert!((0..frame.len()).all(|end| !drops(&frame[..end])));
-        assert!(drops(&[frame, vec![0; 20]].concat()));
+        assert!((0..frame.len()).all(|end| !both(&frame[..end])));
+        assert!(both(&[frame, vec![0; 20]].concat()));
     }
 }

@@ -1,0 +1,272 @@
+//! `kassay bisect`: the commit that broke a scenario.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+
+use super::cache::limit;
+use super::run::{self, How, Obtained};
+use super::{Usage, print};
+use crate::bisect::{self, Answer, Asked, Bisect, Question, Repository, Search, Unfit};
+use crate::cache::{Cache, is_scratch};
+use crate::interrupt;
+use crate::inventory;
+use crate::kernel::Catalog;
+use crate::progress;
+use crate::report::UNJUDGED;
+use crate::run::Setting;
+
+/// Where a repository may have its scenarios, as this one has, or the action's users.
+const PLACES: [&str; 2] = ["harness/tests/scenarios", "scenarios"];
+
+const EXAMPLES: &str = "\
+Examples:
+  kassay bisect --tree ~/linux --good v6.11 --bad v6.12 kfunc_sum
+  kassay bisect --tree ~/linux+kasan --good v6.11 --bad HEAD --scenario case.toml
+  kassay bisect --tree . --good main~50 --bad main --kernel distro kfunc_dropme
+
+Ctrl-C stops it; the same command goes on where it was.
+
+Exit codes:
+  0    the first bad commit was found
+  2    wrong usage, such as a good end that fails
+  125  it could not be found: too much had to be skipped, or an end could not be judged
+  130  interrupted";
+
+/// The arguments of `kassay bisect`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BisectArgs {
+    /// Search only by scenarios whose name contains one of these; in a repository of modules and
+    /// programs, of the scenarios that it has
+    filter: Vec<String>,
+    /// A git repository: a kernel's, with config fragments as in `run --kernel TREE+kasan`, or
+    /// one of modules and programs
+    #[arg(long)]
+    tree: String,
+    /// A commit at which the scenarios pass
+    #[arg(long, value_name = "REV", required_unless_present = "abandon")]
+    good: Option<String>,
+    /// A commit at which they fail
+    #[arg(long, value_name = "REV", required_unless_present = "abandon")]
+    bad: Option<String>,
+    /// The kernel that modules and programs are tried on; not for a kernel's tree
+    #[arg(long, value_name = "SPEC")]
+    kernel: Option<String>,
+    #[command(flatten)]
+    how: How,
+    /// Forget what an earlier bisect of TREE has found out
+    #[arg(long)]
+    restart: bool,
+    /// Only remove what bisects of TREE have left: a worktree, a build folder, what was judged
+    #[arg(long, conflicts_with_all = ["good", "bad", "restart"])]
+    abandon: bool,
+}
+
+/// Searches and prints what came of it.
+///
+/// # Errors
+/// Wrong usage, which an end that is not what it is said to be is as well; an end that cannot
+/// be judged; the interrupt, after which the same command goes on.
+pub fn run(args: &BisectArgs) -> Result<u8> {
+    let (catalog, limit) = (Catalog::load()?, limit()?);
+    let (path, added) = catalog.split(&args.tree);
+    let added: String = added.iter().map(|name| format!("+{name}")).collect();
+    let repository = Repository::at(Path::new(path)).map_err(usage)?;
+    if args.abandon {
+        return abandon(&catalog, &repository, &args.tree, &added);
+    }
+    let setting = args.how.setting(false)?;
+    let cache = setting.cache.clone();
+    let mut bisect = prepare(args, repository, added, setting, catalog)?;
+    let ended = bisect.run();
+    if interrupt::requested() {
+        let steps = bisect.steps();
+        progress::note(format!(
+            "{steps} steps judged; the same command goes on from here"
+        ));
+    }
+    let answer = ended.map_err(unfit)?;
+    let (text, path) = bisect.mail(&answer, &command())?;
+    print(text.trim_end())?;
+    progress::note(format!("all of this: {}", path.display()));
+    inventory::clear_up(&cache, limit);
+    Ok(match answer {
+        Answer::Found(_) => 0,
+        Answer::Among(_) => UNJUDGED,
+    })
+}
+
+fn prepare(
+    args: &BisectArgs,
+    repository: Repository,
+    added: String,
+    setting: Setting,
+    catalog: Catalog,
+) -> Result<Bisect> {
+    let end = |revision: &Option<String>| {
+        let revision = revision.as_deref().unwrap_or_default();
+        repository.commit(revision).map_err(usage)
+    };
+    let (good, bad) = (end(&args.good)?, end(&args.bad)?);
+    repository.check_ends(&good, &bad).map_err(usage)?;
+    let names = repository.names(&bad.hash)?;
+    let has = |name: &str| names.iter().any(|other| other == name);
+    let is_kernel = has("Kconfig") && has("Makefile") && has("arch");
+    let question = match is_kernel {
+        true => of_kernel(args, &catalog, added)?,
+        false => of_parts(args, &setting.cache, &catalog, &repository, &added)?,
+    };
+    let search = Search {
+        repository,
+        good,
+        bad,
+        question,
+        restart: args.restart,
+    };
+    // Each kernel of a tree is run a few times only, and its state would not be used again.
+    let setting = Setting {
+        cold: setting.cold || is_kernel,
+        ..setting
+    };
+    Bisect::open(search, setting, catalog).map_err(unfit)
+}
+
+/// What is asked of a kernel's commits.
+fn of_kernel(args: &BisectArgs, catalog: &Catalog, added: String) -> Result<Question> {
+    if args.kernel.is_some() {
+        let why = "it has kernels of its own; `--kernel` goes with a repository of modules";
+        return Err(Usage(format!("`{}`: {why}", args.tree)).into());
+    }
+    let fragments: Vec<&str> = added.split('+').skip(1).collect();
+    catalog.for_tree(&fragments).map_err(usage)?;
+    let mut scenarios = args.how.scenarios().map_err(usage)?;
+    scenarios.retain(|scenario| args.wants(&scenario.name));
+    if scenarios.is_empty() {
+        return Err(args.no_scenario().into());
+    }
+    Ok(Question::Kernel { added, scenarios })
+}
+
+/// What is asked of the commits of modules and programs.
+fn of_parts(
+    args: &BisectArgs,
+    cache: &Cache,
+    catalog: &Catalog,
+    repository: &Repository,
+    added: &str,
+) -> Result<Question> {
+    if !added.is_empty() {
+        let why = format!("`{added}` goes with a kernel's tree, and this is none");
+        return Err(Usage(format!("`{}`: {why}", args.tree)).into());
+    }
+    let top = repository.top.as_deref();
+    let mut files = match args.how.scenario.is_empty() {
+        true => files(top).map_err(usage)?,
+        false => args.how.scenario.clone(),
+    };
+    files.retain(|file| args.wants(&file.file_stem().unwrap_or_default().to_string_lossy()));
+    if files.is_empty() {
+        return Err(args.no_scenario().into());
+    }
+    let asked = files.iter().map(|file| Asked::read(file, top));
+    let asked = asked.collect::<Result<_>>().map_err(usage)?;
+    let chosen = run::kernels(cache, catalog, args.kernel.as_slice())?;
+    let [name] = &chosen[..] else {
+        return Err(Usage("a bisect takes one kernel".to_owned()).into());
+    };
+    let kernel: Obtained = run::obtain(cache, catalog, name)?;
+    Ok(Question::Parts {
+        kernel: Box::new(kernel.map_err(|why| anyhow!(why))?),
+        asked,
+        seed: args.how.seed,
+    })
+}
+
+/// The scenarios of a repository's working tree.
+fn files(top: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let mut places = PLACES.iter().filter_map(|place| Some(top?.join(place)));
+    let place = places.find(|place| place.is_dir()).with_context(|| {
+        let places = PLACES.join("` or `");
+        format!("find scenarios: the repository has no `{places}`; name one by `--scenario FILE`")
+    })?;
+    let read = || format!("list `{}`", place.display());
+    let entries: std::io::Result<Vec<_>> = place.read_dir().with_context(read)?.collect();
+    let paths = entries
+        .with_context(read)?
+        .into_iter()
+        .map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "toml") && !is_scratch(path))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+impl BisectArgs {
+    fn wants(&self, scenario: &str) -> bool {
+        self.filter.is_empty() || self.filter.iter().any(|part| scenario.contains(part))
+    }
+
+    fn no_scenario(&self) -> Usage {
+        Usage(format!(
+            "no scenario matches `{}`",
+            self.filter.join("`, `")
+        ))
+    }
+}
+
+fn abandon(catalog: &Catalog, repository: &Repository, tree: &str, added: &str) -> Result<u8> {
+    let was_there = bisect::abandon(&Cache::open()?, catalog, repository, added)?;
+    print(&match was_there {
+        true => format!("removed what bisects of `{tree}` have left"),
+        false => format!("there is no bisect of `{tree}`"),
+    })?;
+    Ok(0)
+}
+
+fn usage(error: anyhow::Error) -> anyhow::Error {
+    match interrupt::requested() {
+        true => error,
+        false => Usage(format!("{error:#}")).into(),
+    }
+}
+
+/// What cannot be done as it was asked for is the user's slip.
+fn unfit(error: anyhow::Error) -> anyhow::Error {
+    match error.is::<Unfit>() {
+        true => usage(error),
+        false => error,
+    }
+}
+
+/// The command as it was given, for a shell.
+fn command() -> String {
+    let words = std::env::args().skip(1).map(|word| quoted(&word));
+    std::iter::once("kassay".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=,:@%^".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(quoted("v6.12^2"), "v6.12^2");
+        assert_eq!(quoted("main~5"), "'main~5'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

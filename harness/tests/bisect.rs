@@ -1,0 +1,256 @@
+//! `kassay bisect` from outside: scratch repositories with a module that some commit breaks.
+
+mod checkout;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use checkout::Ended;
+use tempfile::TempDir;
+
+const SCENARIO: &str = "about = 'a program prints what the module says'
+modules = ['scratch']
+bpf = ['scratch']
+
+[[step]]
+unlink = { times = 1 }
+";
+
+const SNAPSHOT: &str = "---
+source: harness/tests/vm.rs
+---
+modules
+  scratch: inserted
+    kfunc bpf_scratch
+  scratch: removed
+programs
+  scratch: attached to kprobe/vfs_unlink
+steps
+  unlink: 1 unlinked
+trace
+  unlink[pid]: It is 10
+kernel log
+  Hello, world!
+  bpf_kfunc_example: Module loaded successfully
+  Goodbye, world!
+";
+
+const PROGRAM: &str = "#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+extern __u64 bpf_scratch(void) __ksym;
+
+SEC(\"kprobe/vfs_unlink\")
+int scratch(void *ctx)
+{
+	bpf_printk(\"It is %llu\", bpf_scratch());
+	return 0;
+}
+
+char LICENSE[] SEC(\"license\") = \"GPL\";
+";
+
+/// A git repository with a module, a program, and a scenario that no commit has.
+struct Scratch {
+    dir: TempDir,
+    /// The hashes of its commits, the oldest first.
+    commits: Vec<String>,
+}
+
+impl Scratch {
+    /// A repository whose module returns, at each commit, one of these expressions.
+    fn new(results: &[&str]) -> Scratch {
+        let dir = tempfile::tempdir().unwrap();
+        let mut scratch = Scratch {
+            dir,
+            commits: Vec::new(),
+        };
+        scratch.git(&["init", "--quiet", "--initial-branch=main"]);
+        let mut stream = String::new();
+        for (number, result) in results.iter().enumerate() {
+            let who = format!("A <a@example.org> {} +0000", 1_700_000_000 + number);
+            let subject = format!("commit {number}");
+            let _ = write!(stream, "commit refs/heads/main\ncommitter {who}\n");
+            let _ = write!(stream, "data {}\n{subject}\n", subject.len());
+            // Modules and programs take turns, so that each commit changes something.
+            let program = format!("/* {} */\n{PROGRAM}", number / 2);
+            let module = module(result, number.div_ceil(2));
+            let kbuild = "obj-m := scratch.o\nccflags-y += -I$(src)/../include\n";
+            for (path, text) in [
+                ("modules/scratch/Kbuild", kbuild),
+                ("modules/scratch/scratch.c", &module),
+                ("bpf/scratch.bpf.c", &program),
+            ] {
+                let _ = write!(stream, "M 644 inline {path}\ndata {}\n{text}\n", text.len());
+            }
+        }
+        scratch.import(&stream);
+        scratch.git(&["reset", "--quiet", "--hard"]);
+        let hashes = scratch.git(&["rev-list", "--reverse", "main"]);
+        scratch.commits = hashes.lines().map(str::to_owned).collect();
+        scratch.write("scenarios/scratch.toml", SCENARIO);
+        scratch.write("snapshots/scratch.snap", SNAPSHOT);
+        scratch
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let mut git = Command::new("git");
+        let output = git.arg("-C").arg(self.dir.path()).args(args).output();
+        let ended = Ended::of(output.unwrap());
+        ended.with(0);
+        ended.stdout
+    }
+
+    fn import(&self, stream: &str) {
+        let mut import = Command::new("git")
+            .arg("-C")
+            .arg(self.dir.path())
+            .args(["fast-import", "--quiet"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = import.stdin.take().unwrap();
+        stdin.write_all(stream.as_bytes()).unwrap();
+        drop(stdin);
+        assert!(import.wait().unwrap().success());
+    }
+
+    /// A search of the whole history on the kernel `distro`.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kassay"));
+        command
+            .args(["bisect", "--tree"])
+            .arg(self.dir.path())
+            .args(args)
+            .env("CARGO_TARGET_DIR", self.path(".git/target"));
+        command
+    }
+
+    fn bisect(&self, args: &[&str]) -> Ended {
+        Ended::of(self.command(args).output().unwrap())
+    }
+
+    fn whole(&self) -> [&str; 6] {
+        let (good, bad) = (&self.commits[0], self.commits.last().unwrap());
+        ["--good", good, "--bad", bad, "--kernel", "distro"]
+    }
+
+    /// What a user sees of the repository: branches, HEAD, index, files.
+    fn seen(&self) -> String {
+        self.git(&["status", "--short", "--branch"]) + &self.git(&["for-each-ref"])
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What it left in the cache is of no use to anybody.
+        let _ = self.command(&["--abandon"]).output();
+    }
+}
+
+fn module(result: &str, number: usize) -> String {
+    format!(
+        "/* {number} */\n\
+         #include \"kassay_kfunc.h\"\n\n\
+         __bpf_kfunc_start_defs();\n\n\
+         __bpf_kfunc u64 bpf_scratch(void)\n{{\n\treturn {result};\n}}\n\n\
+         __bpf_kfunc_end_defs();\n\n\
+         BTF_KFUNCS_START(scratch_ids)\n\
+         BTF_ID_FLAGS(func, bpf_scratch)\n\
+         BTF_KFUNCS_END(scratch_ids)\n\n\
+         MODULE_DESCRIPTION(\"A kfunc that returns a number\");\n\
+         KASSAY_KFUNC_MODULE(scratch_ids, KASSAY_PROG_TYPE_KPROBE);\n"
+    )
+}
+
+/// Starts a bisect, waits until it says a line with this in it, and kills it.
+fn kill_at(mut command: Command, line: &str) {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut bisect = command.spawn().unwrap();
+    let mut lines = BufReader::new(bisect.stderr.take().unwrap()).lines();
+    assert!(
+        lines.any(|said| said.unwrap().contains(line)),
+        "no {line:?}"
+    );
+    bisect.kill().unwrap();
+    bisect.wait().unwrap();
+}
+
+/// How many commits were judged between the ends.
+fn judged(ended: &Ended) -> usize {
+    let mut lines = ended.stdout.lines();
+    let count = lines.find_map(|line| line.split_once(" commits judged between the ends"));
+    count.unwrap().0.parse().unwrap()
+}
+
+#[test]
+fn a_regression_among_64_commits_is_found_though_the_search_is_killed() {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let first_bad = 1 + clock.subsec_nanos() as usize % 63;
+    println!("the first bad commit is number {first_bad}");
+    let results: Vec<&str> = (0..64)
+        .map(|number| if number < first_bad { "10" } else { "11" })
+        .collect();
+    let scratch = Scratch::new(&results);
+    let before = scratch.seen();
+
+    kill_at(scratch.command(&scratch.whole()), "step 4 of");
+    let ended = scratch.bisect(&scratch.whole());
+
+    let hash = &scratch.commits[first_bad];
+    ended.with(0).says("going on, with 3 steps judged before");
+    ended.says(&format!("{hash} is the first bad commit"));
+    ended.says("+  unlink[pid]: It is 11");
+    ended.says(&format!("# first bad commit: [{hash}]"));
+    assert!(judged(&ended) <= 7, "{}", ended.stdout);
+    assert_eq!(scratch.seen(), before);
+}
+
+#[test]
+fn only_the_wanted_failure_makes_a_commit_bad() {
+    let scratch = Scratch::new(&["10", "10", "10", "nothing", "12", "11", "11", "11"]);
+    let ended = scratch.bisect(&scratch.whole());
+
+    ended.with(125).says("the first bad commit is one of these");
+    for number in [3, 4, 5] {
+        let hash = &scratch.commits[number];
+        ended.says(&format!("# possible first bad commit: [{hash}]"));
+    }
+    ended.says("error: ‘nothing’ undeclared");
+    ended.says("surprising, looking again");
+    for number in [3, 4] {
+        let hash = &scratch.commits[number];
+        assert!(!ended.stdout.contains(&format!("git bisect bad {hash}")));
+    }
+}
+
+#[test]
+fn ends_that_are_not_what_they_are_said_to_be_are_told() {
+    let scratch = Scratch::new(&["11", "10", "10"]);
+    let [first, second, last] = &scratch.commits[..] else {
+        panic!("three commits")
+    };
+    let search = |good: &str, bad: &str| {
+        scratch.bisect(&["--good", good, "--bad", bad, "--kernel", "distro"])
+    };
+    search(first, last)
+        .with(2)
+        .says("is not good: scratch: mismatch");
+    search(second, last).with(2).says("is not bad");
+    search(last, first).with(2).says("mistaken for each other");
+    search("none", last).with(2).says("find the commit `none`");
+}
