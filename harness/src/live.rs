@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use kassay_guest::{Fact, Line, Live, PROGRAM, Plan};
+use kassay_guest::{Fact, Live, PROGRAM, Plan};
 
 use crate::compile::Artifacts;
 use crate::kernel::Kernel;
@@ -87,11 +87,7 @@ impl Asked<'_> {
 
 /// The exit code of a run, and on stderr whatever is wrong.
 fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
-    let facts: Vec<Fact> = evidence
-        .port
-        .iter()
-        .filter_map(|line| Some(serde_json::from_str::<Line>(line).ok()?.fact))
-        .collect();
+    let facts: Vec<Fact> = verdict::told(evidence).collect();
     if live.trace {
         print_rest(&facts);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use kassay_guest::Plan;
+use kassay_guest::{Fact, Plan};
 
 use crate::cache::Cache;
 use crate::compile::module::Module;
@@ -20,7 +20,7 @@ use crate::snapshot::{Comparison, Snapshot};
 use crate::streams::Streams;
 use crate::tool::Tool;
 use crate::verdict::{self, Fault, Verdict};
-use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms};
+use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot};
 use crate::{btf, debugger, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
@@ -44,6 +44,26 @@ pub struct Setting {
     pub keep_dump: bool,
     /// Whether the machine stands still until a debugger lets it go.
     pub gdb: bool,
+}
+
+/// How long a virtual machine may take unless the user says otherwise.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Setting {
+    /// Nothing but what every run has.
+    pub fn new(cache: Cache, accelerator: Accelerator) -> Setting {
+        Setting {
+            cache,
+            accelerator,
+            timeout: TIMEOUT,
+            cold: false,
+            changed: false,
+            jobs: slot::default_jobs(),
+            keep: false,
+            keep_dump: false,
+            gdb: false,
+        }
+    }
 }
 
 /// Lays out in a share what the guest reads.
@@ -562,20 +582,16 @@ fn explain(fault: &Fault, evidence: &Evidence) -> String {
 /// What libbpf and the verifier said of what was refused: objects, and these programs
 /// of those that were loaded by themselves.
 pub fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Vec<String> {
-    evidence
-        .port
-        .iter()
-        .filter_map(
-            |line| match serde_json::from_str::<kassay_guest::Line>(line).ok()?.fact {
-                kassay_guest::Fact::Loaded {
-                    program,
-                    error: Some(error),
-                    log,
-                    ..
-                } if wanted(&program) => Some(format!("{log}\n{error}")),
-                _ => None,
-            },
-        )
+    verdict::told(evidence)
+        .filter_map(|fact| match fact {
+            Fact::Loaded {
+                program,
+                error: Some(error),
+                log,
+                ..
+            } if wanted(&program) => Some(format!("{log}\n{error}")),
+            _ => None,
+        })
         .collect()
 }
 

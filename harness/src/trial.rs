@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Fact, Line};
+use kassay_guest::Fact;
 
 use crate::btf::{self, SHAPES};
 use crate::compile;
@@ -165,9 +165,7 @@ fn facts(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Vec<
         let (verdict, title) = (fault.verdict, fault.title);
         bail!("try programs on {}: {verdict}: {title}", kernel.name);
     }
-    let lines = ran.evidence.port.iter();
-    let facts = lines.filter_map(|line| Some(serde_json::from_str::<Line>(line).ok()?.fact));
-    Ok(facts.collect())
+    Ok(verdict::told(&ran.evidence).collect())
 }
 
 /// What the verifier's answers say.

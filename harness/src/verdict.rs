@@ -242,7 +242,7 @@ fn codes<'a>(facts: &'a [Fact], modules: &'a [Module]) -> Vec<(&'a Module, &'a C
 }
 
 /// The facts as they came, as far as they can be read.
-fn told(evidence: &Evidence) -> impl Iterator<Item = Fact> {
+pub fn told(evidence: &Evidence) -> impl Iterator<Item = Fact> {
     let lines = evidence.port.iter();
     lines.filter_map(|line| Some(serde_json::from_str::<Line>(line).ok()?.fact))
 }

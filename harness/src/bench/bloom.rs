@@ -2,7 +2,7 @@
 //! the map, beside the figures of the tutorial on the features of 2022.
 
 use anyhow::{Context, Result, anyhow, bail};
-use kassay_guest::{Fact, Line};
+use kassay_guest::Fact;
 
 use super::{median, picture, sorted};
 use crate::compile;
@@ -85,9 +85,7 @@ fn rounds_of(
     if zeros != rounds + 1 {
         bail!("a program did not return 0:\n{transcript}");
     }
-    let facts = ran.evidence.port.iter();
-    let facts = facts.filter_map(|line| Some(serde_json::from_str::<Line>(line).ok()?.fact));
-    let trace = facts.filter_map(|fact| match fact {
+    let trace = verdict::told(&ran.evidence).filter_map(|fact| match fact {
         Fact::Trace { lines, .. } => Some(lines),
         _ => None,
     });

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::run::{TIMEOUT, kernels, obtain, scenarios};
+use super::run::{kernel, scenarios};
 use super::{Usage, print};
 use crate::bench::{Bench, Row, bloom, median};
 use crate::cache::Cache;
@@ -16,7 +15,6 @@ use crate::kernel::{Catalog, Kernel};
 use crate::report::Format;
 use crate::run::Setting;
 use crate::vm::accelerator::{self, Probe, Wish};
-use crate::vm::slot;
 
 /// The arguments of `kassay bench`.
 #[derive(Args)]
@@ -24,7 +22,7 @@ pub struct BenchArgs {
     /// What to measure
     #[arg(value_enum, default_value_t)]
     what: What,
-    /// The kernel: a name of the catalog or a path
+    /// The kernel: a name of the catalog (see `kassay list`) or a path
     #[arg(long, value_name = "SPEC")]
     kernel: Option<String>,
     /// The scenario to measure the speed of
@@ -57,21 +55,9 @@ enum What {
 /// Measures, prints a row each, and draws a picture.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let (cache, catalog) = (Cache::open()?, Catalog::load()?);
-    let asked: Vec<String> = args.kernel.iter().cloned().collect();
-    let name = kernels(&cache, &catalog, &asked)?.remove(0);
-    let kernel = obtain(&cache, &catalog, &name)?.map_err(|why| anyhow!(why))?;
+    let kernel = kernel(&cache, &catalog, args.kernel.as_deref())?;
     let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
-    let setting = Setting {
-        cache,
-        accelerator,
-        timeout: Duration::from_secs(TIMEOUT),
-        cold: false,
-        changed: false,
-        jobs: slot::default_jobs(),
-        keep: false,
-        keep_dump: false,
-        gdb: false,
-    };
+    let setting = Setting::new(cache, accelerator);
     if args.format == Format::Pretty {
         print(&format!("on {} ({accelerator}: {why})", kernel.release))?;
     }

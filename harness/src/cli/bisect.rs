@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use super::cache::limit;
-use super::run::{self, How, Obtained};
-use super::{Usage, print};
+use super::run::{self, How};
+use super::{Usage, is_left, print, usage};
 use crate::bisect::{self, Answer, Asked, Bisect, Question, Repository, Search, Unfit};
 use crate::cache::{Cache, is_scratch};
 use crate::interrupt;
@@ -51,7 +51,8 @@ pub struct BisectArgs {
     /// A commit at which they fail
     #[arg(long, value_name = "REV", required_unless_present = "abandon")]
     bad: Option<String>,
-    /// The kernel that modules and programs are tried on; not for a kernel's tree
+    /// The kernel that modules and programs are tried on: a name of the catalog (see
+    /// `kassay list`) or a path; not for a kernel's tree
     #[arg(long, value_name = "SPEC")]
     kernel: Option<String>,
     #[command(flatten)]
@@ -172,13 +173,9 @@ fn of_parts(
     }
     let asked = files.iter().map(|file| Asked::read(file, top));
     let asked = asked.collect::<Result<_>>().map_err(usage)?;
-    let chosen = run::kernels(cache, catalog, args.kernel.as_slice())?;
-    let [name] = &chosen[..] else {
-        return Err(Usage("a bisect takes one kernel".to_owned()).into());
-    };
-    let kernel: Obtained = run::obtain(cache, catalog, name)?;
+    let kernel = run::kernel(cache, catalog, args.kernel.as_deref())?;
     Ok(Question::Parts {
-        kernel: Box::new(kernel.map_err(|why| anyhow!(why))?),
+        kernel: Box::new(kernel),
         asked,
         seed: args.how.seed,
     })
@@ -206,7 +203,7 @@ fn files(top: Option<&Path>) -> Result<Vec<PathBuf>> {
 
 impl BisectArgs {
     fn wants(&self, scenario: &str) -> bool {
-        self.filter.is_empty() || self.filter.iter().any(|part| scenario.contains(part))
+        is_left(&self.filter, scenario)
     }
 
     fn no_scenario(&self) -> Usage {
@@ -224,13 +221,6 @@ fn abandon(catalog: &Catalog, repository: &Repository, tree: &str, added: &str) 
         false => format!("there is no bisect of `{tree}`"),
     })?;
     Ok(0)
-}
-
-fn usage(error: anyhow::Error) -> anyhow::Error {
-    match interrupt::requested() {
-        true => error,
-        false => Usage(format!("{error:#}")).into(),
-    }
 }
 
 /// What cannot be done as it was asked for is the user's slip.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
 use super::cache::limit;
 use super::kfuncs::listing;
-use super::run::{How, obtain, one};
-use super::{Usage, print};
+use super::run::{self, How, one};
+use super::{Usage, is_left, print, usage};
 use crate::diff::{self, Finding, Judgement};
 use crate::kernel::{Catalog, Kernel};
 use crate::normalise::visible;
@@ -62,13 +62,11 @@ struct Pair {
 /// Wrong usage; a kernel that cannot be had; an interrupt.
 pub fn run(args: &DiffArgs) -> Result<u8> {
     let (catalog, limit) = (Catalog::load()?, limit()?);
-    let scenarios = args.how.scenarios();
-    let mut scenarios = scenarios.map_err(|error| Usage(format!("{error:#}")))?;
+    let mut scenarios = args.how.scenarios().map_err(usage)?;
     scenarios.retain(|scenario| args.has(&scenario.name));
     let setting = args.how.setting(false)?;
-    let kernel = |name: &str| -> Result<Kernel> {
-        obtain(&setting.cache, &catalog, name)?.map_err(|why| anyhow!(why))
-    };
+    let kernel =
+        |name: &str| -> Result<Kernel> { run::kernel(&setting.cache, &catalog, Some(name)) };
     let kernels = [kernel(&args.kernel_a)?, kernel(&args.kernel_b)?];
     let pair = Pair { setting, kernels };
     let mut findings = Vec::new();
@@ -144,7 +142,7 @@ impl Pair {
 
 impl DiffArgs {
     fn has(&self, name: &str) -> bool {
-        self.filter.is_empty() || self.filter.iter().any(|part| name.contains(part))
+        is_left(&self.filter, name)
     }
 
     fn nothing(&self) -> Usage {

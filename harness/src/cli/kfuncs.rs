@@ -1,14 +1,12 @@
 //! `kassay kfuncs`: the kfuncs of a kernel or of a module.
 
-use std::time::Duration;
-
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
 use super::cache::limit;
-use super::run::{TIMEOUT, kernels, obtain};
-use super::{Usage, print};
+use super::run::{kernel, kernels};
+use super::{print, usage};
 use crate::cache::Cache;
 use crate::compile::module;
 use crate::inventory;
@@ -20,7 +18,6 @@ use crate::run::Setting;
 use crate::scenario::{self, Part};
 use crate::trial::{self, Tried};
 use crate::vm::accelerator::{self, Probe, Wish};
-use crate::vm::slot;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,12 +67,10 @@ pub fn run(args: &KfuncsArgs) -> Result<()> {
     let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
     let asked = args.module.as_deref();
     let part = asked.map(|asked| scenario::module(asked, &crate::repository()));
-    let part = part
-        .transpose()
-        .map_err(|error| Usage(format!("{error:#}")))?;
+    let part = part.transpose().map_err(usage)?;
     let part = part.as_ref();
     for name in kernels(&cache, &catalog, &args.kernel)? {
-        let kernel = obtain(&cache, &catalog, &name)?.map_err(|why| anyhow!(why))?;
+        let kernel = kernel(&cache, &catalog, Some(&name))?;
         let listing = listing(&cache, &kernel, part)?;
         let tried = match args.types {
             true => Some(trial::run(&args.setting(&cache)?, &kernel, part, &listing)?),
@@ -91,17 +86,7 @@ impl KfuncsArgs {
     /// How the machine is run that is asked.
     fn setting(&self, cache: &Cache) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
-        Ok(Setting {
-            cache: cache.clone(),
-            accelerator,
-            timeout: Duration::from_secs(TIMEOUT),
-            cold: false,
-            changed: false,
-            jobs: slot::default_jobs(),
-            keep: false,
-            keep_dump: false,
-            gdb: false,
-        })
+        Ok(Setting::new(cache.clone(), accelerator))
     }
 }
 

@@ -38,7 +38,8 @@ const ENVIRONMENT: &str = "\
 Environment:
   KASSAY_CACHE       where kernels and all that is built are kept [default: $XDG_CACHE_HOME/kassay]
   KASSAY_CACHE_LIMIT what it may take, kernels and sources aside, such as 20G [default: 10G]
-  KASSAY_KERNELS     kernels for `run` and `cargo test --test vm`, with commas between them
+  KASSAY_KERNELS     kernels for `run`, `watch`, `kfuncs` and `cargo test --test vm`, with commas
+                     between them
   KASSAY_CATALOG     a catalog of kernels [default: kernel-config/kernels.toml]
   KASSAY_REPOSITORY  the checkout to work on [default: the one that kassay was built from]
 
@@ -117,6 +118,20 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
     progress::say(&format!("kassay: {error:#}"));
     ExitCode::from(if error.is::<Usage>() { 2 } else { UNJUDGED })
+}
+
+/// What cannot be done as it was asked for, as the user's slip; an interruption stays one.
+fn usage(error: anyhow::Error) -> anyhow::Error {
+    match interrupt::requested() {
+        true => error,
+        false => Usage(format!("{error:#}")).into(),
+    }
+}
+
+/// Whether a filter leaves what has this name: it contains one of the filter's words, if there
+/// is any.
+fn is_left(filter: &[String], name: &str) -> bool {
+    filter.is_empty() || filter.iter().any(|part| name.contains(part))
 }
 
 /// An error of the command line's user rather than of the machine.

@@ -4,19 +4,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Args;
 
 use super::Usage;
 use super::cache::limit;
-use super::run::obtain;
+use super::run;
 use crate::cache::Cache;
 use crate::compile::{self, Artifacts};
 use crate::kernel::{self, Catalog, Kernel};
 use crate::run::Setting;
 use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
-use crate::vm::slot;
 use crate::{inventory, progress};
 
 /// The arguments that say where.
@@ -75,18 +74,12 @@ impl Place {
             Some(name) => name.clone(),
             None => default(&cache, &catalog)?,
         };
-        let kernel = obtain(&cache, &catalog, &name)?.map_err(|why| anyhow!("{why}"))?;
+        let kernel = run::kernel(&cache, &catalog, Some(&name))?;
         let artifacts = compile::build(&cache, &kernel, &scenario)?;
         let setting = Setting {
-            cache,
-            accelerator,
             timeout: self.timeout.map_or(Duration::MAX, Duration::from_secs),
             cold: self.cold,
-            changed: false,
-            jobs: slot::default_jobs(),
-            keep: false,
-            keep_dump: false,
-            gdb: false,
+            ..Setting::new(cache, accelerator)
         };
         Ok(Prepared {
             setting,

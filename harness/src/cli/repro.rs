@@ -7,16 +7,15 @@ use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::cache::limit;
-use super::run::{Aids, TIMEOUT};
+use super::run::Aids;
 use super::{Usage, print};
 use crate::cache::Cache;
 use crate::inventory;
 use crate::kit::{Kept, Unfit};
 use crate::progress;
 use crate::report::{self, Format, json, pretty};
-use crate::run::Setting;
+use crate::run::{Setting, TIMEOUT};
 use crate::vm::accelerator::{self, Probe, Wish};
-use crate::vm::slot;
 
 /// The arguments of `kassay repro`.
 #[derive(Args)]
@@ -49,17 +48,11 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
     })?;
     let as_it_was = Wish::from_str(kept.accelerator(), false).map_err(|why| anyhow!(why))?;
     let (accelerator, _) = accelerator::choose(args.accel.unwrap_or(as_it_was), Probe::here)?;
-    let timeout = args.timeout.or(kept.timeout()).unwrap_or(TIMEOUT);
+    let timeout = args.timeout.or(kept.timeout());
     let setting = Setting {
-        cache,
-        accelerator,
-        timeout: Duration::from_secs(timeout),
+        timeout: timeout.map_or(TIMEOUT, Duration::from_secs),
         cold: args.cold || !kept.restored(),
-        changed: false,
-        jobs: slot::default_jobs(),
-        keep: false,
-        keep_dump: false,
-        gdb: false,
+        ..Setting::new(cache, accelerator)
     };
     let setting = args.aids.add_to(setting, args.timeout);
     let outcome = kept.run(&setting)?;

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::cache::limit;
-use super::{Usage, print};
+use super::{Usage, is_left, print, usage};
 use crate::cache::Cache;
 use crate::inventory;
 use crate::kernel::{self, Availability, Catalog, Kernel};
 use crate::pool;
 use crate::progress;
 use crate::report::{self, Format, json, matrix, pretty};
-use crate::run::{self, Outcome, Setting};
+use crate::run::{self, Outcome, Setting, TIMEOUT};
 use crate::scenario::{self, Scenario};
 use crate::verdict::Verdict;
 use crate::vm::accelerator::{self, Probe, Wish};
@@ -93,9 +93,6 @@ pub struct How {
     pub seed: Option<u32>,
 }
 
-/// Default of `--timeout`, in seconds.
-pub const TIMEOUT: u64 = 60;
-
 /// A scenario on a kernel.
 pub struct Case<'a> {
     kernel: &'a Named,
@@ -110,10 +107,7 @@ pub type Named = (String, Obtained);
 pub fn run(args: &RunArgs) -> Result<u8> {
     let (catalog, limit) = (Catalog::load()?, limit()?);
     let choice = &args.choice;
-    let scenarios = choice
-        .how
-        .scenarios()
-        .map_err(|error| Usage(format!("{error:#}")))?;
+    let scenarios = choice.how.scenarios().map_err(usage)?;
     let setting = args
         .aids
         .add_to(choice.how.setting(args.changed)?, choice.how.timeout);
@@ -178,15 +172,11 @@ impl How {
     pub fn setting(&self, changed: bool) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
         Ok(Setting {
-            cache: Cache::open()?,
-            accelerator,
-            timeout: Duration::from_secs(self.timeout.unwrap_or(TIMEOUT)),
+            timeout: self.timeout.map_or(TIMEOUT, Duration::from_secs),
             cold: self.cold,
             changed,
             jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
-            keep: false,
-            keep_dump: false,
-            gdb: false,
+            ..Setting::new(Cache::open()?, accelerator)
         })
     }
 }
@@ -227,8 +217,7 @@ impl Choice {
     }
 
     fn has(&self, kernel: &str, scenario: &Scenario) -> bool {
-        let name = format!("{kernel}::{}", scenario.name);
-        self.filter.is_empty() || self.filter.iter().any(|part| name.contains(part))
+        is_left(&self.filter, &format!("{kernel}::{}", scenario.name))
     }
 }
 
@@ -285,9 +274,14 @@ pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec
         }
         return Ok(names);
     }
+    Ok(vec![default(cache, catalog)?])
+}
+
+/// The default kernel, of which a line on stderr says why it was chosen.
+fn default(cache: &Cache, catalog: &Catalog) -> Result<String> {
     let chosen = kernel::default(cache, catalog)?;
     progress::note(format!("kernel {}: {}", chosen.name, chosen.why));
-    Ok(vec![chosen.name])
+    Ok(chosen.name)
 }
 
 /// The name that stands for every kernel of the catalog that can be had.
@@ -328,6 +322,15 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Obtained> 
             Ok(Err(format!("{error:#}")))
         }
     }
+}
+
+/// Gets a kernel without which there is nothing to do, or the default one where none is named.
+pub fn kernel(cache: &Cache, catalog: &Catalog, name: Option<&str>) -> Result<Kernel> {
+    let name = match name {
+        Some(name) => name.to_owned(),
+        None => default(cache, catalog)?,
+    };
+    obtain(cache, catalog, &name)?.map_err(|why| anyhow!(why))
 }
 
 /// Runs one case, on a kernel that may not have been had.

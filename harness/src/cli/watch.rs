@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::cache::limit;
 use super::run::{Choice, Named, each};
-use super::{Usage, print};
+use super::{print, usage};
 use crate::inventory;
 use crate::kernel::Catalog;
 use crate::progress;
@@ -32,7 +32,7 @@ pub struct WatchArgs {
 pub fn run(args: &WatchArgs) -> Result<()> {
     let (choice, limit) = (&args.choice, limit()?);
     let read = || choice.how.scenarios();
-    let first = read().map_err(|error| Usage(format!("{error:#}")))?;
+    let first = read().map_err(usage)?;
     let root = crate::repository()
         .canonicalize()
         .context("find the repository")?;

@@ -74,22 +74,11 @@ mod tests {
     use crate::cache::Cache;
     use crate::report::tests::outcome;
     use crate::vm::Accelerator;
-    use std::time::Duration;
 
     #[test]
     fn what_a_guest_says_does_nothing_to_a_terminal() {
         let directory = tempfile::tempdir().unwrap();
-        let setting = Setting {
-            cache: Cache::at(directory.path()).unwrap(),
-            accelerator: Accelerator::Tcg,
-            timeout: Duration::ZERO,
-            cold: false,
-            changed: false,
-            jobs: 1,
-            keep: false,
-            keep_dump: false,
-            gdb: false,
-        };
+        let setting = Setting::new(Cache::at(directory.path()).unwrap(), Accelerator::Tcg);
         let outcome = Outcome {
             title: "a\x1b[2Jb".to_owned(),
             reason: "c\rd\x07\n\te".to_owned(),

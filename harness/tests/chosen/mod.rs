@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use anyhow::Result;
 use kassay::cache::Cache;
-use kassay::cli::run::{self, Obtained, TIMEOUT};
+use kassay::cli::run::{self, Obtained};
 use kassay::interrupt;
 use kassay::inventory;
 use kassay::kernel::Catalog;
@@ -66,17 +65,7 @@ fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
         .map(str::to_owned)
         .collect();
     let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
-    let setting = Setting {
-        cache: cache.clone(),
-        accelerator,
-        timeout: Duration::from_secs(TIMEOUT),
-        cold: false,
-        changed: false,
-        jobs: slot::default_jobs(),
-        keep: false,
-        keep_dump: false,
-        gdb: false,
-    };
+    let setting = Setting::new(cache.clone(), accelerator);
     let names = run::kernels(cache, &Catalog::load()?, &asked)?;
     let on = |name| {
         Ok(Chosen {
