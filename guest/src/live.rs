@@ -2,7 +2,6 @@
 //! the trace as it comes, or both.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write, pipe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,12 +15,11 @@ use kassay_guest::{IO_PORT, Live, PROGRAM, Program, SHARE};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
-use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::capture::Trace;
 use crate::host_root::{self, HostRoot};
-use crate::{agent, process};
+use crate::{agent, process, terminal};
 
 /// How many bytes of input are on their way to the program at most.
 const ROOM: u32 = MOST as u32;
@@ -370,17 +368,9 @@ fn pipes() -> Result<(Ends, File, Vec<Source>)> {
 }
 
 fn terminal(size: Size) -> Result<(Ends, File, Vec<Source>)> {
-    let make = || -> Result<_> {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-        unlockpt(&ours)?;
+    let (ours, theirs) = terminal::open()?;
+    let make = || -> io::Result<_> {
         tcsetwinsize(&ours, winsize(size))?;
-        let path = ptsname(&ours, Vec::new())?;
-        let theirs = OwnedFd::from(
-            File::options()
-                .read(true)
-                .write(true)
-                .open(OsStr::new(path.to_str()?))?,
-        );
         let ends = [theirs.try_clone()?, theirs.try_clone()?, theirs];
         let ours = File::from(ours);
         let source = Source {
@@ -389,7 +379,7 @@ fn terminal(size: Size) -> Result<(Ends, File, Vec<Source>)> {
         };
         Ok((ends, ours, vec![source]))
     };
-    make().context("make a terminal")
+    make().context("set the terminal up")
 }
 
 /// Makes the streams the process's own, and the terminal that of its session.

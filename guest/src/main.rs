@@ -21,6 +21,7 @@ mod process;
 mod show;
 mod step;
 mod system;
+mod terminal;
 mod value;
 
 use std::convert::Infallible;

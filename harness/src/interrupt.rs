@@ -44,6 +44,9 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// The signals by which a user asks to stop.
+const OURS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
 /// Takes over SIGINT, SIGTERM and SIGHUP for the rest of the process.
 ///
 /// The first signal makes [`check`] fail; a later one ends the process at once.
@@ -51,14 +54,17 @@ impl std::error::Error for Interrupted {}
 /// # Errors
 /// When called twice, or when the system refuses the signal handler.
 pub fn install() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("handle Ctrl-C")?;
+    let mut signals = Signals::new(OURS).context("handle Ctrl-C")?;
     let handle = WAITING.set(signals.handle());
     handle.map_err(|_| anyhow!("handle Ctrl-C: it is handled already"))?;
     thread::spawn(move || {
         for signal in signals.forever() {
             match &mut *taker() {
                 Some(take) => take(signal),
-                None => request(),
+                None if OURS.contains(&signal) => request(),
+                // Of those that a program was given, which is gone: a terminal that changes its
+                // size asks for nothing.
+                None => {}
             }
         }
     });
@@ -87,7 +93,7 @@ impl Drop for Diverted {
     }
 }
 
-/// Gives the signals to `take`, and these others too.
+/// Gives the signals to `take`, and these others too, which nobody hears when it is over.
 ///
 /// # Errors
 /// The system refuses a signal handler.

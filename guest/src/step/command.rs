@@ -1,9 +1,9 @@
 //! `run` with a command: a program of the host's root, on a terminal of its own. On a pipe the
 //! C library would hold back what it prints, and a line to wait for would not come.
 
-use std::fs;
+use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -12,15 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use kassay_guest::{Command, Fact, Outcome, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, chdir, kill_process_group, pidfd_open, setsid};
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::facts::Facts;
 use crate::host_root::HostRoot;
-use crate::{process, system};
+use crate::{process, system, terminal};
 
 /// How long a command may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -94,13 +92,13 @@ struct Running {
     pid: Pid,
     process: OwnedFd,
     /// The terminal; none when nobody can write to it any more.
-    terminal: Option<fs::File>,
+    terminal: Option<File>,
     printed: Vec<u8>,
 }
 
 impl Running {
     fn start(host_root: &HostRoot, line: &str, directory: &str) -> Result<Running> {
-        let (terminal, its) = terminal().context("make a terminal")?;
+        let (terminal, its) = raw_terminal()?;
         // SIGINT would end a shell that waits for a program which handles it, and the program's
         // status would be lost. So the shell ends behind the program, with that status.
         let line = format!("trap exit INT; {line}");
@@ -255,15 +253,15 @@ impl Running {
 }
 
 /// A terminal that changes nothing of what is written to it, and the end of it that programs have.
-fn terminal() -> Result<(fs::File, OwnedFd)> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let terminal = openpt(flags)?;
-    unlockpt(&terminal)?;
-    let its = ioctl_tiocgptpeer(&terminal, flags)?;
-    let mut attributes = tcgetattr(&its)?;
-    attributes.make_raw();
-    tcsetattr(&its, OptionalActions::Now, &attributes)?;
-    fcntl_setfl(terminal.as_fd(), fcntl_getfl(&terminal)? | OFlags::NONBLOCK)?;
+fn raw_terminal() -> Result<(File, OwnedFd)> {
+    let (terminal, its) = terminal::open()?;
+    let set_up = || {
+        let mut attributes = tcgetattr(&its)?;
+        attributes.make_raw();
+        tcsetattr(&its, OptionalActions::Now, &attributes)?;
+        ioctl_fionbio(&terminal, true)
+    };
+    set_up().context("set the terminal up")?;
     Ok((terminal.into(), its))
 }
 

@@ -17,6 +17,8 @@ pub enum Question {
         added: String,
         /// The scenarios, with modules and programs that are the same for all commits.
         scenarios: Vec<Scenario>,
+        /// The seed of generated packets that they have, where the user gives one.
+        seed: Option<u32>,
     },
     /// The commit's modules and programs, on one kernel.
     Parts {
@@ -142,8 +144,14 @@ impl Question {
             })
         };
         let mut key = Key::new("question");
+        let (Question::Kernel { seed, .. } | Question::Parts { seed, .. }) = self;
+        if let Some(seed) = seed {
+            key = key.text("seed", &seed.to_string());
+        }
         match self {
-            Question::Kernel { added, scenarios } => {
+            Question::Kernel {
+                added, scenarios, ..
+            } => {
                 key = key.text("added", added);
                 for scenario in scenarios {
                     key = texts(key, &Asked::read(&scenario.path, None)?);
@@ -237,11 +245,15 @@ mod tests {
             &[("a.toml", scenario), ("modules/m/Kbuild", "")],
         );
         let file = dir.path().join("a.toml");
-        let question = Question::Kernel {
+        let question = |seed| Question::Kernel {
             added: String::new(),
             scenarios: vec![Scenario::read(&file, dir.path()).unwrap()],
+            seed,
         };
-        let mut seen = vec![question.digest().unwrap()];
+        let mut seen: Vec<_> = [Some(2), Some(1), None]
+            .map(|seed| question(seed).digest().unwrap())
+            .into();
+        let question = question(None);
         for file in files {
             let text = fs::read_to_string(dir.path().join(file)).unwrap();
             write(dir.path(), &[(file, &format!("{text}\n# more"))]);

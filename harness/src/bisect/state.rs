@@ -16,7 +16,7 @@ const FILE: &str = "state.json";
 /// All that is known.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
-    /// A digest of what is asked: scenarios, snapshots, the kernel, how to run.
+    /// A digest of what is asked: scenarios, snapshots, what they are made of, the kernel, the seed.
     pub question: String,
     /// The hash of the good end.
     pub good: String,

@@ -147,7 +147,11 @@ fn of_kernel(args: &BisectArgs, catalog: &Catalog, added: String) -> Result<Ques
     if scenarios.is_empty() {
         return Err(args.no_scenario().into());
     }
-    Ok(Question::Kernel { added, scenarios })
+    Ok(Question::Kernel {
+        added,
+        scenarios,
+        seed: args.how.seed,
+    })
 }
 
 /// What is asked of the commits of modules and programs.

@@ -126,6 +126,12 @@ fn find_static(name: &Path) -> Result<PathBuf> {
         ))
     };
     let path = path.ok_or_else(|| refuse("it is not in PATH"))?;
+    let meta = path
+        .metadata()
+        .map_err(|error| refuse(&error.to_string()))?;
+    if !meta.is_file() {
+        return Err(refuse("it is no file").into());
+    }
     let bytes = std::fs::read(&path).map_err(|error| refuse(&error.to_string()))?;
     match is_static(&bytes) {
         Some(true) => Ok(path),

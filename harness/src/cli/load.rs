@@ -1,7 +1,7 @@
 //! `kassay load`: a BPF program in a pristine kernel, and what it prints.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -37,7 +37,7 @@ pub struct LoadArgs {
     #[command(flatten)]
     place: Place,
     /// The BPF object: a C file, NAME.bpf.c, which is compiled, or a compiled one
-    object: PathBuf,
+    object: String,
     /// The only program of it that is loaded
     program: Option<String>,
     /// Do this once everything is attached: a step, as a scenario's file words it; repeatable
@@ -50,15 +50,13 @@ pub struct LoadArgs {
 
 /// Loads, streams and returns the exit code.
 pub fn run(args: &LoadArgs) -> Result<u8> {
-    let path = args
-        .object
-        .to_str()
-        .context("read the object's path, which is no UTF-8")?;
     let host_root = !args.steps.is_empty() || !args.command.is_empty();
-    let prepared = args.place.prepare(host_root, Some(path), &args.steps)?;
+    let prepared = args
+        .place
+        .prepare(host_root, Some(&args.object), &args.steps)?;
     let (_, object) = &prepared.artifacts.objects[0];
     if let Some(program) = &args.program {
-        check(program, object)?;
+        args.check(program, object)?;
     }
     let command = match args.command.as_slice() {
         [] => None,
@@ -86,18 +84,20 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
     Ok(code)
 }
 
-/// Sees that an object has a program of that name.
-fn check(program: &str, object: &Path) -> Result<()> {
-    let names = programs(object).with_context(|| format!("read `{}`", object.display()))?;
-    if names.iter().any(|name| name == program) {
-        return Ok(());
+impl LoadArgs {
+    /// Sees that the object, which was built, has a program of that name.
+    fn check(&self, program: &str, built: &Path) -> Result<()> {
+        let names = programs(built).with_context(|| format!("read `{}`", built.display()))?;
+        if names.iter().any(|name| name == program) {
+            return Ok(());
+        }
+        let hint = nearest::hint(program, names.iter().map(String::as_str));
+        let (object, all) = (&self.object, names.join("`, `"));
+        Err(Usage(format!(
+            "there is no program `{program}` in `{object}`, but `{all}`{hint}"
+        ))
+        .into())
     }
-    let hint = nearest::hint(program, names.iter().map(String::as_str));
-    let all = names.join("`, `");
-    Err(Usage(format!(
-        "there is no program `{program}` in it, but `{all}`{hint}"
-    ))
-    .into())
 }
 
 /// The functions in sections of their own, which is what libbpf takes for programs.
