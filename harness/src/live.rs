@@ -16,7 +16,7 @@ use crate::report::UNJUDGED;
 use crate::run::{self, Case, Setting};
 use crate::scenario::Scenario;
 use crate::streams::Streams;
-use crate::verdict::{self, LOG_OVERFLOW, Verdict};
+use crate::verdict::{self, Fault, LOG_OVERFLOW, Verdict};
 use crate::vm::Evidence;
 use crate::{progress, tool};
 
@@ -112,33 +112,37 @@ fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
     for step in &failed {
         say(step);
     }
-    let status = facts.iter().find_map(|fact| match fact {
-        Fact::Exited { status } => Some(*status as u8),
-        _ => None,
-    });
-    let status = if live.program.is_some() {
-        status
-    } else {
-        Some(0)
-    };
-    let (Err(fault), _) = verdict::judge(&case.known()?, evidence) else {
-        let status = status.unwrap_or(UNJUDGED);
-        return Ok(if failed.is_empty() {
-            status
-        } else {
-            of_bpf(status)
-        });
-    };
+    let status = status(live, &facts).unwrap_or(UNJUDGED);
+    Ok(match verdict::judge(&case.known()?, evidence) {
+        (Ok(()), _) if failed.is_empty() => status,
+        (Ok(()), _) => of_bpf(status),
+        (Err(fault), _) => of_fault(&fault, status, of_bpf),
+    })
+}
+
+/// The exit code of a run with a fault, which is said.
+fn of_fault(fault: &Fault, status: u8, of_bpf: impl Fn(u8) -> u8) -> u8 {
     say(&format!("{}: {}", fault.verdict, fault.title));
-    Ok(match fault.verdict {
+    match fault.verdict {
         // Beyond the ring buffer nobody can look, and the console has what is grave.
-        Verdict::Lost if fault.title == LOG_OVERFLOW => status.unwrap_or(UNJUDGED),
+        Verdict::Lost if fault.title == LOG_OVERFLOW => status,
         Verdict::Lost | Verdict::Infra => {
             say(tool::last_lines(&fault.reason).trim_start());
             UNJUDGED
         }
         Verdict::Hang => TOO_LATE,
-        _ => of_bpf(status.unwrap_or(UNJUDGED)),
+        _ => of_bpf(status),
+    }
+}
+
+/// The program's exit status, where it has come to one; without a program it is 0.
+fn status(live: &Live, facts: &[Fact]) -> Option<u8> {
+    if live.program.is_none() {
+        return Some(0);
+    }
+    facts.iter().find_map(|fact| match fact {
+        Fact::Exited { status } => Some(*status as u8),
+        _ => None,
     })
 }
 

@@ -11,6 +11,7 @@ use kassay_guest::{Show, Step};
 use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
+use crate::cache::is_scratch;
 use crate::nearest;
 use crate::step::{Asked, FileStep};
 
@@ -418,29 +419,38 @@ fn text_of(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("read scenario `{}`", path.display()))
 }
 
-/// Reads every scenario of a directory, in the order of their names. Other TOML files may
-/// lie beside them.
+/// Reads every scenario of a directory (see [`files`]).
 ///
 /// # Errors
 /// One of them cannot be read, or there is none.
 pub fn read_all(directory: &Path, root: &Path) -> Result<Vec<Scenario>> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(directory)
-        .with_context(|| format!("list scenarios in `{}`", directory.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|suffix| suffix == "toml"))
-        .collect();
-    paths.sort();
-    let mut scenarios = Vec::new();
-    for path in paths {
-        let text = text_of(&path)?;
-        if is_scenario(&text) {
-            scenarios.push(Scenario::parse(&text, &path, root)?);
+    let files = files(directory)?;
+    files
+        .iter()
+        .map(|path| Scenario::read(path, root))
+        .collect()
+}
+
+/// The scenario files of a directory, in the order of their names. Other TOML files may lie
+/// beside them.
+///
+/// # Errors
+/// One of them cannot be read, or there is none.
+pub fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let list = || format!("list scenarios in `{}`", directory.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).with_context(list)? {
+        let path = entry.with_context(list)?.path();
+        let is_toml = path.extension().is_some_and(|suffix| suffix == "toml");
+        if is_toml && !is_scratch(&path) && is_scenario(&text_of(&path)?) {
+            files.push(path);
         }
     }
-    if scenarios.is_empty() {
+    if files.is_empty() {
         bail!("there is no scenario in `{}`", directory.display());
     }
-    Ok(scenarios)
+    files.sort();
+    Ok(files)
 }
 
 /// Whether the text of a TOML file is meant to be a scenario. One that is not even TOML may be.

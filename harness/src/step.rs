@@ -319,87 +319,104 @@ fn parse_hex(text: &str) -> Result<Vec<u8>> {
 impl Asked {
     /// What came of the step, for a transcript.
     pub fn tell(&self, outcome: &Result<Outcome, String>) -> String {
+        let title = self.title();
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return format!("{title}: failed: {error}"),
+        };
         match (&self.step, outcome) {
-            (Step::Command { line, .. }, Err(error)) => {
-                format!("run {}: failed: {error}", first(line))
-            }
-            (Step::Submit { map, .. } | Step::Consume { map, .. }, Err(error)) => {
-                format!("{} {map}: failed: {error}", name(&self.step))
-            }
-            (Step::Run { program }, Err(error)) => format!("run {program}: failed: {error}"),
-            (step, Err(error)) => format!("{}: failed: {error}", name(step)),
-            (_, Ok(Outcome::Fault)) => "fault: the plan goes on".to_owned(),
-            (_, Ok(Outcome::Unlink { unlinked, .. })) => format!("unlink: {unlinked} unlinked"),
-            (step, Ok(Outcome::Done { text, .. })) => format!("{}: {text}", name(step)),
+            (_, Outcome::Fault) => "fault: the plan goes on".to_owned(),
+            (_, Outcome::Unlink { unlinked, .. }) => format!("unlink: {unlinked} unlinked"),
+            (_, Outcome::Done { text, .. }) => format!("{title}: {text}"),
             (
                 Step::Udp { packets },
-                Ok(Outcome::Udp {
+                Outcome::Udp {
                     sent,
                     seen,
                     dropped,
                     delivered,
                     ..
-                }),
+                },
             ) => {
-                let mut text = format!(
-                    "udp: {sent} sent, {seen} classified, {dropped} dropped, {} delivered",
-                    delivered.len() + 1
-                );
-                let delivered: BTreeSet<&usize> = delivered.iter().collect();
-                for (place, (packet, name)) in packets.iter().zip(&self.names).enumerate() {
-                    let fate = packet_fate(packet, delivered.contains(&place));
-                    let _ = write!(text, "\n  {name}: {fate}");
-                }
-                text
+                let count = delivered.len() + 1;
+                let packets = self.packets(packets, delivered);
+                format!(
+                    "udp: {sent} sent, {seen} classified, {dropped} dropped, {count} delivered\
+                     {packets}"
+                )
             }
             // Programs return negative numbers for errors, as kfuncs do.
-            (Step::Run { program }, Ok(Outcome::Run { returned, .. })) => {
-                format!("run {program}: returned {}", *returned as i32)
+            (Step::Run { .. }, Outcome::Run { returned, .. }) => {
+                format!("{title}: returned {}", *returned as i32)
             }
-            (Step::Command { line, ready, .. }, Ok(Outcome::Command(command))) => {
+            (Step::Command { ready, .. }, Outcome::Command(command)) => {
                 let unready = ready.as_ref().map_or("", |_| " before it was ready");
                 let fate = match command.state {
                     State::Ended(0) if ready.is_none() => String::new(),
                     State::Ended(status) => format!(": ended with status {status}{unready}"),
                     state => format!(": {}", fate(state)),
                 };
-                format!("run {}{fate}{}", first(line), printed(command))
+                format!("{title}{fate}{}", printed(command))
             }
-            (Step::Submit { map, samples }, Ok(Outcome::Submit { submitted })) => {
-                format!("submit {map}: {submitted} of {samples} samples submitted")
+            (Step::Submit { samples, .. }, Outcome::Submit { submitted }) => {
+                format!("{title}: {submitted} of {samples} samples submitted")
             }
-            (Step::Consume { map, .. }, Ok(Outcome::Consume(consumed))) => {
-                format!("consume {map}: {}", counts(consumed))
+            (Step::Consume { .. }, Outcome::Consume(consumed)) => {
+                format!("{title}: {}", counts(consumed))
             }
-            // How many of which kind is another matter with every seed.
             (
                 Step::Storm {
                     packets, decoder, ..
                 },
-                Ok(Outcome::Storm(Storm { disagreements, .. })),
+                Outcome::Storm(Storm { disagreements, .. }),
             ) => {
-                let said = match (disagreements, decoder) {
-                    (0, Decoder::Prost) => "agree",
-                    (0, Decoder::Pbtools) => {
-                        "agree, and so does prost but for groups and numbers that are too wide"
-                    }
-                    _ => "disagree",
-                };
+                let said = agreement(*disagreements, *decoder);
                 format!("storm: {packets} packets, the module and {decoder} {said}")
             }
-            (step, Ok(_)) => format!("{}: an outcome of another step", name(step)),
+            _ => format!("{title}: an outcome of another step"),
         }
     }
 
     /// How a command ended that had been ready, for a transcript.
     pub fn tell_end(&self, command: &Command) -> String {
+        let title = self.title();
         match &self.step {
-            Step::Command { line, .. } => {
-                let (fate, printed) = (fate(command.state), printed(command));
-                format!("run {}: {fate}{printed}", first(line))
-            }
-            step => format!("{}: the end of another step", name(step)),
+            Step::Command { .. } => format!("{title}: {}{}", fate(command.state), printed(command)),
+            _ => format!("{title}: the end of another step"),
         }
+    }
+
+    /// What is done, and with what.
+    fn title(&self) -> String {
+        let name = name(&self.step);
+        match &self.step {
+            Step::Command { line, .. } => format!("{name} {}", first(line)),
+            Step::Run { program } => format!("{name} {program}"),
+            Step::Submit { map, .. } | Step::Consume { map, .. } => format!("{name} {map}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// What became of each packet, each after a line break.
+    fn packets(&self, packets: &[Packet], delivered: &[usize]) -> String {
+        let delivered: BTreeSet<&usize> = delivered.iter().collect();
+        let packets = packets.iter().zip(&self.names).enumerate();
+        let line = |(place, (packet, name))| {
+            let fate = packet_fate(packet, delivered.contains(&place));
+            format!("\n  {name}: {fate}")
+        };
+        packets.map(line).collect()
+    }
+}
+
+/// Whether two decoders agree. How many packets of which kind is another matter with every seed.
+fn agreement(disagreements: u64, decoder: Decoder) -> &'static str {
+    match (disagreements, decoder) {
+        (0, Decoder::Prost) => "agree",
+        (0, Decoder::Pbtools) => {
+            "agree, and so does prost but for groups and numbers that are too wide"
+        }
+        _ => "disagree",
     }
 }
 

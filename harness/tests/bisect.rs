@@ -3,7 +3,6 @@
 mod checkout;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -102,9 +101,7 @@ impl Scratch {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        checkout::write(self.dir.path(), name, text);
     }
 
     fn git(&self, args: &[&str]) -> String {
@@ -236,6 +233,19 @@ fn only_the_wanted_failure_makes_a_commit_bad() {
         let hash = &scratch.commits[number];
         assert!(!ended.stdout.contains(&format!("git bisect bad {hash}")));
     }
+}
+
+#[test]
+fn scenarios_may_be_those_of_a_folder() {
+    let scratch = Scratch::new(&["10", "11"]);
+    let folder = scratch.path("scenarios");
+    scratch.write("scenarios/other.toml", "[package]");
+    let folder = ["--scenario", folder.to_str().unwrap()];
+    let ended = scratch.bisect(&[&scratch.whole()[..], &folder].concat());
+    let hash = &scratch.commits[1];
+    ended
+        .with(0)
+        .says(&format!("{hash} is the first bad commit"));
 }
 
 #[test]

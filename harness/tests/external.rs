@@ -71,15 +71,11 @@ impl External {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.path("own").join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        checkout::write(&self.path("own"), name, text);
     }
 
     fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.path("own").join(name)).unwrap();
-        assert!(text.contains(from), "no {from:?} in {name}");
-        self.write(name, &text.replace(from, to));
+        checkout::edit(&self.path("own"), name, from, to);
     }
 
     /// Runs all scenarios of the folder.

@@ -9,13 +9,14 @@ use super::cache::limit;
 use super::run::{self, How};
 use super::{Usage, is_left, print, usage};
 use crate::bisect::{self, Answer, Asked, Bisect, Question, Repository, Search, Unfit};
-use crate::cache::{Cache, is_scratch};
+use crate::cache::Cache;
 use crate::interrupt;
 use crate::inventory;
 use crate::kernel::Catalog;
 use crate::progress;
 use crate::report::UNJUDGED;
 use crate::run::Setting;
+use crate::scenario;
 
 /// Where a repository may have its scenarios, as this one has, or the action's users.
 const PLACES: [&str; 2] = ["harness/tests/scenarios", "scenarios"];
@@ -169,7 +170,7 @@ fn of_parts(
     let top = repository.top.as_deref();
     let mut files = match args.how.scenario.is_empty() {
         true => files(top).map_err(usage)?,
-        false => args.how.scenario.clone(),
+        false => run::files(&args.how.scenario).map_err(usage)?,
     };
     files.retain(|file| args.wants(&file.file_stem().unwrap_or_default().to_string_lossy()));
     if files.is_empty() {
@@ -192,17 +193,7 @@ fn files(top: Option<&Path>) -> Result<Vec<PathBuf>> {
         let places = PLACES.join("` or `");
         format!("find scenarios: the repository has no `{places}`; name one by `--scenario FILE`")
     })?;
-    let read = || format!("list `{}`", place.display());
-    let entries: std::io::Result<Vec<_>> = place.read_dir().with_context(read)?.collect();
-    let paths = entries
-        .with_context(read)?
-        .into_iter()
-        .map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|end| end == "toml") && !is_scratch(path))
-        .collect();
-    files.sort();
-    Ok(files)
+    scenario::files(&place)
 }
 
 impl BisectArgs {

@@ -34,7 +34,8 @@ Examples:
   CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='kassay exec --host-root --' cargo test
 
 Exit codes:
-  0-255  the program's, 128 + N when signal N killed it, 127 when it was not found
+  0-255  the program's, 128 + N when signal N killed it, 126 when it could not be executed,
+         127 when it was not found
   120    the kernel crashed or reported trouble, whatever the program said
   124    the time of --timeout had passed
   125    kassay could not run it, or the machine ended before it

@@ -24,7 +24,8 @@ pub struct Place {
     /// The kernel: a name of the catalog (see `kassay list`) or a path
     #[arg(long, value_name = "SPEC")]
     kernel: Option<String>,
-    /// Insert a module first: a directory with a Kbuild file, or a name in `modules/`; repeatable
+    /// Insert a module first: a directory with a Kbuild file or a Makefile, or a name in
+    /// `modules/`; repeatable
     #[arg(long = "module", value_name = "DIR")]
     pub modules: Vec<String>,
     /// What executes the guest's instructions

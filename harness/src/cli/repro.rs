@@ -25,7 +25,7 @@ pub struct ReproArgs {
     /// What executes the guest's instructions [default: what it was]
     #[arg(long, value_enum)]
     accel: Option<Wish>,
-    /// How long the virtual machine may take, in seconds [default: as long as it could, and with --gdb no limit]
+    /// How long the virtual machine may take, in seconds [default: as long as it could]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
     /// Boot the virtual machine, where it was restored from a saved state

@@ -47,7 +47,8 @@ pub struct Aids {
     /// Leave a dump of the guest's memory with each failure, for gdb and crash
     #[arg(long)]
     pub keep_dump: bool,
-    /// Start the virtual machine stopped, and say how gdb attaches; only one case can be run
+    /// Start the virtual machine stopped, and say how gdb attaches; only one case can be run, and
+    /// without --timeout it has no limit
     #[arg(long)]
     pub gdb: bool,
 }
@@ -79,7 +80,7 @@ pub struct How {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
-    /// How long one virtual machine may take, in seconds [default: 60, and with --gdb no limit]
+    /// How long one virtual machine may take, in seconds [default: 60]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
     /// How many virtual machines run at once [default: by CPUs and free memory]
@@ -254,11 +255,24 @@ pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
     if files.is_empty() {
         return scenario::read_all(&root.join("harness/tests/scenarios"), &root);
     }
-    let read = |path: &PathBuf| match path.is_dir() {
-        true => scenario::read_all(path, &root),
-        false => Ok(vec![Scenario::read(path, &root)?]),
+    let files = self::files(files)?;
+    files
+        .iter()
+        .map(|path| Scenario::read(path, &root))
+        .collect()
+}
+
+/// These files, and those of these directories.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let files = |path: &PathBuf| match path.is_dir() {
+        true => scenario::files(path),
+        false => Ok(vec![path.clone()]),
     };
-    Ok(files.iter().map(read).collect::<Result<Vec<_>>>()?.concat())
+    Ok(paths
+        .iter()
+        .map(files)
+        .collect::<Result<Vec<_>>>()?
+        .concat())
 }
 
 /// The kernels that were asked for by name, or the default one, of which the

@@ -120,9 +120,7 @@ impl Checkout {
     }
 
     pub fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        write(self.0.path(), name, text);
     }
 
     pub fn scenario(&self, name: &str, text: &str) {
@@ -131,9 +129,7 @@ impl Checkout {
     }
 
     pub fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.path(name)).unwrap();
-        assert!(text.contains(from), "no {from:?} in {name}");
-        self.write(name, &text.replace(from, to));
+        edit(self.0.path(), name, from, to);
     }
 
     /// Gives the checkout a `PATH` of its own: all that is in PATH, but for programs
@@ -307,6 +303,21 @@ fn unlink(link: &Path) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         symlink(entry.path(), link.join(entry.file_name())).unwrap();
     }
+}
+
+/// Writes a file of a folder, and the folders on the way to it.
+pub fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// Changes what a file of a folder must have.
+#[track_caller]
+pub fn edit(folder: &Path, name: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(folder.join(name)).unwrap();
+    assert!(text.contains(from), "no {from:?} in {name}");
+    write(folder, name, &text.replace(from, to));
 }
 
 pub fn copy(from: &Path, to: &Path) {
