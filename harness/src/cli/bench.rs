@@ -7,10 +7,12 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::cache::limit;
 use super::run::{kernel, scenarios};
 use super::{Usage, print};
 use crate::bench::{Bench, Row, bloom, median};
 use crate::cache::Cache;
+use crate::inventory;
 use crate::kernel::{Catalog, Kernel};
 use crate::report::Format;
 use crate::run::Setting;
@@ -54,7 +56,7 @@ enum What {
 
 /// Measures, prints a row each, and draws a picture.
 pub fn run(args: &BenchArgs) -> Result<()> {
-    let (cache, catalog) = (Cache::open()?, Catalog::load()?);
+    let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
     let kernel = kernel(&cache, &catalog, args.kernel.as_deref())?;
     let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
     let setting = Setting::new(cache, accelerator);
@@ -74,6 +76,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         .and_then(|()| fs::write(&path, picture))
         .with_context(|| format!("write `{}`", path.display()))?;
     crate::progress::note(format!("the same as a picture: {}", path.display()));
+    inventory::clear_up(&setting.cache, limit);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::cache::limit;
+use super::place::path_of;
 use super::run::{kernel, kernels};
 use super::{print, usage};
 use crate::cache::Cache;
@@ -37,7 +38,8 @@ refuses single kfuncs of a set is not seen.";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct KfuncsArgs {
-    /// A module: a name in modules/, or a path with a `/` [default: the kernel itself]
+    /// A module: a directory with a Kbuild file or a Makefile, or a name in `modules/` [default: the
+    /// kernel itself]
     module: Option<String>,
     /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
     #[arg(
@@ -66,7 +68,7 @@ pub struct KfuncsArgs {
 pub fn run(args: &KfuncsArgs) -> Result<()> {
     let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
     let asked = args.module.as_deref();
-    let part = asked.map(|asked| scenario::module(asked, &crate::repository()));
+    let part = asked.map(|asked| scenario::module(&path_of(asked), &crate::repository()));
     let part = part.transpose().map_err(usage)?;
     let part = part.as_ref();
     for name in kernels(&cache, &catalog, &args.kernel)? {

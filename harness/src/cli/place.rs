@@ -121,7 +121,7 @@ impl Prepared {
 }
 
 /// What is there is a path; all else is a name.
-fn path_of(name: &str) -> String {
+pub fn path_of(name: &str) -> String {
     match !name.contains('/') && Path::new(name).exists() {
         true => format!("./{name}"),
         false => name.trim_end_matches('/').to_owned(),

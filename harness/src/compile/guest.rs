@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
@@ -34,12 +34,7 @@ pub struct Guest {
 /// Cargo's own lines; a host without libelf or zlib to link.
 pub fn build(cache: &Cache) -> Result<Guest> {
     let repository = crate::repository();
-    let key = Key::new("guest")
-        .tree("source", &repository.join("guest"))?
-        .file("lock", &repository.join("Cargo.lock"))?
-        .text("libraries", &LIBRARIES.join(" "))
-        .file("profile", &repository.join("Cargo.toml"))?
-        .finish();
+    let key = key(&repository)?;
     let entry = cache.get_or_make("guest", &key, "the guest program", |directory| {
         let progress = Progress::steps("build the guest program", None);
         // A target directory of its own, so that it never waits for a lock
@@ -64,12 +59,25 @@ pub fn build(cache: &Cache) -> Result<Guest> {
         cache.touch("target", "guest");
         fs::copy(&built, directory.join("init")).with_context(|| format!("copy `{}`", built.display()))?;
         progress.finish();
+        if self::key(&repository)? != key {
+            bail!("build the guest program: its sources changed meanwhile; run it again");
+        }
         Ok(())
     })?;
     Ok(Guest {
         init: entry.join("init"),
         headers: entry.join(HEADERS),
     })
+}
+
+/// A digest of all that the guest program is built of.
+fn key(repository: &Path) -> Result<String> {
+    Ok(Key::new("guest")
+        .tree("source", &repository.join("guest"))?
+        .file("lock", &repository.join("Cargo.lock"))?
+        .text("libraries", &LIBRARIES.join(" "))
+        .file("profile", &repository.join("Cargo.toml"))?
+        .finish())
 }
 
 /// Makes a directory of the static libraries that the guest program is linked

@@ -46,7 +46,7 @@ pub fn run(packets: u32, seed: u32, decoder: Decoder, net: &Net) -> Result<Outco
         ..Storm::default()
     };
     let (seen, paged) = (bpf::runs(&net.classifiers), bpf::counter(SKBS.0, SKBS.1)?);
-    let dropped = net.drops()?;
+    let (dropped, apart) = (net.drops()?, apart(decoder)?);
     let mut first = 0;
     while first < packets && storm.closed == storm.batches {
         let count = BATCH.min(packets - first);
@@ -63,10 +63,16 @@ pub fn run(packets: u32, seed: u32, decoder: Decoder, net: &Net) -> Result<Outco
     storm.seen = bpf::runs(&net.classifiers) - seen;
     storm.paged = bpf::counter(SKBS.0, SKBS.1)? - paged;
     storm.dropped = net.drops()? - dropped;
-    if decoder != Decoder::Prost {
-        storm.apart_seen = bpf::counter(APART, 0)?;
-    }
+    storm.apart_seen = self::apart(decoder)? - apart;
     Ok(Outcome::Storm(storm))
+}
+
+/// How many packets two modules decided differently so far, where there are two.
+fn apart(decoder: Decoder) -> Result<u64> {
+    match decoder {
+        Decoder::Prost => Ok(0),
+        Decoder::Pbtools => bpf::counter(APART, 0),
+    }
 }
 
 /// The packet with its number in the source address, which no rule looks at and
