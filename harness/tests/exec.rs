@@ -111,6 +111,16 @@ fn a_signal_is_the_programs() {
 }
 
 #[test]
+fn a_signal_that_comes_when_the_program_is_over_asks_for_nothing() {
+    let (mut child, _) = start(sh("trap '' USR1; echo ready; exit 3"), "ready");
+    while child.try_wait().unwrap().is_none() {
+        signal(&child, Signal::USR1);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ended::of(child.wait_with_output().unwrap()).with(3);
+}
+
+#[test]
 fn who_insists_ends_a_program_that_does_not_listen() {
     let script = "trap '' INT; echo ready; while :; do sleep 1; done";
     let (mut child, _) = start(sh(script), "ready");
