@@ -151,8 +151,8 @@ pub fn of_kernel(kernel: &Kernel) -> Result<Listing> {
     Ok(listing)
 }
 
-/// The kfuncs of modules that were built for a kernel, by their names. A module needs its symbols to be inserted,
-/// so that an empty list is true.
+/// The kfuncs of modules that were built for a kernel, by their names. A module needs its symbols
+/// to be inserted, so that an empty list is true.
 ///
 /// # Errors
 /// Its BTF or the kernel's cannot be read.

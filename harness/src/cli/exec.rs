@@ -13,7 +13,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::Usage;
 use super::place::Place;
-use crate::live::{self, Asked};
+use crate::live::Asked;
 use crate::{terminal, tool};
 
 /// The size of a terminal that nobody sees.
@@ -75,22 +75,14 @@ pub fn run(args: &ExecArgs) -> Result<u8> {
         ..of_host(name, arguments, args.host_root)?
     };
     let prepared = args.place.prepare(args.host_root, None, &[])?;
-    let asked = Asked {
-        kernel: &prepared.kernel,
-        scenario: &prepared.scenario,
-        artifacts: &prepared.artifacts,
-        programs: Vec::new(),
-        live: Live {
-            program: Some(program),
-            trace: false,
-        },
-        copied,
-        is_idle: false,
-        word: None,
+    let live = Live {
+        program: Some(program),
+        trace: false,
     };
-    let code = live::run(&prepared.setting, &asked)?;
-    prepared.clear_up();
-    Ok(code)
+    prepared.run(&Asked {
+        copied,
+        ..prepared.asked(live)
+    })
 }
 
 /// A program with the environment of this one, and in the host's root its working directory too.

@@ -11,7 +11,7 @@ use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 use super::Usage;
 use super::exec::of_host;
 use super::place::Place;
-use crate::live::{self, Asked};
+use crate::live::Asked;
 use crate::nearest;
 
 const EXAMPLES: &str = "\
@@ -66,22 +66,17 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
         "kassay: attached on {}; Ctrl-C ends it",
         prepared.kernel.name
     );
-    let asked = Asked {
-        kernel: &prepared.kernel,
-        scenario: &prepared.scenario,
-        artifacts: &prepared.artifacts,
-        programs: args.program.iter().cloned().collect(),
-        is_idle: command.is_none(),
-        word: command.is_none().then_some(word),
-        live: Live {
-            program: command,
-            trace: true,
-        },
-        copied: None,
+    let is_alone = command.is_none();
+    let live = Live {
+        program: command,
+        trace: true,
     };
-    let code = live::run(&prepared.setting, &asked)?;
-    prepared.clear_up();
-    Ok(code)
+    prepared.run(&Asked {
+        programs: args.program.iter().cloned().collect(),
+        is_idle: is_alone,
+        word: is_alone.then_some(word),
+        ..prepared.asked(live)
+    })
 }
 
 impl LoadArgs {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use kassay_guest::Live;
 
 use super::Usage;
 use super::cache::limit;
@@ -13,6 +14,7 @@ use super::run;
 use crate::cache::Cache;
 use crate::compile::{self, Artifacts};
 use crate::kernel::{self, Catalog, Kernel};
+use crate::live::{self, Asked};
 use crate::run::Setting;
 use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
@@ -41,13 +43,11 @@ pub struct Place {
 
 /// A place that is ready.
 pub struct Prepared {
-    /// How to run.
-    pub setting: Setting,
+    setting: Setting,
     /// The kernel.
     pub kernel: Kernel,
-    /// What is in it.
-    pub scenario: Scenario,
-    /// The same, built.
+    scenario: Scenario,
+    /// What is in it, built.
     pub artifacts: Artifacts,
     limit: u64,
 }
@@ -114,9 +114,28 @@ impl Place {
 }
 
 impl Prepared {
-    /// Clears the cache up when all is done.
-    pub fn clear_up(&self) {
+    /// What goes on here; who asks for more adds it.
+    pub fn asked(&self, live: Live) -> Asked<'_> {
+        Asked {
+            kernel: &self.kernel,
+            scenario: &self.scenario,
+            artifacts: &self.artifacts,
+            programs: Vec::new(),
+            live,
+            copied: None,
+            is_idle: false,
+            word: None,
+        }
+    }
+
+    /// Runs what is asked, clears the cache up, and returns the exit code.
+    ///
+    /// # Errors
+    /// Those of [`live::run`].
+    pub fn run(&self, asked: &Asked) -> Result<u8> {
+        let code = live::run(&self.setting, asked)?;
         inventory::clear_up(&self.setting.cache, self.limit);
+        Ok(code)
     }
 }
 

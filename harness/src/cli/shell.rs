@@ -10,7 +10,7 @@ use kassay_guest::{Live, Program};
 
 use super::exec::of_host;
 use super::place::Place;
-use crate::live::{self, Asked};
+use crate::live::Asked;
 use crate::terminal;
 
 const EXAMPLES: &str = "\
@@ -45,20 +45,12 @@ pub fn run(args: &ShellArgs) -> Result<u8> {
         tty: size,
         ..of_host(&shell, &[], true)?
     };
-    let asked = Asked {
-        kernel: &prepared.kernel,
-        scenario: &prepared.scenario,
-        artifacts: &prepared.artifacts,
-        programs: Vec::new(),
-        live: Live {
-            program: Some(program),
-            trace: false,
-        },
-        copied: None,
-        is_idle: size.is_some(),
-        word: None,
+    let live = Live {
+        program: Some(program),
+        trace: false,
     };
-    let code = live::run(&prepared.setting, &asked)?;
-    prepared.clear_up();
-    Ok(code)
+    prepared.run(&Asked {
+        is_idle: size.is_some(),
+        ..prepared.asked(live)
+    })
 }
