@@ -96,7 +96,8 @@ impl Watch {
 }
 
 /// Whether a scenario is made of a file, which has no symbolic link in its path. `root` holds
-/// `modules/`, `bpf/` and `guest/`. A scenario elsewhere may be made of all that lies beside it.
+/// `modules/`, `bpf/` and `guest/`. A scenario is made of its parts wherever they lie, and one
+/// elsewhere may be made of all that lies beside it.
 pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
     let same = |other: &Path| fs::canonicalize(other).is_ok_and(|other| other == path);
     let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -104,13 +105,17 @@ pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
         let name = file.strip_suffix(".snap").unwrap_or_default();
         return name.split('@').next() == Some(&scenario.name);
     }
+    let is_others = file.ends_with(".toml") || file.ends_with(".snap");
+    let mut own = parts(scenario).filter_map(|part| part.canonicalize().ok());
+    if !is_others && own.any(|part| path.starts_with(part)) {
+        return true;
+    }
     let Ok(inside) = path.strip_prefix(root) else {
         let folder = scenario
             .path
             .parent()
             .and_then(|folder| folder.join(".").canonicalize().ok());
         let is_beside = folder.is_some_and(|folder| path.starts_with(folder));
-        let is_others = file.ends_with(".toml") || file.ends_with(".snap");
         return same(&scenario.path) || (is_beside && !is_others);
     };
     let mut parts = inside.iter().map(|part| part.to_string_lossy());
@@ -125,6 +130,14 @@ pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
         (Some("guest"), _) | (Some("modules" | "bpf"), None) => true,
         _ => same(&scenario.path),
     }
+}
+
+/// The files and folders that a scenario names, wherever they lie.
+pub fn parts(scenario: &Scenario) -> impl Iterator<Item = &Path> {
+    let modules = scenario.modules.iter();
+    let modules = modules.flat_map(|part| std::iter::once(&part.path).chain(&part.with));
+    let programs = scenario.bpf.iter().map(|part| &part.path);
+    modules.chain(programs).map(PathBuf::as_path)
 }
 
 #[cfg(test)]
@@ -170,16 +183,21 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_elsewhere_is_made_of_what_lies_beside_it() {
+    fn a_scenario_elsewhere_is_made_of_what_lies_beside_it_and_of_its_parts() {
         let (_dir, root, scenario) = repository();
         let is_of = |path: &str| is_of(&scenario, &root.join(path), Path::new("/elsewhere"));
         for path in ["tests/scenarios/case.toml", "tests/scenarios/m/m.c"] {
             assert!(is_of(path), "{path}");
         }
+        // Nor do its parts have to.
+        for path in ["modules/m/m.c", "bpf/p.bpf.c"] {
+            assert!(is_of(path), "{path}");
+        }
         for path in [
             "tests/scenarios/other.toml",
             "tests/snapshots/other.snap",
-            "bpf/p.bpf.c",
+            "modules/n/n.c",
+            "bpf/q.bpf.c",
         ] {
             assert!(!is_of(path), "{path}");
         }

@@ -15,7 +15,7 @@ use crate::kernel::Catalog;
 use crate::progress;
 use crate::report::pretty;
 use crate::scenario::Scenario;
-use crate::watch::{Watch, is_of};
+use crate::watch::{Watch, is_of, parts};
 
 /// The arguments of `kassay watch`.
 #[derive(Args)]
@@ -70,12 +70,18 @@ pub fn run(args: &WatchArgs) -> Result<()> {
 
 /// Where the files are that cases are made of.
 fn folders(scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
-    let parts = ["modules", "bpf", "guest"].map(|name| crate::repository().join(name));
+    let shared = ["modules", "bpf", "guest"].map(|name| crate::repository().join(name));
     let files = scenarios.iter().flat_map(|scenario| {
         let beside = scenario.path.parent().map(PathBuf::from);
-        [Some(scenario.snapshots()), beside].into_iter().flatten()
+        // A file that an editor puts another in place of is seen by its folder alone.
+        let own = parts(scenario).filter_map(|part| match part.is_dir() {
+            true => Some(part.to_owned()),
+            false => part.parent().map(PathBuf::from),
+        });
+        let others = [Some(scenario.snapshots()), beside].into_iter().flatten();
+        own.chain(others)
     });
-    parts.into_iter().chain(files).collect()
+    shared.into_iter().chain(files).collect()
 }
 
 /// Runs the chosen cases of these scenarios. The cache is opened anew each time: as long as we
