@@ -71,7 +71,10 @@ pub enum Start<'a> {
 /// debuggers. A kernel that panicked resets the machine by a triple fault: it would
 /// look for a keyboard controller for up to 20 seconds. Five levels of page tables
 /// are not needed, and with them KASAN reports a wild access early in some boots.
+/// RCU Tasks gathers the callbacks of a quarter of a second before it begins (kernel/rcu/tasks.h
+/// since 6.6), and the freeing of a sleepable program is such a callback.
 const KERNEL_ARGS: &str = "loglevel=5 oops=panic nokaslr acpi=noirq rcupdate.rcu_expedited=1 \
+                           rcupdate.rcu_tasks_lazy_ms=0 rcupdate.rcu_tasks_trace_lazy_ms=0 \
                            random.trust_cpu=on no_timer_check tsc=reliable reboot=triple no5lvl";
 
 impl Machine {
