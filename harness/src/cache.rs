@@ -241,7 +241,7 @@ impl Cache {
             .open(&path)
             .with_context(|| format!("make `{}`", path.display()))?;
         wait_for(&file, FlockOperation::NonBlockingLockExclusive, || {
-            format!("waiting for another kassay that makes `{what}`…")
+            format!("waiting until `{what}` is made…")
         })
         .with_context(|| format!("lock `{}`", path.display()))?;
         Ok(file)
