@@ -62,6 +62,8 @@ pub struct Part {
     pub insert: Vec<String>,
     /// Files and folders elsewhere that a module's directory is built with.
     pub with: Vec<PathBuf>,
+    /// The programs that the scenario requires of the host, by which a module may be built.
+    pub pip: Vec<Pinned>,
 }
 
 /// The names of parts, in order.
@@ -364,7 +366,13 @@ impl Scenario {
             path: path.to_owned(),
             about: file.about,
             modules: modules
-                .map(|module| module.part(directory, |asked| find(&MODULE, asked)))
+                .map(|module| {
+                    let part = module.part(directory, |asked| find(&MODULE, asked))?;
+                    Ok(Part {
+                        pip: file.requires.pip.clone(),
+                        ..part
+                    })
+                })
                 .collect::<Result<_>>()?,
             bpf: programs
                 .map(|program| program.part(|asked| find(&PROGRAM, asked)))
