@@ -148,11 +148,16 @@ fn a_module_is_built_against_what_the_directories_before_it_export() {
     chain.run().with(0);
     let order = "[\"./counter\", \"./ticket\"]";
     chain.edit("chain.toml", order, "[\"./ticket\", \"./counter\"]");
-    let ended = chain.run();
-    ended
-        .with(125)
-        .says("build module ticket for distro: neither the kernel nor a module before it exports ")
-        .says("`counter_next`: in `modules` of a scenario, name the directory that does before");
+    let says_what_to_do = |missing: &str| {
+        let what = "build module ticket for distro: neither the kernel nor a directory named ";
+        let ended = chain.run();
+        ended.with(125).says(what).says(missing);
+        ended.says("name its directory before this one in `modules`");
+    };
+    says_what_to_do("before has `counter_next`: where another module does");
+    let symvers = "KBUILD_EXTRA_SYMBOLS := $(src)/../counter/Module.symvers\n";
+    chain.edit("ticket/Makefile", "obj-m", &format!("{symvers}obj-m"));
+    says_what_to_do("/ticket/../counter/Module.symvers`: where another module does");
 }
 
 #[test]

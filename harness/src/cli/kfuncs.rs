@@ -95,11 +95,11 @@ impl KfuncsArgs {
 }
 
 /// The kfuncs of a directory's modules, built for the kernel, or else of the kernel itself.
-pub fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
+fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
     match part {
         Some(part) => {
-            let modules = module::build(cache, kernel, slice::from_ref(part))?.concat();
-            kfuncs::of_modules(kernel, &modules)
+            let modules = module::build(cache, kernel, slice::from_ref(part))?;
+            kfuncs::of_modules(kernel, modules.iter().flatten())
         }
         None => kfuncs::of_kernel(kernel),
     }

@@ -317,8 +317,8 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
     let built = place.join(directory);
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let (mut skipped, mut undefined) = (None, Vec::new());
-    let done = Tool::new("make")
+    let (mut skipped, mut missing) = (None, Vec::new());
+    Tool::new("make")
         .arg("-C")
         .arg(&kernel.build)
         .arg(format!("M={}", built.display()))
@@ -334,19 +334,10 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
             if line.contains(NO_BTF) {
                 skipped = Some(line.to_owned());
             }
-            undefined.extend(undefined_symbol(line).map(|name| format!("`{name}`")));
-        });
-    let done = match undefined.is_empty() {
-        true => done,
-        false => done.with_context(|| {
-            format!(
-                "neither the kernel nor a module before it exports {}: in `modules` of a scenario, \
-                 name the directory that does before this one",
-                undefined.join(", ")
-            )
-        }),
-    };
-    done.with_context(|| format!("build {what}"))?;
+            missing.extend(missed(line).map(|name| format!("`{name}`")));
+        })
+        .map_err(|error| explain(error, &missing))
+        .with_context(|| format!("build {what}"))?;
     progress.finish();
     if let Some(line) = skipped {
         // kbuild takes what lies there for made, and would not say it again.
@@ -372,12 +363,27 @@ fn extra_symbols(symvers: &[PathBuf]) -> Option<String> {
     (!files.is_empty()).then(|| format!("KBUILD_EXTRA_SYMBOLS={}", files.join(" ")))
 }
 
-/// The symbol that a line of modpost misses (scripts/mod/modpost.c, 6.1 to 7.2):
-/// `ERROR: modpost: "SYMBOL" [MODULE.ko] undefined!`.
-fn undefined_symbol(line: &str) -> Option<&str> {
-    let (_, said) = line.split_once("ERROR: modpost: \"")?;
-    let (symbol, rest) = said.split_once('"')?;
-    rest.ends_with("undefined!").then_some(symbol)
+/// What modpost says it misses of other modules, in a line (scripts/mod/modpost.c, 6.1 to 7.2):
+/// `ERROR: modpost: "SYMBOL" [MODULE.ko] undefined!`, or the list of them that a Makefile names.
+fn missed(line: &str) -> Option<&str> {
+    let symbol = || {
+        let (symbol, rest) = line.strip_prefix("ERROR: modpost: \"")?.split_once("\" ")?;
+        rest.ends_with("undefined!").then_some(symbol)
+    };
+    let file = || line.strip_suffix(": No such file or directory");
+    symbol().or_else(|| file().filter(|file| file.ends_with(SYMVERS)))
+}
+
+/// Adds what to do to an error of kbuild that comes of what it misses of other modules.
+fn explain(error: anyhow::Error, missing: &[String]) -> anyhow::Error {
+    if missing.is_empty() {
+        return error;
+    }
+    error.context(format!(
+        "neither the kernel nor a directory named before has {}: where another module does, name \
+         its directory before this one in `modules` of a scenario",
+        missing.join(", ")
+    ))
 }
 
 /// Names of the kfuncs in a module's `.BTF_ids`.
