@@ -4,7 +4,7 @@
 
 static atomic_t count = ATOMIC_INIT(6);
 
-u64 counter_next(void);
+extern u64 counter_next(void);
 
 u64 counter_next(void)
 {
