@@ -2,9 +2,9 @@
 #include <linux/atomic.h>
 #include <linux/module.h>
 
-static atomic_t count = ATOMIC_INIT(6);
-
 extern u64 counter_next(void);
+
+static atomic_t count = ATOMIC_INIT(6);
 
 u64 counter_next(void)
 {
