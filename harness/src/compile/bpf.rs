@@ -57,7 +57,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
     let text = text.with_context(compile)?;
     let key = Key::new("bpf")
         .text("name", &part.name)
-        .text("compiler", &compiler.clang.display().to_string())
+        .text("compiler", &tool::identity(&compiler.clang))
         .text("flags", &FLAGS.join(" "))
         .text("own flags", &part.flags.join("\0"))
         .text("source", &text)
@@ -110,7 +110,7 @@ impl Compiler<'_> {
     /// clang with all flags, in the source's folder, from which the paths of flags are.
     fn tool(&self) -> Tool {
         let folders = self.folders.iter().chain(&self.vmlinux);
-        Tool::new(&self.clang)
+        Tool::hermetic(&self.clang)
             .cwd(&self.folders[0])
             .args(FLAGS)
             .args(folders.map(|folder| format!("-I{}", folder.display())))
@@ -177,15 +177,8 @@ pub fn clang(cache: &Cache) -> Result<PathBuf> {
 }
 
 fn version(cache: &Cache, clang: &Path) -> Result<u32> {
-    let file = clang
-        .metadata()
-        .with_context(|| format!("look at `{}`", clang.display()))?;
     let memo = Key::new("clang")
-        .text("path", &clang.display().to_string())
-        .text(
-            "file",
-            &format!("{:?} {}", file.modified().ok(), file.len()),
-        )
+        .text("file", &tool::identity(clang))
         .finish();
     let memo = format!("clang-{memo}");
     if let Some(version) = cache.recall(&memo).and_then(|(text, _)| text.parse().ok()) {

@@ -75,6 +75,7 @@ fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Re
             .text("kernel", &kernel.key)
             // make does not see that a program has changed.
             .text("programs", &sources.programs)
+            .text("tools", &kernel.toolchain()?.1)
             .finish();
         let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
         let place = cache.dir("build").join(&place);
@@ -164,6 +165,7 @@ impl Sources {
             .text("keeps", SYMVERS)
             .text("kernel", &kernel.key)
             .text("programs", &self.programs)
+            .text("tools", &kernel.toolchain()?.1)
             .text("directory", &self.directory.to_string_lossy());
         let mut symvers = self.symvers.iter();
         let key = symvers.try_fold(key, |key, file| key.file(SYMVERS, file))?;
@@ -318,15 +320,14 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let (mut skipped, mut missing) = (None, Vec::new());
-    Tool::new("make")
+    Tool::hermetic("make")
         .arg("-C")
         .arg(&kernel.build)
         .arg(format!("M={}", built.display()))
         .arg(format!("-j{jobs}"))
         .args(extra_symbols(&sources.symvers))
+        .args(kernel.toolchain()?.0)
         .arg("modules")
-        // A make that started kassay would otherwise hand down its flags and its jobserver.
-        .env("MAKEFLAGS", "")
         // Messages name the user's files, not our copies.
         .showing(place, shown)
         .run_logged(log, |line| {

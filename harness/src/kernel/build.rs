@@ -246,7 +246,7 @@ fn configure(source: &Path, build: &Path, wanted: &Config, log: &Path) -> Result
 
 /// `make` for an out-of-tree build that comes out the same wherever and whenever it runs.
 fn kbuild(source: &Path, build: &Path) -> Tool {
-    Tool::new("make")
+    Tool::hermetic("make")
         .arg("-C")
         .arg(source)
         .arg(format!("O={}", build.display()))
@@ -254,8 +254,6 @@ fn kbuild(source: &Path, build: &Path) -> Tool {
         .env("KBUILD_BUILD_USER", "kassay")
         .env("KBUILD_BUILD_HOST", "kassay")
         .env("KBUILD_BUILD_VERSION", "1")
-        // A make that started kassay would otherwise hand down its flags and its jobserver.
-        .env("MAKEFLAGS", "")
 }
 
 /// The file that a line of a kernel build says it makes, such as `  CC      kernel/fork.o`.
