@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use object::{Architecture, Object, ObjectKind};
 
 use crate::cache::{Cache, Key};
 use crate::compile::vmlinux;
 use crate::kernel::Kernel;
-use crate::scenario::Part;
+use crate::scenario::{self, Part};
 use crate::tool::{self, Tool};
 
 /// The oldest clang that will do.
@@ -39,9 +38,9 @@ const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
 /// `vmlinux.h` is the kernel's, unless there is one. An object is taken as it is.
 ///
 /// # Errors
-/// No clang; the compiler's own lines; a file that is no BPF object.
+/// No clang; the compiler's own lines.
 pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Result<PathBuf> {
-    if part.path.extension().is_some_and(|suffix| suffix == "o") {
+    if scenario::is_object(&part.path) {
         return prebuilt(cache, part);
     }
     let what = format!("BPF program {}", part.name);
@@ -69,6 +68,9 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
             .arg(directory.join(&object))
             .run_logged(&cache.log(&format!("bpf-{key}"))?, |_| {})
             .with_context(compile)?;
+        if !directory.join(&object).is_file() {
+            bail!("compile {what}: clang ended well and wrote no object");
+        }
         if compiler.expand().with_context(compile)? != text {
             bail!("compile {what}: its sources changed meanwhile; run it again");
         }
@@ -130,17 +132,6 @@ impl Compiler<'_> {
 /// An object that somebody else compiled.
 fn prebuilt(cache: &Cache, part: &Part) -> Result<PathBuf> {
     let (file, name) = (&part.path, format!("{}.bpf.o", part.name));
-    let read = || -> Result<bool> {
-        let data = std::fs::read(file)?;
-        let object = object::File::parse(&*data)?;
-        Ok(object.architecture() == Architecture::Bpf && object.kind() == ObjectKind::Relocatable)
-    };
-    if !read().with_context(|| format!("read `{}` as a BPF object", file.display()))? {
-        bail!(
-            "`{}` is no BPF object: clang makes one with `-target bpf -c`",
-            file.display()
-        );
-    }
     let key = Key::new("bpf").file("object", file)?.finish();
     let entry = cache.get_or_make(
         "bpf",
