@@ -98,7 +98,8 @@ pub fn run(
     let directory = tempfile::tempdir().context("make a directory for programs")?;
     let scenario = scenario(directory.path(), part, &chosen)?;
     let mut setting = setting.clone();
-    setting.timeout += Duration::from_secs(PATIENCE * chosen.len() as u64);
+    let each = Duration::from_secs(PATIENCE * chosen.len() as u64);
+    setting.timeout = Some(setting.timeout.unwrap_or(run::TIMEOUT) + each);
     let facts = facts(&setting, kernel, &scenario)?;
     Ok(judge(&chosen, &facts))
 }
