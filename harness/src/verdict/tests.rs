@@ -1,6 +1,6 @@
 use kassay_guest::{
-    Command, DONE, Decoder, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show, State, Step,
-    Storm, Tally,
+    Command, DONE, Decoder, Disagreement, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show,
+    State, Step, Storm, Tally,
 };
 
 use super::excerpt::{LINES, bounded};
@@ -791,6 +791,25 @@ fn a_storm_is_counted_five_ways_that_agree() {
 }
 
 #[test]
+fn counts_of_a_storm_that_are_beyond_all_numbers_disagree() {
+    let most: [fn(&mut Storm); 3] = [
+        |storm| storm.batches = u64::MAX,
+        |storm| storm.delivered = u64::MAX,
+        |storm| {
+            let sent = [u64::MAX, 21];
+            storm
+                .tallies
+                .iter_mut()
+                .zip(sent)
+                .for_each(|(tally, sent)| tally.sent = sent);
+        },
+    ];
+    for lie in most {
+        assert_eq!(after_storm(lie), "the packet counts disagree");
+    }
+}
+
+#[test]
 fn a_storm_has_all_kinds_and_both_decisions() {
     let lacks = "the storm lacks a kind of packet";
     let moves = |storm: &mut Storm| {
@@ -823,6 +842,16 @@ fn a_storm_of_pbtools_has_packets_that_prost_decides_otherwise() {
 fn a_disagreement_is_a_mismatch_whatever_the_counts() {
     let title = "the module and prost disagree on a packet";
     assert_eq!(after_storm(|storm| storm.disagreements = 1), title);
+    // A frame is in hexadecimal, but of a guest that was made to lie.
+    let example = Disagreement {
+        packet: 0,
+        kind: Kind::ALL[0],
+        linear: None,
+        dropped: true,
+        frame: "\u{fffd}".repeat(300),
+    };
+    let lie = |storm: &mut Storm| (storm.disagreements, storm.examples) = (1, vec![example]);
+    assert_eq!(after_storm(lie), title);
 }
 
 #[test]
