@@ -149,6 +149,8 @@ pub struct Outcome {
     pub title: String,
     /// What was seen, at any length.
     pub reason: String,
+    /// The first thing that was refused, whether the snapshot has it or not.
+    pub refused: Option<String>,
     /// The title of the fault that was expected and seen, for a pass.
     pub expected: Option<String>,
     /// From the start of QEMU to its end.
@@ -185,6 +187,7 @@ impl Outcome {
             verdict,
             title,
             reason,
+            refused: None,
             expected: None,
             duration: Duration::ZERO,
             seeds: scenario.seeds(),
@@ -381,6 +384,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     outcome.duration = evidence.duration;
     outcome.restored = evidence.restored;
     outcome.peak_kib = evidence.peak_kib;
+    outcome.refused = verdict::refusal(evidence);
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
