@@ -65,6 +65,8 @@ impl Tool {
             .iter()
             .filter_map(|name| Some((name, std::env::var_os(name)?)))
             .fold(tool, |tool, (name, value)| tool.env(name, value))
+            // kbuild takes LC_ALL away from compilers.
+            .env("LANG", "C.UTF-8")
             .env("LC_ALL", "C.UTF-8")
     }
 
@@ -400,7 +402,7 @@ mod tests {
         let mut names: Vec<&str> = names.map(|(name, _)| name).collect();
         names.retain(|name| !PLACES.contains(name));
         names.sort_unstable();
-        assert_eq!(names, ["LC_ALL", "OWN"]);
+        assert_eq!(names, ["LANG", "LC_ALL", "OWN"]);
         assert!(seen.contains("PATH="), "{seen}");
     }
 
