@@ -1,6 +1,7 @@
 //! The whole way of one case, a scenario on a kernel: build, run, judge,
 //! compare, and keep what is needed to understand a failure.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -517,6 +518,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
     let (clock_ns, entropy) = fresh()?;
     Ok(Plan {
         modules: module_names(&artifacts.modules),
+        params: params(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
         programs: Vec::new(),
@@ -538,6 +540,12 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
 /// Lays out a plan in a share.
 pub fn write_plan(share: &Path, plan: &Plan) -> Result<()> {
     fs::write(share.join("plan.json"), serde_json::to_vec(plan)?).context("write the plan")
+}
+
+fn params(modules: &[Module]) -> BTreeMap<String, String> {
+    let with = modules.iter().filter(|module| !module.params.is_empty());
+    with.map(|module| (module.name.clone(), module.params.clone()))
+        .collect()
 }
 
 fn module_names(modules: &[Module]) -> Vec<String> {
