@@ -162,6 +162,7 @@ impl Drop for Scratch {
 fn module(result: &str, number: usize) -> String {
     format!(
         "/* {number} */\n\
+         #include <linux/random.h>\n\n\
          #include \"kassay_kfunc.h\"\n\n\
          __bpf_kfunc_start_defs();\n\n\
          __bpf_kfunc u64 bpf_scratch(void)\n{{\n\treturn {result};\n}}\n\n\
@@ -233,6 +234,38 @@ fn only_the_wanted_failure_makes_a_commit_bad() {
         let hash = &scratch.commits[number];
         assert!(!ended.stdout.contains(&format!("git bisect bad {hash}")));
     }
+}
+
+#[test]
+fn a_failure_that_comes_and_goes_is_said_and_found() {
+    // It comes five times of eight: that 20 looks are all the same happens once in 10000 tests.
+    let scratch = Scratch::new(&["10", "10 + (get_random_u32() % 8 < 5)", "12"]);
+    let [good, flaky, bad] = &scratch.commits[..] else {
+        panic!("three commits")
+    };
+    let search = |good: &str, bad: &str| {
+        let ends = ["--good", good, "--bad", bad, "--kernel", "distro"];
+        scratch.bisect(&[&ends[..], &["--repeat", "20"]].concat())
+    };
+    let ended = search(good, flaky);
+    ended.with(0).says("    flaky: ").says("pass (20 times)");
+    ended.says(&format!("{flaky} is the first bad commit"));
+    ended.says(" of 20 times at the bad end");
+    search(flaky, bad).with(2).says("is flaky: ");
+}
+
+#[test]
+fn a_search_goes_on_with_the_same_question_only() {
+    let scratch = Scratch::new(&["10", "10", "10", "10", "10", "11", "11", "11"]);
+    kill_at(scratch.command(&scratch.whole()), "step 2 of");
+    let asked = scratch.path("snapshots/scratch.snap");
+    scratch.write("snapshots/scratch.snap", &SNAPSHOT.replace("10", "11"));
+    let ended = scratch.bisect(&scratch.whole());
+    ended.with(2).says("is under way, with 1 steps judged");
+    std::fs::write(asked, SNAPSHOT).unwrap();
+    let ended = scratch.bisect(&scratch.whole());
+    ended.with(0).says("going on, with 1 steps judged before");
+    ended.says(&format!("{} is the first bad commit", scratch.commits[5]));
 }
 
 #[test]

@@ -82,9 +82,13 @@ fn side(bisect: &Bisect, place: &str, hash: &str, text: &mut String) -> Result<(
 
 /// The failure that was looked for, in full as far as a mail takes it.
 fn wanted(bisect: &Bisect, text: &mut String) {
-    for (scenario, failure) in &bisect.state.target {
-        let _ = writeln!(text, "\n{scenario}: {failure}");
-        let lines: Vec<&str> = failure.reason.lines().collect();
+    if let Some(target) = &bisect.state.target {
+        let (seen, looks) = (target.seen, target.looks);
+        let _ = writeln!(text, "\n{target}");
+        if !target.is_steady() {
+            let _ = writeln!(text, "flaky: {seen} of {looks} times at the bad end");
+        }
+        let lines: Vec<&str> = target.failure.reason.lines().collect();
         for line in lines.iter().take(LINES) {
             let _ = writeln!(text, "    {}", visible(line));
         }

@@ -43,7 +43,7 @@ const ORDER: &str = "order";
 /// and how it is mended; a directory that makes none, or not those that are asked for.
 pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Vec<Module>> {
     let sources = Sources::of(part)?;
-    let key = sources.key(kernel)?;
+    let key = sources.key(&kernel.key)?;
     let what = format!("module {} for {}", part.name, kernel.name);
     let entry = cache.get_or_make("modules", &key, &what, |directory| {
         let place = Key::new("build")
@@ -53,7 +53,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Vec<Module>>
         let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
         let place = cache.dir("build").join(&place);
         renew(&sources.files, &place)?;
-        if Sources::of(part)?.key(kernel)? != key {
+        if Sources::of(part)?.key(&kernel.key)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
         let log = cache.log(&format!("module-{key}"))?;
@@ -61,6 +61,14 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Vec<Module>>
         keep(&place.join(&sources.directory), directory).with_context(|| format!("build {what}"))
     })?;
     chosen(part, &entry)
+}
+
+/// A digest of all that a directory of modules is built of, but for the kernel.
+///
+/// # Errors
+/// Something of it cannot be read.
+pub fn digest(part: &Part) -> Result<String> {
+    Sources::of(part)?.key("")
 }
 
 /// What a directory of modules is built of.
@@ -124,9 +132,9 @@ impl Sources {
         })
     }
 
-    fn key(&self, kernel: &Kernel) -> Result<String> {
+    fn key(&self, kernel: &str) -> Result<String> {
         let key = Key::new("modules")
-            .text("kernel", &kernel.key)
+            .text("kernel", kernel)
             .text("directory", &self.directory.to_string_lossy());
         let mut files = self.files.iter();
         let key = files.try_fold(key, |key, (from, to)| key.file(&to.to_string_lossy(), from))?;
