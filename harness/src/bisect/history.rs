@@ -53,16 +53,25 @@ pub enum Place {
     Among(Vec<String>),
 }
 
-/// git in a folder, without the user's hooks and monitors, as a checkout of ours is nobody's
-/// business, with all files, whatever part of them the user wants to see, and with nothing in
-/// what it prints but what is asked for.
+/// Settings that the user may have otherwise: hooks and monitors, a part of the files, and more
+/// in what git prints than what is asked for.
+const SETTINGS: [(&str, &str); 4] = [
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("core.sparseCheckout", "false"),
+    ("log.showSignature", "false"),
+];
+
+/// git in a folder, with settings of ours: a checkout in the cache is nobody else's business.
 fn git(folder: &Path) -> Tool {
-    let git = Tool::new("git")
-        .args(["-c", "core.hooksPath=/dev/null"])
-        .args(["-c", "core.fsmonitor=false"])
-        .args(["-c", "log.showSignature=false"])
-        .args(["-c", "core.sparseCheckout=false"]);
-    OTHERS.iter().fold(git, Tool::without).arg("-C").arg(folder)
+    let git = OTHERS.iter().fold(Tool::new("git"), Tool::without);
+    let git = git.env("GIT_CONFIG_COUNT", SETTINGS.len().to_string());
+    let set = |git: Tool, (number, (name, value)): (usize, &(&str, &str))| {
+        git.env(format!("GIT_CONFIG_KEY_{number}"), name)
+            .env(format!("GIT_CONFIG_VALUE_{number}"), value)
+    };
+    let git = SETTINGS.iter().enumerate().fold(git, set);
+    git.arg("-C").arg(folder)
 }
 
 impl Repository {
@@ -164,6 +173,18 @@ impl Repository {
         let found = self.git().args(["cat-file", "-e"]).arg(object).output();
         crate::interrupt::check()?;
         Ok(found.is_ok())
+    }
+
+    /// Whether the working tree has changes of files that no commit has.
+    ///
+    /// # Errors
+    /// git's.
+    pub fn is_dirty(&self) -> Result<bool> {
+        if self.top.is_none() {
+            return Ok(false);
+        }
+        let args = ["status", "--porcelain", "--untracked-files=no"];
+        Ok(!self.git().args(args).output()?.is_empty())
     }
 
     /// Checks that there is something to search between two commits.

@@ -105,7 +105,9 @@ fn log(bisect: &Bisect) -> Result<String> {
     let comment = |judged: &Judged| {
         let flaky = if judged.flaky { ", flaky" } else { "" };
         let seconds = judged.seconds;
-        let told = judged.told().replace('\n', "\n# ");
+        let told = judged.told();
+        let told: Vec<&str> = told.lines().filter(|line| !is_chatter(line)).collect();
+        let told = told.join("\n# ");
         let word = judged.judgment.word();
         format!("# kassay: {word} ({seconds:.1} s{flaky}): {told}\n")
     };
@@ -125,6 +127,15 @@ fn log(bisect: &Bisect) -> Result<String> {
         log.extend(judged.into_iter().map(comment));
     }
     Ok(log)
+}
+
+/// Whether a line of a failed build says nothing about the commit: make's own, of each folder on
+/// the way, and where the log is.
+fn is_chatter(line: &str) -> bool {
+    let starts = ["make[", "make: ", "the whole log: "];
+    starts
+        .iter()
+        .any(|start| line.trim_start().starts_with(start))
 }
 
 /// What it was run on and with, and how to do it again.

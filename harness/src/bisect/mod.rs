@@ -409,8 +409,12 @@ impl Bisect {
         let built = self.build(commit);
         interrupt::check()?;
         // The compiler's lines are about the commit's files, wherever we have them.
-        let here = format!("{}/", self.worktree.path.display());
-        Ok(built.map_err(|error| format!("{error:#}").replace(&here, "")))
+        let here = self.worktree.path.display().to_string();
+        let told = |error: anyhow::Error| {
+            let text = format!("{error:#}").replace(&format!("{here}/"), "");
+            text.replace(&here, &commit.short)
+        };
+        Ok(built.map_err(told))
     }
 
     fn build(&self, commit: &Commit) -> Result<Ready> {

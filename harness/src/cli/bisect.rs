@@ -117,6 +117,12 @@ fn prepare(
     };
     let (good, bad) = (end(&args.good)?, end(&args.bad)?);
     repository.check_ends(&good, &bad).map_err(usage)?;
+    if repository.is_dirty()? {
+        progress::note(format!(
+            "`{}` has changes that are in no commit: nobody looks at them but for scenarios",
+            args.tree
+        ));
+    }
     let (base, is_kernel) = base(&repository, &bad)?;
     let question = match is_kernel {
         true => of_kernel(args, &catalog, added)?,
@@ -214,7 +220,7 @@ fn files(folder: Option<PathBuf>) -> Result<Vec<PathBuf>> {
         .filter_map(|place| Some(folder.as_ref()?.join(place)));
     let place = places.find(|place| place.is_dir()).with_context(|| {
         let places = PLACES.join("` or `");
-        format!("find scenarios: the repository has no `{places}`; name one by `--scenario FILE`")
+        format!("find scenarios: there is no `{places}`; name one by `--scenario FILE`, or by `--tree` the folder that has them")
     })?;
     scenario::files(&place)
 }
