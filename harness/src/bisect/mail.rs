@@ -28,6 +28,7 @@ pub fn text(bisect: &Bisect, answer: &Answer, command: &str) -> Result<String> {
     let steps = bisect.state.steps().count();
     let skipped = |step: &&Judged| step.judgment == Judgment::Skip;
     let skipped = bisect.state.steps().filter(skipped).count();
+    let flaky = bisect.state.steps().filter(|step| step.flaky).count();
     let seconds: f64 = bisect
         .state
         .judged
@@ -36,7 +37,8 @@ pub fn text(bisect: &Bisect, answer: &Answer, command: &str) -> Result<String> {
         .sum();
     let _ = writeln!(
         text,
-        "{steps} commits judged between the ends, {skipped} of them skipped, in {seconds:.0} s\n"
+        "{steps} commits judged between the ends, {skipped} of them skipped and {flaky} flaky, in \
+         {seconds:.0} s\n"
     );
     text.push_str(&log(bisect)?);
     let _ = writeln!(text, "\n{}", circumstances(bisect, command)?);

@@ -119,7 +119,7 @@ fn prepare(
     repository.check_ends(&good, &bad).map_err(usage)?;
     if repository.is_dirty()? {
         progress::note(format!(
-            "`{}` has changes that are in no commit: nobody looks at them but for scenarios",
+            "`{}` has changes that are in no commit; but for scenarios, they are not looked at",
             args.tree
         ));
     }
