@@ -33,7 +33,7 @@ use crate::verdict::Verdict;
 use crate::{compile, interrupt, pool, tool};
 use history::{Place, Worktree};
 use policy::{Judgment, Sight};
-use state::{Failure, Failures, Judged, State, Target};
+use state::{Failure, Failures, Judged, PASS, State, Target};
 
 /// The cache's kind of the folders of bisects, one for each repository.
 pub const KIND: &str = "bisect";
@@ -565,7 +565,7 @@ fn describe(failures: &Failures, target: Option<&Target>) -> String {
         }
     };
     match failures.len() {
-        0 => "pass".to_owned(),
+        0 => PASS.to_owned(),
         _ => failures.iter().map(one).collect::<Vec<_>>().join("; "),
     }
 }

@@ -13,6 +13,9 @@ use super::policy::Judgment;
 /// The file in a bisect's folder.
 const FILE: &str = "state.json";
 
+/// What a look showed that found no failure.
+pub const PASS: &str = "pass";
+
 /// All that is known.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
@@ -189,11 +192,12 @@ impl State {
         write().with_context(|| format!("write `{}`", folder.join(FILE).display()))
     }
 
-    /// Forgets what was called good after fewer looks than these, and says whether there was any.
-    pub fn forget_below(&mut self, looks: usize) -> bool {
+    /// Forgets what was called good after fewer passes than these, and says whether there was any.
+    pub fn forget_below(&mut self, passes: usize) -> bool {
         let before = self.judged.len();
+        let passed = |judged: &Judged| judged.looks.iter().filter(|look| *look == PASS).count();
         let is_kept = |judged: &Judged| match judged.judgment {
-            Judgment::Good => judged.looks.len() >= looks,
+            Judgment::Good => passed(judged) >= passes,
             Judgment::Bad | Judgment::Skip => true,
         };
         self.judged.retain(is_kept);
@@ -321,14 +325,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_called_good_after_too_few_looks_is_forgotten() {
+    fn what_was_called_good_after_too_few_passes_is_forgotten() {
         let skip = Judged {
             judgment: Judgment::Skip,
             ..judged("c", 1.0)
         };
         let mut state = state(vec![judged("b", 1.0), skip]);
-        assert!(!state.forget_below(2));
-        assert!(state.forget_below(3) && state.of("b").is_none() && state.of("c").is_some());
+        assert!(!state.forget_below(1));
+        assert!(state.forget_below(2) && state.of("b").is_none() && state.of("c").is_some());
     }
 
     #[test]
