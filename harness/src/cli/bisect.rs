@@ -220,7 +220,10 @@ fn files(folder: Option<PathBuf>) -> Result<Vec<PathBuf>> {
         .filter_map(|place| Some(folder.as_ref()?.join(place)));
     let place = places.find(|place| place.is_dir()).with_context(|| {
         let places = PLACES.join("` or `");
-        format!("find scenarios: there is no `{places}`; name one by `--scenario FILE`, or by `--tree` the folder that has them")
+        format!(
+            "find scenarios: there is no `{places}`; name one by `--scenario FILE`, or by `--tree` \
+             the folder that has them"
+        )
     })?;
     scenario::files(&place)
 }
