@@ -256,7 +256,7 @@ impl Bisect {
         let Some(target) = Target::of(&looks) else {
             let why = format!(
                 "the bad end {} is not bad: what passes at the good end passes here too, each \
-                 of {} times",
+                 of {} times; a failure that is rare takes a higher `--repeat`",
                 commit.short, self.repeat
             );
             return Err(Unfit(why).into());

@@ -150,7 +150,8 @@ pub fn counted(texts: &[String]) -> String {
         }
     }
     let say = |(line, count): &(&str, usize)| match count {
-        1 => (*line).to_owned(),
+        1 if counts.len() == 1 => (*line).to_owned(),
+        1 => format!("{line} (once)"),
         _ => format!("{line} ({count} times)"),
     };
     counts.iter().map(say).collect::<Vec<_>>().join(", ")
@@ -274,7 +275,7 @@ mod tests {
         assert!(State::load(folder.path()).is_none());
         state(vec![judged("b", 1.0)]).save(folder.path()).unwrap();
         let state = State::load(folder.path()).unwrap();
-        assert_eq!(state.of("b").unwrap().seen(), "lost: x, pass");
+        assert_eq!(state.of("b").unwrap().seen(), "lost: x (once), pass (once)");
     }
 
     #[test]
@@ -338,6 +339,7 @@ mod tests {
     #[test]
     fn the_same_is_told_once_and_counted() {
         let texts = ["pass", "lost: x\nmore", "pass"].map(str::to_owned);
-        assert_eq!(counted(&texts), "pass (2 times), lost: x");
+        assert_eq!(counted(&texts), "pass (2 times), lost: x (once)");
+        assert_eq!(counted(&texts[1..2]), "lost: x");
     }
 }
