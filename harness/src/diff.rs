@@ -129,23 +129,12 @@ pub fn listings(
         .iter()
         .all(|listing| listing.source == Source::Sets);
     let (had, has) = (lines(a.1, have_flags), lines(b.1, have_flags));
-    let names: BTreeSet<&&str> = had.keys().chain(has.keys()).collect();
-    let (mut gone, mut new, mut changed) = (0, 0, 0);
-    let mut diff = String::new();
-    for name in names.into_iter().filter(|name| counts(name)) {
-        let (one, other) = (had.get(*name), has.get(*name));
-        match (one, other) {
-            (one, other) if one == other => continue,
-            (Some(_), Some(_)) => changed += 1,
-            (Some(_), None) => gone += 1,
-            (None, _) => new += 1,
-        }
-        for (sign, lines) in [('-', one), ('+', other)] {
-            for line in lines.into_iter().flatten() {
-                diff.push_str(&format!("{sign}{line}\n"));
-            }
-        }
-    }
+    let Changes {
+        gone,
+        new,
+        changed,
+        diff,
+    } = changes(&had, &has, counts);
     let counts = [
         (gone, format!("only on {}", a.0)),
         (new, format!("only on {}", b.0)),
@@ -171,9 +160,40 @@ pub fn listings(
     }
 }
 
+/// How two lists of kfuncs differ: how many went, came and changed, and their lines.
+#[derive(Default)]
+struct Changes {
+    gone: usize,
+    new: usize,
+    changed: usize,
+    diff: String,
+}
+
+fn changes(had: &Lines, has: &Lines, counts: impl Fn(&str) -> bool) -> Changes {
+    let mut changes = Changes::default();
+    let names: BTreeSet<&&str> = had.keys().chain(has.keys()).collect();
+    for name in names.into_iter().filter(|name| counts(name)) {
+        let (one, other) = (had.get(*name), has.get(*name));
+        match (one, other) {
+            (one, other) if one == other => continue,
+            (Some(_), Some(_)) => changes.changed += 1,
+            (Some(_), None) => changes.gone += 1,
+            (None, _) => changes.new += 1,
+        }
+        for (sign, lines) in [('-', one), ('+', other)] {
+            for line in lines.into_iter().flatten() {
+                changes.diff.push_str(&format!("{sign}{line}\n"));
+            }
+        }
+    }
+    changes
+}
+
 /// The lines of each kfunc: prototype, flags and sets.
-fn lines(listing: &Listing, have_flags: bool) -> BTreeMap<&str, Vec<String>> {
-    let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+type Lines<'a> = BTreeMap<&'a str, Vec<String>>;
+
+fn lines(listing: &Listing, have_flags: bool) -> Lines<'_> {
+    let mut lines = Lines::new();
     for kfunc in &listing.kfuncs {
         let [flags, sets, c] = kfunc.words();
         let line = match have_flags {

@@ -59,10 +59,9 @@ fn a_first_transcript_is_shown_accepted_and_then_passes() {
     let ended = checkout.run(&["kfunc_strstr"]);
     ended.with(1).says("there is no snapshot").says("--accept");
     ended.says("at index 7").says("kernel log");
-    checkout
-        .run(&["kfunc_strstr", "--accept"])
-        .with(0)
-        .says("accepted `");
+    let ended = checkout.run(&["kfunc_strstr", "--accept", "--format", "json"]);
+    ended.with(0).says("accepted `");
+    assert_eq!(ended.objects()[0]["restored"], false);
     let ended = checkout.run(&["kfunc_strstr", "--format", "json"]);
     let object = &ended.with(0).objects()[0];
     assert_eq!(

@@ -1,5 +1,7 @@
 //! `kassay kfuncs`: the kfuncs of a kernel or of a module.
 
+use std::slice;
+
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
@@ -93,9 +95,12 @@ impl KfuncsArgs {
 }
 
 /// The kfuncs of a directory's modules, built for the kernel, or else of the kernel itself.
-pub fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
+fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
     match part {
-        Some(part) => kfuncs::of_modules(kernel, &module::build(cache, kernel, part)?),
+        Some(part) => {
+            let modules = module::build(cache, kernel, slice::from_ref(part))?;
+            kfuncs::of_modules(kernel, modules.iter().flatten())
+        }
         None => kfuncs::of_kernel(kernel),
     }
 }
