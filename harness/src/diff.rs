@@ -108,12 +108,15 @@ pub fn outcomes(a: &Outcome, b: &Outcome) -> Finding {
     }
 }
 
-/// The verdict and its title, as if whatever was seen were the reviewed transcript.
+/// The verdict and its title, as if whatever was seen were the reviewed transcript; what was refused
+/// in the place of a pass.
 fn standing(outcome: &Outcome) -> String {
-    match outcome.verdict {
-        Verdict::Pass => "pass".to_owned(),
-        _ if outcome.is_comparison => "pass".to_owned(),
-        verdict => format!("{verdict}: {}", outcome.title),
+    match (outcome.verdict, &outcome.refused) {
+        (verdict, _) if verdict != Verdict::Pass && !outcome.is_comparison => {
+            format!("{verdict}: {}", outcome.title)
+        }
+        (_, Some(refused)) => refused.clone(),
+        (_, None) => "pass".to_owned(),
     }
 }
 
@@ -253,6 +256,22 @@ mod tests {
         let other = seen("c", Verdict::Report, "trace\n");
         assert_eq!(compared(&report, &other).0, Judgement::Differs);
         assert_eq!(compared(&report, &report).0, Judgement::Same);
+    }
+
+    #[test]
+    fn what_was_refused_is_told_whether_it_was_reviewed_or_not() {
+        let pass = seen("a", Verdict::Pass, "trace\n");
+        let mut refused = seen("b", Verdict::Mismatch, "trace\n");
+        refused.is_comparison = true;
+        refused.refused = Some("program p was refused".to_owned());
+        let (_, title, diff) = compared(&pass, &refused);
+        assert_eq!(title, "pass on a, program p was refused on b");
+        assert_eq!(diff, "-pass\n+program p was refused\n");
+        let reviewed = Outcome {
+            verdict: Verdict::Pass,
+            ..refused.clone()
+        };
+        assert_eq!(compared(&reviewed, &refused).0, Judgement::Same);
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub struct Setting {
     pub cache: Cache,
     /// What executes the guest's instructions.
     pub accelerator: Accelerator,
-    /// How long a virtual machine may take, from its start to its end.
-    pub timeout: Duration,
+    /// How long a virtual machine may take, from its start to its end, whatever its scenario says.
+    pub timeout: Option<Duration>,
     /// Whether to boot rather than restore.
     pub cold: bool,
     /// Whether to leave out what passed last time and has not changed since.
@@ -46,7 +46,7 @@ pub struct Setting {
     pub gdb: bool,
 }
 
-/// How long a virtual machine may take unless the user says otherwise.
+/// How long a virtual machine may take unless the user or its scenario says otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Setting {
@@ -55,7 +55,7 @@ impl Setting {
         Setting {
             cache,
             accelerator,
-            timeout: TIMEOUT,
+            timeout: None,
             cold: false,
             changed: false,
             jobs: slot::default_jobs(),
@@ -149,6 +149,8 @@ pub struct Outcome {
     pub title: String,
     /// What was seen, at any length.
     pub reason: String,
+    /// The first thing that was refused, whether the snapshot has it or not.
+    pub refused: Option<String>,
     /// The title of the fault that was expected and seen, for a pass.
     pub expected: Option<String>,
     /// From the start of QEMU to its end.
@@ -185,6 +187,7 @@ impl Outcome {
             verdict,
             title,
             reason,
+            refused: None,
             expected: None,
             duration: Duration::ZERO,
             seeds: scenario.seeds(),
@@ -381,6 +384,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     outcome.duration = evidence.duration;
     outcome.restored = evidence.restored;
     outcome.peak_kib = evidence.peak_kib;
+    outcome.refused = verdict::refusal(evidence);
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
@@ -434,10 +438,8 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         (case.fill)(&run.share())?;
         let plan = fs::read_to_string(run.share().join("plan.json")).context("read the plan")?;
         let debugger = || debugger::invite(run.path(), case.kernel, case.modules);
-        // A debugger takes its time, whatever the scenario does.
-        let own = case.scenario.timeout.filter(|_| !setting.gdb);
         let terms = Terms {
-            timeout: own.unwrap_or(setting.timeout),
+            timeout: setting.timeout.or(case.scenario.timeout).unwrap_or(TIMEOUT),
             host_root: case.scenario.host_root,
             streams: case.streams.clone(),
             dump: setting.keep_dump,

@@ -53,6 +53,13 @@ fn the_kernel_tells_which_programs_may_call_a_kfunc() {
     let both = r#"["SCHED_CLS","SYSCALL"]"#;
     assert_eq!(types(&["kfunc_sleep", "--types"]), both);
     assert_eq!(types(&["kfunc_sum"]), "null");
+    let module = "modules/kfunc_sum/kfunc_sum.c";
+    checkout.edit(
+        module,
+        "KASSAY_PROG_TYPE_KPROBE",
+        "BPF_PROG_TYPE_STRUCT_OPS",
+    );
+    assert_eq!(types(&["kfunc_sum", "--types"]), r#"["STRUCT_OPS"]"#);
 }
 
 #[test]

@@ -41,7 +41,8 @@ pub struct DiffArgs {
     kernel_a: String,
     /// The kernel that it is compared with
     kernel_b: String,
-    /// Compare only scenarios, and of the kernels' own kfuncs those, whose names contain one of these
+    /// Compare only scenarios, and of the kernels' own kfuncs those, whose names contain one of
+    /// these; without, and with --scenario, no kfuncs of the kernels' own
     filter: Vec<String>,
     #[command(flatten)]
     how: How,
@@ -90,7 +91,12 @@ pub fn run(args: &DiffArgs) -> Result<u8> {
         found(diff::outcomes(&a, &b))
     })?;
     let listings = pair.kernels.each_ref().map(kfuncs::of_kernel);
-    let kfuncs = pair.kfuncs("vmlinux", listings, |name| args.has(name))?;
+    // Someone else's code is not about all that differs between two kernels.
+    let is_about = |name: &str| match (args.how.scenario.as_slice(), args.filter.as_slice()) {
+        ([_, ..], []) => false,
+        _ => args.has(name),
+    };
+    let kfuncs = pair.kfuncs("vmlinux", listings, is_about)?;
     if scenarios.is_empty() && kfuncs.is_none() {
         return Err(args.nothing().into());
     }

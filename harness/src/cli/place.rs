@@ -78,7 +78,7 @@ impl Place {
         let kernel = run::kernel(&cache, &catalog, Some(&name))?;
         let artifacts = compile::build(&cache, &kernel, &scenario)?;
         let setting = Setting {
-            timeout: self.timeout.map_or(Duration::MAX, Duration::from_secs),
+            timeout: Some(self.timeout.map_or(Duration::MAX, Duration::from_secs)),
             cold: self.cold,
             ..Setting::new(cache, accelerator)
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use super::cache::limit;
@@ -15,7 +15,7 @@ use crate::kernel::{self, Availability, Catalog, Kernel};
 use crate::pool;
 use crate::progress;
 use crate::report::{self, Format, json, matrix, pretty};
-use crate::run::{self, Outcome, Setting, TIMEOUT};
+use crate::run::{self, Outcome, Setting};
 use crate::scenario::{self, Scenario};
 use crate::snapshot::Comparison;
 use crate::verdict::Verdict;
@@ -83,7 +83,7 @@ pub struct How {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
-    /// How long one virtual machine may take, in seconds [default: 60]
+    /// How long one virtual machine may take, in seconds [default: what its scenario says, or 60]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
     /// How many virtual machines run at once [default: by CPUs and free memory]
@@ -149,10 +149,9 @@ impl Aids {
     pub fn add_to(&self, setting: Setting, timeout: Option<u64>) -> Setting {
         let endless = self.gdb && timeout.is_none();
         Setting {
-            timeout: if endless {
-                Duration::MAX
-            } else {
-                setting.timeout
+            timeout: match endless {
+                true => Some(Duration::MAX),
+                false => setting.timeout,
             },
             keep: self.keep,
             keep_dump: self.keep_dump,
@@ -178,7 +177,7 @@ impl How {
     pub fn setting(&self, changed: bool) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
         Ok(Setting {
-            timeout: self.timeout.map_or(TIMEOUT, Duration::from_secs),
+            timeout: self.timeout.map(Duration::from_secs),
             cold: self.cold,
             changed,
             jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
@@ -261,10 +260,20 @@ pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
         return scenario::read_all(&root.join("harness/tests/scenarios"), &root);
     }
     let files = self::files(files)?;
-    files
-        .iter()
-        .map(|path| Scenario::read(path, &root))
-        .collect()
+    let read = files.iter().map(|path| Scenario::read(path, &root));
+    let scenarios: Vec<Scenario> = read.collect::<Result<_>>()?;
+    // What a failure leaves goes by the name.
+    let mut named = BTreeMap::new();
+    for scenario in &scenarios {
+        if let Some(other) = named.insert(&scenario.name, &scenario.path) {
+            let (name, path) = (&scenario.name, scenario.path.display());
+            bail!(
+                "two scenarios are called `{name}`, `{}` and `{path}`: run one after the other",
+                other.display()
+            );
+        }
+    }
+    Ok(scenarios)
 }
 
 /// These files, and those of these directories.
