@@ -73,7 +73,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
 /// The cache entry with the modules of a directory, built against what others export.
 fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Result<PathBuf> {
     let sources = Sources::of(part, symvers)?;
-    let key = sources.key(kernel)?;
+    let key = sources.key(&kernel.key)?;
     let what = format!("module {} for {}", part.name, kernel.name);
     cache.get_or_make("modules", &key, &what, |directory| {
         let place = Key::new("build")
@@ -85,13 +85,22 @@ fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Re
         let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
         let place = cache.dir("build").join(&place);
         renew(&sources.files, &place)?;
-        if Sources::of(part, symvers)?.key(kernel)? != key {
+        if Sources::of(part, symvers)?.key(&kernel.key)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
         let log = cache.log(&format!("module-{key}"))?;
         make(kernel, &place, &sources, &what, &log)?;
         keep(&place.join(&sources.directory), directory).with_context(|| format!("build {what}"))
     })
+}
+
+/// A digest of all that a directory of modules is built of, but for the kernel and what others
+/// export.
+///
+/// # Errors
+/// Something of it cannot be read.
+pub fn digest(part: &Part) -> Result<String> {
+    Sources::of(part, &[])?.key("")
 }
 
 /// What a directory of modules is built of.
@@ -165,10 +174,10 @@ impl Sources {
         })
     }
 
-    fn key(&self, kernel: &Kernel) -> Result<String> {
+    fn key(&self, kernel: &str) -> Result<String> {
         let key = Key::new("modules")
             .text("keeps", SYMVERS)
-            .text("kernel", &kernel.key)
+            .text("kernel", kernel)
             .text("programs", &self.programs)
             .text("directory", &self.directory.to_string_lossy());
         let mut symvers = self.symvers.iter();
