@@ -60,7 +60,7 @@ fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<()> {
     let before = inventory::entries(cache);
     kernel::remove(cache, catalog, spec)?;
     for key in cache.keys(state::KIND) {
-        if state::owner(cache, &key).is_some_and(|(kernel, _)| kernel == spec) {
+        if state::owner(cache, &key).is_some_and(|(kernel, ..)| kernel == spec) {
             cache.remove(state::KIND, &key)?;
         }
     }
