@@ -113,6 +113,9 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, evidence: &Evidence) ->
         for log in run::verifier_logs(evidence, |_| true) {
             say(&log);
         }
+        for error in unattached(&facts) {
+            say(error);
+        }
         say(&refusal);
         return Ok(of_bpf(UNJUDGED));
     }
@@ -163,6 +166,14 @@ fn failed_steps(case: &Case, facts: &[Fact]) -> Vec<String> {
         _ => None,
     });
     failed.collect()
+}
+
+/// Why programs could not be attached.
+fn unattached(facts: &[Fact]) -> impl Iterator<Item = &str> {
+    facts.iter().filter_map(|fact| match fact {
+        Fact::Attached { error, .. } => error.as_deref(),
+        _ => None,
+    })
 }
 
 /// Prints the lines of the trace that came too late to be sent as they came.
