@@ -100,7 +100,7 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, evidence: &Evidence) ->
     if reports.iter().any(|report| report.kind != Kind::Leak) {
         say(&run::reports(case, evidence)?);
         if reports.iter().any(|report| report.title == OUT_OF_MEMORY) {
-            let memory = setting.memory_mib;
+            let memory = setting.size.memory_mib;
             say(&format!(
                 "the guest ran out of its {memory} MiB of memory; `--memory MIB` gives it more"
             ));

@@ -21,7 +21,7 @@ use crate::snapshot::{Comparison, Snapshot};
 use crate::streams::Streams;
 use crate::tool::Tool;
 use crate::verdict::{self, Fault, Verdict};
-use crate::vm::machine::MEMORY_MIB;
+use crate::vm::machine::Size;
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot};
 use crate::{btf, debugger, interrupt, progress, tool, vm};
 
@@ -32,8 +32,8 @@ pub struct Setting {
     pub cache: Cache,
     /// What executes the guest's instructions.
     pub accelerator: Accelerator,
-    /// How much memory a virtual machine has, in MiB.
-    pub memory_mib: u32,
+    /// How large a guest is, where its scenario does not say.
+    pub size: Size,
     /// How long a virtual machine may take, from its start to its end, whatever its scenario says.
     pub timeout: Option<Duration>,
     /// Whether to boot rather than restore.
@@ -59,7 +59,7 @@ impl Setting {
         Setting {
             cache,
             accelerator,
-            memory_mib: MEMORY_MIB,
+            size: Size::default(),
             timeout: None,
             cold: false,
             changed: false,
@@ -437,7 +437,8 @@ fn keep(setting: &Setting, case: &Case, outcome: &mut Outcome, ran: Option<&Ran>
 /// # Errors
 /// The machine cannot be set up; an interruption by the user.
 pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
-    let machine = machine(setting, case.kernel, case.initramfs);
+    let size = case.scenario.size(setting.size);
+    let machine = machine(setting, case.kernel, case.initramfs, size);
     let go = |start: Start<'_>| {
         let run = Run::new(&setting.cache)?;
         (case.fill)(&run.share())?;
@@ -450,7 +451,7 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
             dump: setting.keep_dump,
             debugger: setting.gdb.then(debugger).transpose()?,
         };
-        let slot = || Slot::take(&setting.cache, setting.jobs, setting.memory_mib);
+        let slot = || Slot::take(&setting.cache, setting.jobs, size.memory_mib);
         let _slot = (!case.is_idle).then(slot).transpose()?;
         let evidence = run.go(&machine, start, &terms)?;
         anyhow::Ok(Ran {
@@ -486,12 +487,12 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
 }
 
 /// The machine that a guest program runs in.
-pub fn machine(setting: &Setting, kernel: &Kernel, initramfs: &Path) -> Machine {
+pub fn machine(setting: &Setting, kernel: &Kernel, initramfs: &Path, size: Size) -> Machine {
     Machine {
         image: kernel.image.clone(),
         initramfs: initramfs.to_owned(),
         accelerator: setting.accelerator,
-        memory_mib: setting.memory_mib,
+        size,
     }
 }
 

@@ -174,7 +174,7 @@ fn a_reader_that_has_gone_away_ends_the_program_as_ever() {
 }
 
 #[test]
-fn memory_is_as_much_as_is_asked_for() {
+fn a_guest_is_as_large_as_is_asked_for() {
     // tail(1) keeps a line of 300 MiB in memory.
     let hog = ["sh", "-c", "head -c 300M /dev/zero | tail | wc -c"];
     run(exec_with(&[], &hog))
@@ -184,6 +184,9 @@ fn memory_is_as_much_as_is_asked_for() {
     run(exec_with(&["--memory", "512"], &hog))
         .with(0)
         .says("314572800");
+    run(exec_with(&["--cpus", "2"], &["nproc"]))
+        .with(0)
+        .says("2\n");
     for (memory, why) in [
         ("127", "127 is not in 128.."),
         ("much", "invalid digit"),

@@ -18,7 +18,7 @@ use crate::live::{self, Asked};
 use crate::run::Setting;
 use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
-use crate::vm::machine::{LEAST_MIB, MEMORY_MIB};
+use crate::vm::machine::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
 use crate::vm::slot;
 use crate::{inventory, progress};
 
@@ -35,6 +35,14 @@ pub struct Place {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
+    /// CPUs of the virtual machine
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_CPUS))
+    )]
+    cpus: u8,
     /// Memory of the virtual machine, in MiB
     #[arg(
         long,
@@ -89,7 +97,10 @@ impl Place {
         let kernel = run::kernel(&cache, &catalog, Some(&name))?;
         let artifacts = compile::build(&cache, &kernel, &scenario)?;
         let setting = Setting {
-            memory_mib: self.memory,
+            size: Size {
+                cpus: self.cpus,
+                memory_mib: self.memory,
+            },
             timeout: Some(self.timeout.map_or(Duration::MAX, Duration::from_secs)),
             cold: self.cold,
             ..Setting::new(cache, accelerator)

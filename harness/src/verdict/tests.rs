@@ -37,6 +37,8 @@ fn scenario() -> Scenario {
         requires: Default::default(),
         expect: None,
         timeout: None,
+        cpus: None,
+        memory_mib: None,
         sysctl: Default::default(),
         without: Vec::new(),
         show: Show::default(),

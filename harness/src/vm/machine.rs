@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use kassay_guest::{GATE_PORT, HOST_ROOT, IO_PORT, SAVE};
 use rustix::fs::{CWD, FileType, Mode};
+use serde::{Deserialize, Serialize};
 use vmtest::{Config, Target, VMConfig};
 
 use super::accelerator::Accelerator;
@@ -42,8 +43,26 @@ const NO_ROOT: &str = "no-root";
 /// and ends when it likes.
 const MACHINE: &str = "pc,i8042=off";
 
-/// CPUs of the guest.
-const CPUS: u8 = 1;
+/// The most CPUs that a guest can have: as many as the kernels are built for.
+pub const MOST_CPUS: u8 = 64;
+
+/// How large a guest is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Size {
+    /// Its CPUs.
+    pub cpus: u8,
+    /// Its memory, in MiB.
+    pub memory_mib: u32,
+}
+
+impl Default for Size {
+    fn default() -> Size {
+        Size {
+            cpus: 1,
+            memory_mib: MEMORY_MIB,
+        }
+    }
+}
 
 /// What a virtual machine is made of.
 #[derive(Clone, Debug)]
@@ -54,8 +73,8 @@ pub struct Machine {
     pub initramfs: PathBuf,
     /// What executes the guest's instructions.
     pub accelerator: Accelerator,
-    /// Guest memory, in MiB.
-    pub memory_mib: u32,
+    /// How large the guest is.
+    pub size: Size,
 }
 
 /// How a machine comes up.
@@ -110,8 +129,7 @@ impl Machine {
 
     /// Everything about the machine that is not its kernel, for cache keys.
     pub(super) fn identity(&self) -> String {
-        let (arguments, memory) = (self.arguments(), self.memory_mib);
-        format!("{arguments:?} {KERNEL_ARGS} {CPUS} {memory}")
+        format!("{:?} {KERNEL_ARGS} {:?}", self.arguments(), self.size)
     }
 
     /// QEMU's arguments for the machine without vmtest, with `init_args` for
@@ -130,9 +148,9 @@ impl Machine {
             "-initrd",
             &self.initramfs.display().to_string(),
             "-smp",
-            &CPUS.to_string(),
+            &self.size.cpus.to_string(),
             "-m",
-            &format!("{}M", self.memory_mib),
+            &format!("{}M", self.size.memory_mib),
             "-append",
             &format!("{console} {KERNEL_ARGS} {init_args}"),
         ]
@@ -194,8 +212,8 @@ impl Machine {
                 qemu_command: Some(directory.join("qemu").display().to_string()),
                 command: "kassay-plan".to_owned(),
                 vm: VMConfig {
-                    num_cpus: CPUS,
-                    memory: format!("{}M", self.memory_mib),
+                    num_cpus: self.size.cpus,
+                    memory: format!("{}M", self.size.memory_mib),
                     extra_args: self.run_arguments(start, terms),
                     ..VMConfig::default()
                 },
