@@ -423,6 +423,27 @@ fn a_slip_in_a_scenario_shows_what_was_meant() {
 }
 
 #[test]
+fn an_empty_choice_of_kernels_is_none() {
+    let checkout = Checkout::new();
+    let default = "default = [\"6.11\", \"distro\"]";
+    checkout.edit(
+        "kernel-config/kernels.toml",
+        default,
+        "default = ['distro']",
+    );
+    for (chosen, said) in [
+        ("", "kernel distro: "),
+        ("distor", "did you mean `distro`?"),
+    ] {
+        for args in [["run", "::kfunc_sum"], ["kfuncs", "kfunc_sum"]] {
+            let mut command = checkout.command(&args);
+            command.env("KASSAY_KERNELS", chosen);
+            Ended::of(command.output().unwrap()).says(said);
+        }
+    }
+}
+
+#[test]
 fn what_does_not_exist_is_wrong_usage() {
     let checkout = Checkout::new();
     checkout
