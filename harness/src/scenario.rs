@@ -60,6 +60,8 @@ pub struct Part {
     /// Which of the modules that a directory makes are inserted, in this order; where it is
     /// empty, all of them.
     pub insert: Vec<String>,
+    /// What they are given when they are inserted, as insmod(8) takes it.
+    pub params: String,
     /// Files and folders elsewhere that a module's directory is built with.
     pub with: Vec<PathBuf>,
     /// The programs that the scenario requires of the host, by which a module may be built.
@@ -226,7 +228,7 @@ struct File {
     untagged,
     deny_unknown_fields,
     expecting = "a module is a name, a path, or \
-                 `{ path = PATH, insert = [NAME, …], with = [PATH, …] }`"
+                 `{ path = PATH, insert = [NAME, …], params = \"KEY=VALUE …\", with = [PATH, …] }`"
 )]
 enum FileModule {
     Asked(String),
@@ -234,6 +236,8 @@ enum FileModule {
         path: String,
         #[serde(default)]
         insert: Vec<String>,
+        #[serde(default)]
+        params: String,
         #[serde(default)]
         with: Vec<PathBuf>,
     },
@@ -260,8 +264,14 @@ impl FileModule {
     fn part(self, directory: &Path, find: impl Fn(&str) -> Result<Part>) -> Result<Part> {
         match self {
             FileModule::Asked(asked) => find(&asked),
-            FileModule::Of { path, insert, with } => Ok(Part {
+            FileModule::Of {
+                path,
                 insert,
+                params,
+                with,
+            } => Ok(Part {
+                insert,
+                params,
                 with: with.iter().map(|path| directory.join(path)).collect(),
                 ..find(&path)?
             }),

@@ -62,12 +62,8 @@ pub struct Choice {
     /// Run only cases whose KERNEL::SCENARIO contains one of these
     pub filter: Vec<String>,
     /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
-    #[arg(
-        long,
-        value_name = "SPEC",
-        value_delimiter = ',',
-        env = "KASSAY_KERNELS"
-    )]
+    /// [default: what KASSAY_KERNELS says]
+    #[arg(long, value_name = "SPEC", value_delimiter = ',')]
     pub kernel: Vec<String>,
     /// How to run them.
     #[command(flatten)]
@@ -290,20 +286,32 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The kernels that were asked for by name, or the default one, of which the
-/// first line on stderr says why it was chosen.
+/// The kernels that were asked for by name, else those of `KASSAY_KERNELS`, else the default
+/// one, of which the first line on stderr says why it was chosen.
 pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec<String>> {
-    if !asked.is_empty() {
-        let mut names = Vec::new();
-        for name in asked {
-            match name.as_str() {
-                ALL if !catalog.knows(ALL) => names.extend(all(cache, catalog)?),
-                name => names.push(name.to_owned()),
-            }
-        }
-        return Ok(names);
+    let asked = match asked {
+        [] => of_environment(),
+        asked => asked.to_vec(),
+    };
+    if asked.is_empty() {
+        return Ok(vec![default(cache, catalog)?]);
     }
-    Ok(vec![default(cache, catalog)?])
+    let mut names = Vec::new();
+    for name in asked {
+        match name.as_str() {
+            ALL if !catalog.knows(ALL) => names.extend(all(cache, catalog)?),
+            _ => names.push(name),
+        }
+    }
+    Ok(names)
+}
+
+/// The names in `KASSAY_KERNELS`. An empty one is none.
+fn of_environment() -> Vec<String> {
+    let names = std::env::var_os("KASSAY_KERNELS").unwrap_or_default();
+    let names = names.to_string_lossy();
+    let names = names.split(',').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 /// The default kernel, of which a line on stderr says why it was chosen.

@@ -21,6 +21,8 @@ pub struct Module {
     pub name: String,
     /// The file to insert.
     pub file: PathBuf,
+    /// What it is given when it is inserted, as insmod(8) takes it.
+    pub params: String,
     /// Names of the kfuncs that it registers.
     pub kfuncs: Vec<String>,
 }
@@ -53,7 +55,11 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
         let others = symvers.iter().filter(|(of, _)| *of != &part.path);
         let others: Vec<PathBuf> = others.map(|(_, file)| PathBuf::clone(file)).collect();
         let entry = entry(cache, kernel, part, &others)?;
-        built.push(chosen(part, &entry)?);
+        let mut modules = chosen(part, &entry)?;
+        for module in &mut modules {
+            module.params.clone_from(&part.params);
+        }
+        built.push(modules);
         let file = entry.join(SYMVERS);
         let exported = fs::metadata(&file).with_context(|| format!("read `{}`", file.display()))?;
         let is_known = symvers.iter().any(|(_, known)| *known == file);
@@ -312,6 +318,7 @@ impl Module {
             name: name.to_owned(),
             kfuncs: kfuncs(&file)?,
             file,
+            params: String::new(),
         })
     }
 }

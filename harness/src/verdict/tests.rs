@@ -186,6 +186,7 @@ fn judged_by(scenario: &Scenario, evidence: &Evidence) -> String {
     let module = Module {
         name: "m".to_owned(),
         file: "m.ko".into(),
+        params: String::new(),
         kfuncs: vec!["f".to_owned()],
     };
     match judge(&case(scenario, &[module]), evidence).0 {

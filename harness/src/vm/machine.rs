@@ -13,8 +13,12 @@ use super::accelerator::Accelerator;
 use super::state::State;
 use super::{Terms, debugger};
 
-/// Guest memory, in MiB.
+/// Guest memory, in MiB, unless the user says otherwise.
 pub const MEMORY_MIB: u32 = 256;
+
+/// The least guest memory that the user may say, in MiB. Debian's kernel needs 112 to boot as far
+/// as a state is saved; one with KASAN needs more.
+pub const LEAST_MIB: u32 = 128;
 
 /// The pipes behind the gate, as QEMU's `-chardev pipe,path=gate` names them:
 /// what goes into the guest, and what comes out.
@@ -50,6 +54,8 @@ pub struct Machine {
     pub initramfs: PathBuf,
     /// What executes the guest's instructions.
     pub accelerator: Accelerator,
+    /// Guest memory, in MiB.
+    pub memory_mib: u32,
 }
 
 /// How a machine comes up.
@@ -104,7 +110,8 @@ impl Machine {
 
     /// Everything about the machine that is not its kernel, for cache keys.
     pub(super) fn identity(&self) -> String {
-        format!("{:?} {KERNEL_ARGS} {CPUS} {MEMORY_MIB}", self.arguments())
+        let (arguments, memory) = (self.arguments(), self.memory_mib);
+        format!("{arguments:?} {KERNEL_ARGS} {CPUS} {memory}")
     }
 
     /// QEMU's arguments for the machine without vmtest, with `init_args` for
@@ -125,7 +132,7 @@ impl Machine {
             "-smp",
             &CPUS.to_string(),
             "-m",
-            &format!("{MEMORY_MIB}M"),
+            &format!("{}M", self.memory_mib),
             "-append",
             &format!("{console} {KERNEL_ARGS} {init_args}"),
         ]
@@ -188,7 +195,7 @@ impl Machine {
                 command: "kassay-plan".to_owned(),
                 vm: VMConfig {
                     num_cpus: CPUS,
-                    memory: format!("{MEMORY_MIB}M"),
+                    memory: format!("{}M", self.memory_mib),
                     extra_args: self.run_arguments(start, terms),
                     ..VMConfig::default()
                 },

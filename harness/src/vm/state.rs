@@ -51,15 +51,16 @@ struct Label {
     key: String,
     kernel: String,
     accelerator: String,
+    memory_mib: u32,
     bytes: u64,
     incoming: String,
 }
 
-/// The kernel's name and the accelerator that a state in the cache is for. Of the states for
-/// the same, only the newest is of use.
-pub fn owner(cache: &Cache, key: &str) -> Option<(String, String)> {
+/// The kernel's name, the accelerator and the memory in MiB that a state in the cache is for. Of
+/// the states for the same, only the newest is of use.
+pub fn owner(cache: &Cache, key: &str) -> Option<(String, String, u32)> {
     let label = label(&cache.get(KIND, key)?, key)?;
-    Some((label.kernel, label.accelerator))
+    Some((label.kernel, label.accelerator, label.memory_mib))
 }
 
 impl State {
@@ -85,6 +86,7 @@ impl State {
                 key: key.clone(),
                 kernel: kernel.name.clone(),
                 accelerator: machine.accelerator.to_string(),
+                memory_mib: machine.memory_mib,
                 bytes: file.metadata()?.len(),
             };
             fs::write(directory.join("label.json"), serde_json::to_vec(&label)?)?;
