@@ -503,8 +503,8 @@ fn under_way(repository: &Repository, state: &State, ends: [&Commit; 2]) -> Resu
     let (good, bad) = (repository.show(&state.good)?, repository.show(&state.bad)?);
     let what = match ends == [&good, &bad] {
         true => {
-            "it began with other scenarios, snapshots, modules, programs, another kernel or seed; \
-             put them back to go on"
+            "it began with other scenarios, snapshots, modules, programs, headers of theirs or \
+             fragments, or another kernel or seed; put them back to go on"
                 .to_owned()
         }
         false => format!(
