@@ -8,7 +8,10 @@ use kassay::scenario::{Expect, Part, Scenario};
 use kassay::step::Asked;
 use kassay::verdict::{Case, judge};
 use kassay::vm::{Evidence, Shutdown};
-use kassay_guest::{DONE, Fact, Line, Outcome, PROTOCOL, Packet, Record, Step};
+use kassay_guest::{
+    DONE, Decoder, Disagreement, Fact, Kind, Line, Outcome, PROTOCOL, Packet, Record, Step, Storm,
+    Tally,
+};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -108,7 +111,7 @@ fuzz_target!(|data: &[u8]| {
                     .iter()
                     .filter(|line| line.contains("\"step\""))
                     .count(),
-                2
+                3
             );
         }
         Ok(()) => {}
@@ -153,6 +156,12 @@ fn scenario(expect: u8) -> Scenario {
                 step: Step::Udp { packets },
                 names: vec!["drop".to_owned(), "accept".to_owned()],
             },
+            Step::Storm {
+                packets: 100,
+                seed: 7,
+                decoder: Decoder::Prost,
+            }
+            .into(),
         ],
     }
 }
@@ -173,6 +182,7 @@ fn good() -> Vec<Value> {
             delivered: vec![1],
             sentinel: true,
         },
+        Outcome::Storm(storm()),
     ];
     let step = |(step, outcome)| Fact::Stepped {
         step,
@@ -233,7 +243,7 @@ fn good() -> Vec<Value> {
             objects: Some(String::new()),
             since: 1,
         },
-        Fact::End { facts: 11 },
+        Fact::End { facts: 12 },
     ];
     let steps = outcomes.into_iter().enumerate().map(step);
     let facts = before.into_iter().chain(steps).chain(after);
@@ -241,6 +251,38 @@ fn good() -> Vec<Value> {
     lines
         .map(|line| serde_json::to_value(line).unwrap())
         .collect()
+}
+
+/// A storm that is whole, and an example of a disagreement that none counts.
+fn storm() -> Storm {
+    let tally = |kind, paged| Tally {
+        kind,
+        paged,
+        sent: 10,
+        dropped: 1,
+    };
+    let kinds = Kind::ALL.into_iter();
+    let example = Disagreement {
+        packet: 1,
+        kind: Kind::ALL[0],
+        linear: None,
+        dropped: true,
+        frame: "00".repeat(200),
+    };
+    Storm {
+        seed: 7,
+        batches: 2,
+        closed: 2,
+        seen: 102,
+        paged: 50,
+        dropped: 10,
+        delivered: 90,
+        tallies: kinds
+            .flat_map(|kind| [tally(kind, false), tally(kind, true)])
+            .collect(),
+        examples: vec![example],
+        ..Storm::default()
+    }
 }
 
 /// Split BTF with one FUNC called `f`, behind ten bytes of strings.

@@ -1,6 +1,7 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Mutex;
@@ -10,8 +11,8 @@ use anyhow::{Context, Result, anyhow};
 use kassay_guest::{Fact, SHARE};
 use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
-    Link, Map, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel,
-    Program, ProgramInput, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
+    AsRawLibbpf, Link, Map, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder,
+    OpenObject, PrintLevel, Program, ProgramInput, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
 };
 
 use crate::facts::Facts;
@@ -55,11 +56,9 @@ impl Drop for Attached {
 /// Where `programs` names any, only those are loaded.
 pub fn load(name: &str, programs: &[String], facts: &mut Facts) -> Result<Option<Object>> {
     let loaded = open(name).and_then(|mut object| {
-        for mut program in object.progs_mut() {
-            let is_wanted =
-                programs.is_empty() || programs.iter().any(|name| program.name() == name.as_str());
-            program.set_autoload(is_wanted);
-        }
+        choose(&mut object, |program| {
+            programs.is_empty() || programs.iter().any(|name| program == name.as_str())
+        })?;
         object.load()
     });
     report(name, None, &loaded, facts)?;
@@ -77,10 +76,7 @@ pub fn load_each(name: &str, facts: &mut Facts) -> Result<Vec<Attached>> {
     let mut loaded = Vec::new();
     for program in opened.progs().map(|program| program.name()) {
         let alone = open(name).and_then(|mut object| {
-            for mut other in object.progs_mut() {
-                let is_it = other.name() == program;
-                other.set_autoload(is_it);
-            }
+            choose(&mut object, |other| other == program)?;
             object.load()
         });
         let program = program.to_string_lossy().into_owned();
@@ -102,6 +98,39 @@ fn open(name: &str) -> libbpf_rs::Result<OpenObject> {
         }
     })));
     ObjectBuilder::default().open_file(format!("{SHARE}/bpf/{name}.bpf.o"))
+}
+
+/// Has only those programs of an object loaded that are wanted. Of the callbacks in a
+/// structure of section `.struct_ops` libbpf loads all, whatever it was told of them
+/// (bpf_object_adjust_struct_ops_autoload of 1.7), so the others are taken out of it; a
+/// structure without any is not made, since the kernel may not know it.
+fn choose(object: &mut OpenObject, is_wanted: impl Fn(&OsStr) -> bool) -> libbpf_rs::Result<()> {
+    let (mut wanted, mut others) = (Vec::new(), Vec::new());
+    for mut program in object.progs_mut() {
+        let is_wanted = is_wanted(program.name());
+        program.set_autoload(is_wanted);
+        // Until it is loaded, a structure has its programs' addresses in libbpf.
+        let address = (program.as_libbpf_object().as_ptr() as usize).to_ne_bytes();
+        match is_wanted {
+            true => wanted.push(address),
+            false => others.push(address),
+        }
+    }
+    let maps = object.maps_mut();
+    for mut structure in maps.filter(|map| map.map_type() == MapType::StructOps) {
+        let members = structure.initial_value_mut().unwrap_or_default();
+        let mut is_used = false;
+        for member in members.chunks_exact_mut(size_of::<usize>()) {
+            is_used |= wanted.iter().any(|address| address == member);
+            if others.iter().any(|address| address == member) {
+                member.fill(0);
+            }
+        }
+        if !is_used {
+            structure.set_autocreate(false)?;
+        }
+    }
+    Ok(())
 }
 
 fn report<T>(

@@ -64,16 +64,8 @@ fn failed(error: &anyhow::Error) -> Fact {
 }
 
 fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
-    let path = format!("{SHARE}/plan.json");
-    let plan = fs::read(&path).with_context(|| format!("read `{path}`"))?;
-    let plan: Plan = serde_json::from_slice(&plan).with_context(|| format!("parse `{path}`"))?;
-    system::set_clock(plan.clock_ns)?;
-    system::add_entropy(&plan.entropy)?;
-    system::stop_on_stalls();
-    for (name, value) in &plan.sysctl {
-        system::write(&format!("/proc/sys/{}", name.replace('.', "/")), value)?;
-    }
-
+    let plan = read()?;
+    set_up(&plan)?;
     let host_root = plan.host_root.then(HostRoot::mount).transpose()?;
     let mut log = KernelLog::open()?;
     // As long as it is open, no program of a user can choose a tracer.
@@ -86,27 +78,17 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
         protocol: PROTOCOL,
         release: system::release(),
     })?;
-    let taint_before = system::taint()?;
+    let taint = system::taint()?;
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
 
-    let inserted = insert(&plan.modules, kallsyms, kmemleak.as_ref(), facts)?;
+    let inserted = insert(&plan, kallsyms, kmemleak.as_ref(), facts)?;
     let steps = steps(&plan, host_root.as_ref(), trace.as_ref(), facts);
     // The programs are gone here: what they printed is complete.
     let (lines, lost) = trace.as_mut().map_or(Ok(Default::default()), Trace::take)?;
     facts.report(Fact::Trace { lines, lost })?;
-    let left = bpf::wait_until_only(&before);
-    for name in inserted.into_iter().rev() {
-        facts.report(module::remove(name))?;
-    }
-    facts.report(Fact::Left {
-        programs: left.programs,
-        maps: left.maps,
-        links: left.links,
-        taint_before,
-        taint: system::taint()?,
-    })?;
+    take_back(inserted, &before, taint, facts)?;
     let ended = Instant::now();
     let (records, lost) = log.take()?;
     facts.report(Fact::Log { records, lost })?;
@@ -120,14 +102,59 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     steps
 }
 
+fn read() -> Result<Plan> {
+    let path = format!("{SHARE}/plan.json");
+    let plan = fs::read(&path).with_context(|| format!("read `{path}`"))?;
+    serde_json::from_slice(&plan).with_context(|| format!("parse `{path}`"))
+}
+
+/// Makes the kernel as the plan wants it.
+fn set_up(plan: &Plan) -> Result<()> {
+    system::set_clock(plan.clock_ns)?;
+    system::add_entropy(&plan.entropy)?;
+    system::stop_on_stalls();
+    for (name, value) in &plan.sysctl {
+        system::write(&format!("/proc/sys/{}", name.replace('.', "/")), value)?;
+    }
+    Ok(())
+}
+
+/// Removes the modules, the last one first, and reports what stays behind of what was not there
+/// before.
+fn take_back(
+    modules: Vec<&String>,
+    before: &Holdings,
+    taint_before: u64,
+    facts: &mut Facts,
+) -> Result<()> {
+    let left = bpf::wait_until_only(before);
+    for name in modules.into_iter().rev() {
+        facts.report(module::remove(name))?;
+    }
+    facts.report(Fact::Left {
+        programs: left.programs,
+        maps: left.maps,
+        links: left.links,
+        taint_before,
+        taint: system::taint()?,
+    })
+}
+
 /// Inserts the modules and returns those that are in.
 fn insert<'a>(
-    modules: &'a [String],
+    plan: &'a Plan,
     kallsyms: Option<Kallsyms>,
     kmemleak: Option<&Kmemleak>,
     facts: &mut Facts,
 ) -> Result<Vec<&'a String>> {
-    let insert = |name: &String| (kmemleak.map(Kmemleak::jiffies), module::insert(name));
+    let modules = &plan.modules;
+    let insert = |name: &String| {
+        let params = plan.params.get(name).map_or("", String::as_str);
+        (
+            kmemleak.map(Kmemleak::jiffies),
+            module::insert(name, params),
+        )
+    };
     let results: Vec<_> = modules.iter().map(insert).collect();
     let mut names = kallsyms.map_or_else(Kallsyms::open, Ok)?.names(modules)?;
     let mut inserted = Vec::new();

@@ -1,13 +1,14 @@
 //! What people look up by hand: the kernel's lists of modules and programs, and
 //! what is in a map.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Fact, ListedModule, ListedProgram, Plan};
 use libbpf_rs::query::{ProgInfoIter, ProgramInfo};
-use libbpf_rs::{MapCore, MapFlags, MapInfo, Program, libbpf_sys};
+use libbpf_rs::{MapCore, MapFlags, MapInfo, MapType, Program, libbpf_sys};
 
 use crate::bpf::{self, Attached};
 use crate::facts::Facts;
@@ -94,9 +95,14 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
     }
     let (btf, info) = (object.btf()?, MapInfo::new(map.as_fd())?.info);
     let text = |kind: u32, bytes: &[u8]| value::text(btf.as_ref(), kind.into(), bytes);
-    let mut keys: Vec<Vec<u8>> = map.keys().collect();
-    // Numbers have their highest byte last.
-    keys.sort_by(|one, other| one.iter().rev().cmp(other.iter().rev()));
+    let most = info.max_entries as usize;
+    let (keys, count) = match map.map_type() {
+        // It has all its keys, and they come in their order.
+        MapType::Array | MapType::PercpuArray => (map.keys().take(ENTRIES).collect(), most),
+        // A key that is gone by the time of the next leads back to the first, so that the keys of
+        // a map that changes need not end (kernel/bpf/hashtab.c, 6.11).
+        _ => first(map.keys().take(most)),
+    };
     let entry = |key: &Vec<u8>| {
         let values = values(&map, key).with_context(|| format!("read the map `{name}`"))?;
         let shown = |value: &Vec<u8>| text(info.btf_value_type_id, value);
@@ -105,13 +111,28 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
     };
     Ok(Fact::Map {
         map: name.to_owned(),
-        entries: keys
-            .iter()
-            .take(ENTRIES)
-            .map(entry)
-            .collect::<Result<_>>()?,
-        left_out: keys.len().saturating_sub(ENTRIES),
+        entries: keys.iter().map(entry).collect::<Result<_>>()?,
+        left_out: count.saturating_sub(keys.len()),
     })
+}
+
+/// Those keys that come first in the order of numbers, and how many keys there are. The kernel
+/// tells no count, so that each key is read, but no more of them are held than are shown.
+fn first(keys: impl Iterator<Item = Vec<u8>>) -> (Vec<Vec<u8>>, usize) {
+    // Numbers have their highest byte last.
+    let turned = |mut key: Vec<u8>| {
+        key.reverse();
+        key
+    };
+    let (mut first, mut count) = (BTreeSet::new(), 0);
+    for key in keys {
+        count += 1;
+        first.insert(turned(key));
+        if first.len() > ENTRIES {
+            first.pop_last();
+        }
+    }
+    (first.into_iter().map(turned).collect(), count)
 }
 
 /// The value of a key; of a map per CPU those of all CPUs, or their sum.
@@ -123,4 +144,23 @@ fn values(map: &impl MapCore, key: &[u8]) -> Result<Vec<Vec<u8>>> {
     let values = map.lookup_percpu(key, MapFlags::ANY)?;
     let values = values.context("the entry is gone")?;
     Ok(value::sum(&values).map_or(values, |sum| vec![sum]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_numbers_are_shown_and_all_are_counted() {
+        let numbers = (0..600u16)
+            .rev()
+            .map(|number| number.to_le_bytes().to_vec());
+        let (keys, count) = first(numbers);
+        let shown: Vec<Vec<u8>> = (0..16u16)
+            .map(|number| number.to_le_bytes().to_vec())
+            .collect();
+        assert_eq!((keys, count), (shown, 600));
+        let few = [[0, 1], [1, 0]].map(|key| key.to_vec());
+        assert_eq!(first(few.into_iter()), (vec![vec![1, 0], vec![0, 1]], 2));
+    }
 }

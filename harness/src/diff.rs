@@ -108,12 +108,15 @@ pub fn outcomes(a: &Outcome, b: &Outcome) -> Finding {
     }
 }
 
-/// The verdict and its title, as if whatever was seen were the reviewed transcript.
+/// The verdict and its title, as if whatever was seen were the reviewed transcript; what was refused
+/// in the place of a pass.
 fn standing(outcome: &Outcome) -> String {
-    match outcome.verdict {
-        Verdict::Pass => "pass".to_owned(),
-        _ if outcome.is_comparison => "pass".to_owned(),
-        verdict => format!("{verdict}: {}", outcome.title),
+    match (outcome.verdict, &outcome.refused) {
+        (verdict, _) if verdict != Verdict::Pass && !outcome.is_comparison => {
+            format!("{verdict}: {}", outcome.title)
+        }
+        (_, Some(refused)) => refused.clone(),
+        (_, None) => "pass".to_owned(),
     }
 }
 
@@ -129,23 +132,12 @@ pub fn listings(
         .iter()
         .all(|listing| listing.source == Source::Sets);
     let (had, has) = (lines(a.1, have_flags), lines(b.1, have_flags));
-    let names: BTreeSet<&&str> = had.keys().chain(has.keys()).collect();
-    let (mut gone, mut new, mut changed) = (0, 0, 0);
-    let mut diff = String::new();
-    for name in names.into_iter().filter(|name| counts(name)) {
-        let (one, other) = (had.get(*name), has.get(*name));
-        match (one, other) {
-            (one, other) if one == other => continue,
-            (Some(_), Some(_)) => changed += 1,
-            (Some(_), None) => gone += 1,
-            (None, _) => new += 1,
-        }
-        for (sign, lines) in [('-', one), ('+', other)] {
-            for line in lines.into_iter().flatten() {
-                diff.push_str(&format!("{sign}{line}\n"));
-            }
-        }
-    }
+    let Changes {
+        gone,
+        new,
+        changed,
+        diff,
+    } = changes(&had, &has, counts);
     let counts = [
         (gone, format!("only on {}", a.0)),
         (new, format!("only on {}", b.0)),
@@ -171,9 +163,40 @@ pub fn listings(
     }
 }
 
+/// How two lists of kfuncs differ: how many went, came and changed, and their lines.
+#[derive(Default)]
+struct Changes {
+    gone: usize,
+    new: usize,
+    changed: usize,
+    diff: String,
+}
+
+fn changes(had: &Lines, has: &Lines, counts: impl Fn(&str) -> bool) -> Changes {
+    let mut changes = Changes::default();
+    let names: BTreeSet<&&str> = had.keys().chain(has.keys()).collect();
+    for name in names.into_iter().filter(|name| counts(name)) {
+        let (one, other) = (had.get(*name), has.get(*name));
+        match (one, other) {
+            (one, other) if one == other => continue,
+            (Some(_), Some(_)) => changes.changed += 1,
+            (Some(_), None) => changes.gone += 1,
+            (None, _) => changes.new += 1,
+        }
+        for (sign, lines) in [('-', one), ('+', other)] {
+            for line in lines.into_iter().flatten() {
+                changes.diff.push_str(&format!("{sign}{line}\n"));
+            }
+        }
+    }
+    changes
+}
+
 /// The lines of each kfunc: prototype, flags and sets.
-fn lines(listing: &Listing, have_flags: bool) -> BTreeMap<&str, Vec<String>> {
-    let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+type Lines<'a> = BTreeMap<&'a str, Vec<String>>;
+
+fn lines(listing: &Listing, have_flags: bool) -> Lines<'_> {
+    let mut lines = Lines::new();
     for kfunc in &listing.kfuncs {
         let [flags, sets, c] = kfunc.words();
         let line = match have_flags {
@@ -233,6 +256,22 @@ mod tests {
         let other = seen("c", Verdict::Report, "trace\n");
         assert_eq!(compared(&report, &other).0, Judgement::Differs);
         assert_eq!(compared(&report, &report).0, Judgement::Same);
+    }
+
+    #[test]
+    fn what_was_refused_is_told_whether_it_was_reviewed_or_not() {
+        let pass = seen("a", Verdict::Pass, "trace\n");
+        let mut refused = seen("b", Verdict::Mismatch, "trace\n");
+        refused.is_comparison = true;
+        refused.refused = Some("program p was refused".to_owned());
+        let (_, title, diff) = compared(&pass, &refused);
+        assert_eq!(title, "pass on a, program p was refused on b");
+        assert_eq!(diff, "-pass\n+program p was refused\n");
+        let reviewed = Outcome {
+            verdict: Verdict::Pass,
+            ..refused.clone()
+        };
+        assert_eq!(compared(&reviewed, &refused).0, Judgement::Same);
     }
 
     #[test]

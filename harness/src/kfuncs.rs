@@ -156,14 +156,19 @@ pub fn of_kernel(kernel: &Kernel) -> Result<Listing> {
 ///
 /// # Errors
 /// Its BTF or the kernel's cannot be read.
-pub fn of_modules(kernel: &Kernel, modules: &[Module]) -> Result<Listing> {
-    let listings = modules.iter().map(|module| of_module(kernel, module));
-    let mut listings = listings.collect::<Result<Vec<_>>>()?.into_iter();
-    let mut all = listings.next().context("find a module that was built")?;
-    all.kfuncs
-        .extend(listings.flat_map(|listing| listing.kfuncs));
-    all.kfuncs.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(all)
+pub fn of_modules<'a>(
+    kernel: &Kernel,
+    modules: impl IntoIterator<Item = &'a Module>,
+) -> Result<Listing> {
+    let mut kfuncs = Vec::new();
+    for module in modules {
+        kfuncs.extend(of_module(kernel, module)?.kfuncs);
+    }
+    kfuncs.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Listing {
+        kfuncs,
+        source: Source::Sets,
+    })
 }
 
 fn of_module(kernel: &Kernel, module: &Module) -> Result<Listing> {

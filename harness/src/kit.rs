@@ -136,7 +136,10 @@ impl<'a> Kit<'a> {
             image: cache::digest(&case.kernel.image)?,
             initramfs: case.initramfs.to_owned(),
             accelerator: setting.accelerator.to_string(),
-            timeout_s: (!setting.gdb).then_some(setting.timeout.as_secs()),
+            timeout_s: setting
+                .timeout
+                .filter(|_| !setting.gdb)
+                .map(|timeout| timeout.as_secs()),
             restored: outcome.restored,
             scenario,
         };

@@ -1,6 +1,7 @@
 //! The whole way of one case, a scenario on a kernel: build, run, judge,
 //! compare, and keep what is needed to understand a failure.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -33,8 +34,8 @@ pub struct Setting {
     pub accelerator: Accelerator,
     /// How much memory a virtual machine has, in MiB.
     pub memory_mib: u32,
-    /// How long a virtual machine may take, from its start to its end.
-    pub timeout: Duration,
+    /// How long a virtual machine may take, from its start to its end, whatever its scenario says.
+    pub timeout: Option<Duration>,
     /// Whether to boot rather than restore.
     pub cold: bool,
     /// Whether to leave out what passed last time and has not changed since.
@@ -49,7 +50,7 @@ pub struct Setting {
     pub gdb: bool,
 }
 
-/// How long a virtual machine may take unless the user says otherwise.
+/// How long a virtual machine may take unless the user or its scenario says otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Setting {
@@ -59,7 +60,7 @@ impl Setting {
             cache,
             accelerator,
             memory_mib: MEMORY_MIB,
-            timeout: TIMEOUT,
+            timeout: None,
             cold: false,
             changed: false,
             jobs: slot::default_jobs(),
@@ -153,6 +154,8 @@ pub struct Outcome {
     pub title: String,
     /// What was seen, at any length.
     pub reason: String,
+    /// The first thing that was refused, whether the snapshot has it or not.
+    pub refused: Option<String>,
     /// The title of the fault that was expected and seen, for a pass.
     pub expected: Option<String>,
     /// From the start of QEMU to its end.
@@ -189,6 +192,7 @@ impl Outcome {
             verdict,
             title,
             reason,
+            refused: None,
             expected: None,
             duration: Duration::ZERO,
             seeds: scenario.seeds(),
@@ -385,6 +389,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     outcome.duration = evidence.duration;
     outcome.restored = evidence.restored;
     outcome.peak_kib = evidence.peak_kib;
+    outcome.refused = verdict::refusal(evidence);
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
@@ -438,10 +443,8 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         (case.fill)(&run.share())?;
         let plan = fs::read_to_string(run.share().join("plan.json")).context("read the plan")?;
         let debugger = || debugger::invite(run.path(), case.kernel, case.modules);
-        // A debugger takes its time, whatever the scenario does.
-        let own = case.scenario.timeout.filter(|_| !setting.gdb);
         let terms = Terms {
-            timeout: own.unwrap_or(setting.timeout),
+            timeout: setting.timeout.or(case.scenario.timeout).unwrap_or(TIMEOUT),
             host_root: case.scenario.host_root,
             streams: case.streams.clone(),
             dump: setting.keep_dump,
@@ -520,6 +523,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
     let (clock_ns, entropy) = fresh()?;
     Ok(Plan {
         modules: module_names(&artifacts.modules),
+        params: params(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
         programs: Vec::new(),
@@ -541,6 +545,12 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
 /// Lays out a plan in a share.
 pub fn write_plan(share: &Path, plan: &Plan) -> Result<()> {
     fs::write(share.join("plan.json"), serde_json::to_vec(plan)?).context("write the plan")
+}
+
+fn params(modules: &[Module]) -> BTreeMap<String, String> {
+    let with = modules.iter().filter(|module| !module.params.is_empty());
+    with.map(|module| (module.name.clone(), module.params.clone()))
+        .collect()
 }
 
 fn module_names(modules: &[Module]) -> Vec<String> {

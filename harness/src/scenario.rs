@@ -60,8 +60,12 @@ pub struct Part {
     /// Which of the modules that a directory makes are inserted, in this order; where it is
     /// empty, all of them.
     pub insert: Vec<String>,
+    /// What they are given when they are inserted, as insmod(8) takes it.
+    pub params: String,
     /// Files and folders elsewhere that a module's directory is built with.
     pub with: Vec<PathBuf>,
+    /// The programs that the scenario requires of the host, by which a module may be built.
+    pub pip: Vec<Pinned>,
 }
 
 /// The names of parts, in order.
@@ -224,7 +228,7 @@ struct File {
     untagged,
     deny_unknown_fields,
     expecting = "a module is a name, a path, or \
-                 `{ path = PATH, insert = [NAME, …], with = [PATH, …] }`"
+                 `{ path = PATH, insert = [NAME, …], params = \"KEY=VALUE …\", with = [PATH, …] }`"
 )]
 enum FileModule {
     Asked(String),
@@ -232,6 +236,8 @@ enum FileModule {
         path: String,
         #[serde(default)]
         insert: Vec<String>,
+        #[serde(default)]
+        params: String,
         #[serde(default)]
         with: Vec<PathBuf>,
     },
@@ -258,8 +264,14 @@ impl FileModule {
     fn part(self, directory: &Path, find: impl Fn(&str) -> Result<Part>) -> Result<Part> {
         match self {
             FileModule::Asked(asked) => find(&asked),
-            FileModule::Of { path, insert, with } => Ok(Part {
+            FileModule::Of {
+                path,
                 insert,
+                params,
+                with,
+            } => Ok(Part {
+                insert,
+                params,
                 with: with.iter().map(|path| directory.join(path)).collect(),
                 ..find(&path)?
             }),
@@ -332,43 +344,28 @@ impl Scenario {
         path: &Path,
         find: impl Fn(&Kind, &str) -> Result<Part>,
     ) -> Result<Scenario> {
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        // It is part of the names of files and tests.
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || "+.-_".contains(letter);
-        if name.starts_with('.') || !name.chars().all(plain) {
-            bail!(
-                "`{name}`: a scenario's name is made of letters, digits, `+`, `-`, `_` and `.`, \
-                 and does not begin with `.`"
-            );
-        }
+        let name = name_of(path)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let modules = file.modules.into_iter();
-        let programs = file.bpf.into_iter();
-        let steps = file.step.into_iter();
-        let steps: Vec<Asked> = steps
-            .map(|step| step.asked(directory))
-            .collect::<Result<_>>()?;
-        let is_command = |asked: &Asked| matches!(asked.step, Step::Command { .. });
-        if !file.host_root && steps.iter().any(is_command) {
-            bail!("what a step runs is a program of the host: this takes `host_root = true`");
-        }
         if file.timeout == Some(0) {
             bail!("`timeout` is a number of seconds, at least 1");
         }
+        let steps = steps(file.step, directory, file.host_root)?;
+        let module = |module: FileModule| {
+            let part = module.part(directory, |asked| find(&MODULE, asked))?;
+            let pip = file.requires.pip.clone();
+            anyhow::Ok(Part { pip, ..part })
+        };
+        let program = |program: FileProgram| program.part(|asked| find(&PROGRAM, asked));
         Ok(Scenario {
             name,
             path: path.to_owned(),
             about: file.about,
-            modules: modules
-                .map(|module| module.part(directory, |asked| find(&MODULE, asked)))
+            modules: file
+                .modules
+                .into_iter()
+                .map(module)
                 .collect::<Result<_>>()?,
-            bpf: programs
-                .map(|program| program.part(|asked| find(&PROGRAM, asked)))
-                .collect::<Result<_>>()?,
+            bpf: file.bpf.into_iter().map(program).collect::<Result<_>>()?,
             each: file.each,
             host_root: file.host_root,
             requires: file.requires,
@@ -413,6 +410,31 @@ impl Scenario {
             _ => directory.join("snapshots"),
         }
     }
+}
+
+/// What the scenario of a file is called.
+fn name_of(path: &Path) -> Result<String> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    // It is part of the names of files and tests.
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "+.-_".contains(letter);
+    if name.starts_with('.') || !name.chars().all(plain) {
+        bail!(
+            "`{name}`: a scenario's name is made of letters, digits, `+`, `-`, `_` and `.`, and \
+             does not begin with `.`"
+        );
+    }
+    Ok(name.into_owned())
+}
+
+/// The steps of a file in a directory. Only with the host's root is there a program to run.
+fn steps(steps: Vec<FileStep>, directory: &Path, host_root: bool) -> Result<Vec<Asked>> {
+    let steps = steps.into_iter().map(|step| step.asked(directory));
+    let steps: Vec<Asked> = steps.collect::<Result<_>>()?;
+    let is_command = |asked: &Asked| matches!(asked.step, Step::Command { .. });
+    if !host_root && steps.iter().any(is_command) {
+        bail!("what a step runs is a program of the host: this takes `host_root = true`");
+    }
+    Ok(steps)
 }
 
 fn text_of(path: &Path) -> Result<String> {

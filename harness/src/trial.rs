@@ -25,9 +25,8 @@ use crate::scenario::{Part, Scenario};
 use crate::verdict;
 
 /// The types that may have kfuncs (bpf_prog_type_to_kfunc_hook in kernel/bpf/btf.c, 7.2), without
-/// BPF_PROG_TYPE_, and a section that libbpf takes for a program of each. Programs of the type
-/// STRUCT_OPS need a structure of callbacks, and are not tried.
-const TYPES: [(&str, &str); 24] = [
+/// BPF_PROG_TYPE_, and a section that libbpf takes for a program of each.
+const TYPES: [(&str, &str); 25] = [
     ("SOCKET_FILTER", "socket"),
     ("KPROBE", "kprobe"),
     ("SCHED_CLS", "tc"),
@@ -49,10 +48,21 @@ const TYPES: [(&str, &str); 24] = [
     ("CGROUP_SYSCTL", "cgroup/sysctl"),
     ("CGROUP_SOCKOPT", "cgroup/getsockopt"),
     ("TRACING", "fentry/vfs_unlink"),
+    ("STRUCT_OPS", "struct_ops"),
     ("LSM", "lsm/file_open"),
     ("SYSCALL", "syscall"),
     ("NETFILTER", "netfilter"),
 ];
+
+/// The structure that the program of the type STRUCT_OPS is a callback of: the one that every
+/// kernel with CONFIG_BPF_JIT and CONFIG_INET takes from programs (net/ipv4/bpf_tcp_ca.c, 5.6 to
+/// 7.2).
+const CALLBACKS: &str = "\
+struct tcp_congestion_ops { void (*cong_avoid)(void); } __attribute__((preserve_access_index));
+__attribute__((section(\".struct_ops\"), used)) struct tcp_congestion_ops callbacks = {
+\t.cong_avoid = (void *)type_STRUCT_OPS,
+};
+";
 
 /// How long the programs of one set may take, in seconds. Emulated on two CPUs that others use
 /// as well, they take five.
@@ -98,7 +108,8 @@ pub fn run(
     let directory = tempfile::tempdir().context("make a directory for programs")?;
     let scenario = scenario(directory.path(), part, &chosen)?;
     let mut setting = setting.clone();
-    setting.timeout += Duration::from_secs(PATIENCE * chosen.len() as u64);
+    let each = Duration::from_secs(PATIENCE * chosen.len() as u64);
+    setting.timeout = Some(setting.timeout.unwrap_or(run::TIMEOUT) + each);
     let facts = facts(&setting, kernel, &scenario)?;
     Ok(judge(&chosen, &facts))
 }
@@ -151,7 +162,7 @@ fn programs(kfunc: &Kfunc) -> String {
              {{\n\t{name}({zeros});\n\treturn 0;\n}}"
         );
     }
-    text + "char LICENSE[] __attribute__((section(\"license\"), used)) = \"GPL\";\n"
+    text + CALLBACKS + "char LICENSE[] __attribute__((section(\"license\"), used)) = \"GPL\";\n"
 }
 
 /// What the guest reports of a run that came to its end in order.

@@ -140,6 +140,57 @@ fn some_modules_of_a_directory_are_inserted() {
 }
 
 #[test]
+fn a_module_has_parameters_and_what_the_directories_before_it_export() {
+    let chain = External::of("chain", "");
+    chain.run().with(0).says("pass      distro::chain");
+    // With the type a symbol's version changes, and the kernel takes no module that has another.
+    chain.edit("counter/counter.c", "u64", "u32");
+    chain.run().with(0);
+    chain.edit("chain.toml", "last=6", "last=7");
+    chain.run().with(1).says("+  ticket: number 8");
+    let order = "[{ path = \"./counter\", params = \"last=7\" }, \"./ticket\"]";
+    chain.edit("chain.toml", order, "[\"./ticket\", \"./counter\"]");
+    let says_what_to_do = |missing: &str| {
+        let what = "build module ticket for distro: neither the kernel nor a directory named ";
+        let ended = chain.run();
+        ended.with(125).says(what).says(missing);
+        ended.says("name its directory before this one in `modules`");
+    };
+    says_what_to_do("before has `counter_next`: where another module does");
+    let symvers = "KBUILD_EXTRA_SYMBOLS := $(src)/../counter/Module.symvers\n";
+    chain.edit("ticket/Makefile", "obj-m", &format!("{symvers}obj-m"));
+    says_what_to_do("/ticket/../counter/Module.symvers`: where another module does");
+}
+
+#[test]
+fn a_module_is_built_anew_by_another_version_of_a_program() {
+    let drawn = External::with("modules = ['.']\nrequires.pip = ['numberer==1']");
+    // No test before has built this.
+    let own = drawn.path("own");
+    let rule = "obj-m := drawn.o\n$(obj)/drawn.c:\n\tnumberer > $@\n";
+    drawn.write("Makefile", &format!("# {}\n{rule}", own.display()));
+    drawn.checkout.hide("numberer");
+    let run_by = |version: &str| {
+        let script = format!("[ \"$1\" = --version ] && echo {version} && exit\ncat <<END\n");
+        let source = format!(
+            "#include <linux/module.h>\n\
+             static int __init drawn_init(void)\n{{\n\tpr_info(\"drew {version}\");\n\treturn 0;\n}}\n\
+             module_init(drawn_init);\n\
+             static void __exit drawn_exit(void)\n{{\n}}\n\
+             module_exit(drawn_exit);\n\
+             MODULE_DESCRIPTION(\"A module that a program wrote\");\n\
+             MODULE_LICENSE(\"GPL\");\nEND"
+        );
+        drawn.checkout.program("numberer", &(script + &source));
+        drawn.run()
+    };
+    run_by("1").with(1).says("drew 1");
+    run_by("2").with(125).says("needs numberer==1");
+    drawn.edit("case.toml", "numberer==1", "numberer==2");
+    run_by("2").with(1).says("drew 2");
+}
+
+#[test]
 fn a_loader_that_does_not_get_ready_is_shown_with_what_it_said() {
     let loader = External::with(
         "host_root = true\n[[step]]\nrun = 'echo no permission >&2; exit 4'\nready = 'attached'",

@@ -59,10 +59,9 @@ fn a_first_transcript_is_shown_accepted_and_then_passes() {
     let ended = checkout.run(&["kfunc_strstr"]);
     ended.with(1).says("there is no snapshot").says("--accept");
     ended.says("at index 7").says("kernel log");
-    checkout
-        .run(&["kfunc_strstr", "--accept"])
-        .with(0)
-        .says("accepted `");
+    let ended = checkout.run(&["kfunc_strstr", "--accept", "--format", "json"]);
+    ended.with(0).says("accepted `");
+    assert_eq!(ended.objects()[0]["restored"], false);
     let ended = checkout.run(&["kfunc_strstr", "--format", "json"]);
     let object = &ended.with(0).objects()[0];
     assert_eq!(
@@ -311,6 +310,8 @@ fn programs_are_loaded_without_a_capability_and_the_rest_is_done_with_it() {
 #[test]
 fn a_stuck_machine_ends_at_the_deadline_and_is_gone() {
     let checkout = Checkout::broken(LOOP);
+    // What the user says stands above the scenario.
+    checkout.scenario("broken", "modules = ['broken']\ntimeout = 3000");
     let ended = checkout.run(&["broken", "--timeout", "3"]);
     ended
         .with(1)
@@ -414,6 +415,17 @@ fn what_does_not_exist_is_wrong_usage() {
         .says("no case matches `no_such_case`");
     let ended = checkout.run(&["--scenario", "none.toml"]);
     ended.with(2).says("read scenario `none.toml`");
+    let ended = checkout.kassay(&["kernel", "remove", "distor"]);
+    ended.with(2).says("did you mean `distro`?");
+}
+
+#[test]
+fn scenarios_of_one_name_are_not_run_together() {
+    let checkout = Checkout::new();
+    checkout.write("one/same.toml", "about = 'x'\n");
+    checkout.write("other/same.toml", "about = 'x'\n");
+    let ended = checkout.run(&["--scenario", "one", "--scenario", "other"]);
+    ended.with(2).says("two scenarios are called `same`");
 }
 
 #[test]

@@ -53,6 +53,13 @@ fn the_kernel_tells_which_programs_may_call_a_kfunc() {
     let both = r#"["SCHED_CLS","SYSCALL"]"#;
     assert_eq!(types(&["kfunc_sleep", "--types"]), both);
     assert_eq!(types(&["kfunc_sum"]), "null");
+    let module = "modules/kfunc_sum/kfunc_sum.c";
+    checkout.edit(
+        module,
+        "KASSAY_PROG_TYPE_KPROBE",
+        "BPF_PROG_TYPE_STRUCT_OPS",
+    );
+    assert_eq!(types(&["kfunc_sum", "--types"]), r#"["STRUCT_OPS"]"#);
 }
 
 #[test]
@@ -74,6 +81,38 @@ fn a_kernel_and_itself_do_not_differ() {
     let ended = Checkout::new().kassay(&diff);
     ended.with(0);
     assert_eq!(ended.stdout, "2 of 2 are the same\n");
+}
+
+#[test]
+fn each_module_of_a_directory_is_compared() {
+    let checkout = Checkout::new();
+    let include = "ccflags-y += -I$(src)/../include";
+    checkout.write(
+        "modules/twins/Kbuild",
+        &format!("obj-m += one.o other.o\n{include}\n"),
+    );
+    for name in ["one", "other"] {
+        let source = format!(
+            "#include \"kassay_kfunc.h\"\n\
+             __bpf_kfunc_start_defs();\n\
+             __bpf_kfunc int bpf_{name}(void)\n{{\n\treturn 1;\n}}\n\
+             __bpf_kfunc_end_defs();\n\
+             BTF_KFUNCS_START({name}_ids)\n\
+             BTF_ID_FLAGS(func, bpf_{name})\n\
+             BTF_KFUNCS_END({name}_ids)\n\
+             MODULE_DESCRIPTION(\"One of two\");\n\
+             KASSAY_KFUNC_MODULE({name}_ids, BPF_PROG_TYPE_SYSCALL);\n"
+        );
+        checkout.write(&format!("modules/twins/{name}.c"), &source);
+    }
+    let inserts =
+        |name: &str| format!("{{ path = '../../../modules/twins', insert = ['{name}'] }}");
+    let modules = format!("modules = [{}, {}]", inserts("one"), inserts("other"));
+    checkout.scenario("twins", &modules);
+    let ended = checkout.kassay(&["diff", "distro", "distro", "twins", "--format", "json"]);
+    let objects = ended.with(0).objects();
+    let names: Vec<_> = objects.iter().map(|object| &object["name"]).collect();
+    assert_eq!(names, ["twins", "kfuncs of one", "kfuncs of other"]);
 }
 
 #[test]

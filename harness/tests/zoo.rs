@@ -23,7 +23,7 @@ use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
 use kassay::normalise::visible;
 use kassay::progress;
-use kassay::run::{self, Case, Outcome, Setting};
+use kassay::run::{self, Case, Outcome, Setting, TIMEOUT};
 use kassay::scenario::{self, Scenario};
 use kassay::tool::Tool;
 use kassay::verdict;
@@ -65,7 +65,7 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
     let expected = expected.context("the case expects no verdict")?;
     let (outcome, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
     let verdict = outcome.verdict.to_string();
-    let allowed = scenario.timeout.unwrap_or(on.setting.timeout) + PATIENCE;
+    let allowed = scenario.timeout.unwrap_or(TIMEOUT) + PATIENCE;
     let row = [&on.name, &outcome.scenario, &verdict, &outcome.title];
     note(row.map(String::as_str), outcome.duration, allowed);
     let seen = (outcome.verdict, outcome.title.as_str());

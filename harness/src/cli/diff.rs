@@ -1,18 +1,18 @@
 //! `kassay diff`: what differs between two kernels.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
 use super::cache::limit;
-use super::kfuncs::listing;
 use super::run::{self, How, one};
 use super::{Usage, is_left, print, usage};
+use crate::compile::module::{self, Module};
 use crate::diff::{self, Finding, Judgement};
 use crate::kernel::{Catalog, Kernel};
+use crate::kfuncs::{self, Listing};
 use crate::normalise::visible;
 use crate::report::{Format, REGRESSION, UNJUDGED};
 use crate::run::{Outcome, Setting};
@@ -41,7 +41,8 @@ pub struct DiffArgs {
     kernel_a: String,
     /// The kernel that it is compared with
     kernel_b: String,
-    /// Compare only scenarios, and of the kernels' own kfuncs those, whose names contain one of these
+    /// Compare only scenarios, and of the kernels' own kfuncs those, whose names contain one of
+    /// these; without, and with --scenario, no kfuncs of the kernels' own
     filter: Vec<String>,
     #[command(flatten)]
     how: How,
@@ -75,26 +76,39 @@ pub fn run(args: &DiffArgs) -> Result<u8> {
         findings.push(finding);
         anyhow::Ok(())
     };
-    let mut modules: BTreeMap<PathBuf, &Part> = BTreeMap::new();
+    // Each directory behind those that it is built against.
+    let mut directories = BTreeMap::new();
     let work = |scenario: &Scenario| Ok((scenario.name.clone(), pair.run(scenario)?));
     pool::each(&scenarios, pair.setting.jobs, work, |(name, [a, b])| {
         let ran = [&a, &b].map(|outcome| outcome.verdict != Verdict::Skipped);
         let scenario = scenarios.iter().find(|scenario| scenario.name == name);
         if let (Some(scenario), [true, true]) = (scenario, ran) {
-            let parts = scenario.modules.iter();
-            modules.extend(parts.map(|part| (part.path.clone(), part)));
+            for (place, part) in scenario.modules.iter().enumerate() {
+                let parts = &scenario.modules[..=place];
+                directories.insert((&part.path, &part.insert), parts);
+            }
         }
         found(diff::outcomes(&a, &b))
     })?;
-    let kfuncs = pair.kfuncs(None, |name| args.has(name))?;
+    let listings = pair.kernels.each_ref().map(kfuncs::of_kernel);
+    // Someone else's code is not about all that differs between two kernels.
+    let is_about = |name: &str| match (args.how.scenario.as_slice(), args.filter.as_slice()) {
+        ([_, ..], []) => false,
+        _ => args.has(name),
+    };
+    let kfuncs = pair.kfuncs("vmlinux", listings, is_about)?;
     if scenarios.is_empty() && kfuncs.is_none() {
         return Err(args.nothing().into());
     }
     kfuncs.map(&mut found).transpose()?;
-    for part in modules.into_values() {
-        pair.kfuncs(Some(part), |_| true)?
-            .map(&mut found)
-            .transpose()?;
+    // A scenario may insert one module of a directory, and another one all of them.
+    let mut seen = BTreeSet::new();
+    for ((path, _), parts) in directories {
+        for finding in pair.modules(parts)? {
+            if seen.insert((path, finding.name.clone())) {
+                found(finding)?;
+            }
+        }
     }
     inventory::clear_up(&pair.setting.cache, limit);
     if args.format == Format::Pretty {
@@ -113,31 +127,55 @@ impl Pair {
         Ok([run(&self.kernels[0])?, run(&self.kernels[1])?])
     }
 
-    /// The kfuncs of a module or of the kernels themselves on both kernels; nothing where neither
-    /// has one that counts.
-    fn kfuncs(
-        &self,
-        part: Option<&Part>,
-        counts: impl Fn(&str) -> bool,
-    ) -> Result<Option<Finding>> {
-        let whose = part.map_or("vmlinux", |part| &part.name);
+    /// The kfuncs of each module of the last of these directories on both kernels, but for modules
+    /// that have none on either.
+    fn modules(&self, parts: &[Part]) -> Result<Vec<Finding>> {
         let [a, b] = &self.kernels;
-        let listings = [a, b].map(|kernel| listing(&self.setting.cache, kernel, part));
+        let built = [a, b].map(|kernel| module::build(&self.setting.cache, kernel, parts));
         interrupt::check()?;
-        let finding = match listings {
-            [Ok(one), Ok(other)] => {
-                let mut all = one.kfuncs.iter().chain(&other.kfuncs);
-                if !all.any(|kfunc| counts(&kfunc.name)) {
-                    return Ok(None);
-                }
-                diff::listings(whose, (&a.name, &one), (&b.name, &other), counts)
-            }
+        let built = match built {
+            [Ok(mut one), Ok(mut other)] => [one.pop(), other.pop()].map(Option::unwrap_or_default),
             [Err(error), _] | [_, Err(error)] => {
-                Finding::unjudged(format!("kfuncs of {whose}"), format!("{error:#}"))
+                let whose = parts.last().map_or("", |part| &part.name);
+                return Ok(vec![unjudged(whose, &error)]);
             }
         };
-        Ok(Some(finding))
+        let names: BTreeSet<&String> = built.iter().flatten().map(|module| &module.name).collect();
+        let finding = |name: &String| {
+            let of = |kernel, modules: &[Module]| {
+                kfuncs::of_modules(kernel, modules.iter().filter(|module| module.name == *name))
+            };
+            self.kfuncs(name, [of(a, &built[0]), of(b, &built[1])], |_| true)
+        };
+        names
+            .into_iter()
+            .map(finding)
+            .filter_map(Result::transpose)
+            .collect()
     }
+
+    /// What two listings of kfuncs come to; nothing where neither has one that counts.
+    fn kfuncs(
+        &self,
+        whose: &str,
+        listings: [Result<Listing>; 2],
+        counts: impl Fn(&str) -> bool,
+    ) -> Result<Option<Finding>> {
+        interrupt::check()?;
+        let [a, b] = &self.kernels;
+        let (one, other) = match listings {
+            [Ok(one), Ok(other)] => (one, other),
+            [Err(error), _] | [_, Err(error)] => return Ok(Some(unjudged(whose, &error))),
+        };
+        let mut all = one.kfuncs.iter().chain(&other.kfuncs);
+        let any = all.any(|kfunc| counts(&kfunc.name));
+        Ok(any.then(|| diff::listings(whose, (&a.name, &one), (&b.name, &other), counts)))
+    }
+}
+
+/// Kfuncs that could not be listed on both kernels.
+fn unjudged(whose: &str, error: &anyhow::Error) -> Finding {
+    Finding::unjudged(format!("kfuncs of {whose}"), format!("{error:#}"))
 }
 
 impl DiffArgs {

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use super::run::slip;
 use super::{cache::line, print};
 use crate::cache::Cache;
 use crate::inventory::{self, Entry};
@@ -41,11 +42,12 @@ pub fn run(args: &KernelArgs) -> Result<()> {
     let (cache, catalog) = (Cache::open()?, Catalog::load()?);
     match &args.action {
         Action::Fetch(Specs { specs }) => specs.iter().try_for_each(|spec| {
-            kernel::fetch(&cache, &catalog, spec)?;
+            kernel::fetch(&cache, &catalog, spec).map_err(|error| slip(&catalog, spec, error))?;
             print(&format!("{spec}: fetched"))
         }),
         Action::Build(Specs { specs }) => specs.iter().try_for_each(|spec| {
-            let kernel = kernel::obtain(&cache, &catalog, spec)?;
+            let kernel = kernel::obtain(&cache, &catalog, spec)
+                .map_err(|error| slip(&catalog, spec, error))?;
             let (release, image) = (kernel.release, kernel.image.display());
             print(&format!("{spec}: {release} is ready, {image}"))
         }),
@@ -58,7 +60,7 @@ pub fn run(args: &KernelArgs) -> Result<()> {
 /// Removes a kernel, its source unless another needs it, and its saved states; says what went.
 fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<()> {
     let before = inventory::entries(cache);
-    kernel::remove(cache, catalog, spec)?;
+    kernel::remove(cache, catalog, spec).map_err(|error| slip(catalog, spec, error))?;
     for key in cache.keys(state::KIND) {
         if state::owner(cache, &key).is_some_and(|(kernel, ..)| kernel == spec) {
             cache.remove(state::KIND, &key)?;

@@ -1,5 +1,7 @@
 //! `kassay kfuncs`: the kfuncs of a kernel or of a module.
 
+use std::slice;
+
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
@@ -30,9 +32,10 @@ Examples:
 A line has flags, the sets that the source registers, with --types the types of programs, and the
 prototype. `-` is none, `?` is what cannot be told.
 --types loads small programs that call one kfunc of each set, on the kernel, with the module in it,
-and reads what the verifier says; emulated, some seconds for each set. STRUCT_OPS is not tried, nor
-programs bound to a device or of a special attachment such as kprobe.session, and a filter that
-refuses single kfuncs of a set is not seen.";
+and reads what the verifier says; emulated, some seconds for each set. That of STRUCT_OPS
+is a callback of tcp_congestion_ops: a set that a filter keeps for another structure is shown without
+the type. Programs bound to a device or of a special attachment such as kprobe.session are not tried,
+and a filter that refuses single kfuncs of a set is not seen.";
 
 /// The arguments of `kassay kfuncs`.
 #[derive(Args)]
@@ -89,9 +92,12 @@ impl KfuncsArgs {
 }
 
 /// The kfuncs of a directory's modules, built for the kernel, or else of the kernel itself.
-pub fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
+fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
     match part {
-        Some(part) => kfuncs::of_modules(kernel, &module::build(cache, kernel, part)?),
+        Some(part) => {
+            let modules = module::build(cache, kernel, slice::from_ref(part))?;
+            kfuncs::of_modules(kernel, modules.iter().flatten())
+        }
         None => kfuncs::of_kernel(kernel),
     }
 }

@@ -43,7 +43,8 @@ pub fn run(args: &ListArgs) -> Result<()> {
     print("kernels")?;
     for (name, availability) in kernels {
         let (state, why) = state(&availability);
-        print(format!("  {name:<14} {state} {why}").trim_end())?;
+        let colon = if why.is_empty() { "" } else { ": " };
+        print(&format!("  {name:<14} {state}{colon}{why}"))?;
     }
     print("scenarios")?;
     for scenario in scenarios {
@@ -66,6 +67,6 @@ fn state(availability: &Availability) -> (&'static str, String) {
     match availability {
         Availability::Ready => ("ready", String::new()),
         Availability::Obtainable => ("obtainable", String::new()),
-        Availability::Unobtainable(why) => ("not obtainable:", why.clone()),
+        Availability::Unobtainable(why) => ("not obtainable", why.clone()),
     }
 }

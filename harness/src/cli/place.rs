@@ -90,7 +90,7 @@ impl Place {
         let artifacts = compile::build(&cache, &kernel, &scenario)?;
         let setting = Setting {
             memory_mib: self.memory,
-            timeout: self.timeout.map_or(Duration::MAX, Duration::from_secs),
+            timeout: Some(self.timeout.map_or(Duration::MAX, Duration::from_secs)),
             cold: self.cold,
             ..Setting::new(cache, accelerator)
         };

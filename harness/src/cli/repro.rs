@@ -14,7 +14,7 @@ use crate::inventory;
 use crate::kit::{Kept, Unfit};
 use crate::progress;
 use crate::report::{self, Format, json, pretty};
-use crate::run::{Setting, TIMEOUT};
+use crate::run::Setting;
 use crate::vm::accelerator::{self, Probe, Wish};
 
 /// The arguments of `kassay repro`.
@@ -50,7 +50,7 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
     let (accelerator, _) = accelerator::choose(args.accel.unwrap_or(as_it_was), Probe::here)?;
     let timeout = args.timeout.or(kept.timeout());
     let setting = Setting {
-        timeout: timeout.map_or(TIMEOUT, Duration::from_secs),
+        timeout: timeout.map(Duration::from_secs),
         cold: args.cold || !kept.restored(),
         ..Setting::new(cache, accelerator)
     };

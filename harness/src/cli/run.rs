@@ -1,9 +1,10 @@
 //! `kassay run`: scenarios on kernels.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use super::cache::limit;
@@ -14,8 +15,9 @@ use crate::kernel::{self, Availability, Catalog, Kernel};
 use crate::pool;
 use crate::progress;
 use crate::report::{self, Format, json, matrix, pretty};
-use crate::run::{self, Outcome, Setting, TIMEOUT};
+use crate::run::{self, Outcome, Setting};
 use crate::scenario::{self, Scenario};
+use crate::snapshot::Comparison;
 use crate::verdict::Verdict;
 use crate::vm::accelerator::{self, Probe, Wish};
 use crate::vm::slot;
@@ -31,7 +33,8 @@ pub struct RunArgs {
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Make the transcripts of this run the reviewed ones
+    /// Make the transcripts of this run the reviewed ones; every virtual machine boots, so that
+    /// what differs between boots shows in the next run
     #[arg(long, conflicts_with = "gdb")]
     accept: bool,
     #[command(flatten)]
@@ -76,7 +79,7 @@ pub struct How {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
-    /// How long one virtual machine may take, in seconds [default: 60]
+    /// How long one virtual machine may take, in seconds [default: what its scenario says, or 60]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
     /// How many virtual machines run at once [default: by CPUs and free memory]
@@ -105,9 +108,11 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let (catalog, limit) = (Catalog::load()?, limit()?);
     let choice = &args.choice;
     let scenarios = choice.how.scenarios().map_err(usage)?;
-    let setting = args
+    let mut setting = args
         .aids
         .add_to(choice.how.setting(args.changed)?, choice.how.timeout);
+    // Machines of one saved state have the same pointers, hashed or not, and the same ids.
+    setting.cold |= args.accept;
     let kernels = choice.kernels(&setting.cache, &catalog, &scenarios)?;
     let cases = choice.cases(&kernels, &scenarios);
     if setting.gdb && cases.len() > 1 {
@@ -140,10 +145,9 @@ impl Aids {
     pub fn add_to(&self, setting: Setting, timeout: Option<u64>) -> Setting {
         let endless = self.gdb && timeout.is_none();
         Setting {
-            timeout: if endless {
-                Duration::MAX
-            } else {
-                setting.timeout
+            timeout: match endless {
+                true => Some(Duration::MAX),
+                false => setting.timeout,
             },
             keep: self.keep,
             keep_dump: self.keep_dump,
@@ -169,7 +173,7 @@ impl How {
     pub fn setting(&self, changed: bool) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
         Ok(Setting {
-            timeout: self.timeout.map_or(TIMEOUT, Duration::from_secs),
+            timeout: self.timeout.map(Duration::from_secs),
             cold: self.cold,
             changed,
             jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
@@ -219,23 +223,23 @@ impl Choice {
 }
 
 /// Runs cases side by side, and shows each that was run as soon as all before it have ended.
-pub fn each(
+pub fn each<'a>(
     setting: &Setting,
-    cases: &[Case],
+    cases: &[Case<'a>],
     accepting: bool,
     show: impl Fn(&Outcome) -> Result<()>,
 ) -> Result<Vec<Outcome>> {
-    let work = |case: &Case| {
+    let work = |case: &Case<'a>| {
         let (name, kernel) = case.kernel;
         let _line = progress::Live::new(format!("{name}::{}", case.scenario.name));
-        let mut outcome = one(setting, kernel, name, case.scenario)?;
-        if accepting {
-            accept(&mut outcome, case.scenario)?;
-        }
-        Ok(outcome)
+        Ok((one(setting, kernel, name, case.scenario)?, case.scenario))
     };
     let mut outcomes = Vec::new();
-    pool::each(cases, setting.jobs, work, |outcome| {
+    let mut accepted = Accepted::default();
+    pool::each(cases, setting.jobs, work, |(mut outcome, scenario)| {
+        if accepting {
+            accepted.accept(&mut outcome, scenario)?;
+        }
         if !outcome.unchanged {
             show(&outcome)?;
         }
@@ -252,10 +256,20 @@ pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
         return scenario::read_all(&root.join("harness/tests/scenarios"), &root);
     }
     let files = self::files(files)?;
-    files
-        .iter()
-        .map(|path| Scenario::read(path, &root))
-        .collect()
+    let read = files.iter().map(|path| Scenario::read(path, &root));
+    let scenarios: Vec<Scenario> = read.collect::<Result<_>>()?;
+    // What a failure leaves goes by the name.
+    let mut named = BTreeMap::new();
+    for scenario in &scenarios {
+        if let Some(other) = named.insert(&scenario.name, &scenario.path) {
+            let (name, path) = (&scenario.name, scenario.path.display());
+            bail!(
+                "two scenarios are called `{name}`, `{}` and `{path}`: run one after the other",
+                other.display()
+            );
+        }
+    }
+    Ok(scenarios)
 }
 
 /// These files, and those of these directories.
@@ -338,11 +352,20 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Obtained> 
         Ok(kernel) => Ok(Ok(kernel)),
         Err(error) => {
             crate::interrupt::check()?;
-            if !kernel::is_known(catalog, name) {
-                return Err(Usage(format!("{error:#}")).into());
+            let error = slip(catalog, name, error);
+            if error.is::<Usage>() {
+                return Err(error);
             }
             Ok(Err(format!("{error:#}")))
         }
+    }
+}
+
+/// What went wrong with a kernel, which is the user's slip where nobody knows it.
+pub fn slip(catalog: &Catalog, name: &str, error: anyhow::Error) -> anyhow::Error {
+    match kernel::is_known(catalog, name) {
+        true => error,
+        false => usage(error),
     }
 }
 
@@ -368,19 +391,96 @@ pub fn one(
     }
 }
 
-/// Accepts what can be accepted: a transcript that differs or is new. No other
-/// fault becomes right by being seen.
-fn accept(outcome: &mut Outcome, scenario: &Scenario) -> Result<()> {
-    let Some((snapshot, transcript)) = &outcome.transcript else {
-        return Ok(());
-    };
-    if !outcome.is_comparison {
-        return Ok(());
+/// The snapshots that are accepted, and the kernels whose transcripts they are.
+#[derive(Default)]
+struct Accepted(BTreeMap<PathBuf, String>);
+
+impl Accepted {
+    /// Accepts what can be accepted: a transcript that differs or is new. No other
+    /// fault becomes right by being seen, and no transcript takes the place of another
+    /// kernel's.
+    fn accept(&mut self, outcome: &mut Outcome, scenario: &Scenario) -> Result<()> {
+        let Some((snapshot, transcript)) = &outcome.transcript else {
+            return Ok(());
+        };
+        let path = snapshot.path();
+        if outcome.is_comparison {
+            match (self.0.get(&path), snapshot.compare(transcript)?) {
+                (Some(first), Comparison::Differs(diff)) => {
+                    outcome.title = format!("the transcript differs from that on {first}");
+                    outcome.reason = format!(
+                        "{diff}\nnot accepted, for the snapshot is that of {first}; where {kernel} \
+                         truly differs, copy `{}` to `{}@{kernel}.snap` and accept that",
+                        path.display(),
+                        scenario.name,
+                        kernel = outcome.kernel,
+                    );
+                    return Ok(());
+                }
+                (_, Comparison::Same) => {}
+                _ => {
+                    snapshot.accept(&scenario.about, transcript)?;
+                    progress::note(format!("accepted `{}`", path.display()));
+                }
+            }
+            outcome.verdict = Verdict::Pass;
+            outcome.title.clear();
+            outcome.reason.clear();
+        }
+        if outcome.verdict == Verdict::Pass {
+            self.0.entry(path).or_insert(outcome.kernel.clone());
+        }
+        Ok(())
     }
-    snapshot.accept(&scenario.about, transcript)?;
-    progress::note(format!("accepted `{}`", snapshot.path().display()));
-    outcome.verdict = Verdict::Pass;
-    outcome.title.clear();
-    outcome.reason.clear();
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::snapshot::Snapshot;
+
+    /// What comes of accepting this transcript of a kernel that has no snapshot of its own.
+    fn accept(
+        accepted: &mut Accepted,
+        kernel: &str,
+        transcript: &str,
+        directory: &Path,
+    ) -> Outcome {
+        let file = directory.join("case.toml");
+        std::fs::write(&file, "about = 'x'").unwrap();
+        let scenario = Scenario::read(&file, directory).unwrap();
+        let snapshot = Snapshot {
+            name: scenario.name.clone(),
+            directory: directory.to_owned(),
+        };
+        let verdict = match snapshot.compare(transcript).unwrap() {
+            Comparison::Same => Verdict::Pass,
+            _ => Verdict::Mismatch,
+        };
+        let mut outcome =
+            Outcome::without_machine(kernel, &scenario, verdict, "it differs".to_owned());
+        outcome.is_comparison = verdict == Verdict::Mismatch;
+        outcome.transcript = Some((snapshot, transcript.to_owned()));
+        accepted.accept(&mut outcome, &scenario).unwrap();
+        outcome
+    }
+
+    #[test]
+    fn no_kernel_takes_anothers_snapshot() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut accepted = Accepted::default();
+        let mut verdict = |kernel, transcript| {
+            accept(&mut accepted, kernel, transcript, directory.path()).verdict
+        };
+        assert_eq!(verdict("6.1", "1\n"), Verdict::Pass);
+        assert_eq!(verdict("6.12", "1\n"), Verdict::Pass);
+        assert_eq!(verdict("7.2", "2\n"), Verdict::Mismatch);
+        let mut again = Accepted::default();
+        let other = accept(&mut again, "6.1", "1\n", directory.path());
+        assert_eq!(other.verdict, Verdict::Pass);
+        let other = accept(&mut again, "7.2", "2\n", directory.path());
+        assert!(other.reason.contains("case@7.2.snap"), "{}", other.reason);
+    }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use super::print;
 use crate::kernel::apt_unusable;
 use crate::tool::{Tool, find};
 
@@ -76,14 +77,13 @@ pub fn run(args: &SetupArgs) -> Result<()> {
     }
     let installed = installed()?;
     let needs = NEEDS.into_iter().chain(args.bench.then_some(BENCH));
-    let missing = report(needs, &installed);
+    let missing = report(needs, &installed)?;
     let unlisted = apt_unusable().is_some();
     if unlisted || (!missing.is_empty() && lists_are_old()) {
         as_root(&["apt-get", "update", "-q"], args.dry_run)?;
     }
     if missing.is_empty() {
-        println!("everything is installed");
-        return Ok(());
+        return print("everything is installed");
     }
     let names = missing
         .into_iter()
@@ -97,7 +97,7 @@ pub fn run(args: &SetupArgs) -> Result<()> {
 fn report(
     needs: impl Iterator<Item = (&'static str, &'static [&'static str])>,
     installed: &HashSet<String>,
-) -> Vec<&'static str> {
+) -> Result<Vec<&'static str>> {
     let mut missing = Vec::new();
     for (purpose, needs) in needs {
         let met = |need: &&str| need.split('|').any(|name| installed.contains(name));
@@ -106,10 +106,10 @@ fn report(
             [] => "installed".to_owned(),
             lacking => format!("missing {}", lacking.join(", ").replace('|', " or ")),
         };
-        println!("to {purpose}: {state}");
+        print(&format!("to {purpose}: {state}"))?;
         missing.extend(lacking);
     }
-    missing
+    Ok(missing)
 }
 
 /// The names of all installed packages.
@@ -162,7 +162,8 @@ fn as_root(command: &[&str], dry_run: bool) -> Result<()> {
         words.insert(0, "sudo");
     }
     let line = words.join(" ");
-    println!("{} {line}", if dry_run { "would run" } else { "run" });
+    let does = if dry_run { "would run" } else { "run" };
+    print(&format!("{does} {line}"))?;
     if dry_run {
         return Ok(());
     }
@@ -202,8 +203,9 @@ mod tests {
         let mut installed: HashSet<String> = all
             .map(|need| need.rsplit('|').next().unwrap().to_owned())
             .collect();
-        assert!(report(NEEDS.into_iter(), &installed).is_empty());
+        assert!(report(NEEDS.into_iter(), &installed).unwrap().is_empty());
         installed.remove("clang");
-        assert_eq!(report(NEEDS.into_iter(), &installed), ["clang-19|clang"]);
+        let missing = report(NEEDS.into_iter(), &installed).unwrap();
+        assert_eq!(missing, ["clang-19|clang"]);
     }
 }

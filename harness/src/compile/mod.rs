@@ -37,7 +37,6 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         headers,
     } = guest::build(cache)?;
     let initramfs = initramfs::build(cache, kernel, &guest)?;
-    let module = |part: &Part| module::build(cache, kernel, part);
     let object = |part: &Part| {
         let object = bpf::build(cache, kernel, part, &headers)?;
         anyhow::Ok((part.name.clone(), object))
@@ -45,11 +44,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
     // kbuild and clang need nothing of each other.
     let (modules, objects) = thread::scope(|scope| {
         let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<Vec<_>>>());
-        let modules = scenario
-            .modules
-            .iter()
-            .map(module)
-            .collect::<Result<Vec<_>>>();
+        let modules = module::build(cache, kernel, &scenario.modules);
         let objects = objects.join();
         (
             modules,

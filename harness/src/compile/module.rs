@@ -21,6 +21,8 @@ pub struct Module {
     pub name: String,
     /// The file to insert.
     pub file: PathBuf,
+    /// What it is given when it is inserted, as insmod(8) takes it.
+    pub params: String,
     /// Names of the kfuncs that it registers.
     pub kfuncs: Vec<String>,
 }
@@ -34,33 +36,71 @@ const MOST: u64 = 256 << 20;
 /// The names of an entry's modules, as kbuild orders them.
 const ORDER: &str = "order";
 
-/// Builds the modules of a directory for a kernel, and returns those to insert, in order.
+/// What the modules of an entry export, as modpost writes it.
+const SYMVERS: &str = "Module.symvers";
+
+/// Builds the modules of directories for a kernel, each against what those before it export, and
+/// returns of each directory those to insert, in order.
 /// Headers that modules share lie in this repository's `modules/include`, which is beside each
 /// when it is built; where a folder `include` beside it has the like of them, that one is.
 ///
 /// # Errors
 /// A compiler's error, with its lines; a module without BTF, with the reason
-/// and how it is mended; a directory that makes none, or not those that are asked for.
-pub fn build(cache: &Cache, kernel: &Kernel, part: &Part) -> Result<Vec<Module>> {
-    let sources = Sources::of(part)?;
-    let key = sources.key(kernel)?;
+/// and how it is mended; a symbol that neither the kernel nor a directory before exports; a
+/// directory that makes none, or not those that are asked for.
+pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<Module>>> {
+    let (mut built, mut symvers) = (Vec::new(), Vec::new());
+    for part in parts {
+        // A directory knows its own symbols, also where it is named once more for another module.
+        let others = symvers.iter().filter(|(of, _)| *of != &part.path);
+        let others: Vec<PathBuf> = others.map(|(_, file)| PathBuf::clone(file)).collect();
+        let entry = entry(cache, kernel, part, &others)?;
+        let mut modules = chosen(part, &entry)?;
+        for module in &mut modules {
+            module.params.clone_from(&part.params);
+        }
+        built.push(modules);
+        let file = entry.join(SYMVERS);
+        let exported = fs::metadata(&file).with_context(|| format!("read `{}`", file.display()))?;
+        let is_known = symvers.iter().any(|(_, known)| *known == file);
+        if exported.len() > 0 && !is_known {
+            symvers.push((&part.path, file));
+        }
+    }
+    Ok(built)
+}
+
+/// The cache entry with the modules of a directory, built against what others export.
+fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Result<PathBuf> {
+    let sources = Sources::of(part, symvers)?;
+    let key = sources.key(&kernel.key)?;
     let what = format!("module {} for {}", part.name, kernel.name);
-    let entry = cache.get_or_make("modules", &key, &what, |directory| {
+    cache.get_or_make("modules", &key, &what, |directory| {
         let place = Key::new("build")
             .text("source", &part.path.to_string_lossy())
             .text("kernel", &kernel.key)
+            // make does not see that a program has changed.
+            .text("programs", &sources.programs)
             .finish();
         let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
         let place = cache.dir("build").join(&place);
         renew(&sources.files, &place)?;
-        if Sources::of(part)?.key(kernel)? != key {
+        if Sources::of(part, symvers)?.key(&kernel.key)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
         let log = cache.log(&format!("module-{key}"))?;
         make(kernel, &place, &sources, &what, &log)?;
         keep(&place.join(&sources.directory), directory).with_context(|| format!("build {what}"))
-    })?;
-    chosen(part, &entry)
+    })
+}
+
+/// A digest of all that a directory of modules is built of, but for the kernel and what others
+/// export.
+///
+/// # Errors
+/// Something of it cannot be read.
+pub fn digest(part: &Part) -> Result<String> {
+    Sources::of(part, &[])?.key("")
 }
 
 /// What a directory of modules is built of.
@@ -71,10 +111,14 @@ struct Sources {
     directory: PathBuf,
     /// Each file, and its path from there.
     files: Vec<(PathBuf, PathBuf)>,
+    /// What modules elsewhere export, a file of each directory.
+    symvers: Vec<PathBuf>,
+    /// The programs of PyPI that write some of it, with their versions.
+    programs: String,
 }
 
 impl Sources {
-    fn of(part: &Part) -> Result<Sources> {
+    fn of(part: &Part, symvers: &[PathBuf]) -> Result<Sources> {
         let whole = |path: &Path| {
             path.canonicalize().with_context(|| {
                 format!("find `{}`, which {} is built of", path.display(), part.name)
@@ -121,13 +165,23 @@ impl Sources {
             root: root.to_owned(),
             directory,
             files,
+            symvers: symvers.to_owned(),
+            programs: part
+                .pip
+                .iter()
+                .map(|pinned| format!("{pinned}\n"))
+                .collect(),
         })
     }
 
-    fn key(&self, kernel: &Kernel) -> Result<String> {
+    fn key(&self, kernel: &str) -> Result<String> {
         let key = Key::new("modules")
-            .text("kernel", &kernel.key)
+            .text("keeps", SYMVERS)
+            .text("kernel", kernel)
+            .text("programs", &self.programs)
             .text("directory", &self.directory.to_string_lossy());
+        let mut symvers = self.symvers.iter();
+        let key = symvers.try_fold(key, |key, file| key.file(SYMVERS, file))?;
         let mut files = self.files.iter();
         let key = files.try_fold(key, |key, (from, to)| key.file(&to.to_string_lossy(), from))?;
         Ok(key.finish())
@@ -173,7 +227,7 @@ fn is_made(path: &Path) -> bool {
     is_ours || path.with_file_name(format!(".{name}.cmd")).exists()
 }
 
-/// Keeps the modules that kbuild has made in a directory.
+/// Keeps the modules that kbuild has made in a directory, and the list of what they export.
 fn keep(built: &Path, to: &Path) -> Result<()> {
     let order = built.join("modules.order");
     let order =
@@ -194,6 +248,9 @@ fn keep(built: &Path, to: &Path) -> Result<()> {
             "it makes no module: its Kbuild file or Makefile takes a line such as `obj-m += NAME.o`"
         );
     }
+    let symvers = built.join(SYMVERS);
+    fs::copy(&symvers, to.join(SYMVERS))
+        .with_context(|| format!("keep `{}`", symvers.display()))?;
     fs::write(to.join(ORDER), names.join("\n")).context("keep the order of the modules")
 }
 
@@ -261,6 +318,7 @@ impl Module {
             name: name.to_owned(),
             kfuncs: kfuncs(&file)?,
             file,
+            params: String::new(),
         })
     }
 }
@@ -275,12 +333,13 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
     let built = place.join(directory);
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut skipped = None;
+    let (mut skipped, mut missing) = (None, Vec::new());
     Tool::new("make")
         .arg("-C")
         .arg(&kernel.build)
         .arg(format!("M={}", built.display()))
         .arg(format!("-j{jobs}"))
+        .args(extra_symbols(&sources.symvers))
         .arg("modules")
         // A make that started kassay would otherwise hand down its flags and its jobserver.
         .env("MAKEFLAGS", "")
@@ -291,7 +350,9 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
             if line.contains(NO_BTF) {
                 skipped = Some(line.to_owned());
             }
+            missing.extend(missed(line).map(|name| format!("`{name}`")));
         })
+        .map_err(|error| explain(error, &missing))
         .with_context(|| format!("build {what}"))?;
     progress.finish();
     if let Some(line) = skipped {
@@ -308,6 +369,37 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
         );
     }
     Ok(())
+}
+
+/// How kbuild is told what modules elsewhere export (Documentation/kbuild/modules.rst). It stands
+/// above what a Makefile says itself, which leads to where its owner builds.
+fn extra_symbols(symvers: &[PathBuf]) -> Option<String> {
+    let files = symvers.iter().map(|file| file.display().to_string());
+    let files: Vec<String> = files.collect();
+    (!files.is_empty()).then(|| format!("KBUILD_EXTRA_SYMBOLS={}", files.join(" ")))
+}
+
+/// What modpost says it misses of other modules, in a line (scripts/mod/modpost.c, 6.1 to 7.2):
+/// `ERROR: modpost: "SYMBOL" [MODULE.ko] undefined!`, or the list of them that a Makefile names.
+fn missed(line: &str) -> Option<&str> {
+    let symbol = || {
+        let (symbol, rest) = line.strip_prefix("ERROR: modpost: \"")?.split_once("\" ")?;
+        rest.ends_with("undefined!").then_some(symbol)
+    };
+    let file = || line.strip_suffix(": No such file or directory");
+    symbol().or_else(|| file().filter(|file| file.ends_with(SYMVERS)))
+}
+
+/// Adds what to do to an error of kbuild that comes of what it misses of other modules.
+fn explain(error: anyhow::Error, missing: &[String]) -> anyhow::Error {
+    if missing.is_empty() {
+        return error;
+    }
+    error.context(format!(
+        "neither the kernel nor a directory named before has {}: where another module does, name \
+         its directory before this one in `modules` of a scenario",
+        missing.join(", ")
+    ))
 }
 
 /// Names of the kfuncs in a module's `.BTF_ids`.

@@ -59,6 +59,7 @@ pub(crate) mod tests {
             verdict,
             title: String::new(),
             reason: String::new(),
+            refused: None,
             expected: None,
             duration: std::time::Duration::ZERO,
             seeds: Vec::new(),

@@ -142,39 +142,40 @@ impl Machine {
             .collect()
     }
 
-    /// vmtest's configuration for a run in `directory`, which has been prepared
-    /// by [`prepare`]. Paths in it that are QEMU's alone are relative to that
-    /// directory: the path of a socket has at most 107 bytes.
-    pub(super) fn config(&self, directory: &Path, start: Start, terms: &Terms) -> Config {
-        let mut extra_args = self.arguments();
+    /// QEMU's arguments over and above vmtest's for one run. Paths are relative to its directory,
+    /// in which QEMU runs: the path of a socket has at most 107 bytes.
+    fn run_arguments(&self, start: Start, terms: &Terms) -> Vec<String> {
+        let mut arguments = self.arguments();
+        let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
         // A monitor serves one at a time: one tells events, one takes orders.
         for socket in [EVENTS, ORDERS] {
-            extra_args.extend([
-                "-qmp".to_owned(),
-                format!("unix:{socket},server=on,wait=off"),
-            ]);
+            add("-qmp", format!("unix:{socket},server=on,wait=off"));
         }
-        extra_args.extend(["-chardev".to_owned(), "pipe,id=gate,path=gate".to_owned()]);
-        extra_args.extend([
-            "-chardev".to_owned(),
-            format!("socket,id=io,path={IO},server=on,wait=off"),
-        ]);
+        add("-chardev", "pipe,id=gate,path=gate".to_owned());
+        let io = format!("socket,id=io,path={IO},server=on,wait=off");
+        add("-chardev", io);
         // The device is always there, so that a state is of any run's machine.
         let host = if terms.host_root { "/" } else { NO_ROOT };
-        extra_args.extend([
-            "-fsdev".to_owned(),
+        add(
+            "-fsdev",
             format!("local,id=host,path={host},security_model=none,multidevs=remap,readonly=on"),
-        ]);
+        );
         if let Start::Restore(state) = start {
-            extra_args.extend(["-incoming".to_owned(), state.incoming.to_owned()]);
+            add("-incoming", state.incoming.to_owned());
         }
         if terms.dump {
             // What the guest leaves in its memory is there as long as QEMU is.
-            extra_args.push("-no-shutdown".to_owned());
+            arguments.push("-no-shutdown".to_owned());
         }
         if terms.debugger.is_some() {
-            extra_args.extend(debugger::ARGUMENTS.map(str::to_owned));
+            arguments.extend(debugger::ARGUMENTS.map(str::to_owned));
         }
+        arguments
+    }
+
+    /// vmtest's configuration for a run in `directory`, which has been prepared
+    /// by [`prepare`].
+    pub(super) fn config(&self, directory: &Path, start: Start, terms: &Terms) -> Config {
         let kernel_args = match start {
             Start::Wait => format!("{KERNEL_ARGS} -- {SAVE}"),
             _ => KERNEL_ARGS.to_owned(),
@@ -195,7 +196,7 @@ impl Machine {
                 vm: VMConfig {
                     num_cpus: CPUS,
                     memory: format!("{}M", self.memory_mib),
-                    extra_args,
+                    extra_args: self.run_arguments(start, terms),
                     ..VMConfig::default()
                 },
                 ..Target::default()

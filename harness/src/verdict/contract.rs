@@ -1,0 +1,69 @@
+//! The kfuncs that a module promises, and those that the kernel shows.
+
+use kassay_guest::Fact;
+
+use super::expectation::NO_BTF;
+use super::{Case, Fault, Verdict};
+use crate::btf;
+use crate::compile::module::Module;
+use crate::transcript::Offered;
+
+/// The kfuncs that the kernel shows of each module that was inserted: those of
+/// the module that both its BTF and kallsyms name.
+pub fn offered(case: &Case, facts: &[Fact]) -> Offered {
+    let mut offered = Offered::new();
+    for fact in facts {
+        let Fact::Inserted {
+            module: name,
+            error: None,
+            btf: Ok(btf),
+            symbols,
+            ..
+        } = fact
+        else {
+            continue;
+        };
+        let Some(module) = case.modules.iter().find(|module| module.name == *name) else {
+            continue;
+        };
+        let functions = btf::functions(btf, case.base_strings).unwrap_or_default();
+        let shown = module
+            .kfuncs
+            .iter()
+            .filter(|kfunc| functions.contains(kfunc) && symbols.contains(kfunc));
+        offered.insert(name.clone(), shown.cloned().collect());
+    }
+    offered
+}
+
+/// A module that is in shows its BTF, and its kfuncs there and in kallsyms.
+pub fn check(module: &Module, facts: &[Fact], offered: &Offered) -> Result<(), Fault> {
+    let inserted = facts.iter().find_map(|fact| match fact {
+        Fact::Inserted {
+            module: name,
+            error: None,
+            btf,
+            ..
+        } if *name == module.name => Some(btf),
+        _ => None,
+    });
+    let Some(btf) = inserted else { return Ok(()) };
+    if let Err(error) = btf {
+        let reason = format!("read `/sys/kernel/btf/{}`: {error}", module.name);
+        return Err(
+            Fault::new(Verdict::Mismatch, format!("{}{NO_BTF}", module.name)).because(reason),
+        );
+    }
+    let shown = offered
+        .get(&module.name)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    match module.kfuncs.iter().find(|kfunc| !shown.contains(kfunc)) {
+        None => Ok(()),
+        Some(kfunc) => {
+            let title = format!("{} does not offer {kfunc}", module.name);
+            let reason = "the module defines it, but its BTF or kallsyms does not name it";
+            Err(Fault::new(Verdict::Mismatch, title).because(reason))
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! From evidence to a verdict. What is missing is never taken for good: every
+//! kind of gap has a verdict of its own.
+
+mod contract;
+mod excerpt;
+mod expectation;
+mod facts;
+mod fault;
+mod leftover;
+mod machine;
+mod plan;
+mod reports;
+mod storm;
+mod udp;
+
+use std::fmt;
+
+use kassay_guest::Fact;
+
+use crate::compile::module::Module;
+use crate::scenario::{Expect, Scenario};
+use crate::transcript::{self, Offered};
+use crate::vm::Evidence;
+
+pub use expectation::expected;
+pub use facts::{refusal, told};
+pub use fault::Fault;
+pub use plan::LOG_OVERFLOW;
+pub use reports::{earlier_leaks, reports};
+
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Facts complete, transcript as reviewed, console clean, orderly end.
+    Pass,
+    /// Facts complete, transcript differs.
+    Mismatch,
+    /// The kernel reported trouble.
+    Report,
+    /// The kernel panicked or oopsed.
+    Panic,
+    /// A deadline passed.
+    Hang,
+    /// The guest ran out of memory.
+    Oom,
+    /// Something stayed behind in the kernel.
+    Leak,
+    /// QEMU or the guest program ended without a closing record.
+    Lost,
+    /// Something could not be built or started; nothing was tested.
+    Infra,
+    /// The kernel lacks what the scenario needs.
+    Skipped,
+}
+
+impl Verdict {
+    /// Whether this says that something is broken, rather than that nothing
+    /// can be said.
+    pub fn is_regression(self) -> bool {
+        !matches!(
+            self,
+            Verdict::Pass | Verdict::Skipped | Verdict::Infra | Verdict::Lost
+        )
+    }
+
+    /// Its name, in small letters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Mismatch => "mismatch",
+            Verdict::Report => "report",
+            Verdict::Panic => "panic",
+            Verdict::Hang => "hang",
+            Verdict::Oom => "oom",
+            Verdict::Leak => "leak",
+            Verdict::Lost => "lost",
+            Verdict::Infra => "infra",
+            Verdict::Skipped => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What is known of the case beside the evidence.
+pub struct Case<'a> {
+    /// What was asked.
+    pub scenario: &'a Scenario,
+    /// The modules that were inserted.
+    pub modules: &'a [Module],
+    /// The release of the kernel that was asked for.
+    pub release: &'a str,
+    /// Bytes of strings in the kernel's own BTF.
+    pub base_strings: usize,
+    /// Whether the kernel looks for memory that nothing points to.
+    pub has_kmemleak: bool,
+}
+
+/// Judges the evidence: whether it may be compared with the snapshot, or what is
+/// wrong before any comparison. Complete facts have a transcript, whatever else
+/// is wrong; a fault that is expected may leave none, and then nothing is to be
+/// compared.
+pub fn judge(case: &Case, evidence: &Evidence) -> (Result<(), Fault>, Option<String>) {
+    let (faults, transcript) = faults(case, evidence);
+    if let [fault, ..] = &faults[..]
+        && fault.verdict == Verdict::Infra
+    {
+        // Nothing was tested, whatever is expected.
+        return (Err(fault.clone()), None);
+    }
+    let judged = match &case.scenario.expect {
+        None => faults.into_iter().next().map_or(Ok(()), Err),
+        Some(expect) => expectation::meet(expect, &faults),
+    };
+    (judged, transcript)
+}
+
+/// Every fault, the one that decides first, and the transcript of complete facts.
+fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
+    let mut faults: Vec<Fault> = reports(evidence, case.modules)
+        .iter()
+        .map(reports::fault)
+        .collect();
+    // The gravest report decides, and among equals the first.
+    faults.sort_by_key(|fault| match fault.verdict {
+        Verdict::Oom => 0,
+        Verdict::Panic => 1,
+        Verdict::Report => 2,
+        _ => 3,
+    });
+    if let Err(fault) = machine::check(evidence) {
+        if !evidence.answered {
+            return (vec![machine::not_booted(faults, fault, evidence)], None);
+        }
+        faults.push(fault);
+        return (faults, None);
+    }
+    let facts = facts::read(evidence).and_then(|facts| plan::check(case, facts));
+    let facts = match facts.and_then(|facts| machine::check_console(evidence).map(|()| facts)) {
+        Ok(facts) => facts,
+        Err(fault) => {
+            faults.push(fault);
+            return (faults, None);
+        }
+    };
+    let offered = contract::offered(case, &facts);
+    let transcript = transcript::write(case.scenario, &facts, &offered);
+    faults.extend(check_facts(case, &facts, &offered, !faults.is_empty()));
+    if let (Some(Expect::Mismatch(title)), Some(refusal)) =
+        (&case.scenario.expect, refusal(evidence))
+        && *title == refusal
+    {
+        faults.push(Fault::new(Verdict::Mismatch, refusal));
+    }
+    (faults, Some(transcript))
+}
+
+/// What complete facts say by themselves, whatever the snapshot.
+fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
+    let contracts = case
+        .modules
+        .iter()
+        .map(|module| contract::check(module, facts, offered));
+    // What a module's users left behind is why it could not be removed.
+    let mut order: Vec<&Fact> = facts.iter().collect();
+    order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));
+    let others = order.into_iter().flat_map(|fact| {
+        [
+            leftover::check(fact, is_reported),
+            udp::check(case.scenario, facts, fact),
+            storm::check(case.scenario, fact),
+        ]
+    });
+    contracts.chain(others).filter_map(Result::err).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Whether the facts are those of a plan that was followed to its end.
+
+use kassay_guest::{Command, Fact, Outcome, Show, State};
+
+use super::excerpt::bounded;
+use super::{Case, Fault, Verdict};
+use crate::scenario;
+
+/// The facts, where they are those of a plan that was followed to its end.
+pub fn check(case: &Case, facts: Vec<Fact>) -> Result<Vec<Fact>, Fault> {
+    facts
+        .iter()
+        .try_for_each(|fact| check_capture(case, fact))?;
+    check_complete(case, &facts)?;
+    Ok(facts)
+}
+
+/// Every part of the plan has its fact, once and in its place, and they are of
+/// the kernel that was asked for.
+fn check_complete(case: &Case, facts: &[Fact]) -> Result<(), Fault> {
+    let due = due(case, facts);
+    let seen: Vec<String> = facts.iter().filter_map(part).collect();
+    if seen == due {
+        return Ok(());
+    }
+    let (verdict, title) = match seen.first() == due.first() {
+        true => (Verdict::Lost, "the facts are not those of the plan"),
+        false => (Verdict::Infra, "another kernel was started"),
+    };
+    let reason = format!("due:  {}\nseen: {}", due.join(", "), seen.join(", "));
+    Err(Fault::new(verdict, title).because(bounded(&reason)))
+}
+
+/// The parts of the plan in their order. What was inserted is removed, and what goes on is ended.
+fn due(case: &Case, facts: &[Fact]) -> Vec<String> {
+    let names = |kind: &'static str, names: &[String]| -> Vec<String> {
+        names.iter().map(|name| format!("{kind} {name}")).collect()
+    };
+    let modules = case.modules.iter().map(|module| module.name.clone());
+    let steps = (0..case.scenario.steps.len()).map(|step| step.to_string());
+    let mut inserted: Vec<String> = facts.iter().filter_map(inserted).cloned().collect();
+    inserted.reverse();
+    let mut running: Vec<String> = facts.iter().filter_map(running).collect();
+    running.reverse();
+    [
+        vec![format!("start {}", case.release)],
+        names("insert", &modules.collect::<Vec<_>>()),
+        names("load", &scenario::names(&case.scenario.bpf)),
+        names("step", &steps.collect::<Vec<_>>()),
+        shown(&case.scenario.show),
+        names("end of step", &running),
+        vec!["trace".to_owned()],
+        names("remove", &inserted),
+        ["left", "log", "leaks", "end"].map(str::to_owned).to_vec(),
+    ]
+    .concat()
+}
+
+/// What a scenario has looked up.
+fn shown(show: &Show) -> Vec<String> {
+    let lists = [(show.modules, "modules"), (show.programs, "programs")];
+    let lists = lists.into_iter().filter(|(is_shown, _)| *is_shown);
+    let maps = show.maps.iter().map(|map| format!("map {map}"));
+    lists.map(|(_, list)| list.to_owned()).chain(maps).collect()
+}
+
+/// The module that a fact says was inserted.
+fn inserted(fact: &Fact) -> Option<&String> {
+    match fact {
+        Fact::Inserted {
+            module,
+            error: None,
+            ..
+        } => Some(module),
+        _ => None,
+    }
+}
+
+/// The step whose command goes on behind this fact.
+fn running(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Stepped {
+            step,
+            outcome:
+                Ok(Outcome::Command(Command {
+                    state: State::Ready,
+                    ..
+                })),
+        } => Some(step.to_string()),
+        _ => None,
+    }
+}
+
+/// The part of the plan that a fact is of. How many programs an object has, only
+/// the object knows; the transcript names them.
+pub fn part(fact: &Fact) -> Option<String> {
+    Some(match fact {
+        Fact::Start { release, .. } => format!("start {release}"),
+        Fact::Inserted { module, .. } => format!("insert {module}"),
+        Fact::Loaded {
+            object,
+            program: None,
+            ..
+        } => format!("load {object}"),
+        Fact::Loaded { .. } | Fact::Attached { .. } | Fact::Exited { .. } => return None,
+        Fact::Stepped { step, .. } => format!("step {step}"),
+        Fact::Ended { step, .. } => format!("end of step {step}"),
+        Fact::Modules { .. } => "modules".to_owned(),
+        Fact::Programs { .. } => "programs".to_owned(),
+        Fact::Map { map, .. } => format!("map {map}"),
+        Fact::Trace { .. } => "trace".to_owned(),
+        Fact::Removed { module, .. } => format!("remove {module}"),
+        Fact::Left { .. } => "left".to_owned(),
+        Fact::Log { .. } => "log".to_owned(),
+        Fact::Leaks { .. } => "leaks".to_owned(),
+        Fact::Failed { .. } => "failed".to_owned(),
+        Fact::End { .. } => "end".to_owned(),
+    })
+}
+
+/// The title of a run of which the kernel log is not whole.
+pub const LOG_OVERFLOW: &str = "the kernel log overflowed";
+
+/// What was captured is whole.
+fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
+    match fact {
+        Fact::Failed { error } => {
+            Err(Fault::new(Verdict::Infra, "the plan could not be followed")
+                .because(bounded(error)))
+        }
+        Fact::Trace { lost: 1.., .. } => {
+            Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
+        }
+        Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, LOG_OVERFLOW)),
+        Fact::Leaks { objects: None, .. } if case.has_kmemleak => Err(Fault::new(
+            Verdict::Lost,
+            "the kernel did not look for leaks",
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,930 @@
+use kassay_guest::{
+    Command, DONE, Decoder, Disagreement, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show,
+    State, Step, Storm, Tally,
+};
+
+use super::excerpt::{LINES, bounded};
+use super::leftover::EXPECTED_TAINT;
+use super::plan::part;
+use super::*;
+use crate::btf;
+use crate::scenario::Part;
+use crate::step::Asked;
+use crate::vm::Shutdown;
+
+const RELEASE: &str = "6.11.0";
+
+fn scenario() -> Scenario {
+    let names = ["drop", "accept"].map(str::to_owned).to_vec();
+    let packets = vec![Packet::default(); names.len()];
+    let udp = Asked {
+        step: Step::Udp { packets },
+        names,
+    };
+    let part = |name: &str| Part {
+        name: name.to_owned(),
+        path: name.into(),
+        ..Part::default()
+    };
+    Scenario {
+        name: "case".to_owned(),
+        path: "case.toml".into(),
+        about: String::new(),
+        modules: vec![part("m")],
+        bpf: vec![part("b")],
+        each: false,
+        host_root: false,
+        requires: Default::default(),
+        expect: None,
+        timeout: None,
+        sysctl: Default::default(),
+        without: Vec::new(),
+        show: Show::default(),
+        steps: vec![Step::Unlink { times: 1 }.into(), udp],
+    }
+}
+
+fn udp(sent: u64, seen: u64, dropped: u64, delivered: &[usize], sentinel: bool) -> Fact {
+    Fact::Stepped {
+        step: 1,
+        outcome: Ok(Outcome::Udp {
+            pid: 71,
+            sent,
+            seen,
+            dropped,
+            delivered: delivered.to_vec(),
+            sentinel,
+        }),
+    }
+}
+
+fn left(programs: &[&str], maps: &[&str], links: usize, taint: u64) -> Fact {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Fact::Left {
+        programs: names(programs),
+        maps: names(maps),
+        links,
+        taint_before: 0,
+        taint,
+    }
+}
+
+fn log(text: &str, lost: u64) -> Fact {
+    let text = text.to_owned();
+    Fact::Log {
+        records: vec![Record {
+            level: 6,
+            time_us: 0,
+            text,
+        }],
+        lost,
+    }
+}
+
+fn leaks(objects: Option<&str>) -> Fact {
+    Fact::Leaks {
+        objects: objects.map(str::to_owned),
+        since: 5000,
+    }
+}
+
+fn inserted(btf: Result<Vec<u8>, String>, symbols: &[&str]) -> Fact {
+    Fact::Inserted {
+        module: "m".to_owned(),
+        error: None,
+        btf,
+        symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
+        code: None,
+    }
+}
+
+/// The facts of a run in which all is well, without the closing record.
+fn facts() -> Vec<Fact> {
+    vec![
+        Fact::Start {
+            protocol: PROTOCOL,
+            release: RELEASE.to_owned(),
+        },
+        inserted(Ok(btf::sample()), &["f"]),
+        Fact::Loaded {
+            object: "b".to_owned(),
+            program: None,
+            error: None,
+            log: String::new(),
+        },
+        Fact::Attached {
+            object: "b".to_owned(),
+            program: "p".to_owned(),
+            section: "tc/ingress".to_owned(),
+            error: None,
+        },
+        Fact::Stepped {
+            step: 0,
+            outcome: Ok(Outcome::Unlink {
+                pid: 70,
+                unlinked: 1,
+            }),
+        },
+        udp(3, 3, 1, &[1], true),
+        Fact::Trace {
+            lines: Vec::new(),
+            lost: 0,
+        },
+        Fact::Removed {
+            module: "m".to_owned(),
+            error: None,
+        },
+        left(&[], &[], 0, EXPECTED_TAINT),
+        log("Hello, world!", 0),
+        leaks(Some("")),
+    ]
+}
+
+/// What a machine leaves that reported these facts and a closing record.
+fn evidence(mut facts: Vec<Fact>) -> Evidence {
+    facts.push(Fact::End {
+        facts: facts.len() as u64,
+    });
+    let lines = facts
+        .into_iter()
+        .zip(0..)
+        .map(|(fact, seq)| Line { seq, fact });
+    let port: Vec<String> = lines
+        .map(|line| serde_json::to_string(&line).unwrap())
+        .collect();
+    Evidence {
+        answered: true,
+        file: Some(port.join("\n") + "\n"),
+        port,
+        console: Some(format!("{DONE}\n")),
+        shutdown: Some(Shutdown {
+            guest: false,
+            reason: "host-qmp-quit".to_owned(),
+        }),
+        exit_code: Some(0),
+        ..Evidence::default()
+    }
+}
+
+fn judged(evidence: &Evidence) -> String {
+    judged_by(&scenario(), evidence)
+}
+
+/// The judgement of a scenario that expects a verdict.
+fn expecting(expect: Expect, evidence: &Evidence) -> String {
+    let expect = Some(expect);
+    judged_by(
+        &Scenario {
+            expect,
+            ..scenario()
+        },
+        evidence,
+    )
+}
+
+fn judged_by(scenario: &Scenario, evidence: &Evidence) -> String {
+    let module = Module {
+        name: "m".to_owned(),
+        file: "m.ko".into(),
+        params: String::new(),
+        kfuncs: vec!["f".to_owned()],
+    };
+    match judge(&case(scenario, &[module]), evidence).0 {
+        Ok(()) => "no fault".to_owned(),
+        Err(fault) => format!("{}: {}", fault.verdict, fault.title),
+    }
+}
+
+fn case<'a>(scenario: &'a Scenario, modules: &'a [Module]) -> Case<'a> {
+    Case {
+        scenario,
+        modules,
+        release: RELEASE,
+        base_strings: btf::SAMPLE_BASE,
+        has_kmemleak: true,
+    }
+}
+
+/// The judgement of evidence that was whole before this change.
+fn after(change: impl FnOnce(&mut Evidence)) -> String {
+    let mut evidence = evidence(facts());
+    change(&mut evidence);
+    judged(&evidence)
+}
+
+/// The judgement when the lines of both ways out were changed alike.
+fn after_lines(change: impl FnOnce(&mut Vec<String>)) -> String {
+    after(|evidence| {
+        change(&mut evidence.port);
+        evidence.file = Some(evidence.port.join("\n"));
+    })
+}
+
+/// The judgement of a run in which this fact stands in place of its like.
+fn with(fact: Fact) -> String {
+    let mut facts = facts();
+    let place = facts
+        .iter()
+        .position(|other| part(other) == part(&fact))
+        .unwrap();
+    facts[place] = fact;
+    judged(&evidence(facts))
+}
+
+#[test]
+fn a_command_that_goes_on_has_an_end() {
+    let command = |state| Command {
+        pids: (70, 72),
+        state,
+        lines: Vec::new(),
+    };
+    let stepped = |state| Fact::Stepped {
+        step: 0,
+        outcome: Ok(Outcome::Command(command(state))),
+    };
+    let mut scenario = scenario();
+    let asked = ["x", "r", "/"].map(str::to_owned);
+    let [line, ready, directory] = asked;
+    scenario.steps[0] = Step::Command {
+        line,
+        ready: Some(ready),
+        directory,
+    }
+    .into();
+    let mut facts = facts();
+    let lost = "lost: the facts are not those of the plan";
+    facts[4] = stepped(State::Ready);
+    assert_eq!(judged_by(&scenario, &evidence(facts.clone())), lost);
+    let command = command(State::Ended(0));
+    facts.insert(6, Fact::Ended { step: 0, command });
+    assert_eq!(judged_by(&scenario, &evidence(facts.clone())), "no fault");
+    facts[4] = stepped(State::Ended(0));
+    assert_eq!(judged_by(&scenario, &evidence(facts)), lost);
+}
+
+#[test]
+fn whole_evidence_has_no_fault() {
+    assert_eq!(judged(&evidence(facts())), "no fault");
+}
+
+#[test]
+fn a_closing_record_comes_once_and_last() {
+    assert_eq!(
+        after_lines(|lines| drop(lines.pop())),
+        "lost: no closing record"
+    );
+    let follow = "lost: facts follow the closing record";
+    let again = r#"{"seq":12,"fact":"end","facts":12}"#;
+    assert_eq!(after_lines(|lines| lines.push(again.to_owned())), follow);
+    let more = r#"{"seq":12,"fact":"trace","lines":[],"lost":0}"#;
+    assert_eq!(after_lines(|lines| lines.push(more.to_owned())), follow);
+    let other = r#"{"seq":11,"fact":"end","facts":12}"#;
+    let title = "lost: the closing record counts other facts";
+    assert_eq!(after_lines(|lines| lines[11] = other.to_owned()), title);
+}
+
+#[test]
+fn what_is_no_line_is_lost() {
+    let garbage = "lost: the guest wrote garbage";
+    assert_eq!(
+        after_lines(|lines| lines.insert(3, "kassay".to_owned())),
+        garbage
+    );
+    assert_eq!(after_lines(|lines| lines[10].truncate(20)), garbage);
+    assert_eq!(
+        after_lines(|lines| drop(lines.remove(3))),
+        "lost: facts are missing"
+    );
+    let start = r#"{"seq":0,"fact":"start","protocol":0,"release":"6.11.0"}"#;
+    let title = "lost: no opening record of this protocol";
+    assert_eq!(after_lines(|lines| lines[0] = start.to_owned()), title);
+}
+
+#[test]
+fn what_only_the_share_shows_as_garbage_is_garbage() {
+    let garbled = |evidence: &mut Evidence| {
+        let file = evidence.file.as_mut().unwrap();
+        file.insert_str(file.find('\n').unwrap() + 1, "\u{fffd}{\n");
+    };
+    assert_eq!(after(garbled), "lost: the guest wrote garbage");
+}
+
+#[test]
+fn both_ways_out_tell_the_same() {
+    let differ = "lost: the command port and the share tell different facts";
+    assert_eq!(after(|evidence| evidence.file = None), differ);
+    let half = |evidence: &mut Evidence| evidence.file.as_mut().unwrap().truncate(100);
+    assert_eq!(after(half), differ);
+    let other = |evidence: &mut Evidence| {
+        evidence.file = evidence
+            .file
+            .take()
+            .map(|file| file.replace("Hello", "Howdy"));
+    };
+    assert_eq!(after(other), differ);
+    assert_eq!(
+        after(|evidence| evidence.port.clear()),
+        "lost: no closing record"
+    );
+}
+
+#[test]
+fn without_any_one_fact_it_is_lost() {
+    for place in 0..facts().len() {
+        let mut facts = facts();
+        let gone = facts.remove(place);
+        let verdict = judged(&evidence(facts));
+        // The transcript says which programs there were.
+        let attached = matches!(gone, Fact::Attached { .. });
+        assert_eq!(
+            verdict.starts_with("lost: "),
+            !attached,
+            "{gone:?}: {verdict}"
+        );
+    }
+}
+
+#[test]
+fn with_any_one_fact_twice_it_is_lost() {
+    for place in 0..facts().len() {
+        let mut facts = facts();
+        let twice = facts[place].clone();
+        facts.insert(place, twice.clone());
+        let verdict = judged(&evidence(facts));
+        let attached = matches!(twice, Fact::Attached { .. });
+        assert_ne!(verdict == "no fault", !attached, "{twice:?}: {verdict}");
+    }
+}
+
+#[test]
+fn a_refused_object_has_a_title_and_a_program_by_itself_has_none() {
+    let refused = |program: Option<&str>| Fact::Loaded {
+        object: "b".to_owned(),
+        program: program.map(str::to_owned),
+        error: Some("Invalid argument".to_owned()),
+        log: String::new(),
+    };
+    let mut facts = facts();
+    facts.insert(3, refused(Some("p")));
+    let evidence = |facts: &[Fact]| self::evidence(facts.to_vec());
+    assert_eq!(judged(&evidence(&facts)), "no fault");
+    assert_eq!(refusal(&evidence(&facts)), None);
+    facts[2] = refused(None);
+    let title = Some("program b was refused".to_owned());
+    assert_eq!(refusal(&evidence(&facts)), title);
+}
+
+#[test]
+fn a_guest_program_ends_by_itself() {
+    let end = |code| after(|evidence| evidence.exit_code = code);
+    assert_eq!(
+        end(Some(137)),
+        "lost: the guest program was killed by signal 9"
+    );
+    assert_eq!(end(Some(1)), "lost: the guest program ended with status 1");
+    assert_eq!(end(None), "lost: the guest program did not end");
+}
+
+#[test]
+fn a_guest_program_that_gives_up_says_why() {
+    let error = "write the facts to the share".to_owned();
+    let mut facts = facts();
+    facts[1] = Fact::Failed { error };
+    let mut evidence = evidence(facts);
+    evidence.port.truncate(2);
+    evidence.exit_code = Some(1);
+    let title = "lost: the guest program gave up: write the facts to the share";
+    assert_eq!(judged(&evidence), title);
+}
+
+#[test]
+fn a_guest_that_did_not_end_is_not_looked_for_on_the_console() {
+    let killed = |evidence: &mut Evidence| {
+        (evidence.exit_code, evidence.console) = (Some(137), Some(String::new()));
+    };
+    let title = "lost: the guest program was killed by signal 9";
+    assert_eq!(after(killed), title);
+}
+
+#[test]
+fn incomplete_facts_are_not_compared() {
+    let expect = Expect::Lost("the facts are not those of the plan".to_owned());
+    let scenario = Scenario {
+        expect: Some(expect),
+        ..scenario()
+    };
+    let evidence = evidence(facts()[..1].to_vec());
+    let case = case(&scenario, &[]);
+    assert_eq!(judge(&case, &evidence), (Ok(()), None));
+}
+
+#[test]
+fn a_machine_ends_when_the_host_says_so() {
+    assert_eq!(
+        after(|evidence| evidence.timed_out = true),
+        "hang: deadline passed"
+    );
+    let end = |shutdown| after(|evidence| evidence.shutdown = shutdown);
+    let by = |guest, reason: &str| {
+        end(Some(Shutdown {
+            guest,
+            reason: reason.to_owned(),
+        }))
+    };
+    assert_eq!(
+        by(true, "guest-shutdown"),
+        "lost: the machine was shut down: guest-shutdown"
+    );
+    assert_eq!(
+        by(false, "host-signal"),
+        "lost: the machine was shut down: host-signal"
+    );
+    assert_eq!(end(None), "lost: QEMU ended without a word");
+    let trouble = Some("no answer".to_owned());
+    let title = "lost: the guest stopped answering";
+    assert_eq!(after(|evidence| evidence.trouble = trouble), title);
+}
+
+#[test]
+fn a_console_that_cannot_be_read_is_no_clean_one() {
+    let console = |text: Option<&str>| after(|evidence| evidence.console = text.map(str::to_owned));
+    assert_eq!(console(None), "infra: QEMU did not start");
+    assert_eq!(
+        console(Some("")),
+        "lost: the console does not show the guest"
+    );
+    assert_eq!(
+        console(Some("[    0.1] Linux version 6.11")),
+        "lost: the console does not show the guest"
+    );
+    let said = |text: &str| console(Some(&format!("{DONE}\n[    1.0] {text}\n")));
+    assert_eq!(said("Kernel panic - not syncing: no"), "panic: panic: no");
+    assert_eq!(
+        said("Out of memory: Killed process 70 (m)"),
+        "oom: Out of memory"
+    );
+    assert_eq!(said("BUG: no"), "report: BUG: no");
+}
+
+#[test]
+fn a_guest_that_writes_too_much_is_lost_whatever_else_it_is() {
+    let flood = |evidence: &mut Evidence| evidence.flood = Some("console");
+    let title = "lost: the guest wrote too much: console";
+    assert_eq!(after(flood), title);
+    let late = |evidence: &mut Evidence| {
+        flood(evidence);
+        evidence.timed_out = true;
+    };
+    assert_eq!(after(late), title);
+}
+
+#[test]
+fn a_kernel_that_does_not_boot_was_not_tested_whatever_is_expected() {
+    let unanswered = |change: fn(&mut Evidence)| {
+        let mut evidence = Evidence {
+            console: Some("Linux".to_owned()),
+            shutdown: Some(Shutdown {
+                guest: true,
+                reason: "guest-reset".to_owned(),
+            }),
+            ..Evidence::default()
+        };
+        change(&mut evidence);
+        let seen = judged(&evidence);
+        let expect = Expect::Panic("panic: no way".to_owned());
+        assert_eq!(expecting(expect, &evidence), seen);
+        seen
+    };
+    let no_boot = |why: &str| format!("infra: the kernel does not boot: {why}");
+    let panic = unanswered(|evidence| {
+        let text = "Kernel panic - not syncing: no way\n---[ end Kernel panic - not syncing: no way ]---\n";
+        evidence.console = Some(text.to_owned());
+    });
+    assert_eq!(panic, no_boot("panic: no way"));
+    let late = unanswered(|evidence| evidence.timed_out = true);
+    assert_eq!(late, no_boot("deadline passed before the guest answered"));
+    let reset = unanswered(|_| ());
+    assert_eq!(reset, no_boot("the machine was shut down: guest-reset"));
+}
+
+#[test]
+fn a_log_in_many_facts_is_one_log() {
+    let mut facts = facts();
+    let record = |number: u32| log(&format!("BUG: {}", "a".repeat(number as usize)), 0);
+    facts.extend((1..3000).map(record));
+    let reports = reports(&evidence(facts), &[]);
+    assert_eq!(reports[0].title, "BUG: a");
+    assert!(reports.len() <= 100, "{}", reports.len());
+}
+
+#[test]
+fn a_reason_has_lines_that_can_be_read() {
+    let error = "long ".repeat(1000) + &"\nmore".repeat(1000);
+    let reason = bounded(&error);
+    assert_eq!(reason.lines().count(), LINES);
+    assert!(reason.lines().all(|line| line.chars().count() <= 501));
+}
+
+#[test]
+fn a_qemu_that_says_why_was_not_started() {
+    let title = after(|evidence| {
+        *evidence = Evidence {
+            console: Some("QEMU".to_owned()),
+            stderr: "no such machine".to_owned(),
+            ..Evidence::default()
+        };
+    });
+    assert_eq!(title, "infra: QEMU did not start");
+}
+
+#[test]
+fn a_qemu_of_which_nothing_was_heard_was_not_started() {
+    let title = |console: &str| {
+        after(|evidence| {
+            *evidence = Evidence {
+                console: Some(console.to_owned()),
+                ..Evidence::default()
+            };
+        })
+    };
+    assert_eq!(title(""), "infra: QEMU did not start");
+    assert_eq!(title("Linux"), "lost: QEMU ended without a word");
+}
+
+#[test]
+fn what_was_not_captured_is_lost() {
+    let trace = Fact::Trace {
+        lines: Vec::new(),
+        lost: 1,
+    };
+    assert_eq!(with(trace), "lost: the trace buffer overflowed");
+    assert_eq!(with(log("", 1)), "lost: the kernel log overflowed");
+    assert_eq!(
+        with(log("BUG: KASAN: use-after-free in f+0x1/0x2", 0)),
+        "report: KASAN: use-after-free in f"
+    );
+    let mut facts = facts();
+    facts.push(Fact::Failed {
+        error: "no veth".to_owned(),
+    });
+    assert_eq!(
+        judged(&evidence(facts)),
+        "infra: the plan could not be followed"
+    );
+}
+
+/// Evidence with these texts more on the console.
+fn printing(facts: Vec<Fact>, texts: &[&str]) -> Evidence {
+    let mut evidence = evidence(facts);
+    let console = evidence.console.get_or_insert_default();
+    texts
+        .iter()
+        .for_each(|text| *console += &format!("{text}\n"));
+    evidence
+}
+
+const WARNING: &str =
+    "WARNING: CPU: 0 PID: 1 at m.c:5 f+0x1/0x2\nRIP: 0010:f+0x1/0x2\n---[ end trace 0 ]---";
+const OOPS: &str = "Oops: Oops: 0000 [#1]\nRIP: 0010:f+0x1/0x2";
+const LOCKUP: &str = "watchdog: BUG: soft lockup - CPU#0 stuck\nRIP: 0010:f+0x1/0x2\n </TASK>";
+
+#[test]
+fn an_expected_verdict_is_a_pass() {
+    let expect = Expect::Report("WARNING in f".to_owned());
+    assert_eq!(
+        expecting(expect.clone(), &printing(facts(), &[WARNING])),
+        "no fault"
+    );
+    // It brings a taint, and may be repeated.
+    let mut tainted = facts();
+    tainted[8] = left(&[], &[], 0, 1 << 9);
+    let twice = printing(tainted, &[WARNING, WARNING]);
+    assert_eq!(expecting(expect, &twice), "no fault");
+    let expect = Expect::Panic("Oops in f".to_owned());
+    let mut stopped = printing(facts(), &[OOPS]);
+    (stopped.exit_code, stopped.file) = (None, None);
+    assert_eq!(expecting(expect, &stopped), "no fault");
+    let expect = Expect::Report("BUG: soft lockup in f".to_owned());
+    let mut late = printing(facts(), &[LOCKUP]);
+    late.timed_out = true;
+    assert_eq!(expecting(expect, &late), "no fault");
+}
+
+#[test]
+fn any_other_verdict_than_the_expected_is_a_mismatch() {
+    let seen = |facts: Vec<Fact>, texts: &[&str]| {
+        let expect = Expect::Report("WARNING in f".to_owned());
+        expecting(expect, &printing(facts, texts))
+    };
+    let due = "mismatch: expected only report: WARNING in f, but there is";
+    assert_eq!(seen(facts(), &[]), format!("{due} no fault"));
+    assert_eq!(seen(facts(), &[OOPS]), format!("{due} panic: Oops in f"));
+    let two = [WARNING, "BUG: another"];
+    assert_eq!(seen(facts(), &two), format!("{due} report: BUG: another"));
+    let mut leaking = facts();
+    leaking[8] = left(&["p"], &[], 0, 0);
+    let leak = format!("{due} leak: 1 BPF program left behind");
+    assert_eq!(seen(leaking, &[WARNING]), leak);
+    let lost = format!("{due} lost: the facts are not those of the plan");
+    assert_eq!(seen(facts()[..9].to_vec(), &[WARNING]), lost);
+}
+
+#[test]
+fn what_stays_may_be_expected_and_nothing_else_with_it() {
+    let error = Some("Resource temporarily unavailable".to_owned());
+    let module = "m".to_owned();
+    let mut facts = facts();
+    facts[7] = Fact::Removed { module, error };
+    let expect = || Expect::Leak("module m could not be removed".to_owned());
+    assert_eq!(expecting(expect(), &evidence(facts.clone())), "no fault");
+    facts[8] = left(&["p"], &[], 0, 0);
+    let seen = expecting(expect(), &evidence(facts));
+    assert!(
+        seen.ends_with("but there is leak: 1 BPF program left behind"),
+        "{seen}"
+    );
+}
+
+#[test]
+fn what_holds_a_module_keeps_it_in() {
+    let error = Some("Resource temporarily unavailable".to_owned());
+    let module = "m".to_owned();
+    let mut facts = facts();
+    facts[7] = Fact::Removed { module, error };
+    facts[8] = left(&["p"], &["a"], 1, 0);
+    let link = "1 BPF link left behind";
+    let left = evidence(facts);
+    assert_eq!(judged(&left), format!("leak: {link}"));
+    let expect = Expect::Leak(link.to_owned());
+    assert_eq!(expecting(expect, &left), "no fault");
+}
+
+#[test]
+fn a_module_whose_btf_the_kernel_does_not_take_has_none() {
+    const MISSING: &str = "missing module BTF, cannot register kfuncs";
+    const INVALID: &str = "failed to validate module [m] BTF: -22";
+    let mut facts = facts();
+    facts[1] = inserted(Err("No such file or directory".to_owned()), &["f"]);
+    let seen = |title: &str, texts: &[&str]| {
+        let expect = Expect::Report(title.to_owned());
+        expecting(expect, &printing(facts.clone(), texts))
+    };
+    assert_eq!(seen("BPF: missing module BTF", &[MISSING]), "no fault");
+    let both = [INVALID, MISSING];
+    assert_eq!(seen("BPF: failed to validate BTF", &both), "no fault");
+    let due = "mismatch: expected only report: WARNING in f, but there is";
+    assert_eq!(
+        seen("WARNING in f", &[WARNING]),
+        format!("{due} mismatch: m has no BTF")
+    );
+}
+
+#[test]
+fn another_kernel_is_never_judged() {
+    let start = Fact::Start {
+        protocol: PROTOCOL,
+        release: "6.12.0".to_owned(),
+    };
+    let mut facts = facts();
+    facts[0] = start;
+    assert_eq!(
+        judged(&evidence(facts)),
+        "infra: another kernel was started"
+    );
+}
+
+#[test]
+fn a_module_shows_its_btf_and_its_kfuncs() {
+    let absent = Err("No such file or directory".to_owned());
+    assert_eq!(with(inserted(absent, &["f"])), "mismatch: m has no BTF");
+    let not_offered = "mismatch: m does not offer f";
+    assert_eq!(with(inserted(Ok(Vec::new()), &["f"])), not_offered);
+    assert_eq!(with(inserted(Ok(btf::sample()), &["g"])), not_offered);
+}
+
+#[test]
+fn what_stays_behind_is_a_leak() {
+    let error = Some("Resource temporarily unavailable".to_owned());
+    let stays = Fact::Removed {
+        module: "m".to_owned(),
+        error,
+    };
+    assert_eq!(with(stays), "leak: module m could not be removed");
+    assert_eq!(
+        with(left(&["p"], &[], 0, 0)),
+        "leak: 1 BPF program left behind"
+    );
+    assert_eq!(
+        with(left(&[], &["a", "b"], 0, 0)),
+        "leak: 2 BPF map left behind"
+    );
+    assert_eq!(with(left(&[], &[], 1, 0)), "leak: 1 BPF link left behind");
+    assert_eq!(
+        with(left(&[], &[], 0, 1 << 9)),
+        "leak: the kernel is tainted: 0x200"
+    );
+}
+
+/// The judgement of a storm of 100 packets that was whole before this change.
+fn after_storm(change: impl FnOnce(&mut Storm)) -> String {
+    after_storm_of(Decoder::Prost, change)
+}
+
+fn after_storm_of(decoder: Decoder, change: impl FnOnce(&mut Storm)) -> String {
+    let tally = |kind, paged| Tally {
+        kind,
+        paged,
+        sent: 10,
+        dropped: 1,
+    };
+    let kinds = Kind::ALL.into_iter();
+    let mut storm = Storm {
+        seed: 7,
+        batches: 2,
+        closed: 2,
+        seen: 102,
+        paged: 50,
+        dropped: 10,
+        delivered: 90,
+        tallies: kinds
+            .flat_map(|kind| [tally(kind, false), tally(kind, true)])
+            .collect(),
+        ..Storm::default()
+    };
+    change(&mut storm);
+    let packets = 100;
+    let scenario = Scenario {
+        steps: vec![
+            Step::Storm {
+                packets,
+                seed: 7,
+                decoder,
+            }
+            .into(),
+        ],
+        ..scenario()
+    };
+    let fact = Fact::Stepped {
+        step: 0,
+        outcome: Ok(Outcome::Storm(storm)),
+    };
+    storm::check(&scenario, &fact).map_or_else(|fault| fault.title, |()| "no fault".to_owned())
+}
+
+#[test]
+fn a_storm_is_counted_five_ways_that_agree() {
+    assert_eq!(after_storm(|_| {}), "no fault");
+    let lies: [fn(&mut Storm); 10] = [
+        |storm| storm.apart_seen = 1,
+        |storm| storm.seed = 8,
+        |storm| storm.closed = 1,
+        |storm| storm.batches = 3,
+        |storm| storm.seen = 100,
+        |storm| storm.paged = 0,
+        |storm| storm.dropped = 9,
+        |storm| storm.delivered = 89,
+        |storm| storm.tallies[0].sent = 11,
+        |storm| storm.tallies[0].dropped = 2,
+    ];
+    for (place, lie) in lies.into_iter().enumerate() {
+        assert_eq!(after_storm(lie), "the packet counts disagree", "{place}");
+    }
+}
+
+#[test]
+fn counts_of_a_storm_that_are_beyond_all_numbers_disagree() {
+    let most: [fn(&mut Storm); 3] = [
+        |storm| storm.batches = u64::MAX,
+        |storm| storm.delivered = u64::MAX,
+        |storm| {
+            let sent = [u64::MAX, 21];
+            storm
+                .tallies
+                .iter_mut()
+                .zip(sent)
+                .for_each(|(tally, sent)| tally.sent = sent);
+        },
+    ];
+    for lie in most {
+        assert_eq!(after_storm(lie), "the packet counts disagree");
+    }
+}
+
+#[test]
+fn a_storm_has_all_kinds_and_both_decisions() {
+    let lacks = "the storm lacks a kind of packet";
+    let moves = |storm: &mut Storm| {
+        storm.tallies[0].sent += storm.tallies[2].sent;
+        storm.tallies[2].sent = 0;
+    };
+    assert_eq!(after_storm(moves), lacks);
+    for all in [0, 10] {
+        let one_way = |storm: &mut Storm| {
+            let linear = storm.tallies.iter_mut().filter(|tally| !tally.paged);
+            linear.for_each(|tally| tally.dropped = all);
+            storm.dropped = 5 + 5 * all;
+            storm.delivered = 100 - storm.dropped;
+        };
+        assert_eq!(after_storm(one_way), lacks, "{all}");
+    }
+}
+
+#[test]
+fn a_storm_of_pbtools_has_packets_that_prost_decides_otherwise() {
+    let apart = |count| {
+        let change = move |storm: &mut Storm| (storm.apart, storm.apart_seen) = (count, count);
+        after_storm_of(Decoder::Pbtools, change)
+    };
+    assert_eq!(apart(1), "no fault");
+    assert_eq!(apart(0), "the storm lacks a kind of packet");
+}
+
+#[test]
+fn a_disagreement_is_a_mismatch_whatever_the_counts() {
+    let title = "the module and prost disagree on a packet";
+    assert_eq!(after_storm(|storm| storm.disagreements = 1), title);
+    // A frame is in hexadecimal, but of a guest that was made to lie.
+    let example = Disagreement {
+        packet: 0,
+        kind: Kind::ALL[0],
+        linear: None,
+        dropped: true,
+        frame: "\u{fffd}".repeat(300),
+    };
+    let lie = |storm: &mut Storm| (storm.disagreements, storm.examples) = (1, vec![example]);
+    assert_eq!(after_storm(lie), title);
+}
+
+#[test]
+fn packets_are_counted_three_ways_that_agree() {
+    let lies = [
+        udp(2, 3, 1, &[1], true),
+        udp(0, 0, 0, &[], true),
+        udp(3, 2, 1, &[1], true),
+        udp(3, 3, 0, &[1], true),
+        udp(3, 3, 2, &[1], true),
+        udp(3, 3, 1, &[0, 1], true),
+        udp(3, 3, 1, &[1, 1], true),
+        udp(3, 3, 1, &[7], true),
+        udp(3, 3, 1, &[1], false),
+    ];
+    for lie in lies {
+        assert_eq!(
+            with(lie.clone()),
+            "mismatch: the packet counts disagree",
+            "{lie:?}"
+        );
+    }
+}
+
+/// An object that `f` allocated at this time in `jiffies`.
+fn lost(jiffies: u64) -> String {
+    format!(
+        "unreferenced object 0xff11 (size 8):\n  comm \"unlink\", pid 70, jiffies {jiffies}\n  \
+         backtrace (crc 0):\n    f+0x1/0x2 [m]\n"
+    )
+}
+
+#[test]
+fn memory_that_was_lost_since_the_plan_began_is_a_leak() {
+    assert_eq!(with(leaks(Some(&lost(5000)))), "leak: memory leak in f");
+    assert_eq!(with(leaks(Some(&lost(4999)))), "no fault");
+    assert_eq!(with(leaks(None)), "lost: the kernel did not look for leaks");
+    let counted = "kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n";
+    let after = |objects: &str| {
+        let mut facts = facts();
+        facts.pop();
+        facts.push(leaks(Some(objects)));
+        let mut evidence = evidence(facts);
+        evidence.console.as_mut().unwrap().push_str(counted);
+        judged(&evidence)
+    };
+    assert_eq!(after(&lost(5000)), "leak: memory leak in f");
+    assert_eq!(after(&lost(4999)), "no fault");
+}
+
+#[test]
+fn memory_that_was_lost_before_the_plan_has_a_title() {
+    let mut facts = facts();
+    facts.pop();
+    facts.push(leaks(Some(&lost(4999))));
+    assert_eq!(earlier_leaks(&evidence(facts)), ["memory leak in f"]);
+}
+
+#[test]
+fn what_xdp_and_cgroups_drop_no_qdisc_counts() {
+    let with = |kind: &str, fact: Fact| {
+        let mut facts = facts();
+        if let Fact::Attached { section, .. } = &mut facts[3] {
+            *section = kind.to_owned();
+        }
+        facts[5] = fact;
+        judged(&evidence(facts))
+    };
+    let disagree = "mismatch: the packet counts disagree";
+    assert_eq!(with("xdp", udp(3, 3, 0, &[1], true)), "no fault");
+    assert_eq!(with("xdp", udp(3, 2, 0, &[1], true)), disagree);
+    let ingress = "cgroup_skb/ingress";
+    assert_eq!(with(ingress, udp(3, 0, 0, &[1], true)), "no fault");
+    assert_eq!(with(ingress, udp(3, 0, 2, &[1], true)), disagree);
+}
