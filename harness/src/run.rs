@@ -164,6 +164,8 @@ pub struct Outcome {
     pub seeds: Vec<u32>,
     /// Whether the machine went on from a saved state.
     pub restored: bool,
+    /// Whether it was not run, for something could not be had or built for it.
+    pub unbuilt: bool,
     /// Whether it was not run: it passed last time, and nothing has changed since.
     pub unchanged: bool,
     /// The most memory that QEMU held, in KiB.
@@ -197,6 +199,7 @@ impl Outcome {
             duration: Duration::ZERO,
             seeds: scenario.seeds(),
             restored: false,
+            unbuilt: false,
             unchanged: false,
             peak_kib: None,
             artifacts: None,
@@ -231,6 +234,7 @@ pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
 /// The outcome of a case that something could not be had or built for.
 pub fn unbuilt(kernel: &str, scenario: &Scenario, reason: String) -> Outcome {
     let mut outcome = Outcome::without_machine(kernel, scenario, Verdict::Infra, reason);
+    outcome.unbuilt = true;
     if let Err(error) = kit::keep_reason(&mut outcome, scenario) {
         progress::note(format!("{error:#}"));
     }
