@@ -231,6 +231,17 @@ fn a_program_that_the_verifier_rejects_shows_its_log() {
 }
 
 #[test]
+fn an_attach_target_that_is_missing_is_named() {
+    let checkout = Checkout::new();
+    let program = "bpf/kfunc_sum.bpf.c";
+    checkout.edit(program, "SEC(\"kprobe/", "SEC(\"fentry/no_such_");
+    let ended = checkout.run(&["kfunc_sum"]);
+    ended.with(1).says("program kfunc_sum was refused");
+    let why = "failed to find kernel BTF type ID of 'no_such_";
+    ended.says(&format!("kfunc_sum: refused: {why}"));
+}
+
+#[test]
 fn a_module_that_refuses_to_load_is_a_mismatch() {
     let ended = Checkout::broken("return -EINVAL;").run(&["broken"]);
     ended.with(1).says("mismatch  distro::broken");
