@@ -249,6 +249,16 @@ fn a_module_that_refuses_to_load_is_a_mismatch() {
 }
 
 #[test]
+fn a_setting_that_the_kernel_has_not_is_named() {
+    let checkout = Checkout::new();
+    checkout.scenario("setting", "sysctl = { 'kernel.nosuch' = 1 }");
+    let ended = checkout.run(&["setting"]);
+    ended.with(125).says("infra     distro::setting");
+    ended.says(": the plan could not be followed\n");
+    ended.says("write `1` to `/proc/sys/kernel/nosuch`: No such file or directory");
+}
+
+#[test]
 fn a_panic_is_named_and_never_accepted() {
     let checkout = Checkout::broken("panic(\"on purpose\");");
     let ended = checkout.run(&["broken", "--accept"]);

@@ -572,6 +572,22 @@ fn what_was_not_captured_is_lost() {
     );
 }
 
+#[test]
+fn a_plan_that_fails_at_once_is_infra_unless_the_kernel_says_why() {
+    let error = "write `1` to `/proc/sys/kernel/nosuch`".to_owned();
+    let mut early = facts();
+    early.truncate(1);
+    early.push(Fact::Failed { error });
+    let seen = |text: &str| {
+        let mut evidence = evidence(early.clone());
+        evidence.console = Some(text.to_owned());
+        judged(&evidence)
+    };
+    assert_eq!(seen("booted"), "infra: the plan could not be followed");
+    assert_eq!(seen(WARNING), "report: WARNING in f");
+    assert_eq!(seen(OOPS), "panic: Oops in f");
+}
+
 /// Evidence with these texts more on the console.
 fn printing(facts: Vec<Fact>, texts: &[&str]) -> Evidence {
     let mut evidence = evidence(facts);
