@@ -179,7 +179,7 @@ impl Outcome {
         verdict: Verdict,
         reason: String,
     ) -> Outcome {
-        let title = reason.lines().next().unwrap_or_default().to_owned();
+        let title = title(verdict, &reason).to_owned();
         Outcome {
             kernel: kernel.to_owned(),
             release: String::new(),
@@ -198,6 +198,16 @@ impl Outcome {
             transcript: None,
             is_comparison: false,
         }
+    }
+}
+
+/// The title of a reason that no machine gave: its first line, and of an error what was done when it
+/// came up, as in ``build module `m` ``. What follows may have paths of the cache.
+fn title(verdict: Verdict, reason: &str) -> &str {
+    let line = reason.lines().next().unwrap_or_default();
+    match line.split_once(": ") {
+        Some((context, _)) if verdict == Verdict::Infra => context,
+        _ => line,
     }
 }
 
@@ -619,6 +629,16 @@ pub fn target() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_called_by_its_context_and_a_skip_by_all_that_it_says() {
+        let reason = "build module m for 6.12: run `make M=/cache/0123`: exit status: 2\n    m.c:6";
+        assert_eq!(title(Verdict::Infra, reason), "build module m for 6.12");
+        assert_eq!(title(Verdict::Infra, "no such thing"), "no such thing");
+        let reason = "needs a==1: `pip install a==1`";
+        assert_eq!(title(Verdict::Skipped, reason), reason);
+        assert_eq!(title(Verdict::Pass, ""), "");
+    }
 
     #[test]
     fn a_probe_is_in_the_program_with_both_its_names() {

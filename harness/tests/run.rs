@@ -160,6 +160,7 @@ fn a_module_that_does_not_compile_shows_the_compilers_line() {
     ended
         .says("modules/broken/broken.c:6:16: error: ")
         .says("undeclared");
+    ended.says(": build module broken for distro\n");
 }
 
 #[test]
@@ -256,6 +257,14 @@ fn a_setting_that_the_kernel_has_not_is_named() {
     ended.with(125).says("infra     distro::setting");
     ended.says(": the plan could not be followed\n");
     ended.says("write `1` to `/proc/sys/kernel/nosuch`: No such file or directory");
+}
+
+#[test]
+fn a_license_of_its_own_and_a_module_for_tests_are_no_leak() {
+    let checkout = Checkout::broken("return 0;");
+    let own = "LICENSE(\"Proprietary\");\nMODULE_INFO(test, \"Y\"";
+    checkout.edit("modules/broken/broken.c", "LICENSE(\"GPL\"", own);
+    checkout.run(&["broken", "--accept"]).with(0);
 }
 
 #[test]

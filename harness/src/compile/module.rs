@@ -23,7 +23,19 @@ pub struct Module {
     pub file: PathBuf,
     /// Names of the kfuncs that it registers.
     pub kfuncs: Vec<String>,
+    /// Whether its license is none that goes with the kernel's.
+    pub is_proprietary: bool,
 }
+
+/// The licenses that go with the kernel's (include/linux/license.h, 6.1 to 7.2).
+const LICENSES: [&str; 6] = [
+    "GPL",
+    "GPL v2",
+    "GPL and additional rights",
+    "Dual BSD/GPL",
+    "Dual MIT/GPL",
+    "Dual MPL/GPL",
+];
 
 /// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
 const NO_BTF: &str = "Skipping BTF generation";
@@ -276,21 +288,27 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
     Ok(modules)
 }
 
-/// The modules that a module needs: `depends=` of its `.modinfo`.
+/// The modules that a module needs.
 fn needs(module: &Path) -> Result<Vec<String>> {
+    let names = info(module, "depends")?.join(",").replace('-', "_");
+    Ok(names.split(',').map(str::to_owned).collect())
+}
+
+/// What a module's `.modinfo` has by this name.
+fn info(module: &Path, name: &str) -> Result<Vec<String>> {
     let read = || -> Result<Vec<String>> {
         let data = fs::read(module)?;
         let file = object::File::parse(&*data)?;
         let info = file
             .section_by_name(".modinfo")
             .context("it has no .modinfo")?;
-        let info = info.data()?.split(|byte| *byte == 0);
-        let names = info.filter_map(|line| line.strip_prefix(b"depends="));
-        let names = names.map(|names| String::from_utf8_lossy(names).replace('-', "_"));
-        let names: Vec<String> = names.collect();
-        Ok(names.join(",").split(',').map(str::to_owned).collect())
+        let info = String::from_utf8_lossy(info.data()?);
+        let values = info
+            .split('\0')
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        Ok(values.map(str::to_owned).collect())
     };
-    read().with_context(|| format!("read what `{}` needs", module.display()))
+    read().with_context(|| format!("read `{name}=` of `{}`", module.display()))
 }
 
 impl Module {
@@ -299,9 +317,14 @@ impl Module {
     /// # Errors
     /// The file cannot be read as one.
     pub fn at(name: &str, file: PathBuf) -> Result<Module> {
+        let licenses = info(&file, "license")?;
         Ok(Module {
             name: name.to_owned(),
             kfuncs: kfuncs(&file)?,
+            // The kernel looks at the first one.
+            is_proprietary: licenses
+                .first()
+                .is_none_or(|license| !LICENSES.contains(&license.as_str())),
             file,
         })
     }
