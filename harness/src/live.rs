@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, Live, PROGRAM, Plan};
 
+use crate::cache::Cache;
 use crate::compile::Artifacts;
 use crate::kernel::Kernel;
 use crate::kernel_report::Kind;
@@ -66,7 +67,7 @@ pub fn run(setting: &Setting, asked: &Asked) -> Result<u8> {
         ..Case::of(asked.kernel, asked.scenario, asked.artifacts)
     };
     let ran = run::execute(setting, &case)?;
-    conclude(&case, &asked.live, &ran.evidence)
+    conclude(&setting.cache, &case, &asked.live, &ran.evidence)
 }
 
 impl Asked<'_> {
@@ -86,7 +87,7 @@ impl Asked<'_> {
 }
 
 /// The exit code of a run, and on stderr whatever is wrong.
-fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
+fn conclude(cache: &Cache, case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
     let facts: Vec<Fact> = verdict::told(evidence).collect();
     if live.trace {
         print_rest(&facts);
@@ -96,7 +97,7 @@ fn conclude(case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
         .iter()
         .any(|report| crashed(report.kind))
     {
-        say(&run::reports(case, evidence)?);
+        say(&run::told(&run::reports(cache, case, evidence)?));
         return Ok(CRASHED);
     }
     // Who loads a BPF program wants to know what becomes of it; else only the program counts.

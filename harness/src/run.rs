@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use kassay_guest::{Fact, Plan};
 
 use crate::cache::Cache;
-use crate::compile::module::Module;
+use crate::compile::module::{self, Module};
 use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
-use crate::kernel_report::symbol;
+use crate::kernel_report::{Report, symbol};
 use crate::kit::{self, Kit};
 use crate::record::{self, Record};
 use crate::scenario::{self, Pinned, Scenario};
@@ -396,35 +396,42 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     outcome.peak_kib = evidence.peak_kib;
     outcome.refused = verdict::refusal(evidence);
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
+    let is_kept = fault.is_some() || setting.keep;
+    let told = || reports(&setting.cache, case, evidence);
+    let reports = is_kept.then(told).transpose()?.unwrap_or_default();
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
-        outcome.reason = explain(&fault, evidence);
+        outcome.reason = explain(&fault, &reports, evidence);
         outcome.title = fault.title;
         outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
-        keep(setting, case, &mut outcome, Some(ran));
     } else {
         let expect = case.scenario.expect.as_ref().map(verdict::expected);
         outcome.expected = expect.map(|(_, title)| title.to_owned());
-        if setting.keep {
-            keep(setting, case, &mut outcome, Some(ran));
-        }
+    }
+    if is_kept {
+        keep(setting, case, &mut outcome, Some((ran, &reports)));
     }
     Ok(outcome)
 }
 
 /// Keeps what a failure leaves. That it cannot be kept changes no verdict.
-fn keep(setting: &Setting, case: &Case, outcome: &mut Outcome, ran: Option<&Ran>) {
+fn keep(
+    setting: &Setting,
+    case: &Case,
+    outcome: &mut Outcome,
+    ran: Option<(&Ran, &[(Report, String)])>,
+) {
     let write = || -> Result<()> {
         let kit = Kit::new(&case.folder)?;
         kit.text("reason", &outcome.reason)?;
         kit.case(setting, case, outcome)?;
-        let Some(Ran { plan, evidence, .. }) = ran else {
+        let Some((Ran { plan, evidence, .. }, reports)) = ran else {
             return Ok(());
         };
         let transcript = outcome.transcript.as_ref();
         kit.text("transcript", transcript.map_or("", |(_, text)| text))?;
         kit.text("verifier", &verifier_logs(evidence, |_| true).join("\n"))?;
-        kit.text("report", &reports(case, evidence)?)?;
+        kit.text("report", &told(reports))?;
         // With the clock and the randomness of this very run.
         kit.text("plan.json", plan)?;
         kit.evidence(evidence)
@@ -581,9 +588,13 @@ fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Resul
     Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
 }
 
-/// The reason of a fault, with the verifier's log where an object was refused.
-fn explain(fault: &Fault, evidence: &Evidence) -> String {
-    let mut reason = fault.reason.clone();
+/// The reason of a fault: a report of the kernel as it is told, and the verifier's log where an
+/// object was refused.
+fn explain(fault: &Fault, reports: &[(Report, String)], evidence: &Evidence) -> String {
+    let told = reports
+        .iter()
+        .find(|(report, _)| report.text == fault.reason);
+    let mut reason = told.map_or(&fault.reason, |(_, text)| text).clone();
     for log in verifier_logs(evidence, |program| program.is_none()) {
         reason.push_str("\n\nlibbpf and the verifier say at last:");
         reason.push_str(&tool::last_lines(&log));
@@ -607,17 +618,25 @@ pub fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -
         .collect()
 }
 
-/// What the kernel reported, with the source lines of frames.
+/// What the kernel reported: each report as it came, and as it is told, with the source lines of
+/// frames and the user's own files.
 ///
 /// # Errors
-/// A file with debug information cannot be read.
-pub fn reports(case: &Case, evidence: &Evidence) -> Result<String> {
-    let mut text = String::new();
-    for report in verdict::reports(evidence, case.modules) {
-        let lines = symbol::add_lines(&report.text, case.kernel, case.modules)?;
-        text.push_str(&format!("{}\n\n{lines}\n", report.title));
-    }
-    Ok(text)
+/// Only an interruption by the user.
+pub fn reports(cache: &Cache, case: &Case, evidence: &Evidence) -> Result<Vec<(Report, String)>> {
+    let tell = |report: Report| {
+        let text = symbol::add_lines(&report.text, case.kernel, case.modules)?;
+        let text = module::name_sources(text.trim_end(), cache, &case.scenario.modules);
+        Ok((report, text))
+    };
+    let reports = verdict::reports(evidence, case.modules);
+    reports.into_iter().map(tell).collect()
+}
+
+/// Reports as they are told, each under its title.
+pub fn told(reports: &[(Report, String)]) -> String {
+    let one = |(report, text): &(Report, String)| format!("{}\n\n{text}\n", report.title);
+    reports.iter().map(one).collect()
 }
 
 /// Cargo's target directory, for what failures leave.

@@ -116,25 +116,13 @@ struct Sources {
 
 impl Sources {
     fn of(part: &Part, symvers: &[PathBuf]) -> Result<Sources> {
-        let whole = |path: &Path| {
-            path.canonicalize().with_context(|| {
-                format!("find `{}`, which {} is built of", path.display(), part.name)
-            })
-        };
-        let source = whole(&part.path)?;
-        let with: Vec<PathBuf> = part
-            .with
-            .iter()
-            .map(|path| whole(path))
-            .collect::<Result<_>>()?;
-        let holds = |root: &&Path| with.iter().all(|path| path.starts_with(root));
-        let root = source
-            .ancestors()
-            .skip(1)
-            .find(holds)
-            .unwrap_or(Path::new("/"));
-        let inside = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
-        let directory = inside(&source);
+        let Place {
+            root,
+            directory,
+            with,
+        } = Place::of(part)?;
+        let source = root.join(&directory);
+        let inside = |path: &Path| path.strip_prefix(&root).unwrap_or(path).to_owned();
         let shown = directory.to_string_lossy();
         if shown.contains(|letter: char| letter.is_whitespace() || ":$#\\\"'".contains(letter)) {
             bail!(
@@ -159,7 +147,7 @@ impl Sources {
         files.sort();
         files.dedup();
         Ok(Sources {
-            root: root.to_owned(),
+            root,
             directory,
             files,
             symvers: symvers.to_owned(),
@@ -183,6 +171,68 @@ impl Sources {
         let key = files.try_fold(key, |key, (from, to)| key.file(&to.to_string_lossy(), from))?;
         Ok(key.finish())
     }
+}
+
+/// Where a directory of modules lies.
+struct Place {
+    /// The folder that all of what it is built of lies in.
+    root: PathBuf,
+    /// The directory, from there.
+    directory: PathBuf,
+    /// What it is built with.
+    with: Vec<PathBuf>,
+}
+
+impl Place {
+    fn of(part: &Part) -> Result<Place> {
+        let whole = |path: &PathBuf| {
+            path.canonicalize().with_context(|| {
+                format!("find `{}`, which {} is built of", path.display(), part.name)
+            })
+        };
+        let source = whole(&part.path)?;
+        let with: Vec<PathBuf> = part.with.iter().map(whole).collect::<Result<_>>()?;
+        let holds = |root: &&Path| with.iter().all(|path| path.starts_with(root));
+        let root = source
+            .ancestors()
+            .skip(1)
+            .find(holds)
+            .unwrap_or(Path::new("/"));
+        Ok(Place {
+            directory: source.strip_prefix(root).unwrap_or(&source).to_owned(),
+            root: root.to_owned(),
+            with,
+        })
+    }
+
+    /// The root as messages name it.
+    fn shown(root: &Path) -> &Path {
+        root.strip_prefix(crate::repository()).unwrap_or(root)
+    }
+}
+
+/// A text of the kernel's in which the files that modules were built of are the user's, not our
+/// copies. Those of a directory that is no more are named from where it lay.
+pub fn name_sources(text: &str, cache: &Cache, parts: &[Part]) -> String {
+    let copies = format!("{}/", cache.dir("build").display());
+    if !text.contains(&copies) {
+        return text.to_owned();
+    }
+    let places: Vec<Place> = parts
+        .iter()
+        .filter_map(|part| Place::of(part).ok())
+        .collect();
+    let mut texts = text.split(&copies);
+    let mut named = texts.next().unwrap_or_default().to_owned();
+    for text in texts {
+        let file = text.split_once('/').map_or(text, |(_, file)| file);
+        let is_in = |place: &&Place| Path::new(file).starts_with(&place.directory);
+        // Headers that are shared lie beside each directory.
+        let place = places.iter().find(is_in).or(places.first());
+        let root = place.map_or(Path::new(""), |place| Place::shown(&place.root));
+        named.push_str(&root.join(file).to_string_lossy());
+    }
+    named
 }
 
 /// Adds a file, or all files of a folder, to those that are copied to a path.
@@ -336,7 +386,6 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
     let Sources {
         root, directory, ..
     } = sources;
-    let shown = root.strip_prefix(crate::repository()).unwrap_or(root);
     let built = place.join(directory);
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
@@ -351,7 +400,7 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
         // A make that started kassay would otherwise hand down its flags and its jobserver.
         .env("MAKEFLAGS", "")
         // Messages name the user's files, not our copies.
-        .showing(place, shown)
+        .showing(place, Place::shown(root))
         .run_logged(log, |line| {
             progress.inc(1);
             if line.contains(NO_BTF) {
@@ -474,6 +523,30 @@ mod tests {
         fs::remove_file(from.join("a.c")).unwrap();
         renew();
         assert!(!to.join("a/b/a.o").exists() && !to.join("a/b/a.c").exists());
+    }
+
+    #[test]
+    fn a_report_names_the_user_s_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let cache = Cache::at(&dir.join("cache")).unwrap();
+        let named = |text: &str| {
+            let part = |name: &str| Part {
+                path: dir.join(name).join("m"),
+                ..Part::default()
+            };
+            let copy = format!("{}/0123", cache.dir("build").display());
+            let text = text.replace("COPY", &copy);
+            let named = name_sources(&text, &cache, &[part("gone"), part("own")]);
+            named.replace(&*dir.to_string_lossy(), "DIR")
+        };
+        fs::create_dir_all(dir.join("own/m")).unwrap();
+        assert_eq!(named("at COPY/m/m.c:6 f"), "at DIR/own/m/m.c:6 f");
+        let both = "(COPY/m/a.c:1, COPY/include/a.h:2)";
+        assert_eq!(named(both), "(DIR/own/m/a.c:1, DIR/own/include/a.h:2)");
+        fs::remove_dir_all(dir.join("own")).unwrap();
+        assert_eq!(named("at COPY/m/m.c:6 f"), "at m/m.c:6 f");
+        assert_eq!(named("at m.c:6 f"), "at m.c:6 f");
     }
 
     #[test]
