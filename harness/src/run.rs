@@ -401,7 +401,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     let reports = is_kept.then(told).transpose()?.unwrap_or_default();
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
-        outcome.reason = explain(&fault, &reports, evidence);
+        outcome.reason = explain(&fault, &reports, case.kernel, evidence);
         outcome.title = fault.title;
         outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     } else {
@@ -588,13 +588,22 @@ fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Resul
     Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
 }
 
-/// The reason of a fault: a report of the kernel as it is told, and the verifier's log where an
-/// object was refused.
-fn explain(fault: &Fault, reports: &[(Report, String)], evidence: &Evidence) -> String {
+/// The reason of a fault: a report of the kernel as it is told, where the CPU stood at the deadline,
+/// and the verifier's log where an object was refused.
+fn explain(
+    fault: &Fault,
+    reports: &[(Report, String)],
+    kernel: &Kernel,
+    evidence: &Evidence,
+) -> String {
     let told = reports
         .iter()
         .find(|(report, _)| report.text == fault.reason);
     let mut reason = told.map_or(&fault.reason, |(_, text)| text).clone();
+    if let Some(address) = evidence.stood {
+        let place = symbol::at(kernel, address);
+        reason.push_str(&format!("\nat the deadline the CPU was at {place}"));
+    }
     for log in verifier_logs(evidence, |program| program.is_none()) {
         reason.push_str("\n\nlibbpf and the verifier say at last:");
         reason.push_str(&tool::last_lines(&log));

@@ -348,7 +348,8 @@ fn a_stuck_machine_ends_at_the_deadline_and_is_gone() {
     ended
         .with(1)
         .says("hang      distro::broken")
-        .says("deadline passed");
+        .says("deadline passed\n")
+        .says("at the deadline the CPU was at 0xffffffff");
     let command = checkout.artifact("broken", "command");
     let share = command
         .split("path=")
