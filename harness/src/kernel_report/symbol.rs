@@ -154,7 +154,7 @@ fn answer(text: &str) -> Option<(&str, String)> {
     is_known.then(|| (*function, places.join(", ")))
 }
 
-/// Paths from the kernel's source or the module's directory on.
+/// Paths from the kernel's source, its build's folder or the module's directory on.
 fn shorten(places: &str, root: &Path, modules: &[Module]) -> String {
     let root = format!("{}/", root.display());
     let short = places.split(", ").map(|place| {
@@ -162,7 +162,10 @@ fn shorten(places: &str, root: &Path, modules: &[Module]) -> String {
             let (_, rest) = place.rsplit_once(&format!("/{}/", module.name))?;
             Some(format!("{}/{rest}", module.name))
         });
-        own.unwrap_or_else(|| place.strip_prefix(&root).unwrap_or(place).to_owned())
+        // What kbuild generates lies in the folder that the kernel was built in.
+        let made = || Some(place.split_once("/build/./")?.1);
+        let of_kernel = || place.strip_prefix(&root).or_else(made).unwrap_or(place);
+        own.unwrap_or_else(|| of_kernel().to_owned())
     });
     short.collect::<Vec<_>>().join(", ")
 }
