@@ -8,6 +8,7 @@
 
 pub mod stream;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::stream::Size;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -79,6 +80,8 @@ pub const FIRST_PORT: u16 = 40000;
 pub struct Plan {
     /// Modules to insert, in order: `modules/NAME.ko` in the share.
     pub modules: Vec<String>,
+    /// What modules are given when they are inserted, by their names: `KEY=VALUE …`.
+    pub params: BTreeMap<String, String>,
     /// BPF objects to load and attach, in order: `bpf/NAME.bpf.o` in the share.
     pub objects: Vec<String>,
     /// Whether each program of an object is loaded by itself, so that one that is

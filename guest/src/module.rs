@@ -1,6 +1,7 @@
 //! Kernel modules: `finit_module(2)`, `delete_module(2)` and what the kernel
 //! shows of a module once it is in.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ pub fn insert_carried() -> Result<()> {
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
     for file in files {
-        match finit(&file) {
+        match finit(&file, "") {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => {
                 return Err(error).with_context(|| format!("insert `{}`", file.display()));
@@ -30,18 +31,20 @@ pub fn insert_carried() -> Result<()> {
     Ok(())
 }
 
-/// Inserts a module of the plan: the error, in the words of errno(3), and the
+/// Inserts a module of the plan with its parameters: the error, in the words of errno(3), and the
 /// BTF that the kernel then shows of it, or why it does not.
-pub fn insert(name: &str) -> (Option<String>, Result<Vec<u8>, String>) {
+pub fn insert(name: &str, params: &str) -> (Option<String>, Result<Vec<u8>, String>) {
     let path = format!("{SHARE}/modules/{name}.ko");
-    let error = finit(path.as_ref()).err().map(|error| error.to_string());
+    let error = finit(path.as_ref(), params)
+        .err()
+        .map(|error| error.to_string());
     let btf = fs::read(format!("/sys/kernel/btf/{name}")).map_err(|error| error.to_string());
     (error, btf)
 }
 
 /// Removes a module of the plan, waiting for its last user to let go.
 pub fn remove(name: &str) -> Fact {
-    let Ok(c_name) = std::ffi::CString::new(name) else {
+    let Ok(c_name) = CString::new(name) else {
         return Fact::Removed {
             module: name.to_owned(),
             error: Some("not a name".to_owned()),
@@ -62,11 +65,12 @@ pub fn remove(name: &str) -> Fact {
     }
 }
 
-fn finit(path: &std::path::Path) -> Result<(), Errno> {
+fn finit(path: &std::path::Path, params: &str) -> Result<(), Errno> {
+    let params = CString::new(params).map_err(|_| Errno::INVAL)?;
     let file = File::open(path).map_err(|error| {
         error
             .raw_os_error()
             .map_or(Errno::NOENT, Errno::from_raw_os_error)
     })?;
-    rustix::system::finit_module(&file, c"", 0)
+    rustix::system::finit_module(&file, &params, 0)
 }

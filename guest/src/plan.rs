@@ -84,7 +84,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     let kmemleak = Kmemleak::open();
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
 
-    let inserted = insert(&plan.modules, kallsyms, kmemleak.as_ref(), facts)?;
+    let inserted = insert(&plan, kallsyms, kmemleak.as_ref(), facts)?;
     let steps = steps(&plan, host_root.as_ref(), trace.as_ref(), facts);
     // The programs are gone here: what they printed is complete.
     let (lines, lost) = trace.as_mut().map_or(Ok(Default::default()), Trace::take)?;
@@ -143,12 +143,19 @@ fn take_back(
 
 /// Inserts the modules and returns those that are in.
 fn insert<'a>(
-    modules: &'a [String],
+    plan: &'a Plan,
     kallsyms: Option<Kallsyms>,
     kmemleak: Option<&Kmemleak>,
     facts: &mut Facts,
 ) -> Result<Vec<&'a String>> {
-    let insert = |name: &String| (kmemleak.map(Kmemleak::jiffies), module::insert(name));
+    let modules = &plan.modules;
+    let insert = |name: &String| {
+        let params = plan.params.get(name).map_or("", String::as_str);
+        (
+            kmemleak.map(Kmemleak::jiffies),
+            module::insert(name, params),
+        )
+    };
     let results: Vec<_> = modules.iter().map(insert).collect();
     let mut names = kallsyms.map_or_else(Kallsyms::open, Ok)?.names(modules)?;
     let mut inserted = Vec::new();

@@ -239,14 +239,16 @@ mod tests {
     fn a_state_goes_when_a_newer_one_has_its_place() {
         let (_dir, cache) = cache();
         let states = [
-            ("a", "6.12", "tcg", 3),
-            ("b", "6.12", "tcg", 1),
-            ("c", "6.12", "kvm", 9),
+            ("a", "6.12", "tcg", 256, 3),
+            ("b", "6.12", "tcg", 256, 1),
+            ("c", "6.12", "kvm", 256, 9),
+            ("d", "6.12", "tcg", 512, 8),
         ];
-        for (key, kernel, accelerator, minutes) in states {
+        for (key, kernel, accelerator, memory_mib, minutes) in states {
             make(&cache, state::KIND, key, 0);
             let label = serde_json::json!({
-                "key": key, "kernel": kernel, "accelerator": accelerator, "bytes": 0, "incoming": ""
+                "key": key, "kernel": kernel, "accelerator": accelerator,
+                "size": { "cpus": 1, "memory_mib": memory_mib }, "bytes": 0, "incoming": ""
             });
             let dir = cache.dir(state::KIND).join(key);
             fs::write(dir.join("label.json"), label.to_string()).unwrap();

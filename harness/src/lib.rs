@@ -23,6 +23,7 @@ pub mod kit;
 pub mod live;
 pub mod nearest;
 pub mod normalise;
+pub mod outlet;
 pub mod pool;
 pub mod progress;
 pub mod record;

@@ -2,16 +2,14 @@
 //! code. The verdict is found as that of a scenario, but for the snapshot.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, Live, PROGRAM, Plan};
 
-use crate::cache::Cache;
 use crate::compile::Artifacts;
 use crate::kernel::Kernel;
-use crate::kernel_report::Kind;
+use crate::kernel_report::{Kind, OUT_OF_MEMORY};
 use crate::normalise::visible;
 use crate::report::UNJUDGED;
 use crate::run::{self, Case, Setting};
@@ -19,7 +17,7 @@ use crate::scenario::Scenario;
 use crate::streams::Streams;
 use crate::verdict::{self, Fault, LOG_OVERFLOW, Verdict};
 use crate::vm::Evidence;
-use crate::{progress, tool};
+use crate::{interrupt, progress, tool};
 
 /// The exit code of a kernel that crashed or reported trouble, whatever the program said.
 pub const CRASHED: u8 = 120;
@@ -60,14 +58,23 @@ pub fn run(setting: &Setting, asked: &Asked) -> Result<u8> {
         .program
         .as_ref()
         .is_some_and(|program| program.tty.is_some());
+    let streams = Streams::new(is_tty, asked.word.clone());
     let case = Case {
         fill: Box::new(|share| asked.fill(share)),
-        streams: Some(Streams::new(is_tty, asked.word.clone())),
+        streams: Some(streams.clone()),
         is_idle: asked.is_idle,
         ..Case::of(asked.kernel, asked.scenario, asked.artifacts)
     };
     let ran = run::execute(setting, &case)?;
-    conclude(&setting.cache, &case, &asked.live, &ran.evidence)
+    if asked.live.trace {
+        print_rest(&streams, &ran.evidence);
+    }
+    let code = conclude(setting, &case, &asked.live, &ran.evidence)?;
+    // What was not printed is no success.
+    Ok(match (code, streams.is_cut()) {
+        (0, true) => interrupt::EXIT_CODE as u8,
+        _ => code,
+    })
 }
 
 impl Asked<'_> {
@@ -87,17 +94,17 @@ impl Asked<'_> {
 }
 
 /// The exit code of a run, and on stderr whatever is wrong.
-fn conclude(cache: &Cache, case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
+fn conclude(setting: &Setting, case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
     let facts: Vec<Fact> = verdict::told(evidence).collect();
-    if live.trace {
-        print_rest(&facts);
-    }
-    let crashed = |kind: Kind| kind != Kind::Leak;
-    if verdict::reports(evidence, case.modules)
-        .iter()
-        .any(|report| crashed(report.kind))
-    {
-        say(&run::told(&run::reports(cache, case, evidence)?));
+    let reports = verdict::reports(evidence, case.modules);
+    if reports.iter().any(|report| report.kind != Kind::Leak) {
+        say(&run::told(&run::reports(&setting.cache, case, evidence)?));
+        if reports.iter().any(|report| report.title == OUT_OF_MEMORY) {
+            let memory = setting.size.memory_mib;
+            say(&format!(
+                "the guest ran out of its {memory} MiB of memory; `--memory MIB` gives it more"
+            ));
+        }
         return Ok(CRASHED);
     }
     // Who loads a BPF program wants to know what becomes of it; else only the program counts.
@@ -105,6 +112,9 @@ fn conclude(cache: &Cache, case: &Case, live: &Live, evidence: &Evidence) -> Res
     if let Some(refusal) = verdict::refusal(evidence) {
         for log in run::verifier_logs(evidence, |_| true) {
             say(&log);
+        }
+        for error in unattached(&facts) {
+            say(error);
         }
         say(&refusal);
         return Ok(of_bpf(UNJUDGED));
@@ -158,14 +168,21 @@ fn failed_steps(case: &Case, facts: &[Fact]) -> Vec<String> {
     failed.collect()
 }
 
+/// Why programs could not be attached.
+fn unattached(facts: &[Fact]) -> impl Iterator<Item = &str> {
+    facts.iter().filter_map(|fact| match fact {
+        Fact::Attached { error, .. } => error.as_deref(),
+        _ => None,
+    })
+}
+
 /// Prints the lines of the trace that came too late to be sent as they came.
-fn print_rest(facts: &[Fact]) {
-    for fact in facts {
+fn print_rest(streams: &Streams, evidence: &Evidence) {
+    for fact in verdict::told(evidence) {
         if let Fact::Trace { lines, .. } = fact {
+            let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
             // A reader that has gone away wants none of it.
-            let _ = lines
-                .iter()
-                .try_for_each(|line| writeln!(io::stdout(), "{line}"));
+            streams.print(text.into());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The whole way of one case, a scenario on a kernel: build, run, judge,
 //! compare, and keep what is needed to understand a failure.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -20,6 +21,7 @@ use crate::snapshot::{Comparison, Snapshot};
 use crate::streams::Streams;
 use crate::tool::Tool;
 use crate::verdict::{self, Fault, Verdict};
+use crate::vm::machine::Size;
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot};
 use crate::{btf, debugger, interrupt, progress, tool, vm};
 
@@ -30,6 +32,8 @@ pub struct Setting {
     pub cache: Cache,
     /// What executes the guest's instructions.
     pub accelerator: Accelerator,
+    /// How large a guest is, where its scenario does not say.
+    pub size: Size,
     /// How long a virtual machine may take, from its start to its end, whatever its scenario says.
     pub timeout: Option<Duration>,
     /// Whether to boot rather than restore.
@@ -55,6 +59,7 @@ impl Setting {
         Setting {
             cache,
             accelerator,
+            size: Size::default(),
             timeout: None,
             cold: false,
             changed: false,
@@ -449,7 +454,8 @@ fn keep(
 /// # Errors
 /// The machine cannot be set up; an interruption by the user.
 pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
-    let machine = machine(case.kernel, case.initramfs, setting.accelerator);
+    let size = case.scenario.size(setting.size);
+    let machine = machine(setting, case.kernel, case.initramfs, size);
     let go = |start: Start<'_>| {
         let run = Run::new(&setting.cache)?;
         (case.fill)(&run.share())?;
@@ -462,7 +468,7 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
             dump: setting.keep_dump,
             debugger: setting.gdb.then(debugger).transpose()?,
         };
-        let slot = || Slot::take(&setting.cache, setting.jobs);
+        let slot = || Slot::take(&setting.cache, setting.jobs, size.memory_mib);
         let _slot = (!case.is_idle).then(slot).transpose()?;
         let evidence = run.go(&machine, start, &terms)?;
         anyhow::Ok(Ran {
@@ -498,11 +504,12 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
 }
 
 /// The machine that a guest program runs in.
-pub fn machine(kernel: &Kernel, initramfs: &Path, accelerator: Accelerator) -> Machine {
+pub fn machine(setting: &Setting, kernel: &Kernel, initramfs: &Path, size: Size) -> Machine {
     Machine {
         image: kernel.image.clone(),
         initramfs: initramfs.to_owned(),
-        accelerator,
+        accelerator: setting.accelerator,
+        size,
     }
 }
 
@@ -534,6 +541,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
     let (clock_ns, entropy) = fresh()?;
     Ok(Plan {
         modules: module_names(&artifacts.modules),
+        params: params(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
         programs: Vec::new(),
@@ -555,6 +563,12 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
 /// Lays out a plan in a share.
 pub fn write_plan(share: &Path, plan: &Plan) -> Result<()> {
     fs::write(share.join("plan.json"), serde_json::to_vec(plan)?).context("write the plan")
+}
+
+fn params(modules: &[Module]) -> BTreeMap<String, String> {
+    let with = modules.iter().filter(|module| !module.params.is_empty());
+    with.map(|module| (module.name.clone(), module.params.clone()))
+        .collect()
 }
 
 fn module_names(modules: &[Module]) -> Vec<String> {

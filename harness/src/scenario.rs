@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::cache::is_scratch;
 use crate::nearest;
 use crate::step::{Asked, FileStep};
+use crate::vm::machine::{LEAST_MIB, MOST_CPUS, Size};
 
 /// One scenario, as its file gives it.
 #[derive(Clone, Debug)]
@@ -36,6 +37,10 @@ pub struct Scenario {
     pub expect: Option<Expect>,
     /// How long its virtual machine may take, where that is not what the user says.
     pub timeout: Option<Duration>,
+    /// CPUs of its guest, where that is not what the user says.
+    pub cpus: Option<u8>,
+    /// Memory of its guest in MiB, likewise.
+    pub memory_mib: Option<u32>,
     /// Whether programs run in the guest on the host's root.
     pub host_root: bool,
     /// Settings of /proc/sys, by their names with dots.
@@ -60,6 +65,8 @@ pub struct Part {
     /// Which of the modules that a directory makes are inserted, in this order; where it is
     /// empty, all of them.
     pub insert: Vec<String>,
+    /// What they are given when they are inserted, as insmod(8) takes it.
+    pub params: String,
     /// Files and folders elsewhere that a module's directory is built with.
     pub with: Vec<PathBuf>,
     /// The programs that the scenario requires of the host, by which a module may be built.
@@ -210,6 +217,8 @@ struct File {
     requires: Requires,
     expect: Option<Expect>,
     timeout: Option<u16>,
+    cpus: Option<u8>,
+    memory: Option<u32>,
     #[serde(default)]
     sysctl: BTreeMap<String, Setting>,
     #[serde(default)]
@@ -226,7 +235,7 @@ struct File {
     untagged,
     deny_unknown_fields,
     expecting = "a module is a name, a path, or \
-                 `{ path = PATH, insert = [NAME, …], with = [PATH, …] }`"
+                 `{ path = PATH, insert = [NAME, …], params = \"KEY=VALUE …\", with = [PATH, …] }`"
 )]
 enum FileModule {
     Asked(String),
@@ -234,6 +243,8 @@ enum FileModule {
         path: String,
         #[serde(default)]
         insert: Vec<String>,
+        #[serde(default)]
+        params: String,
         #[serde(default)]
         with: Vec<PathBuf>,
     },
@@ -260,8 +271,14 @@ impl FileModule {
     fn part(self, directory: &Path, find: impl Fn(&str) -> Result<Part>) -> Result<Part> {
         match self {
             FileModule::Asked(asked) => find(&asked),
-            FileModule::Of { path, insert, with } => Ok(Part {
+            FileModule::Of {
+                path,
                 insert,
+                params,
+                with,
+            } => Ok(Part {
+                insert,
+                params,
                 with: with.iter().map(|path| directory.join(path)).collect(),
                 ..find(&path)?
             }),
@@ -339,6 +356,15 @@ impl Scenario {
         if file.timeout == Some(0) {
             bail!("`timeout` is a number of seconds, at least 1");
         }
+        if file
+            .cpus
+            .is_some_and(|cpus| !(1..=MOST_CPUS).contains(&cpus))
+        {
+            bail!("`cpus` is a number from 1 to {MOST_CPUS}");
+        }
+        if file.memory.is_some_and(|memory| memory < LEAST_MIB) {
+            bail!("`memory` is a number of MiB, at least {LEAST_MIB}");
+        }
         let steps = steps(file.step, directory, file.host_root)?;
         let module = |module: FileModule| {
             let part = module.part(directory, |asked| find(&MODULE, asked))?;
@@ -361,6 +387,8 @@ impl Scenario {
             requires: file.requires,
             expect: file.expect,
             timeout: file.timeout.map(|secs| Duration::from_secs(secs.into())),
+            cpus: file.cpus,
+            memory_mib: file.memory,
             sysctl: file.sysctl.into_iter().map(sysctl).collect::<Result<_>>()?,
             without: file
                 .without
@@ -388,6 +416,14 @@ impl Scenario {
             if let Step::Storm { seed, .. } = &mut asked.step {
                 *seed = to;
             }
+        }
+    }
+
+    /// How large its guest is, which is `usual` as far as it does not say.
+    pub fn size(&self, usual: Size) -> Size {
+        Size {
+            cpus: self.cpus.unwrap_or(usual.cpus),
+            memory_mib: self.memory_mib.unwrap_or(usual.memory_mib),
         }
     }
 

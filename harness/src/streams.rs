@@ -12,6 +12,7 @@ use kassay_guest::stream::{Decoder, Frame};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 
 use crate::interrupt::{self, Diverted, SAME};
+use crate::outlet::{self, Outlet};
 use crate::progress;
 use crate::terminal::{self, Raw};
 
@@ -37,6 +38,8 @@ struct Shared {
     word: Option<String>,
     state: Mutex<State>,
     changed: Condvar,
+    stdout: Mutex<Outlet>,
+    stderr: Mutex<Outlet>,
 }
 
 #[derive(Debug, Default)]
@@ -47,8 +50,10 @@ struct State {
     room: u64,
     /// Whether stdin is being read.
     is_read: bool,
-    /// When the program was told to end.
+    /// When the program was told to end, or its time had passed.
     told: Option<Instant>,
+    /// Whether what it printed was dropped, since nobody took it when it was told to end.
+    is_cut: bool,
     /// Whether the program has ended.
     is_over: bool,
 }
@@ -63,8 +68,26 @@ impl Streams {
                 word,
                 state: Mutex::default(),
                 changed: Condvar::new(),
+                stdout: Mutex::new(Outlet::new(io::stdout())),
+                stderr: Mutex::new(Outlet::new(io::stderr())),
             }),
         }
+    }
+
+    /// Writes to stdout, and returns whether anybody reads it.
+    pub fn print(&self, bytes: Vec<u8>) -> bool {
+        self.shared.write(&self.shared.stdout, bytes)
+    }
+
+    /// Whether something of what was printed was dropped, since nobody took it after the
+    /// program was told to end.
+    pub fn is_cut(&self) -> bool {
+        self.shared.lock().is_cut
+    }
+
+    /// Tells that the program's time has passed: a reader that takes nothing is not waited for.
+    pub(crate) fn hurry(&self) {
+        self.shared.lock().told.get_or_insert_with(Instant::now);
     }
 
     /// Attends to the port until the guest hangs up.
@@ -98,15 +121,15 @@ impl Streams {
                         self.shared.changed.notify_all();
                     }
                     Frame::Output(bytes) if !is_closed => {
-                        let mut stdout = io::stdout().lock();
-                        let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());
-                        if written.is_err() {
-                            is_closed = true;
+                        is_closed = !self.print(bytes);
+                        if is_closed {
                             self.shared.send(&Frame::Closed);
                         }
                     }
                     // That nobody reads it is nobody's loss.
-                    Frame::Error(bytes) => drop(io::stderr().write_all(&bytes)),
+                    Frame::Error(bytes) => {
+                        let _ = self.shared.write(&self.shared.stderr, bytes);
+                    }
                     Frame::End => {
                         self.shared.lock().is_over = true;
                         self.shared.send(&Frame::End);
@@ -138,6 +161,19 @@ impl Streams {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what the program printed. A reader that takes nothing is waited for as long as
+    /// nobody has told the program to end.
+    fn write(&self, outlet: &Mutex<Outlet>, bytes: Vec<u8>) -> bool {
+        let mut outlet = outlet.lock().unwrap_or_else(PoisonError::into_inner);
+        outlet.write(bytes, || {
+            let mut state = self.lock();
+            let is_told = |told: Instant| told.elapsed() >= outlet::PATIENCE;
+            let gives_up = interrupt::requested() || state.told.is_some_and(is_told);
+            state.is_cut |= gives_up;
+            gives_up
+        })
     }
 
     /// Sends a frame to the guest. One that does not listen any more is told of elsewhere.

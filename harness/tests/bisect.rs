@@ -4,11 +4,12 @@ mod checkout;
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use checkout::Ended;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const SCENARIO: &str = "about = 'a program prints what the module says'
@@ -128,17 +129,25 @@ impl Scratch {
 
     /// A search of the whole history on the kernel `distro`.
     fn command(&self, args: &[&str]) -> Command {
+        self.command_in(self.dir.path(), args)
+    }
+
+    fn command_in(&self, tree: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kassay"));
         command
             .args(["bisect", "--tree"])
-            .arg(self.dir.path())
+            .arg(tree)
             .args(args)
             .env("CARGO_TARGET_DIR", self.path(".git/target"));
         command
     }
 
     fn bisect(&self, args: &[&str]) -> Ended {
-        Ended::of(self.command(args).output().unwrap())
+        self.bisect_in(self.dir.path(), args)
+    }
+
+    fn bisect_in(&self, tree: &Path, args: &[&str]) -> Ended {
+        Ended::of(self.command_in(tree, args).output().unwrap())
     }
 
     fn whole(&self) -> [&str; 6] {
@@ -162,6 +171,7 @@ impl Drop for Scratch {
 fn module(result: &str, number: usize) -> String {
     format!(
         "/* {number} */\n\
+         #include <linux/random.h>\n\n\
          #include \"kassay_kfunc.h\"\n\n\
          __bpf_kfunc_start_defs();\n\n\
          __bpf_kfunc u64 bpf_scratch(void)\n{{\n\treturn {result};\n}}\n\n\
@@ -174,17 +184,21 @@ fn module(result: &str, number: usize) -> String {
     )
 }
 
-/// Starts a bisect, waits until it says a line with this in it, and kills it.
-fn kill_at(mut command: Command, line: &str) {
+/// Starts a bisect, waits until it says a line with this in it, and sends it a signal. Returns
+/// its exit code, if it has one, and what it said after that line.
+fn signal_at(mut command: Command, line: &str, signal: Signal) -> Ended {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut bisect = command.spawn().unwrap();
     let mut lines = BufReader::new(bisect.stderr.take().unwrap()).lines();
-    assert!(
-        lines.any(|said| said.unwrap().contains(line)),
-        "no {line:?}"
-    );
-    bisect.kill().unwrap();
-    bisect.wait().unwrap();
+    let mut lines = lines.by_ref().map(Result::unwrap);
+    assert!(lines.any(|said| said.contains(line)), "no {line:?}");
+    kill_process(Pid::from_child(&bisect), signal).unwrap();
+    let rest: Vec<String> = lines.collect();
+    Ended {
+        code: bisect.wait().unwrap().code(),
+        stdout: String::new(),
+        stderr: rest.join("\n"),
+    }
 }
 
 /// How many commits were judged between the ends.
@@ -205,7 +219,7 @@ fn a_regression_among_64_commits_is_found_though_the_search_is_killed() {
     let scratch = Scratch::new(&results);
     let before = scratch.seen();
 
-    kill_at(scratch.command(&scratch.whole()), "step 4 of");
+    signal_at(scratch.command(&scratch.whole()), "step 4 of", Signal::KILL);
     let ended = scratch.bisect(&scratch.whole());
 
     let hash = &scratch.commits[first_bad];
@@ -233,6 +247,63 @@ fn only_the_wanted_failure_makes_a_commit_bad() {
         let hash = &scratch.commits[number];
         assert!(!ended.stdout.contains(&format!("git bisect bad {hash}")));
     }
+}
+
+#[test]
+fn a_failure_that_comes_and_goes_is_said_and_found() {
+    // It comes five times of eight: that 20 looks are all the same happens once in 10000 tests.
+    let scratch = Scratch::new(&["10", "10 + (get_random_u32() % 8 < 5)", "12"]);
+    let [good, flaky, bad] = &scratch.commits[..] else {
+        panic!("three commits")
+    };
+    let search = |good: &str, bad: &str| {
+        let ends = ["--good", good, "--bad", bad, "--kernel", "distro"];
+        scratch.bisect(&[&ends[..], &["--repeat", "20"]].concat())
+    };
+    let ended = search(good, flaky);
+    ended.with(0).says("    flaky: ").says("pass (20 times)");
+    ended.says(&format!("{flaky} is the first bad commit"));
+    ended.says(" of 20 times at the bad end");
+    search(flaky, bad).with(2).says("is flaky: ");
+}
+
+#[test]
+fn a_search_that_was_stopped_goes_on_with_the_same_question_only() {
+    let scratch = Scratch::new(&["10", "10", "10", "10", "10", "11", "11", "11"]);
+    let stopped = signal_at(scratch.command(&scratch.whole()), "step 2 of", Signal::INT);
+    stopped
+        .with(130)
+        .says("1 steps judged; the same command goes on from here");
+    let asked = scratch.path("snapshots/scratch.snap");
+    scratch.write("snapshots/scratch.snap", &SNAPSHOT.replace("10", "11"));
+    let ended = scratch.bisect(&scratch.whole());
+    ended.with(2).says("is under way, with 1 steps judged");
+    std::fs::write(asked, SNAPSHOT).unwrap();
+    let ended = scratch.bisect(&scratch.whole());
+    ended.with(0).says("going on, with 1 steps judged before");
+    ended.says(&format!("{} is the first bad commit", scratch.commits[5]));
+}
+
+#[test]
+fn a_failure_that_was_mended_is_not_searched_for() {
+    let scratch = Scratch::new(&["11", "11", "11"]);
+    let [first, _, bad] = &scratch.commits[..] else {
+        panic!("three commits")
+    };
+    scratch.git(&["checkout", "--quiet", "-b", "mended", first]);
+    checkout::edit(
+        scratch.dir.path(),
+        "modules/scratch/scratch.c",
+        "return 11;",
+        "return 10;",
+    );
+    let who = ["-c", "user.name=A", "-c", "user.email=a@example.org"];
+    scratch.git(&[&who[..], &["commit", "--quiet", "-a", "-m", "mend it"]].concat());
+    // From a folder in the repository, too.
+    let tree = scratch.path("modules/scratch");
+    let ends = ["--good", "mended", "--bad", bad, "--kernel", "distro"];
+    let ended = scratch.bisect_in(&tree, &ends);
+    ended.with(2).says("the failure was mended on the way");
 }
 
 #[test]

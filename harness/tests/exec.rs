@@ -3,7 +3,7 @@
 mod checkout;
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use checkout::{Ended, Machine};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
@@ -49,13 +49,29 @@ fn run(mut command: Command) -> Ended {
 fn start(mut command: Command, words: &str) -> (Child, String) {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let seen = see(child.stdout.as_mut().unwrap(), words);
+    (child, seen)
+}
+
+/// Reads up to these words.
+#[track_caller]
+fn see(stream: &mut impl Read, words: &str) -> String {
     let (mut seen, mut bytes) = (String::new(), [0; 4096]);
     while !seen.contains(words) {
-        let length = child.stdout.as_mut().unwrap().read(&mut bytes).unwrap();
+        let length = stream.read(&mut bytes).unwrap();
         assert_ne!(length, 0, "no {words:?} in: {seen}");
         seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
     }
-    (child, seen)
+    seen
+}
+
+/// A pipe that takes nothing more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = pipe().unwrap();
+    ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(&[0; 4096]).is_ok() {}
+    ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
 }
 
 fn signal(child: &Child, signal: Signal) {
@@ -132,6 +148,54 @@ fn who_insists_ends_a_program_that_does_not_listen() {
     }
     machine.ends();
     Ended::of(child.wait_with_output().unwrap()).with(130);
+}
+
+#[test]
+fn a_signal_ends_what_waits_for_a_reader_that_has_stopped() {
+    let (mut child, _) = start(sh("exec yes"), "y\n");
+    signal(&child, Signal::TERM);
+    assert_eq!(ends(&mut child), Some(128 + 15));
+    // What is printed at the end finds a pipe that has been full from the beginning.
+    let (_reader, writer) = full_pipe();
+    let script = "trap 'echo unread; exit 0' INT; echo ready >&2; while :; do sleep 1; done";
+    let mut command = sh(script);
+    command.stdout(writer).stderr(Stdio::piped());
+    let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+    see(child.stderr.as_mut().unwrap(), "ready");
+    signal(&child, Signal::INT);
+    assert_eq!(ends(&mut child), Some(130));
+}
+
+#[test]
+fn a_reader_that_has_gone_away_ends_the_program_as_ever() {
+    let (mut child, _) = start(sh("exec yes"), "y\n");
+    drop(child.stdout.take());
+    assert_eq!(ends(&mut child), Some(128 + 13));
+}
+
+#[test]
+fn a_guest_is_as_large_as_is_asked_for() {
+    // tail(1) keeps a line of 300 MiB in memory.
+    let hog = ["sh", "-c", "head -c 300M /dev/zero | tail | wc -c"];
+    run(exec_with(&[], &hog))
+        .with(120)
+        .says("kassay: Out of memory")
+        .says("ran out of its 256 MiB of memory; `--memory MIB`");
+    run(exec_with(&["--memory", "512"], &hog))
+        .with(0)
+        .says("314572800");
+    run(exec_with(&["--cpus", "2"], &["nproc"]))
+        .with(0)
+        .says("2\n");
+    for (memory, why) in [
+        ("127", "127 is not in 128.."),
+        ("much", "invalid digit"),
+        ("4000000000", "MiB free"),
+    ] {
+        run(exec_with(&["--memory", memory], &["true"]))
+            .with(2)
+            .says(why);
+    }
 }
 
 #[test]

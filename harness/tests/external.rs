@@ -140,13 +140,26 @@ fn some_modules_of_a_directory_are_inserted() {
 }
 
 #[test]
-fn a_module_is_built_against_what_the_directories_before_it_export() {
+fn a_scenario_says_how_large_its_guest_is() {
+    let large = External::with(
+        "host_root = true\ncpus = 2\nmemory = 400\n[[step]]\n\
+         run = 'nproc; awk \"/MemTotal/ { print (\\$2 > 300000) }\" /proc/meminfo'",
+    );
+    large.run().with(1).says("    2\n        1\n");
+    large.edit("case.toml", "cpus = 2", "cpus = 0");
+    large.run().with(2).says("`cpus` is a number from 1 to 64");
+}
+
+#[test]
+fn a_module_has_parameters_and_what_the_directories_before_it_export() {
     let chain = External::of("chain", "");
     chain.run().with(0).says("pass      distro::chain");
     // With the type a symbol's version changes, and the kernel takes no module that has another.
     chain.edit("counter/counter.c", "u64", "u32");
     chain.run().with(0);
-    let order = "[\"./counter\", \"./ticket\"]";
+    chain.edit("chain.toml", "last=6", "last=7");
+    chain.run().with(1).says("+  ticket: number 8");
+    let order = "[{ path = \"./counter\", params = \"last=7\" }, \"./ticket\"]";
     chain.edit("chain.toml", order, "[\"./ticket\", \"./counter\"]");
     let says_what_to_do = |missing: &str| {
         let what = "build module ticket for distro: neither the kernel nor a directory named ";

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use checkout::{Checkout, LOOP};
+use checkout::{Checkout, Ended, LOOP};
 use kassay::vm::accelerator::Probe;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -407,6 +407,27 @@ fn a_slip_in_a_scenario_shows_what_was_meant() {
             .with(2)
             .says("scenario `slip.toml`")
             .says(&format!("did you mean `{meant}`?"));
+    }
+}
+
+#[test]
+fn an_empty_choice_of_kernels_is_none() {
+    let checkout = Checkout::new();
+    let default = "default = [\"6.11\", \"distro\"]";
+    checkout.edit(
+        "kernel-config/kernels.toml",
+        default,
+        "default = ['distro']",
+    );
+    for (chosen, said) in [
+        ("", "kernel distro: "),
+        ("distor", "did you mean `distro`?"),
+    ] {
+        for args in [["run", "::kfunc_sum"], ["kfuncs", "kfunc_sum"]] {
+            let mut command = checkout.command(&args);
+            command.env("KASSAY_KERNELS", chosen);
+            Ended::of(command.output().unwrap()).says(said);
+        }
     }
 }
 

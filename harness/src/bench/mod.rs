@@ -56,7 +56,12 @@ impl Bench<'_> {
     /// Anything that does not pass: what fails early would count as fast.
     pub fn measure(&self, mut done: impl FnMut(Row) -> Result<()>) -> Result<()> {
         let artifacts = crate::compile::build(&self.setting.cache, self.kernel, self.scenario)?;
-        let machine = run::machine(self.kernel, &artifacts.initramfs, self.setting.accelerator);
+        let machine = run::machine(
+            self.setting,
+            self.kernel,
+            &artifacts.initramfs,
+            self.setting.size,
+        );
         let bare = || rivals::bare(&self.setting.cache, &machine);
         let mut bares = Vec::new();
         let cold = Setting {

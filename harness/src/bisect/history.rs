@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::policy::Judgment;
+use crate::normalise::visible;
 use crate::tool::Tool;
 
 /// Variables by which git would take another repository than the one it is told; those that
@@ -26,6 +27,8 @@ pub struct Repository {
     pub git_dir: PathBuf,
     /// Its working tree, where it has one.
     pub top: Option<PathBuf>,
+    /// The folder that was asked for, from the top.
+    pub inside: PathBuf,
 }
 
 /// A commit.
@@ -50,13 +53,25 @@ pub enum Place {
     Among(Vec<String>),
 }
 
-/// git in a folder, without the user's hooks, as a checkout of ours is nobody's business, and
-/// with all files, whatever part of them the user wants to see.
+/// Settings that the user may have otherwise: hooks and monitors, a part of the files, and more
+/// in what git prints than what is asked for.
+const SETTINGS: [(&str, &str); 4] = [
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("core.sparseCheckout", "false"),
+    ("log.showSignature", "false"),
+];
+
+/// git in a folder, with settings of ours: a checkout in the cache is nobody else's business.
 fn git(folder: &Path) -> Tool {
-    let git = Tool::new("git")
-        .args(["-c", "core.hooksPath=/dev/null"])
-        .args(["-c", "core.sparseCheckout=false"]);
-    OTHERS.iter().fold(git, Tool::without).arg("-C").arg(folder)
+    let git = OTHERS.iter().fold(Tool::new("git"), Tool::without);
+    let git = git.env("GIT_CONFIG_COUNT", SETTINGS.len().to_string());
+    let set = |git: Tool, (number, (name, value)): (usize, &(&str, &str))| {
+        git.env(format!("GIT_CONFIG_KEY_{number}"), name)
+            .env(format!("GIT_CONFIG_VALUE_{number}"), value)
+    };
+    let git = SETTINGS.iter().enumerate().fold(git, set);
+    git.arg("-C").arg(folder)
 }
 
 impl Repository {
@@ -65,16 +80,23 @@ impl Repository {
     /// # Errors
     /// It belongs to none, or git cannot be run.
     pub fn at(path: &Path) -> Result<Repository> {
-        let ask = |what: &str| git(path).args(["rev-parse", what]).output();
-        let git_dir = ask("--absolute-git-dir")
-            .with_context(|| format!("find the git repository of `{}`", path.display()))?;
-        let top = match ask("--is-bare-repository")?.trim() {
-            "true" => None,
-            _ => Some(fs::canonicalize(ask("--show-toplevel")?.trim())?),
+        let ask = |what: &str| -> Result<PathBuf> {
+            let said = git(path).args(["rev-parse", what]).output();
+            let said =
+                said.with_context(|| format!("find the git repository of `{}`", path.display()))?;
+            Ok(said.trim_end_matches('\n').into())
         };
+        let whole = |path: PathBuf| {
+            fs::canonicalize(&path).with_context(|| format!("find `{}`", path.display()))
+        };
+        let git_dir = whole(ask("--absolute-git-dir")?)?;
+        // A bare one has no working tree, and from `.git` git sees none.
+        let has_top = ask("--is-inside-work-tree")? == Path::new("true");
+        let top = has_top.then(|| whole(ask("--show-toplevel")?));
         Ok(Repository {
-            git_dir: fs::canonicalize(git_dir.trim())?,
-            top,
+            git_dir,
+            top: top.transpose()?,
+            inside: ask("--show-prefix")?,
         })
     }
 
@@ -116,7 +138,7 @@ impl Repository {
         Ok(Commit {
             hash: hash.to_owned(),
             short: short.to_owned(),
-            subject: subject.to_owned(),
+            subject: visible(subject),
         })
     }
 
@@ -142,13 +164,27 @@ impl Repository {
             .output()
     }
 
-    /// The names of the files and folders at the top of a commit.
+    /// Whether a folder of a commit, from the top, has a file or folder of this name.
     ///
     /// # Errors
-    /// There is no such commit.
-    pub fn names(&self, hash: &str) -> Result<Vec<String>> {
-        let text = self.git().args(["ls-tree", "--name-only", hash]).output()?;
-        Ok(text.lines().map(str::to_owned).collect())
+    /// An interruption by the user.
+    pub fn has(&self, hash: &str, folder: &Path, name: &str) -> Result<bool> {
+        let object = format!("{hash}:{}", folder.join(name).display());
+        let found = self.git().args(["cat-file", "-e"]).arg(object).output();
+        crate::interrupt::check()?;
+        Ok(found.is_ok())
+    }
+
+    /// Whether the working tree has changes of files that no commit has.
+    ///
+    /// # Errors
+    /// git's.
+    pub fn is_dirty(&self) -> Result<bool> {
+        if self.top.is_none() {
+            return Ok(false);
+        }
+        let args = ["status", "--porcelain", "--untracked-files=no"];
+        Ok(!self.git().args(args).output()?.is_empty())
     }
 
     /// Checks that there is something to search between two commits.
@@ -169,6 +205,15 @@ impl Repository {
             );
         }
         Ok(())
+    }
+
+    /// Whether a commit is another, or came before it.
+    ///
+    /// # Errors
+    /// They have no history in common.
+    pub fn is_ancestor(&self, hash: &str, of: &str) -> Result<bool> {
+        let base = self.git().args(["merge-base", hash, of]).output()?;
+        Ok(base.trim() == hash)
     }
 
     fn is_shallow(&self) -> bool {

@@ -28,6 +28,7 @@ pub fn text(bisect: &Bisect, answer: &Answer, command: &str) -> Result<String> {
     let steps = bisect.state.steps().count();
     let skipped = |step: &&Judged| step.judgment == Judgment::Skip;
     let skipped = bisect.state.steps().filter(skipped).count();
+    let flaky = bisect.state.steps().filter(|step| step.flaky).count();
     let seconds: f64 = bisect
         .state
         .judged
@@ -36,7 +37,8 @@ pub fn text(bisect: &Bisect, answer: &Answer, command: &str) -> Result<String> {
         .sum();
     let _ = writeln!(
         text,
-        "{steps} commits judged between the ends, {skipped} of them skipped, in {seconds:.0} s\n"
+        "{steps} commits judged between the ends, {skipped} of them skipped and {flaky} flaky, in \
+         {seconds:.0} s\n"
     );
     text.push_str(&log(bisect)?);
     let _ = writeln!(text, "\n{}", circumstances(bisect, command)?);
@@ -82,9 +84,13 @@ fn side(bisect: &Bisect, place: &str, hash: &str, text: &mut String) -> Result<(
 
 /// The failure that was looked for, in full as far as a mail takes it.
 fn wanted(bisect: &Bisect, text: &mut String) {
-    for (scenario, failure) in &bisect.state.target {
-        let _ = writeln!(text, "\n{scenario}: {failure}");
-        let lines: Vec<&str> = failure.reason.lines().collect();
+    if let Some(target) = &bisect.state.target {
+        let (seen, looks) = (target.seen, target.looks);
+        let _ = writeln!(text, "\n{target}");
+        if !target.is_steady() {
+            let _ = writeln!(text, "flaky: {seen} of {looks} times at the bad end");
+        }
+        let lines: Vec<&str> = target.failure.reason.lines().collect();
         for line in lines.iter().take(LINES) {
             let _ = writeln!(text, "    {}", visible(line));
         }
@@ -101,7 +107,9 @@ fn log(bisect: &Bisect) -> Result<String> {
     let comment = |judged: &Judged| {
         let flaky = if judged.flaky { ", flaky" } else { "" };
         let seconds = judged.seconds;
-        let told = judged.told().replace('\n', "\n# ");
+        let told = judged.told();
+        let told: Vec<&str> = told.lines().filter(|line| !is_chatter(line)).collect();
+        let told = told.join("\n# ");
         let word = judged.judgment.word();
         format!("# kassay: {word} ({seconds:.1} s{flaky}): {told}\n")
     };
@@ -121,6 +129,15 @@ fn log(bisect: &Bisect) -> Result<String> {
         log.extend(judged.into_iter().map(comment));
     }
     Ok(log)
+}
+
+/// Whether a line of a failed build says nothing about the commit: make's own, of each folder on
+/// the way, and where the log is.
+fn is_chatter(line: &str) -> bool {
+    let starts = ["make[", "make: ", "the whole log: "];
+    starts
+        .iter()
+        .any(|start| line.trim_start().starts_with(start))
 }
 
 /// What it was run on and with, and how to do it again.

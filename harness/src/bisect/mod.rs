@@ -13,12 +13,11 @@ mod policy;
 mod question;
 mod state;
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use indicatif::HumanDuration;
 
 pub use history::{Commit, Repository};
@@ -34,7 +33,7 @@ use crate::verdict::Verdict;
 use crate::{compile, interrupt, pool, tool};
 use history::{Place, Worktree};
 use policy::{Judgment, Sight};
-use state::{Failure, Judged, State};
+use state::{Failure, Failures, Judged, PASS, State, Target};
 
 /// The cache's kind of the folders of bisects, one for each repository.
 pub const KIND: &str = "bisect";
@@ -62,9 +61,11 @@ pub enum Answer {
 /// A search between two commits.
 pub struct Bisect {
     repository: Repository,
+    base: PathBuf,
     worktree: Worktree,
     folder: PathBuf,
     question: Question,
+    repeat: usize,
     setting: Setting,
     catalog: Catalog,
     state: State,
@@ -76,12 +77,17 @@ pub struct Bisect {
 pub struct Search {
     /// The repository.
     pub repository: Repository,
+    /// The folder in it that is the kernel's tree, or has modules and programs, from the top.
+    pub base: PathBuf,
     /// The commit that has not the failure.
     pub good: Commit,
     /// The commit that has it.
     pub bad: Commit,
     /// What is asked of each commit.
     pub question: Question,
+    /// How often an end is looked at, and how often a commit passes before it is called good;
+    /// at least 1.
+    pub repeat: usize,
     /// Whether to forget what an earlier bisect has found out.
     pub restart: bool,
 }
@@ -101,27 +107,35 @@ impl Bisect {
     pub fn open(search: Search, setting: Setting, catalog: Catalog) -> Result<Bisect> {
         let Search {
             repository,
+            base,
             good,
             bad,
             question,
+            repeat,
             restart,
         } = search;
         let (key, lock) = lock(&setting.cache, &repository)?;
         let folder = setting.cache.dir(KIND).join(&key);
         fs::create_dir_all(&folder).with_context(|| format!("make `{}`", folder.display()))?;
         setting.cache.touch(KIND, &key);
-        let digest = question.digest()?;
+        let digest = digest(&question, &setting.cache)?;
         let same = |state: &State| {
             (&state.question, &state.good, &state.bad) == (&digest, &good.hash, &bad.hash)
         };
         let old = State::load(&folder).filter(|_| !restart);
-        let state = match old {
+        let mut state = match old {
             Some(old) if same(&old) => old,
             Some(old) if !old.done && old.steps().count() > 0 => {
                 return Err(Unfit(under_way(&repository, &old, [&good, &bad])?).into());
             }
             old => State::new(digest, &good.hash, &bad.hash, old),
         };
+        if state.forget_below(repeat) {
+            note(format!(
+                "what was called good after fewer than {repeat} passes is forgotten"
+            ));
+            state.done = false;
+        }
         if !state.judged.is_empty() {
             let steps = state.steps().count();
             note(format!("going on, with {steps} steps judged before"));
@@ -129,9 +143,11 @@ impl Bisect {
         let worktree = Worktree::obtain(&repository, folder.join("tree"), &good.hash)?;
         Ok(Bisect {
             repository,
+            base,
             worktree,
             folder,
             question,
+            repeat,
             setting,
             catalog,
             state,
@@ -153,8 +169,12 @@ impl Bisect {
             self.bad_end(&bad)?;
         }
         self.worktree.start(&bad, &good)?;
-        for step in self.state.steps() {
-            self.worktree.mark(step.judgment, &step.commit)?;
+        let steps = self.state.steps();
+        let steps: Vec<_> = steps
+            .map(|step| (step.judgment, step.commit.clone()))
+            .collect();
+        for (judgment, commit) in steps {
+            self.mark(judgment, &commit)?;
         }
         let answer = loop {
             match self.worktree.place()? {
@@ -184,28 +204,33 @@ impl Bisect {
         Ok((text, path))
     }
 
-    /// Whatever passes here is asked of the bad end. A failure is a surprise, and is looked at
-    /// again.
+    /// Whatever passes here each time is asked of the bad end.
     fn good_end(&mut self, hash: &str) -> Result<()> {
         let (commit, began) = (self.repository.show(hash)?, Instant::now());
         let _line = announce("the good end", &commit);
         let ready = self.ready_end(&commit)?;
-        let mut looks = Vec::new();
+        let (mut sights, mut said, mut reasons) = (Vec::new(), Vec::new(), String::new());
         let outcomes = loop {
-            let outcomes = self.look(&ready, |_| true)?;
+            let outcomes = self.look(&ready)?;
             let failures = failures(&outcomes);
-            looks.push(describe(&failures));
-            if failures.is_empty() || looks.len() == 2 {
+            let is_regression = |outcome: &Outcome| outcome.verdict.is_regression();
+            said.push(describe(&failures, None));
+            sights.push(match &said[said.len() - 1] {
+                _ if failures.is_empty() => Sight::Pass,
+                _ if outcomes.iter().any(is_regression) => Sight::Same,
+                said => Sight::Other(said.clone()),
+            });
+            if !failures.is_empty() {
+                let each = failures.values().map(|failure| &*failure.reason);
+                reasons = tool::last_lines(&each.collect::<Vec<_>>().join("\n"));
+                note(format!("    {}: surprising", said[said.len() - 1]));
+            }
+            if policy::is_enough(&sights, self.repeat) {
                 break outcomes;
             }
-            note(format!(
-                "    {}: surprising, looking again",
-                describe(&failures)
-            ));
         };
-        let failures = failures(&outcomes);
-        if !failures.is_empty() {
-            return Err(not_good(&commit, &outcomes, &failures));
+        if policy::judge(&sights, self.repeat) != Some(Judgment::Good) {
+            return Err(not_good(&commit, &sights, &said, &reasons));
         }
         let passed = outcomes
             .iter()
@@ -218,34 +243,48 @@ impl Bisect {
                 commit.short
             );
         }
-        self.keep(&commit, Judgment::Good, Some(&ready), looks, began)
+        self.keep(&commit, Judgment::Good, Some(&ready), said, began)
     }
 
-    /// Whatever fails here, and fails so again, is what is looked for.
+    /// What fails here most often is what is looked for.
     fn bad_end(&mut self, hash: &str) -> Result<()> {
         let (commit, began) = (self.repository.show(hash)?, Instant::now());
         let _line = announce("the bad end", &commit);
         let ready = self.ready_end(&commit)?;
-        let target = failures(&self.look(&ready, |_| true)?);
-        if target.is_empty() {
+        let look = |_| Ok(failures(&self.look(&ready)?));
+        let looks: Vec<Failures> = (0..self.repeat).map(look).collect::<Result<_>>()?;
+        let Some(target) = Target::of(&looks) else {
             let why = format!(
-                "the bad end {} is not bad: what passes at the good end does not fail here",
-                commit.short
+                "the bad end {} is not bad: what passes at the good end passes here too, each \
+                 of {} times; a failure that is rare takes a higher `--repeat`",
+                commit.short, self.repeat
             );
             return Err(Unfit(why).into());
+        };
+        let said: Vec<String> = looks
+            .iter()
+            .map(|look| describe(look, Some(&target)))
+            .collect();
+        let needed = policy::needed(target.seen, target.looks);
+        if !target.is_steady() {
+            note(format!("    flaky: {}", state::counted(&said)));
         }
-        let again = failures(&self.look(&ready, |name| target.contains_key(name))?);
-        if again != target {
-            bail!(
-                "judge the bad end {}: its failure does not come again: first {}, then {}",
-                commit.short,
-                describe(&target),
-                describe(&again)
-            );
+        ensure!(
+            needed <= self.repeat,
+            "judge the bad end {}: it is flaky: {} of {} times {target}; so rare, a bad commit \
+             is too easily taken for good; `--repeat {needed}` is enough for this",
+            commit.short,
+            target.seen,
+            target.looks
+        );
+        if said.iter().any(|said| *said != target.to_string()) || !target.is_steady() {
+            note(format!(
+                "    searching for {target}, seen {} of {} times, and for nothing else",
+                target.seen, target.looks
+            ));
         }
-        let looks = vec![describe(&target); 2];
-        self.state.target = target;
-        self.keep(&commit, Judgment::Bad, Some(&ready), looks, began)
+        self.state.target = Some(target);
+        self.keep(&commit, Judgment::Bad, Some(&ready), said, began)
     }
 
     fn ready_end(&self, commit: &Commit) -> Result<Ready> {
@@ -274,36 +313,61 @@ impl Bisect {
             };
             looks.push(sight);
             said.push(seen);
-            if let Some(judgment) = policy::judge(&looks) {
+            if let Some(judgment) = policy::judge(&looks, self.repeat) {
                 break judgment;
             }
-            note(format!("    {}: surprising, looking again", said[0]));
+            if let Some(Sight::Other(seen)) = looks.last() {
+                note(format!("    {seen}: surprising, looking again"));
+            }
         };
         self.keep(&commit, judgment, ready.as_ref().ok(), said, began)?;
+        self.mark(judgment, hash)
+    }
+
+    /// Tells git what a commit between the ends was taken for.
+    fn mark(&mut self, judgment: Judgment, hash: &str) -> Result<()> {
+        let good = self.state.good.clone();
+        if judgment == Judgment::Bad && self.repository.is_ancestor(hash, &good)? {
+            let [commit, good] = [self.repository.show(hash)?, self.repository.show(&good)?];
+            self.state.done = true;
+            self.state.save(&self.folder)?;
+            let why = format!(
+                "{} {}, which both ends descend from, is bad: the failure was mended on the way \
+                 to the good end {}, and not made on the way to the bad one; search from an \
+                 older good one",
+                commit.short, commit.subject, good.short
+            );
+            return Err(Unfit(why).into());
+        }
         self.worktree.mark(judgment, hash)
     }
 
     /// One look at a commit, and what it showed in words.
     fn sight(&self, ready: &Ready) -> Result<(Sight, String)> {
-        let target = &self.state.target;
-        let outcomes = self.look(ready, |_| true)?;
-        let skipped = outcomes
-            .iter()
-            .find(|outcome| outcome.verdict == Verdict::Skipped);
-        if let Some(skipped) = skipped {
-            let why = format!("skipped: {}", skipped.reason);
+        let outcomes = self.look(ready)?;
+        let (Some(target), [outcome]) = (&self.state.target, &outcomes[..]) else {
+            bail!(
+                "judge a commit: not one scenario was run, but {}",
+                outcomes.len()
+            );
+        };
+        if outcome.verdict == Verdict::Skipped {
+            let why = format!("skipped: {}", outcome.reason);
             return Ok((Sight::Unbuilt(why.clone()), why));
         }
         let failures = failures(&outcomes);
-        let seen = describe(&failures);
-        Ok(match failures {
-            _ if failures.is_empty() => (Sight::Pass, seen),
-            _ if failures == *target => (Sight::Same, seen),
-            _ => (Sight::Other(seen.clone()), seen),
+        let seen = describe(&failures, Some(target));
+        Ok(match failures.get(&target.scenario) {
+            None => (Sight::Pass, seen),
+            Some(failure) if *failure == target.failure => (Sight::Same, seen),
+            Some(_) => (Sight::Other(seen.clone()), seen),
         })
     }
 
     /// Takes note of what a commit was taken for, and says it.
+    ///
+    /// # Errors
+    /// [`Unfit`], where what is asked has changed meanwhile; the state cannot be written.
     fn keep(
         &mut self,
         commit: &Commit,
@@ -312,6 +376,12 @@ impl Bisect {
         looks: Vec<String>,
         began: Instant,
     ) -> Result<()> {
+        if digest(&self.question, &self.setting.cache)? != self.state.question {
+            let why = "scenarios, snapshots, modules, programs or what they include have changed \
+                       since the bisect began; put them back to go on, or begin anew with \
+                       `--restart`";
+            return Err(Unfit(why.to_owned()).into());
+        }
         let judged = Judged {
             commit: commit.hash.clone(),
             judgment,
@@ -333,38 +403,39 @@ impl Bisect {
     /// Builds a commit with all that is needed to look at it, or says why that does not work.
     ///
     /// # Errors
-    /// git's; an interruption by the user; [`Unfit`], where what is asked has changed meanwhile.
+    /// git's; an interruption by the user.
     fn ready(&self, commit: &Commit) -> Result<Result<Ready, String>> {
-        if self.question.digest()? != self.state.question {
-            let why = "scenarios, snapshots, modules or programs have changed since the bisect \
-                       began; put them back to go on, or begin anew with `--restart`";
-            return Err(Unfit(why.to_owned()).into());
-        }
         self.worktree.go(&commit.hash)?;
         let built = self.build(commit);
         interrupt::check()?;
         // The compiler's lines are about the commit's files, wherever we have them.
-        let here = format!("{}/", self.worktree.path.display());
-        Ok(built.map_err(|error| format!("{error:#}").replace(&here, "")))
+        let here = self.worktree.path.display().to_string();
+        let told = |error: anyhow::Error| {
+            let text = format!("{error:#}").replace(&format!("{here}/"), "");
+            text.replace(&here, &commit.short)
+        };
+        Ok(built.map_err(told))
     }
 
     fn build(&self, commit: &Commit) -> Result<Ready> {
         let tree = &self.worktree.path;
+        // Without the slash that joining nothing leaves.
+        let base: PathBuf = tree.join(&self.base).components().collect();
         let kernel = match &self.question {
             Question::Parts { kernel, .. } => (**kernel).clone(),
             Question::Kernel { added, .. } => Kernel {
                 name: commit.short.clone(),
-                ..kernel::obtain(&self.setting.cache, &self.catalog, &spec(tree, added))?
+                ..kernel::obtain(&self.setting.cache, &self.catalog, &spec(&base, added))?
             },
         };
         let mut scenarios = self
             .question
-            .scenarios(tree, &self.folder.join("question"))?;
+            .scenarios(tree, &base, &self.folder.join("question"))?;
         // Of the good end all is wanted, of the bad one what passed there.
         let State { passed, target, .. } = &self.state;
-        scenarios.retain(|Scenario { name, .. }| match target.is_empty() {
-            true => passed.is_empty() || passed.contains(name),
-            false => target.contains_key(name),
+        scenarios.retain(|Scenario { name, .. }| match target {
+            None => passed.is_empty() || passed.contains(name),
+            Some(target) => *name == target.scenario,
         });
         for scenario in &scenarios {
             if run::lacks(&kernel, scenario)?.is_none() {
@@ -374,15 +445,11 @@ impl Bisect {
         Ok(Ready { kernel, scenarios })
     }
 
-    /// Runs those of a commit's scenarios that are wanted.
-    fn look(&self, ready: &Ready, wanted: impl Fn(&str) -> bool) -> Result<Vec<Outcome>> {
-        let scenarios = ready.scenarios.iter();
-        let chosen: Vec<&Scenario> = scenarios
-            .filter(|scenario| wanted(&scenario.name))
-            .collect();
+    /// Runs a commit's scenarios once.
+    fn look(&self, ready: &Ready) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
         pool::each(
-            &chosen,
+            &ready.scenarios,
             self.setting.jobs,
             |scenario| run::run(&self.setting, &ready.kernel, scenario),
             |outcome| {
@@ -407,8 +474,10 @@ pub fn abandon(
 ) -> Result<bool> {
     let (key, lock) = lock(cache, repository)?;
     let path = cache.dir(KIND).join(&key).join("tree");
-    if path.is_dir() {
-        kernel::remove(cache, catalog, &spec(&path, added))?;
+    for tree in [path.clone(), path.join(&repository.inside)] {
+        if tree.is_dir() {
+            kernel::remove(cache, catalog, &spec(&tree, added))?;
+        }
     }
     Worktree { path }.remove(repository)?;
     drop(lock);
@@ -434,8 +503,8 @@ fn under_way(repository: &Repository, state: &State, ends: [&Commit; 2]) -> Resu
     let (good, bad) = (repository.show(&state.good)?, repository.show(&state.bad)?);
     let what = match ends == [&good, &bad] {
         true => {
-            "it began with other scenarios, snapshots, modules, programs, another kernel or seed; \
-             put them back to go on"
+            "it began with other scenarios, snapshots, modules, programs, headers of theirs or \
+             fragments, or another kernel or seed; put them back to go on"
                 .to_owned()
         }
         false => format!(
@@ -457,8 +526,13 @@ fn announce(what: &str, commit: &Commit) -> Live {
     Live::new(commit.short.clone())
 }
 
+/// A digest of what is asked of each commit.
+fn digest(question: &Question, cache: &Cache) -> Result<String> {
+    question.digest(cache, &compile::guest::build(cache)?.headers)
+}
+
 /// The scenarios that failed, and how.
-fn failures(outcomes: &[Outcome]) -> BTreeMap<String, Failure> {
+fn failures(outcomes: &[Outcome]) -> Failures {
     let failed = outcomes
         .iter()
         .filter(|outcome| !matches!(outcome.verdict, Verdict::Pass | Verdict::Skipped));
@@ -480,31 +554,31 @@ fn failures(outcomes: &[Outcome]) -> BTreeMap<String, Failure> {
         .collect()
 }
 
-/// Failures in a line.
-fn describe(failures: &BTreeMap<String, Failure>) -> String {
-    let one = |(name, failure): (&String, &Failure)| format!("{name}: {failure}");
+/// Failures in a line, and what tells one from the wanted one where words do not.
+fn describe(failures: &Failures, target: Option<&Target>) -> String {
+    let one = |(scenario, failure): (&String, &Failure)| {
+        let said = format!("{scenario}: {failure}");
+        let is_like = |target: &&Target| target.to_string() == said;
+        match target.filter(is_like) {
+            Some(target) if target.failure != *failure => format!("{said}, but in another way"),
+            _ => said,
+        }
+    };
     match failures.len() {
-        0 => "pass".to_owned(),
+        0 => PASS.to_owned(),
         _ => failures.iter().map(one).collect::<Vec<_>>().join("; "),
     }
 }
 
 /// The error of a good end that fails, which is the user's slip where a run came to a regression.
-fn not_good(
-    commit: &Commit,
-    outcomes: &[Outcome],
-    failures: &BTreeMap<String, Failure>,
-) -> anyhow::Error {
-    let (what, reasons) = (
-        describe(failures),
-        failures.values().map(|failure| &*failure.reason),
-    );
-    let reasons = tool::last_lines(&reasons.collect::<Vec<_>>().join("\n"));
-    let why = format!("the good end {} is not good: {what}{reasons}", commit.short);
-    match outcomes
-        .iter()
-        .any(|outcome| outcome.verdict.is_regression())
-    {
+fn not_good(commit: &Commit, sights: &[Sight], said: &[String], reasons: &str) -> anyhow::Error {
+    let what = match sights.contains(&Sight::Pass) {
+        true => "flaky",
+        false => "not good",
+    };
+    let (short, seen) = (&commit.short, state::counted(said));
+    let why = format!("the good end {short} is {what}: {seen}{reasons}");
+    match sights.contains(&Sight::Same) {
         true => Unfit(why).into(),
         false => anyhow!(why),
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::cache::Key;
+use crate::cache::{Cache, Key};
+use crate::compile::{bpf, module};
 use crate::kernel::Kernel;
 use crate::scenario::Scenario;
 
@@ -15,6 +16,8 @@ pub enum Question {
     Kernel {
         /// What is added to the config, such as `+kasan`, or nothing.
         added: String,
+        /// The fragments that its config is made of.
+        fragments: Vec<PathBuf>,
         /// The scenarios, with modules and programs that are the same for all commits.
         scenarios: Vec<Scenario>,
         /// The seed of generated packets that they have, where the user gives one.
@@ -78,11 +81,12 @@ impl Asked {
     }
 
     /// Lays the scenario and its snapshots over what is in a worktree, or into the folder
-    /// `outside`, and reads it. Snapshots that only the commit has go away.
+    /// `outside`, and reads it, with parts that lie in `root`. Snapshots that only the commit
+    /// has go away.
     ///
     /// # Errors
     /// The commit has not what the scenario is made of, or a file cannot be written.
-    fn lay(&self, worktree: &Path, outside: &Path) -> Result<Scenario> {
+    fn lay(&self, worktree: &Path, root: &Path, outside: &Path) -> Result<Scenario> {
         let base = if self.inside { worktree } else { outside };
         for path in snapshots(&base.join(&self.snapshots), &self.file) {
             fs::remove_file(&path).with_context(|| format!("remove `{}`", path.display()))?;
@@ -93,7 +97,7 @@ impl Asked {
                 .and_then(|()| fs::write(&path, text))
                 .with_context(|| format!("write `{}`", path.display()))?;
         }
-        Scenario::read(&base.join(&self.file), worktree)
+        Scenario::read(&base.join(&self.file), root)
     }
 }
 
@@ -115,17 +119,17 @@ fn snapshots(folder: &Path, file: &Path) -> Vec<PathBuf> {
 }
 
 impl Question {
-    /// The scenarios at the commit that is in the worktree.
+    /// The scenarios at the commit that is in the worktree, with parts of its folder `root`.
     ///
     /// # Errors
     /// The commit has not what one of them is made of, or a file cannot be written.
-    pub fn scenarios(&self, worktree: &Path, outside: &Path) -> Result<Vec<Scenario>> {
+    pub fn scenarios(&self, worktree: &Path, root: &Path, outside: &Path) -> Result<Vec<Scenario>> {
         match self {
             Question::Kernel { scenarios, .. } => Ok(scenarios.clone()),
             Question::Parts { asked, seed, .. } => asked
                 .iter()
                 .map(|asked| {
-                    let mut scenario = asked.lay(worktree, outside)?;
+                    let mut scenario = asked.lay(worktree, root, outside)?;
                     seed.iter().for_each(|seed| scenario.set_seed(*seed));
                     Ok(scenario)
                 })
@@ -133,11 +137,14 @@ impl Question {
         }
     }
 
-    /// A digest of all of it, so that a bisect goes on with the same question only.
+    /// A digest of all of it, so that a bisect goes on with the same question only: texts of
+    /// scenarios and snapshots, and the kernel; where that is what differs, the fragments of its
+    /// config, modules and programs with all that they include. `libbpf` has the headers that
+    /// programs are compiled with.
     ///
     /// # Errors
-    /// A file cannot be read.
-    pub fn digest(&self) -> Result<String> {
+    /// A file cannot be read; clang's, of a program that lacks a header.
+    pub fn digest(&self, cache: &Cache, libbpf: &Path) -> Result<String> {
         let texts = |key: Key, asked: &Asked| {
             asked.texts.iter().fold(key, |key, (path, text)| {
                 key.text("path", &path.to_string_lossy()).text("text", text)
@@ -150,22 +157,22 @@ impl Question {
         }
         match self {
             Question::Kernel {
-                added, scenarios, ..
+                added,
+                fragments,
+                scenarios,
+                ..
             } => {
                 key = key.text("added", added);
+                for fragment in fragments {
+                    key = key.file("fragment", fragment)?;
+                }
                 for scenario in scenarios {
                     key = texts(key, &Asked::read(&scenario.path, None)?);
-                    for module in &scenario.modules {
-                        key = key.tree("module", &module.path)?;
-                        for path in &module.with {
-                            key = match path.is_dir() {
-                                true => key.tree("with", path)?,
-                                false => key.file("with", path)?,
-                            };
-                        }
+                    for part in &scenario.modules {
+                        key = key.text("module", &module::digest(part)?);
                     }
-                    for program in &scenario.bpf {
-                        key = key.file("program", &program.path)?;
+                    for part in &scenario.bpf {
+                        key = key.text("program", &bpf::digest(cache, part, libbpf)?);
                     }
                 }
             }
@@ -211,7 +218,9 @@ mod tests {
                 ("modules/m/Kbuild", ""),
             ],
         );
-        let laid = asked.lay(then.path(), Path::new("/none")).unwrap();
+        let laid = asked
+            .lay(then.path(), then.path(), Path::new("/none"))
+            .unwrap();
         assert_eq!((&*laid.about, laid.modules.len()), ("now", 1));
         let snapshots = snapshots(&laid.snapshots(), &laid.path);
         assert_eq!(snapshots, [then.path().join("t/snapshots/a.snap")]);
@@ -228,7 +237,7 @@ mod tests {
         write(then.path(), &[("bpf/p.bpf.c", "")]);
         let asked = Asked::read(&here.path().join("a.toml"), Some(then.path())).unwrap();
         let outside = tempfile::tempdir().unwrap();
-        let laid = asked.lay(then.path(), outside.path()).unwrap();
+        let laid = asked.lay(then.path(), then.path(), outside.path()).unwrap();
         assert_eq!(laid.bpf[0].path, then.path().join("bpf/p.bpf.c"));
         assert!(outside.path().join("snapshots/a.snap").is_file());
         assert!(!then.path().join("snapshots").exists());
@@ -237,30 +246,44 @@ mod tests {
     #[test]
     fn a_question_is_another_when_anything_of_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        let scenario = "about = 'x'\nmodules = ['m']\nbpf = ['p']";
-        let files = ["a.toml", "snapshots/a.snap", "modules/m/m.c", "bpf/p.bpf.c"];
-        write(dir.path(), &files.map(|file| (file, "")));
-        write(
-            dir.path(),
-            &[("a.toml", scenario), ("modules/m/Kbuild", "")],
-        );
+        let scenario = "about = 'x'\nmodules = ['m']\n\
+                        bpf = [{ file = 'p', flags = ['-include', '../other/flag.h'] }]";
+        let program = "#include \"vmlinux.h\"\n#include \"beside.h\"\n";
+        let texts = [
+            ("a.toml", scenario),
+            ("snapshots/a.snap", ""),
+            ("a.config", ""),
+            ("modules/m/Kbuild", ""),
+            ("modules/m/m.c", ""),
+            ("modules/include/kassay_kfunc.h", ""),
+            ("bpf/p.bpf.c", program),
+            ("bpf/beside.h", ""),
+            ("other/flag.h", ""),
+        ];
+        write(dir.path(), &texts);
+        let cache = Cache::at(&dir.path().join("cache")).unwrap();
         let file = dir.path().join("a.toml");
-        let question = |seed| Question::Kernel {
-            added: String::new(),
-            scenarios: vec![Scenario::read(&file, dir.path()).unwrap()],
-            seed,
+        let digest = |seed| {
+            let question = Question::Kernel {
+                added: String::new(),
+                fragments: vec![dir.path().join("a.config")],
+                scenarios: vec![Scenario::read(&file, dir.path()).unwrap()],
+                seed,
+            };
+            question.digest(&cache, Path::new("/none")).unwrap()
         };
-        let mut seen: Vec<_> = [Some(2), Some(1), None]
-            .map(|seed| question(seed).digest().unwrap())
-            .into();
-        let question = question(None);
-        for file in files {
+        let mut seen = vec![digest(Some(2)), digest(Some(1)), digest(None)];
+        for (number, (file, _)) in texts.iter().enumerate() {
             let text = fs::read_to_string(dir.path().join(file)).unwrap();
-            write(dir.path(), &[(file, &format!("{text}\n# more"))]);
-            seen.push(question.digest().unwrap());
+            let more = match file.ends_with(".h") || file.ends_with(".c") {
+                true => format!("int more{number};\n"),
+                false => "\n# more\n".to_owned(),
+            };
+            write(dir.path(), &[(file, &(text + &more))]);
+            seen.push(digest(None));
         }
-        let before = seen.len();
+        assert_eq!(digest(None), *seen.last().unwrap());
         seen.dedup();
-        assert_eq!(seen.len(), before);
+        assert_eq!(seen.len(), 3 + texts.len());
     }
 }

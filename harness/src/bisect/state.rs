@@ -13,6 +13,9 @@ use super::policy::Judgment;
 /// The file in a bisect's folder.
 const FILE: &str = "state.json";
 
+/// What a look showed that found no failure.
+pub const PASS: &str = "pass";
+
 /// All that is known.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
@@ -24,13 +27,29 @@ pub struct State {
     pub bad: String,
     /// The scenarios that passed at the good end, by name.
     pub passed: Vec<String>,
-    /// The failure that is looked for: what the bad end came to, by scenario. Empty until then.
-    pub target: BTreeMap<String, Failure>,
+    /// The failure that is looked for; none until the bad end was judged.
+    pub target: Option<Target>,
     /// What was judged, in that order, the ends included.
     pub judged: Vec<Judged>,
     /// Whether it has come to its end.
     pub done: bool,
 }
+
+/// The failure that is looked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// The scenario that fails.
+    pub scenario: String,
+    /// How.
+    pub failure: Failure,
+    /// In how many looks at the bad end it was seen.
+    pub seen: usize,
+    /// How many looks there were.
+    pub looks: usize,
+}
+
+/// How scenarios failed in one look, by their names.
+pub type Failures = BTreeMap<String, Failure>;
 
 /// How a scenario fails. Two are the same when verdict, title and transcript are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +77,36 @@ impl std::fmt::Display for Failure {
     }
 }
 
+impl Target {
+    /// What was seen most often in these looks at the bad end; of several, the first scenario's.
+    pub fn of(looks: &[Failures]) -> Option<Target> {
+        let all = looks.iter().rev().flat_map(|look| look.iter().rev());
+        let seen = |scenario: &String, failure: &Failure| {
+            let has = |look: &&Failures| look.get(scenario) == Some(failure);
+            looks.iter().filter(has).count()
+        };
+        let counted = all.map(|(scenario, failure)| Target {
+            scenario: scenario.clone(),
+            failure: failure.clone(),
+            seen: seen(scenario, failure),
+            looks: looks.len(),
+        });
+        // Of equal ones it takes the last, and they come in reverse.
+        counted.max_by_key(|target| (target.seen, std::cmp::Reverse(target.scenario.clone())))
+    }
+
+    /// Whether it was seen in each look.
+    pub fn is_steady(&self) -> bool {
+        self.seen == self.looks
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.scenario, self.failure)
+    }
+}
+
 /// A commit that was judged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Judged {
@@ -76,15 +125,9 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// What the looks showed, the same only once, and nothing but first lines.
+    /// What the looks showed and how often, nothing but first lines.
     pub fn seen(&self) -> String {
-        let mut looks: Vec<&str> = self
-            .looks
-            .iter()
-            .filter_map(|look| look.lines().next())
-            .collect();
-        looks.dedup();
-        looks.join(", then ")
+        counted(&self.looks)
     }
 
     /// What was seen, whole where there was one look: what does not build is looked at once,
@@ -95,6 +138,23 @@ impl Judged {
             _ => self.seen(),
         }
     }
+}
+
+/// The first lines of texts, each once and with how often it is there.
+pub fn counted(texts: &[String]) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for line in texts.iter().filter_map(|text| text.lines().next()) {
+        match counts.iter_mut().find(|(other, _)| *other == line) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((line, 1)),
+        }
+    }
+    let say = |(line, count): &(&str, usize)| match count {
+        1 if counts.len() == 1 => (*line).to_owned(),
+        1 => format!("{line} (once)"),
+        _ => format!("{line} ({count} times)"),
+    };
+    counts.iter().map(say).collect::<Vec<_>>().join(", ")
 }
 
 impl State {
@@ -108,7 +168,7 @@ impl State {
             good: good.to_owned(),
             bad: bad.to_owned(),
             passed: old.map(|old| old.passed).unwrap_or_default(),
-            target: BTreeMap::new(),
+            target: None,
             judged: end.into_iter().collect(),
             done: false,
         }
@@ -131,6 +191,18 @@ impl State {
             Ok(())
         };
         write().with_context(|| format!("write `{}`", folder.join(FILE).display()))
+    }
+
+    /// Forgets what was called good after fewer passes than these, and says whether there was any.
+    pub fn forget_below(&mut self, passes: usize) -> bool {
+        let before = self.judged.len();
+        let passed = |judged: &Judged| judged.looks.iter().filter(|look| *look == PASS).count();
+        let is_kept = |judged: &Judged| match judged.judgment {
+            Judgment::Good => passed(judged) >= passes,
+            Judgment::Bad | Judgment::Skip => true,
+        };
+        self.judged.retain(is_kept);
+        self.judged.len() < before
     }
 
     /// What a commit was taken for.
@@ -170,6 +242,15 @@ mod tests {
         }
     }
 
+    fn failure(title: &str) -> Failure {
+        Failure {
+            verdict: "mismatch".to_owned(),
+            title: title.to_owned(),
+            transcript: None,
+            reason: String::new(),
+        }
+    }
+
     fn state(judged: Vec<Judged>) -> State {
         State {
             judged,
@@ -194,7 +275,7 @@ mod tests {
         assert!(State::load(folder.path()).is_none());
         state(vec![judged("b", 1.0)]).save(folder.path()).unwrap();
         let state = State::load(folder.path()).unwrap();
-        assert_eq!(state.of("b").unwrap().seen(), "lost: x, then pass");
+        assert_eq!(state.of("b").unwrap().seen(), "lost: x (once), pass (once)");
     }
 
     #[test]
@@ -210,14 +291,55 @@ mod tests {
     #[test]
     fn a_failure_is_the_same_by_verdict_title_and_transcript() {
         let failure = |title: &str, transcript: Option<&str>, reason: &str| Failure {
-            verdict: "mismatch".to_owned(),
-            title: title.to_owned(),
             transcript: transcript.map(str::to_owned),
             reason: reason.to_owned(),
+            ..failure(title)
         };
         let one = failure("t", Some("10"), "a");
         assert_eq!(one, failure("t", Some("10"), "b"));
         assert_ne!(one, failure("t", Some("11"), "a"));
         assert_ne!(one, failure("u", Some("10"), "a"));
+    }
+
+    #[test]
+    fn the_failure_that_comes_most_often_is_looked_for() {
+        let look = |all: &[(&str, &str)]| -> Failures {
+            let each = all.iter();
+            each.map(|(scenario, title)| ((*scenario).to_owned(), failure(title)))
+                .collect()
+        };
+        let of = |looks: &[Failures]| {
+            let target = Target::of(looks)?;
+            Some((target.to_string(), target.seen, target.is_steady()))
+        };
+        let told = |text: &str, seen, steady| Some((text.to_owned(), seen, steady));
+        assert_eq!(of(&[look(&[]), look(&[])]), None);
+        let steady = [
+            look(&[("a", "x"), ("b", "y")]),
+            look(&[("a", "z"), ("b", "y")]),
+        ];
+        assert_eq!(of(&steady), told("b: mismatch: y", 2, true));
+        let changing = [look(&[("a", "x")]), look(&[("a", "y")]), look(&[])];
+        assert_eq!(of(&changing), told("a: mismatch: x", 1, false));
+        let both = [look(&[("a", "x"), ("b", "y")])];
+        assert_eq!(of(&both), told("a: mismatch: x", 1, true));
+    }
+
+    #[test]
+    fn what_was_called_good_after_too_few_passes_is_forgotten() {
+        let skip = Judged {
+            judgment: Judgment::Skip,
+            ..judged("c", 1.0)
+        };
+        let mut state = state(vec![judged("b", 1.0), skip]);
+        assert!(!state.forget_below(1));
+        assert!(state.forget_below(2) && state.of("b").is_none() && state.of("c").is_some());
+    }
+
+    #[test]
+    fn the_same_is_told_once_and_counted() {
+        let texts = ["pass", "lost: x\nmore", "pass"].map(str::to_owned);
+        assert_eq!(counted(&texts), "pass (2 times), lost: x (once)");
+        assert_eq!(counted(&texts[1..2]), "lost: x");
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::cache::limit;
 use super::run::{self, How};
 use super::{Usage, is_left, print, usage};
-use crate::bisect::{self, Answer, Asked, Bisect, Question, Repository, Search, Unfit};
+use crate::bisect::{self, Answer, Asked, Bisect, Commit, Question, Repository, Search, Unfit};
 use crate::cache::Cache;
 use crate::interrupt;
 use crate::inventory;
@@ -56,6 +56,10 @@ pub struct BisectArgs {
     /// `kassay list`) or a path; not for a kernel's tree
     #[arg(long, value_name = "SPEC")]
     kernel: Option<String>,
+    /// Look at each end N times, and call a commit good only after N passes
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
     #[command(flatten)]
     how: How,
     /// Forget what an earlier bisect of TREE has found out
@@ -113,18 +117,24 @@ fn prepare(
     };
     let (good, bad) = (end(&args.good)?, end(&args.bad)?);
     repository.check_ends(&good, &bad).map_err(usage)?;
-    let names = repository.names(&bad.hash)?;
-    let has = |name: &str| names.iter().any(|other| other == name);
-    let is_kernel = has("Kconfig") && has("Makefile") && has("arch");
+    if repository.is_dirty()? {
+        progress::note(format!(
+            "`{}` has changes that are in no commit; but for scenarios, they are not looked at",
+            args.tree
+        ));
+    }
+    let (base, is_kernel) = base(&repository, &bad)?;
     let question = match is_kernel {
         true => of_kernel(args, &catalog, added)?,
-        false => of_parts(args, &setting.cache, &catalog, &repository, &added)?,
+        false => of_parts(args, &setting.cache, &catalog, &repository, &base, &added)?,
     };
     let search = Search {
         repository,
+        base,
         good,
         bad,
         question,
+        repeat: args.repeat.into(),
         restart: args.restart,
     };
     // Each kernel of a tree is run a few times only, and its state would not be used again.
@@ -135,6 +145,21 @@ fn prepare(
     Bisect::open(search, setting, catalog).map_err(unfit)
 }
 
+/// The folder of a repository that is a kernel's tree, or has modules and programs, from the
+/// top, and which of both it is: the top, unless it is the folder that was asked for.
+fn base(repository: &Repository, bad: &Commit) -> Result<(PathBuf, bool)> {
+    let (top, inside) = (Path::new(""), &*repository.inside);
+    let has = |folder: &Path, name: &str| repository.has(&bad.hash, folder, name);
+    for folder in [top, inside] {
+        if has(folder, "Kconfig")? && has(folder, "Makefile")? && has(folder, "arch")? {
+            return Ok((folder.to_owned(), true));
+        }
+    }
+    let has_parts = has(inside, "modules")? || has(inside, "bpf")?;
+    let folder = if has_parts { inside } else { top };
+    Ok((folder.to_owned(), false))
+}
+
 /// What is asked of a kernel's commits.
 fn of_kernel(args: &BisectArgs, catalog: &Catalog, added: String) -> Result<Question> {
     if args.kernel.is_some() {
@@ -142,7 +167,7 @@ fn of_kernel(args: &BisectArgs, catalog: &Catalog, added: String) -> Result<Ques
         return Err(Usage(format!("`{}`: {why}", args.tree)).into());
     }
     let fragments: Vec<&str> = added.split('+').skip(1).collect();
-    catalog.for_tree(&fragments).map_err(usage)?;
+    let fragments = catalog.for_tree(&fragments).map_err(usage)?;
     let mut scenarios = args.how.scenarios().map_err(usage)?;
     scenarios.retain(|scenario| args.wants(&scenario.name));
     if scenarios.is_empty() {
@@ -150,6 +175,7 @@ fn of_kernel(args: &BisectArgs, catalog: &Catalog, added: String) -> Result<Ques
     }
     Ok(Question::Kernel {
         added,
+        fragments,
         scenarios,
         seed: args.how.seed,
     })
@@ -161,6 +187,7 @@ fn of_parts(
     cache: &Cache,
     catalog: &Catalog,
     repository: &Repository,
+    base: &Path,
     added: &str,
 ) -> Result<Question> {
     if !added.is_empty() {
@@ -169,7 +196,7 @@ fn of_parts(
     }
     let top = repository.top.as_deref();
     let mut files = match args.how.scenario.is_empty() {
-        true => files(top).map_err(usage)?,
+        true => files(top.map(|top| top.join(base))).map_err(usage)?,
         false => run::files(&args.how.scenario).map_err(usage)?,
     };
     files.retain(|file| args.wants(&file.file_stem().unwrap_or_default().to_string_lossy()));
@@ -186,12 +213,17 @@ fn of_parts(
     })
 }
 
-/// The scenarios of a repository's working tree.
-fn files(top: Option<&Path>) -> Result<Vec<PathBuf>> {
-    let mut places = PLACES.iter().filter_map(|place| Some(top?.join(place)));
+/// The scenarios in a folder of a repository's working tree.
+fn files(folder: Option<PathBuf>) -> Result<Vec<PathBuf>> {
+    let mut places = PLACES
+        .iter()
+        .filter_map(|place| Some(folder.as_ref()?.join(place)));
     let place = places.find(|place| place.is_dir()).with_context(|| {
         let places = PLACES.join("` or `");
-        format!("find scenarios: the repository has no `{places}`; name one by `--scenario FILE`")
+        format!(
+            "find scenarios: there is no `{places}`; name one by `--scenario FILE`, or by `--tree` \
+             the folder that has them"
+        )
     })?;
     scenario::files(&place)
 }

@@ -25,7 +25,8 @@ const UNSEEN: Size = Size {
 const EXAMPLES: &str = "\
 The program is given stdin, stdout, stderr, the environment and every SIGHUP, SIGINT, SIGQUIT,
 SIGTERM, SIGUSR1 and SIGUSR2. A second of those that end it, 10 seconds after the first one, and
-three times Ctrl-] with --tty, end the virtual machine.
+three times Ctrl-] with --tty, end the virtual machine. After the first one, a reader of stdout
+that takes nothing for a second is not waited for.
 
 Examples:
   kassay exec --host-root -- uname -r

@@ -62,7 +62,7 @@ fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<()> {
     let before = inventory::entries(cache);
     kernel::remove(cache, catalog, spec).map_err(|error| slip(catalog, spec, error))?;
     for key in cache.keys(state::KIND) {
-        if state::owner(cache, &key).is_some_and(|(kernel, _)| kernel == spec) {
+        if state::owner(cache, &key).is_some_and(|(kernel, ..)| kernel == spec) {
             cache.remove(state::KIND, &key)?;
         }
     }

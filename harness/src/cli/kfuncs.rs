@@ -45,12 +45,8 @@ pub struct KfuncsArgs {
     /// kernel itself]
     module: Option<String>,
     /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
-    #[arg(
-        long,
-        value_name = "SPEC",
-        value_delimiter = ',',
-        env = "KASSAY_KERNELS"
-    )]
+    /// [default: what KASSAY_KERNELS says]
+    #[arg(long, value_name = "SPEC", value_delimiter = ',')]
     kernel: Vec<String>,
     /// Try on the kernel which types of programs may call the kfuncs of each set
     #[arg(long)]

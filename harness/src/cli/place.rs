@@ -18,6 +18,8 @@ use crate::live::{self, Asked};
 use crate::run::Setting;
 use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::machine::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
+use crate::vm::slot;
 use crate::{inventory, progress};
 
 /// The arguments that say where.
@@ -33,6 +35,22 @@ pub struct Place {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
+    /// CPUs of the virtual machine
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_CPUS))
+    )]
+    cpus: u8,
+    /// Memory of the virtual machine, in MiB
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = MEMORY_MIB,
+        value_parser = clap::value_parser!(u32).range(i64::from(LEAST_MIB)..)
+    )]
+    memory: u32,
     /// How long the virtual machine may take, in seconds [default: no limit]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
@@ -65,6 +83,7 @@ impl Place {
         steps: &[String],
     ) -> Result<Prepared> {
         progress::hush();
+        self.check_memory()?;
         let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
         let scenario = self
             .scenario(host_root, bpf, steps)
@@ -78,6 +97,10 @@ impl Place {
         let kernel = run::kernel(&cache, &catalog, Some(&name))?;
         let artifacts = compile::build(&cache, &kernel, &scenario)?;
         let setting = Setting {
+            size: Size {
+                cpus: self.cpus,
+                memory_mib: self.memory,
+            },
             timeout: Some(self.timeout.map_or(Duration::MAX, Duration::from_secs)),
             cold: self.cold,
             ..Setting::new(cache, accelerator)
@@ -89,6 +112,20 @@ impl Place {
             artifacts,
             limit,
         })
+    }
+
+    /// Sees that the host can give more than the usual memory. What is usual waits for it.
+    fn check_memory(&self) -> Result<()> {
+        let (needed, free) = (slot::needed_mib(self.memory), slot::free_memory_mib());
+        if self.memory > MEMORY_MIB && needed > free {
+            return Err(Usage(format!(
+                "start a machine of {} MiB: with QEMU it takes up to {needed} MiB, and the host \
+                 has {free} MiB free; give `--memory` less",
+                self.memory
+            ))
+            .into());
+        }
+        Ok(())
     }
 
     /// What is asked for, as a scenario's file would have it.

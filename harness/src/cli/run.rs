@@ -62,12 +62,8 @@ pub struct Choice {
     /// Run only cases whose KERNEL::SCENARIO contains one of these
     pub filter: Vec<String>,
     /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
-    #[arg(
-        long,
-        value_name = "SPEC",
-        value_delimiter = ',',
-        env = "KASSAY_KERNELS"
-    )]
+    /// [default: what KASSAY_KERNELS says]
+    #[arg(long, value_name = "SPEC", value_delimiter = ',')]
     pub kernel: Vec<String>,
     /// How to run them.
     #[command(flatten)]
@@ -260,49 +256,62 @@ pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
         return scenario::read_all(&root.join("harness/tests/scenarios"), &root);
     }
     let files = self::files(files)?;
-    let read = files.iter().map(|path| Scenario::read(path, &root));
-    let scenarios: Vec<Scenario> = read.collect::<Result<_>>()?;
-    // What a failure leaves goes by the name.
-    let mut named = BTreeMap::new();
-    for scenario in &scenarios {
-        if let Some(other) = named.insert(&scenario.name, &scenario.path) {
-            let (name, path) = (&scenario.name, scenario.path.display());
-            bail!(
-                "two scenarios are called `{name}`, `{}` and `{path}`: run one after the other",
-                other.display()
-            );
-        }
-    }
-    Ok(scenarios)
+    files
+        .iter()
+        .map(|path| Scenario::read(path, &root))
+        .collect()
 }
 
-/// These files, and those of these directories.
+/// These files, and those of these directories: scenarios, no two of one name.
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let files = |path: &PathBuf| match path.is_dir() {
         true => scenario::files(path),
         false => Ok(vec![path.clone()]),
     };
-    Ok(paths
-        .iter()
-        .map(files)
-        .collect::<Result<Vec<_>>>()?
-        .concat())
+    let files = paths.iter().map(files).collect::<Result<Vec<_>>>()?;
+    let files = files.concat();
+    // What a failure leaves goes by the name.
+    let mut named = BTreeMap::new();
+    for path in &files {
+        if let Some(other) = named.insert(path.file_stem(), path) {
+            let name = path.file_stem().unwrap_or_default();
+            bail!(
+                "two scenarios are called `{}`, `{}` and `{}`: run one after the other",
+                name.display(),
+                other.display(),
+                path.display()
+            );
+        }
+    }
+    Ok(files)
 }
 
-/// The kernels that were asked for by name, or the default one, of which the
-/// first line on stderr says why it was chosen.
+/// The kernels that were asked for by name, else those of `KASSAY_KERNELS`, else the default
+/// one, of which the first line on stderr says why it was chosen.
 pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec<String>> {
-    if !asked.is_empty() {
-        let mut names = Vec::new();
-        for name in asked {
-            match name.as_str() {
-                ALL if !catalog.knows(ALL) => names.extend(all(cache, catalog)?),
-                name => names.push(name.to_owned()),
-            }
-        }
-        return Ok(names);
+    let asked = match asked {
+        [] => of_environment(),
+        asked => asked.to_vec(),
+    };
+    if asked.is_empty() {
+        return Ok(vec![default(cache, catalog)?]);
     }
-    Ok(vec![default(cache, catalog)?])
+    let mut names = Vec::new();
+    for name in asked {
+        match name.as_str() {
+            ALL if !catalog.knows(ALL) => names.extend(all(cache, catalog)?),
+            _ => names.push(name),
+        }
+    }
+    Ok(names)
+}
+
+/// The names in `KASSAY_KERNELS`. An empty one is none.
+fn of_environment() -> Vec<String> {
+    let names = std::env::var_os("KASSAY_KERNELS").unwrap_or_default();
+    let names = names.to_string_lossy();
+    let names = names.split(',').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 /// The default kernel, of which a line on stderr says why it was chosen.

@@ -41,7 +41,7 @@ const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
 /// # Errors
 /// No clang; the compiler's own lines; a file that is no BPF object.
 pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Result<PathBuf> {
-    if part.path.extension().is_some_and(|suffix| suffix == "o") {
+    if is_object(part) {
         return prebuilt(cache, part);
     }
     let what = format!("BPF program {}", part.name);
@@ -75,6 +75,29 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
         Ok(())
     })?;
     Ok(entry.join(object))
+}
+
+/// A digest of all that a program is compiled of, but for the kernel's own `vmlinux.h`.
+///
+/// # Errors
+/// No clang; its own lines, such as of a header that nobody has; a file that cannot be read.
+pub fn digest(cache: &Cache, part: &Part, libbpf: &Path) -> Result<String> {
+    let key = Key::new("program").text("flags", &part.flags.join("\0"));
+    if is_object(part) {
+        return Ok(key.file("object", &part.path)?.finish());
+    }
+    let empty = tempfile::tempdir().context("make a temporary folder")?;
+    std::fs::write(empty.path().join("vmlinux.h"), "").context("write an empty `vmlinux.h`")?;
+    let mut compiler = Compiler::of(cache, part, libbpf)?;
+    compiler.vmlinux = Some(empty.path().to_owned());
+    let text = compiler
+        .expand()
+        .with_context(|| format!("read BPF program {}", part.name))?;
+    Ok(key.text("source", &text).finish())
+}
+
+fn is_object(part: &Part) -> bool {
+    part.path.extension().is_some_and(|suffix| suffix == "o")
 }
 
 /// What a program is compiled by.

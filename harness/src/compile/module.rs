@@ -21,6 +21,8 @@ pub struct Module {
     pub name: String,
     /// The file to insert.
     pub file: PathBuf,
+    /// What it is given when it is inserted, as insmod(8) takes it.
+    pub params: String,
     /// Names of the kfuncs that it registers.
     pub kfuncs: Vec<String>,
     /// Whether its license is none that goes with the kernel's.
@@ -65,7 +67,11 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
         let others = symvers.iter().filter(|(of, _)| *of != &part.path);
         let others: Vec<PathBuf> = others.map(|(_, file)| PathBuf::clone(file)).collect();
         let entry = entry(cache, kernel, part, &others)?;
-        built.push(chosen(part, &entry)?);
+        let mut modules = chosen(part, &entry)?;
+        for module in &mut modules {
+            module.params.clone_from(&part.params);
+        }
+        built.push(modules);
         let file = entry.join(SYMVERS);
         let exported = fs::metadata(&file).with_context(|| format!("read `{}`", file.display()))?;
         let is_known = symvers.iter().any(|(_, known)| *known == file);
@@ -79,7 +85,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
 /// The cache entry with the modules of a directory, built against what others export.
 fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Result<PathBuf> {
     let sources = Sources::of(part, symvers)?;
-    let key = sources.key(kernel)?;
+    let key = sources.key(&kernel.key)?;
     let what = format!("module {} for {}", part.name, kernel.name);
     cache.get_or_make("modules", &key, &what, |directory| {
         let place = Key::new("build")
@@ -91,13 +97,22 @@ fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Re
         let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
         let place = cache.dir("build").join(&place);
         renew(&sources.files, &place)?;
-        if Sources::of(part, symvers)?.key(kernel)? != key {
+        if Sources::of(part, symvers)?.key(&kernel.key)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
         let log = cache.log(&format!("module-{key}"))?;
         make(kernel, &place, &sources, &what, &log)?;
         keep(&place.join(&sources.directory), directory).with_context(|| format!("build {what}"))
     })
+}
+
+/// A digest of all that a directory of modules is built of, but for the kernel and what others
+/// export.
+///
+/// # Errors
+/// Something of it cannot be read.
+pub fn digest(part: &Part) -> Result<String> {
+    Sources::of(part, &[])?.key("")
 }
 
 /// What a directory of modules is built of.
@@ -159,10 +174,10 @@ impl Sources {
         })
     }
 
-    fn key(&self, kernel: &Kernel) -> Result<String> {
+    fn key(&self, kernel: &str) -> Result<String> {
         let key = Key::new("modules")
             .text("keeps", SYMVERS)
-            .text("kernel", &kernel.key)
+            .text("kernel", kernel)
             .text("programs", &self.programs)
             .text("directory", &self.directory.to_string_lossy());
         let mut symvers = self.symvers.iter();
@@ -376,6 +391,7 @@ impl Module {
                 .first()
                 .is_none_or(|license| !LICENSES.contains(&license.as_str())),
             file,
+            params: String::new(),
         })
     }
 }

@@ -44,6 +44,9 @@ pub enum Kind {
     OutOfMemory,
 }
 
+/// The title of a whole system that is out of memory, not only a cgroup.
+pub const OUT_OF_MEMORY: &str = "Out of memory";
+
 /// How many lines of a report are kept.
 pub const LINES: usize = 150;
 

@@ -7,7 +7,7 @@
 //! ubsan}.c, mm/{kmemleak,oom_kill,page_alloc,slub}.c, mm/kasan/report.c.
 
 use super::Kind::{self, Leak, OutOfMemory, Panic, Stall};
-use super::frame;
+use super::{OUT_OF_MEMORY, frame};
 
 /// A way for a report to begin.
 pub struct Opening {
@@ -92,7 +92,7 @@ const DEADLOCK: Title = In("possible deadlock");
 const SOFT: Title = In("BUG: soft lockup");
 const HARD: Title = In("BUG: hard lockup");
 const RCU: Title = In("INFO: rcu detected stall");
-const OOM: Title = Just("Out of memory");
+const OOM: Title = Just(OUT_OF_MEMORY);
 const BTF: Title = Just("BPF: failed to validate BTF");
 /// What KASAN adds to the fault of an inline check (kasan_non_canonical_hook).
 const KASAN_NULL: &str = "KASAN: null-ptr-deref in range";

@@ -37,6 +37,8 @@ fn scenario() -> Scenario {
         requires: Default::default(),
         expect: None,
         timeout: None,
+        cpus: None,
+        memory_mib: None,
         sysctl: Default::default(),
         without: Vec::new(),
         show: Show::default(),
@@ -186,6 +188,7 @@ fn module() -> Module {
     Module {
         name: "m".to_owned(),
         file: "m.ko".into(),
+        params: String::new(),
         kfuncs: vec!["f".to_owned()],
         is_proprietary: false,
     }

@@ -7,14 +7,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use kassay_guest::{GATE_PORT, HOST_ROOT, IO_PORT, SAVE};
 use rustix::fs::{CWD, FileType, Mode};
+use serde::{Deserialize, Serialize};
 use vmtest::{Config, Target, VMConfig};
 
 use super::accelerator::Accelerator;
 use super::state::State;
 use super::{Terms, debugger};
 
-/// Guest memory, in MiB.
+/// Guest memory, in MiB, unless the user says otherwise.
 pub const MEMORY_MIB: u32 = 256;
+
+/// The least guest memory that the user may say, in MiB. Debian's kernel needs 112 to boot as far
+/// as a state is saved; one with KASAN needs more.
+pub const LEAST_MIB: u32 = 128;
 
 /// The pipes behind the gate, as QEMU's `-chardev pipe,path=gate` names them:
 /// what goes into the guest, and what comes out.
@@ -38,8 +43,26 @@ const NO_ROOT: &str = "no-root";
 /// and ends when it likes.
 const MACHINE: &str = "pc,i8042=off";
 
-/// CPUs of the guest.
-const CPUS: u8 = 1;
+/// The most CPUs that a guest can have: as many as the kernels are built for.
+pub const MOST_CPUS: u8 = 64;
+
+/// How large a guest is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Size {
+    /// Its CPUs.
+    pub cpus: u8,
+    /// Its memory, in MiB.
+    pub memory_mib: u32,
+}
+
+impl Default for Size {
+    fn default() -> Size {
+        Size {
+            cpus: 1,
+            memory_mib: MEMORY_MIB,
+        }
+    }
+}
 
 /// What a virtual machine is made of.
 #[derive(Clone, Debug)]
@@ -50,6 +73,8 @@ pub struct Machine {
     pub initramfs: PathBuf,
     /// What executes the guest's instructions.
     pub accelerator: Accelerator,
+    /// How large the guest is.
+    pub size: Size,
 }
 
 /// How a machine comes up.
@@ -104,7 +129,7 @@ impl Machine {
 
     /// Everything about the machine that is not its kernel, for cache keys.
     pub(super) fn identity(&self) -> String {
-        format!("{:?} {KERNEL_ARGS} {CPUS} {MEMORY_MIB}", self.arguments())
+        format!("{:?} {KERNEL_ARGS} {:?}", self.arguments(), self.size)
     }
 
     /// QEMU's arguments for the machine without vmtest, with `init_args` for
@@ -123,9 +148,9 @@ impl Machine {
             "-initrd",
             &self.initramfs.display().to_string(),
             "-smp",
-            &CPUS.to_string(),
+            &self.size.cpus.to_string(),
             "-m",
-            &format!("{MEMORY_MIB}M"),
+            &format!("{}M", self.size.memory_mib),
             "-append",
             &format!("{console} {KERNEL_ARGS} {init_args}"),
         ]
@@ -187,8 +212,8 @@ impl Machine {
                 qemu_command: Some(directory.join("qemu").display().to_string()),
                 command: "kassay-plan".to_owned(),
                 vm: VMConfig {
-                    num_cpus: CPUS,
-                    memory: format!("{MEMORY_MIB}M"),
+                    num_cpus: self.size.cpus,
+                    memory: format!("{}M", self.size.memory_mib),
                     extra_args: self.run_arguments(start, terms),
                     ..VMConfig::default()
                 },

@@ -132,6 +132,9 @@ impl Run {
         evidence.restored = matches!(start, Start::Restore(_));
         let joined = started.join();
         over.store(true, Ordering::Relaxed);
+        if let Some(streams) = terms.streams.as_ref().filter(|_| evidence.timed_out) {
+            streams.hurry();
+        }
         // What the program wrote may still be on its way to a slow reader.
         let _ = streams.map(JoinHandle::join);
         // The socket of a QEMU that has ended is closed.

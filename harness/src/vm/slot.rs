@@ -25,14 +25,14 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Takes one of `slots`, waiting for one to be free, and for memory. The
-    /// first slot does not wait for memory: something has to go on.
+    /// Takes one of `slots` for a machine of so much memory, waiting for one to be free,
+    /// and for memory. The first slot does not wait for memory: something has to go on.
     ///
     /// # Errors
     /// The cache cannot be written, or an interrupt while waiting.
-    pub fn take(cache: &Cache, slots: usize) -> Result<Slot> {
+    pub fn take(cache: &Cache, slots: usize, memory_mib: u32) -> Result<Slot> {
         loop {
-            let allowed = if free_memory_mib() >= needed_mib() {
+            let allowed = if free_memory_mib() >= needed_mib(memory_mib) {
                 slots
             } else {
                 1
@@ -55,16 +55,17 @@ impl Slot {
 /// keeps a CPU busy, as far as memory goes.
 pub fn default_jobs() -> usize {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
-    let by_memory = (free_memory_mib() / needed_mib()).max(1) as usize;
+    let by_memory = (free_memory_mib() / needed_mib(MEMORY_MIB)).max(1) as usize;
     cpus.min(by_memory)
 }
 
-fn needed_mib() -> u64 {
-    u64::from(MEMORY_MIB) + OVERHEAD_MIB
+/// What a machine needs of the host, in MiB, all of its memory in use.
+pub fn needed_mib(memory_mib: u32) -> u64 {
+    u64::from(memory_mib) + OVERHEAD_MIB
 }
 
-/// `MemAvailable` of /proc/meminfo.
-fn free_memory_mib() -> u64 {
+/// What the host can give without swapping, in MiB: `MemAvailable` of /proc/meminfo.
+pub fn free_memory_mib() -> u64 {
     available_mib(&fs::read_to_string("/proc/meminfo").unwrap_or_default()).unwrap_or(u64::MAX)
 }
 
@@ -93,7 +94,7 @@ mod tests {
     fn a_slot_is_free_again_once_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::at(directory.path()).unwrap();
-        drop(Slot::take(&cache, 1).unwrap());
-        Slot::take(&cache, 1).unwrap();
+        drop(Slot::take(&cache, 1, MEMORY_MIB).unwrap());
+        Slot::take(&cache, 1, MEMORY_MIB).unwrap();
     }
 }

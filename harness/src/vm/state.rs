@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Terms;
-use super::machine::{GATE_OUT, Machine, Start};
+use super::machine::{GATE_OUT, Machine, Size, Start};
 use super::session::{self, BOOT_PATIENCE, Run, Started};
 use crate::cache::{Cache, Key};
 use crate::kernel::Kernel;
@@ -51,15 +51,16 @@ struct Label {
     key: String,
     kernel: String,
     accelerator: String,
+    size: Size,
     bytes: u64,
     incoming: String,
 }
 
-/// The kernel's name and the accelerator that a state in the cache is for. Of the states for
-/// the same, only the newest is of use.
-pub fn owner(cache: &Cache, key: &str) -> Option<(String, String)> {
+/// The kernel's name, the accelerator and the size that a state in the cache is for. Of the states
+/// for the same, only the newest is of use.
+pub fn owner(cache: &Cache, key: &str) -> Option<(String, String, Size)> {
     let label = label(&cache.get(KIND, key)?, key)?;
-    Some((label.kernel, label.accelerator))
+    Some((label.kernel, label.accelerator, label.size))
 }
 
 impl State {
@@ -85,6 +86,7 @@ impl State {
                 key: key.clone(),
                 kernel: kernel.name.clone(),
                 accelerator: machine.accelerator.to_string(),
+                size: machine.size,
                 bytes: file.metadata()?.len(),
             };
             fs::write(directory.join("label.json"), serde_json::to_vec(&label)?)?;

@@ -58,15 +58,9 @@ pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
 }
 
 fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
-    let asked = std::env::var("KASSAY_KERNELS").unwrap_or_default();
-    let asked: Vec<String> = asked
-        .split(',')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
     let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
     let setting = Setting::new(cache.clone(), accelerator);
-    let names = run::kernels(cache, &Catalog::load()?, &asked)?;
+    let names = run::kernels(cache, &Catalog::load()?, &[])?;
     let on = |name| {
         Ok(Chosen {
             setting: setting.clone(),

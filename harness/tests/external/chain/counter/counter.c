@@ -4,11 +4,15 @@
 
 extern u64 counter_next(void);
 
-static atomic_t count = ATOMIC_INIT(6);
+static int last;
+module_param(last, int, 0444);
+MODULE_PARM_DESC(last, "The number that was given last");
+
+static atomic_t given;
 
 u64 counter_next(void)
 {
-	return atomic_inc_return(&count);
+	return last + atomic_inc_return(&given);
 }
 EXPORT_SYMBOL_GPL(counter_next);
 
