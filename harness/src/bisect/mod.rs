@@ -364,9 +364,7 @@ impl Bisect {
         Ok(match failures.get(&target.scenario) {
             None => (Sight::Pass, seen),
             Some(failure) if *failure == target.failure => (Sight::Same, seen),
-            Some(failure) if outcome.unbuilt => {
-                (Sight::Unbuilt(seen), failure.reason.clone())
-            }
+            Some(failure) if outcome.unbuilt => (Sight::Unbuilt(seen), failure.reason.clone()),
             Some(_) => (Sight::Other(seen.clone()), seen),
         })
     }
