@@ -336,7 +336,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "fact")]
 pub enum Fact {
-    /// The plan was read and the run begins.
+    /// The run begins; the plan is read next.
     Start {
         /// [`PROTOCOL`] of the guest program.
         protocol: u32,

@@ -12,7 +12,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use kassay_guest::stream::{Decoder, Frame, MOST, Size};
 use kassay_guest::{IO_PORT, Live, PROGRAM, Program, SHARE};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -31,6 +32,16 @@ const NOT_EXECUTED: i32 = 126;
 
 /// Signals that end what is no program.
 const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// How long to wait for what is there, and for what is to come.
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+const BEAT: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
 
 /// Something that is read and sent on.
 struct Source {
@@ -162,9 +173,10 @@ impl Session {
             all.push(PollFd::new(stdin, PollFlags::OUT));
         }
         // What is over has nothing more to wait for but the host.
-        let now = rustix::event::Timespec::default();
         let is_draining = self.is_over && !self.sources.is_empty() && self.pending.len() < MOST;
-        match poll(&mut all, is_draining.then_some(&now)) {
+        let patience = if is_draining { NOW } else { BEAT };
+        match poll(&mut all, Some(&patience)) {
+            Ok(0) if !is_draining => take_memory(),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).context("wait for a stream"),
         }
@@ -301,6 +313,16 @@ const END_OF_TRANSMISSION: u8 = 4;
 struct Ready {
     port: bool,
     ended: bool,
+}
+
+/// Takes some memory and gives it back. Where there is none, the kernel kills a program for it,
+/// which it does not do for a program that waits for a page of the host's root: 9p's requests are
+/// allocated without `__GFP_FS`, and then it tries for ever (net/9p/client.c and out_of_memory in
+/// mm/oom_kill.c, 6.1 to 7.2). It is a file's, since malloc(3) would keep it.
+fn take_memory() {
+    // That it cannot be had has been dealt with.
+    let _ = memfd_create("kassay", MemfdFlags::CLOEXEC)
+        .and_then(|file| fallocate(file, FallocateFlags::empty(), 0, 1 << 20));
 }
 
 fn is_temporary(error: &io::Error) -> bool {

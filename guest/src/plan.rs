@@ -64,6 +64,11 @@ fn failed(error: &anyhow::Error) -> Fact {
 }
 
 fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
+    // Without it nobody could tell what then fails from a guest of another kind.
+    facts.report(Fact::Start {
+        protocol: PROTOCOL,
+        release: system::release(),
+    })?;
     let plan = read()?;
     set_up(&plan)?;
     let host_root = plan.host_root.then(HostRoot::mount).transpose()?;
@@ -74,10 +79,6 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
         None if is_traced => Some(Trace::open()?),
         trace => trace,
     };
-    facts.report(Fact::Start {
-        protocol: PROTOCOL,
-        release: system::release(),
-    })?;
     let taint = system::taint()?;
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();

@@ -98,7 +98,7 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, evidence: &Evidence) ->
     let facts: Vec<Fact> = verdict::told(evidence).collect();
     let reports = verdict::reports(evidence, case.modules);
     if reports.iter().any(|report| report.kind != Kind::Leak) {
-        say(&run::reports(case, evidence)?);
+        say(&run::told(&run::reports(&setting.cache, case, evidence)?));
         if reports.iter().any(|report| report.title == OUT_OF_MEMORY) {
             let memory = setting.size.memory_mib;
             say(&format!(

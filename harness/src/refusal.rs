@@ -1,6 +1,7 @@
 //! A program that the verifier or libbpf refused, and what it was told.
 
 use kassay_guest::Fact;
+use nix::errno::Errno;
 
 use crate::normalise;
 
@@ -57,25 +58,48 @@ fn is_trace(line: &str) -> bool {
     is_numbered || line.starts_with(';') || line.starts_with("from ") || line.starts_with("func#")
 }
 
-/// The last that libbpf says but that it failed.
+/// What libbpf says of why it failed: the first that it says of the program that failed, behind
+/// which each caller says that it failed as well, else the last of all.
 fn libbpf(log: &str) -> Option<String> {
-    let lines = log.lines().filter_map(|line| line.strip_prefix("libbpf: "));
-    let said = lines.map(|line| match line.strip_prefix("prog '") {
-        Some(rest) => rest.split_once("': ").map_or(line, |(_, rest)| rest),
-        None => line,
-    });
-    let mut said =
-        said.filter(|line| !line.starts_with("failed to load") && !line.starts_with("-- "));
-    said.next_back().map(str::to_owned)
+    let failed = failed_program(log);
+    let of_program = said(log).find(|line| program_of(line) == failed);
+    let line = match failed {
+        Some(_) => of_program?.split_once("': ")?.1,
+        None => said(log).last()?,
+    };
+    Some(with_error_name(line))
 }
 
-/// The first program that libbpf says could not be loaded.
+/// The program that libbpf speaks of at last: behind it come only those that it would load next.
 fn failed_program(log: &str) -> Option<&str> {
-    let failed = log.lines().find_map(|line| {
-        line.strip_prefix("libbpf: prog '")?
-            .split_once("': BPF program load failed")
-    });
-    failed.map(|(name, _)| name)
+    said(log).filter_map(program_of).last()
+}
+
+/// What libbpf says, but that it loads nothing of an object, and what it goes on without.
+fn said(log: &str) -> impl Iterator<Item = &str> {
+    let lines = log.lines().filter_map(|line| line.strip_prefix("libbpf: "));
+    lines.filter(|line| !line.starts_with("failed to load") && !line.contains(", skipping "))
+}
+
+/// The program that a line of libbpf's is about.
+fn program_of(line: &str) -> Option<&str> {
+    let (name, _) = line.strip_prefix("prog '")?.split_once("': ")?;
+    Some(name)
+}
+
+/// A line whose error stands at its end as most of libbpf's have it (1.7), `-ESRCH`; some have
+/// the number, `-3` or `(-3)`.
+fn with_error_name(line: &str) -> String {
+    let named = || {
+        let bare = line.strip_suffix(')').unwrap_or(line);
+        let (before, number) = bare.rsplit_once([' ', '('])?;
+        let number = number.strip_prefix('-')?.parse().ok()?;
+        let error = Errno::from_raw(number);
+        let behind = &line[before.len()..];
+        let behind = behind.replace(&number.to_string(), &format!("{error:?}"));
+        (error != Errno::UnknownErrno).then(|| format!("{before}{behind}"))
+    };
+    named().unwrap_or_else(|| line.to_owned())
 }
 
 #[cfg(test)]
@@ -125,6 +149,48 @@ mod tests {
                    libbpf: prog 'p': failed to load: -EPERM\n";
         assert_eq!(refused(log), pair("p", "BPF program load failed: -EPERM"));
         assert_eq!(refused(""), pair("o", "Invalid argument"));
+        let log = "libbpf: map 'ring': failed to create: -EINVAL\n\
+                   libbpf: failed to load object 'o'\n";
+        let message = "map 'ring': failed to create: -EINVAL";
+        assert_eq!(refused(log), pair("o", message));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_before_all_that_fails_for_it() {
+        let log = |name: &str| {
+            format!(
+                "libbpf: prog 'other': missing .BTF.ext line info for the main program, skipping \
+                 all of .BTF.ext line info.\n\
+                 libbpf: prog 'p': failed to find kernel BTF type ID of '{name}': -ESRCH\n\
+                 libbpf: prog 'p': failed to prepare load attributes: -ESRCH\n\
+                 libbpf: prog 'p': failed to load: -ESRCH\n\
+                 libbpf: failed to load object 'o'\n"
+            )
+        };
+        for name in ["no_such_function", "another"] {
+            let message = format!("failed to find kernel BTF type ID of '{name}': -ESRCH");
+            assert_eq!(refused(&log(name)), pair("p", &message));
+        }
+    }
+
+    #[test]
+    fn the_program_that_failed_is_not_one_that_libbpf_only_warned_of() {
+        let log = "libbpf: prog 'first': failed to bind map '.rodata': -EINVAL\n\
+                   libbpf: prog 'p': missing BPF prog type, check ELF section name 'kpobe'\n\
+                   libbpf: prog 'p': failed to load: -EINVAL\n";
+        let message = "missing BPF prog type, check ELF section name 'kpobe'";
+        assert_eq!(refused(log), pair("p", message));
+    }
+
+    #[test]
+    fn errors_have_their_names() {
+        let named = |text: &str| with_error_name(text);
+        assert_eq!(named("no type of 'f': -3"), "no type of 'f': -ESRCH");
+        assert_eq!(named("no type of 'f': -ESRCH"), "no type of 'f': -ESRCH");
+        assert_eq!(named("no extern 'f' (-2)"), "no extern 'f' (-ENOENT)");
+        for other in ["at offset 3", "error: -100000", "-3", "", "(-", "- -"] {
+            assert_eq!(named(other), other);
+        }
     }
 
     #[test]

@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use kassay_guest::{Fact, Plan};
 
 use crate::cache::Cache;
-use crate::compile::module::Module;
+use crate::compile::module::{self, Module};
 use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
-use crate::kernel_report::symbol;
+use crate::kernel_report::{Report, symbol};
 use crate::kit::{self, Kit};
 use crate::record::{self, Record};
 use crate::scenario::{self, Pinned, Scenario};
@@ -164,6 +164,8 @@ pub struct Outcome {
     pub seeds: Vec<u32>,
     /// Whether the machine went on from a saved state.
     pub restored: bool,
+    /// Whether it was not run, for something could not be had or built for it.
+    pub unbuilt: bool,
     /// Whether it was not run: it passed last time, and nothing has changed since.
     pub unchanged: bool,
     /// The most memory that QEMU held, in KiB.
@@ -184,7 +186,7 @@ impl Outcome {
         verdict: Verdict,
         reason: String,
     ) -> Outcome {
-        let title = reason.lines().next().unwrap_or_default().to_owned();
+        let title = title(verdict, &reason).to_owned();
         Outcome {
             kernel: kernel.to_owned(),
             release: String::new(),
@@ -197,12 +199,23 @@ impl Outcome {
             duration: Duration::ZERO,
             seeds: scenario.seeds(),
             restored: false,
+            unbuilt: false,
             unchanged: false,
             peak_kib: None,
             artifacts: None,
             transcript: None,
             is_comparison: false,
         }
+    }
+}
+
+/// The title of a reason that no machine gave: its first line, and of an error what was done when it
+/// came up, as in ``build module `m` ``. What follows may have paths of the cache.
+fn title(verdict: Verdict, reason: &str) -> &str {
+    let line = reason.lines().next().unwrap_or_default();
+    match line.split_once(": ") {
+        Some((context, _)) if verdict == Verdict::Infra => context,
+        _ => line,
     }
 }
 
@@ -231,6 +244,7 @@ pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
 /// The outcome of a case that something could not be had or built for.
 pub fn unbuilt(kernel: &str, scenario: &Scenario, reason: String) -> Outcome {
     let mut outcome = Outcome::without_machine(kernel, scenario, Verdict::Infra, reason);
+    outcome.unbuilt = true;
     if let Err(error) = kit::keep_reason(&mut outcome, scenario) {
         progress::note(format!("{error:#}"));
     }
@@ -391,35 +405,42 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     outcome.peak_kib = evidence.peak_kib;
     outcome.refused = verdict::refusal(evidence);
     outcome.transcript = transcript.map(|transcript| (snapshot, transcript));
+    let is_kept = fault.is_some() || setting.keep;
+    let told = || reports(&setting.cache, case, evidence);
+    let reports = is_kept.then(told).transpose()?.unwrap_or_default();
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
-        outcome.reason = explain(&fault, evidence);
+        outcome.reason = explain(&fault, &reports, case.kernel, evidence);
         outcome.title = fault.title;
         outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
-        keep(setting, case, &mut outcome, Some(ran));
     } else {
         let expect = case.scenario.expect.as_ref().map(verdict::expected);
         outcome.expected = expect.map(|(_, title)| title.to_owned());
-        if setting.keep {
-            keep(setting, case, &mut outcome, Some(ran));
-        }
+    }
+    if is_kept {
+        keep(setting, case, &mut outcome, Some((ran, &reports)));
     }
     Ok(outcome)
 }
 
 /// Keeps what a failure leaves. That it cannot be kept changes no verdict.
-fn keep(setting: &Setting, case: &Case, outcome: &mut Outcome, ran: Option<&Ran>) {
+fn keep(
+    setting: &Setting,
+    case: &Case,
+    outcome: &mut Outcome,
+    ran: Option<(&Ran, &[(Report, String)])>,
+) {
     let write = || -> Result<()> {
         let kit = Kit::new(&case.folder)?;
         kit.text("reason", &outcome.reason)?;
         kit.case(setting, case, outcome)?;
-        let Some(Ran { plan, evidence, .. }) = ran else {
+        let Some((Ran { plan, evidence, .. }, reports)) = ran else {
             return Ok(());
         };
         let transcript = outcome.transcript.as_ref();
         kit.text("transcript", transcript.map_or("", |(_, text)| text))?;
         kit.text("verifier", &verifier_logs(evidence, |_| true).join("\n"))?;
-        kit.text("report", &reports(case, evidence)?)?;
+        kit.text("report", &told(reports))?;
         // With the clock and the randomness of this very run.
         kit.text("plan.json", plan)?;
         kit.evidence(evidence)
@@ -585,9 +606,22 @@ fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Resul
     Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
 }
 
-/// The reason of a fault, with the verifier's log where an object was refused.
-fn explain(fault: &Fault, evidence: &Evidence) -> String {
-    let mut reason = fault.reason.clone();
+/// The reason of a fault: a report of the kernel as it is told, where the CPU stood at the deadline,
+/// and the verifier's log where an object was refused.
+fn explain(
+    fault: &Fault,
+    reports: &[(Report, String)],
+    kernel: &Kernel,
+    evidence: &Evidence,
+) -> String {
+    let told = reports
+        .iter()
+        .find(|(report, _)| report.text == fault.reason);
+    let mut reason = told.map_or(&fault.reason, |(_, text)| text).clone();
+    if let Some(address) = evidence.stood {
+        let place = symbol::at(kernel, address);
+        reason.push_str(&format!("\nat the deadline the CPU was at {place}"));
+    }
     for log in verifier_logs(evidence, |program| program.is_none()) {
         reason.push_str("\n\nlibbpf and the verifier say at last:");
         reason.push_str(&tool::last_lines(&log));
@@ -611,17 +645,25 @@ pub fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -
         .collect()
 }
 
-/// What the kernel reported, with the source lines of frames.
+/// What the kernel reported: each report as it came, and as it is told, with the source lines of
+/// frames and the user's own files.
 ///
 /// # Errors
-/// A file with debug information cannot be read.
-pub fn reports(case: &Case, evidence: &Evidence) -> Result<String> {
-    let mut text = String::new();
-    for report in verdict::reports(evidence, case.modules) {
-        let lines = symbol::add_lines(&report.text, case.kernel, case.modules)?;
-        text.push_str(&format!("{}\n\n{lines}\n", report.title));
-    }
-    Ok(text)
+/// Only an interruption by the user.
+pub fn reports(cache: &Cache, case: &Case, evidence: &Evidence) -> Result<Vec<(Report, String)>> {
+    let tell = |report: Report| {
+        let text = symbol::add_lines(&report.text, case.kernel, case.modules)?;
+        let text = module::name_sources(text.trim_end(), cache, &case.scenario.modules);
+        Ok((report, text))
+    };
+    let reports = verdict::reports(evidence, case.modules);
+    reports.into_iter().map(tell).collect()
+}
+
+/// Reports as they are told, each under its title.
+pub fn told(reports: &[(Report, String)]) -> String {
+    let one = |(report, text): &(Report, String)| format!("{}\n\n{text}\n", report.title);
+    reports.iter().map(one).collect()
 }
 
 /// Cargo's target directory, for what failures leave.
@@ -633,6 +675,16 @@ pub fn target() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_called_by_its_context_and_a_skip_by_all_that_it_says() {
+        let reason = "build module m for 6.12: run `make M=/cache/0123`: exit status: 2\n    m.c:6";
+        assert_eq!(title(Verdict::Infra, reason), "build module m for 6.12");
+        assert_eq!(title(Verdict::Infra, "no such thing"), "no such thing");
+        let reason = "needs a==1: `pip install a==1`";
+        assert_eq!(title(Verdict::Skipped, reason), reason);
+        assert_eq!(title(Verdict::Pass, ""), "");
+    }
 
     #[test]
     fn a_probe_is_in_the_program_with_both_its_names() {

@@ -250,6 +250,21 @@ fn only_the_wanted_failure_makes_a_commit_bad() {
 }
 
 #[test]
+fn what_no_longer_builds_is_searched_for() {
+    let scratch = Scratch::new(&["10", "10", "nothing", "other", "other"]);
+    let ended = scratch.bisect(&scratch.whole());
+
+    ended.with(125).says("the first bad commit is one of these");
+    ended
+        .says("infra: build module scratch")
+        .says("error: ‘other’ undeclared");
+    for number in [2, 3] {
+        let hash = &scratch.commits[number];
+        ended.says(&format!("# possible first bad commit: [{hash}]"));
+    }
+}
+
+#[test]
 fn a_failure_that_comes_and_goes_is_said_and_found() {
     // It comes five times of eight: that 20 looks are all the same happens once in 10000 tests.
     let scratch = Scratch::new(&["10", "10 + (get_random_u32() % 8 < 5)", "12"]);

@@ -205,6 +205,7 @@ fn a_module_that_does_not_compile_shows_the_compilers_line() {
     ended
         .says("modules/broken/broken.c:6:16: error: ")
         .says("undeclared");
+    ended.says(": build module broken for distro\n");
 }
 
 #[test]
@@ -276,10 +277,39 @@ fn a_program_that_the_verifier_rejects_shows_its_log() {
 }
 
 #[test]
+fn an_attach_target_that_is_missing_is_named() {
+    let checkout = Checkout::new();
+    let program = "bpf/kfunc_sum.bpf.c";
+    checkout.edit(program, "SEC(\"kprobe/", "SEC(\"fentry/no_such_");
+    let ended = checkout.run(&["kfunc_sum"]);
+    ended.with(1).says("program kfunc_sum was refused");
+    let why = "failed to find kernel BTF type ID of 'no_such_";
+    ended.says(&format!("kfunc_sum: refused: {why}"));
+}
+
+#[test]
 fn a_module_that_refuses_to_load_is_a_mismatch() {
     let ended = Checkout::broken("return -EINVAL;").run(&["broken"]);
     ended.with(1).says("mismatch  distro::broken");
     ended.says("broken: refused: Invalid argument");
+}
+
+#[test]
+fn a_setting_that_the_kernel_has_not_is_named() {
+    let checkout = Checkout::new();
+    checkout.scenario("setting", "sysctl = { 'kernel.nosuch' = 1 }");
+    let ended = checkout.run(&["setting"]);
+    ended.with(125).says("infra     distro::setting");
+    ended.says(": the plan could not be followed\n");
+    ended.says("write `1` to `/proc/sys/kernel/nosuch`: No such file or directory");
+}
+
+#[test]
+fn a_license_of_its_own_and_a_module_for_tests_are_no_leak() {
+    let checkout = Checkout::broken("return 0;");
+    let own = "LICENSE(\"Proprietary\");\nMODULE_INFO(test, \"Y\"";
+    checkout.edit("modules/broken/broken.c", "LICENSE(\"GPL\"", own);
+    checkout.run(&["broken", "--accept"]).with(0);
 }
 
 #[test]
@@ -303,7 +333,9 @@ fn a_warning_is_named_by_its_function() {
     ended
         .with(1)
         .says("report    distro::broken")
-        .says(": WARNING in provoke\n");
+        .says(": WARNING in provoke\n")
+        .says("at modules/broken/broken.c:6 provoke+")
+        .says("[broken] (broken/broken.c:6");
 }
 
 #[test]
@@ -361,7 +393,8 @@ fn a_stuck_machine_ends_at_the_deadline_and_is_gone() {
     ended
         .with(1)
         .says("hang      distro::broken")
-        .says("deadline passed");
+        .says("deadline passed\n")
+        .says("at the deadline the CPU was at 0xffffffff");
     let command = checkout.artifact("broken", "command");
     let share = command
         .split("path=")

@@ -92,8 +92,9 @@ pub struct Search {
     pub restart: bool,
 }
 
-/// A commit that is built, and can be looked at.
+/// A commit that can be looked at.
 struct Ready {
+    commit: Commit,
     kernel: Kernel,
     scenarios: Vec<Scenario>,
 }
@@ -212,6 +213,9 @@ impl Bisect {
         let (mut sights, mut said, mut reasons) = (Vec::new(), Vec::new(), String::new());
         let outcomes = loop {
             let outcomes = self.look(&ready)?;
+            if let Some(unbuilt) = outcomes.iter().find(|outcome| outcome.unbuilt) {
+                bail!("judge the end {}: {}", commit.short, unbuilt.reason);
+            }
             let failures = failures(&outcomes);
             let is_regression = |outcome: &Outcome| outcome.verdict.is_regression();
             said.push(describe(&failures, None));
@@ -360,6 +364,7 @@ impl Bisect {
         Ok(match failures.get(&target.scenario) {
             None => (Sight::Pass, seen),
             Some(failure) if *failure == target.failure => (Sight::Same, seen),
+            Some(failure) if outcome.unbuilt => (Sight::Unbuilt(seen), failure.reason.clone()),
             Some(_) => (Sight::Other(seen.clone()), seen),
         })
     }
@@ -400,7 +405,7 @@ impl Bisect {
         self.state.save(&self.folder)
     }
 
-    /// Builds a commit with all that is needed to look at it, or says why that does not work.
+    /// Has a commit's kernel and scenarios ready to be looked at, or says why that does not work.
     ///
     /// # Errors
     /// git's; an interruption by the user.
@@ -408,13 +413,14 @@ impl Bisect {
         self.worktree.go(&commit.hash)?;
         let built = self.build(commit);
         interrupt::check()?;
-        // The compiler's lines are about the commit's files, wherever we have them.
+        Ok(built.map_err(|error| self.told(commit, &format!("{error:#}"))))
+    }
+
+    /// The compiler's lines are about the commit's files, wherever we have them.
+    fn told(&self, commit: &Commit, text: &str) -> String {
         let here = self.worktree.path.display().to_string();
-        let told = |error: anyhow::Error| {
-            let text = format!("{error:#}").replace(&format!("{here}/"), "");
-            text.replace(&here, &commit.short)
-        };
-        Ok(built.map_err(told))
+        let text = text.replace(&format!("{here}/"), "");
+        text.replace(&here, &commit.short)
     }
 
     fn build(&self, commit: &Commit) -> Result<Ready> {
@@ -437,22 +443,22 @@ impl Bisect {
             None => passed.is_empty() || passed.contains(name),
             Some(target) => *name == target.scenario,
         });
-        for scenario in &scenarios {
-            if run::lacks(&kernel, scenario)?.is_none() {
-                compile::build(&self.setting.cache, &kernel, scenario)?;
-            }
-        }
-        Ok(Ready { kernel, scenarios })
+        Ok(Ready {
+            commit: commit.clone(),
+            kernel,
+            scenarios,
+        })
     }
 
-    /// Runs a commit's scenarios once.
+    /// Builds and runs a commit's scenarios once.
     fn look(&self, ready: &Ready) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
         pool::each(
             &ready.scenarios,
             self.setting.jobs,
             |scenario| run::run(&self.setting, &ready.kernel, scenario),
-            |outcome| {
+            |mut outcome| {
+                outcome.reason = self.told(&ready.commit, &outcome.reason);
                 outcomes.push(outcome);
                 Ok(())
             },
@@ -503,8 +509,8 @@ fn under_way(repository: &Repository, state: &State, ends: [&Commit; 2]) -> Resu
     let (good, bad) = (repository.show(&state.good)?, repository.show(&state.bad)?);
     let what = match ends == [&good, &bad] {
         true => {
-            "it began with other scenarios, snapshots, modules, programs, another kernel or seed; \
-             put them back to go on"
+            "it began with other scenarios, snapshots, modules, programs, headers of theirs or \
+             fragments, or another kernel or seed; put them back to go on"
                 .to_owned()
         }
         false => format!(
@@ -545,13 +551,26 @@ fn failures(outcomes: &[Outcome]) -> Failures {
             let failure = Failure {
                 verdict: outcome.verdict.to_string(),
                 // It is shown, and a guest may have written any of it.
-                title: visible(&outcome.title),
+                title: visible(&title(outcome)),
                 transcript: transcript.map(|(_, text)| text.clone()),
                 reason: outcome.reason.clone(),
             };
             (outcome.scenario.clone(), failure)
         })
         .collect()
+}
+
+/// The title of a failure; of what does not build, with the compiler's first error, since not any
+/// error is the same failure.
+fn title(outcome: &Outcome) -> String {
+    let error = outcome.reason.lines().find_map(|line| {
+        let at = line.find("error: ").or_else(|| line.find("ERROR: "))?;
+        Some(&line[at..])
+    });
+    match error.filter(|_| outcome.unbuilt) {
+        Some(error) => format!("{}: {error}", outcome.title),
+        None => outcome.title.clone(),
+    }
 }
 
 /// Failures in a line, and what tells one from the wanted one where words do not.

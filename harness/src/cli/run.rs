@@ -256,33 +256,34 @@ pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
         return scenario::read_all(&root.join("harness/tests/scenarios"), &root);
     }
     let files = self::files(files)?;
-    let read = files.iter().map(|path| Scenario::read(path, &root));
-    let scenarios: Vec<Scenario> = read.collect::<Result<_>>()?;
-    // What a failure leaves goes by the name.
-    let mut named = BTreeMap::new();
-    for scenario in &scenarios {
-        if let Some(other) = named.insert(&scenario.name, &scenario.path) {
-            let (name, path) = (&scenario.name, scenario.path.display());
-            bail!(
-                "two scenarios are called `{name}`, `{}` and `{path}`: run one after the other",
-                other.display()
-            );
-        }
-    }
-    Ok(scenarios)
+    files
+        .iter()
+        .map(|path| Scenario::read(path, &root))
+        .collect()
 }
 
-/// These files, and those of these directories.
+/// These files, and those of these directories: scenarios, no two of one name.
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let files = |path: &PathBuf| match path.is_dir() {
         true => scenario::files(path),
         false => Ok(vec![path.clone()]),
     };
-    Ok(paths
-        .iter()
-        .map(files)
-        .collect::<Result<Vec<_>>>()?
-        .concat())
+    let files = paths.iter().map(files).collect::<Result<Vec<_>>>()?;
+    let files = files.concat();
+    // What a failure leaves goes by the name.
+    let mut named = BTreeMap::new();
+    for path in &files {
+        if let Some(other) = named.insert(path.file_stem(), path) {
+            let name = path.file_stem().unwrap_or_default();
+            bail!(
+                "two scenarios are called `{}`, `{}` and `{}`: run one after the other",
+                name.display(),
+                other.display(),
+                path.display()
+            );
+        }
+    }
+    Ok(files)
 }
 
 /// The kernels that were asked for by name, else those of `KASSAY_KERNELS`, else the default

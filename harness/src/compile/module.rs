@@ -25,7 +25,19 @@ pub struct Module {
     pub params: String,
     /// Names of the kfuncs that it registers.
     pub kfuncs: Vec<String>,
+    /// Whether its license is none that goes with the kernel's.
+    pub is_proprietary: bool,
 }
+
+/// The licenses that go with the kernel's (include/linux/license.h, 6.1 to 7.2).
+const LICENSES: [&str; 6] = [
+    "GPL",
+    "GPL v2",
+    "GPL and additional rights",
+    "Dual BSD/GPL",
+    "Dual MIT/GPL",
+    "Dual MPL/GPL",
+];
 
 /// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
 const NO_BTF: &str = "Skipping BTF generation";
@@ -120,25 +132,13 @@ struct Sources {
 
 impl Sources {
     fn of(part: &Part, symvers: &[PathBuf]) -> Result<Sources> {
-        let whole = |path: &Path| {
-            path.canonicalize().with_context(|| {
-                format!("find `{}`, which {} is built of", path.display(), part.name)
-            })
-        };
-        let source = whole(&part.path)?;
-        let with: Vec<PathBuf> = part
-            .with
-            .iter()
-            .map(|path| whole(path))
-            .collect::<Result<_>>()?;
-        let holds = |root: &&Path| with.iter().all(|path| path.starts_with(root));
-        let root = source
-            .ancestors()
-            .skip(1)
-            .find(holds)
-            .unwrap_or(Path::new("/"));
-        let inside = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
-        let directory = inside(&source);
+        let Place {
+            root,
+            directory,
+            with,
+        } = Place::of(part)?;
+        let source = root.join(&directory);
+        let inside = |path: &Path| path.strip_prefix(&root).unwrap_or(path).to_owned();
         let shown = directory.to_string_lossy();
         if shown.contains(|letter: char| letter.is_whitespace() || ":$#\\\"'".contains(letter)) {
             bail!(
@@ -163,7 +163,7 @@ impl Sources {
         files.sort();
         files.dedup();
         Ok(Sources {
-            root: root.to_owned(),
+            root,
             directory,
             files,
             symvers: symvers.to_owned(),
@@ -188,6 +188,68 @@ impl Sources {
         let key = files.try_fold(key, |key, (from, to)| key.file(&to.to_string_lossy(), from))?;
         Ok(key.finish())
     }
+}
+
+/// Where a directory of modules lies.
+struct Place {
+    /// The folder that all of what it is built of lies in.
+    root: PathBuf,
+    /// The directory, from there.
+    directory: PathBuf,
+    /// What it is built with.
+    with: Vec<PathBuf>,
+}
+
+impl Place {
+    fn of(part: &Part) -> Result<Place> {
+        let whole = |path: &PathBuf| {
+            path.canonicalize().with_context(|| {
+                format!("find `{}`, which {} is built of", path.display(), part.name)
+            })
+        };
+        let source = whole(&part.path)?;
+        let with: Vec<PathBuf> = part.with.iter().map(whole).collect::<Result<_>>()?;
+        let holds = |root: &&Path| with.iter().all(|path| path.starts_with(root));
+        let root = source
+            .ancestors()
+            .skip(1)
+            .find(holds)
+            .unwrap_or(Path::new("/"));
+        Ok(Place {
+            directory: source.strip_prefix(root).unwrap_or(&source).to_owned(),
+            root: root.to_owned(),
+            with,
+        })
+    }
+
+    /// The root as messages name it.
+    fn shown(root: &Path) -> &Path {
+        root.strip_prefix(crate::repository()).unwrap_or(root)
+    }
+}
+
+/// A text of the kernel's in which the files that modules were built of are the user's, not our
+/// copies. Those of a directory that is no more are named from where it lay.
+pub fn name_sources(text: &str, cache: &Cache, parts: &[Part]) -> String {
+    let copies = format!("{}/", cache.dir("build").display());
+    if !text.contains(&copies) {
+        return text.to_owned();
+    }
+    let places: Vec<Place> = parts
+        .iter()
+        .filter_map(|part| Place::of(part).ok())
+        .collect();
+    let mut texts = text.split(&copies);
+    let mut named = texts.next().unwrap_or_default().to_owned();
+    for text in texts {
+        let file = text.split_once('/').map_or(text, |(_, file)| file);
+        let is_in = |place: &&Place| Path::new(file).starts_with(&place.directory);
+        // Headers that are shared lie beside each directory.
+        let place = places.iter().find(is_in).or(places.first());
+        let root = place.map_or(Path::new(""), |place| Place::shown(&place.root));
+        named.push_str(&root.join(file).to_string_lossy());
+    }
+    named
 }
 
 /// Adds a file, or all files of a folder, to those that are copied to a path.
@@ -293,21 +355,27 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
     Ok(modules)
 }
 
-/// The modules that a module needs: `depends=` of its `.modinfo`.
+/// The modules that a module needs.
 fn needs(module: &Path) -> Result<Vec<String>> {
+    let names = info(module, "depends")?.join(",").replace('-', "_");
+    Ok(names.split(',').map(str::to_owned).collect())
+}
+
+/// What a module's `.modinfo` has by this name.
+fn info(module: &Path, name: &str) -> Result<Vec<String>> {
     let read = || -> Result<Vec<String>> {
         let data = fs::read(module)?;
         let file = object::File::parse(&*data)?;
         let info = file
             .section_by_name(".modinfo")
             .context("it has no .modinfo")?;
-        let info = info.data()?.split(|byte| *byte == 0);
-        let names = info.filter_map(|line| line.strip_prefix(b"depends="));
-        let names = names.map(|names| String::from_utf8_lossy(names).replace('-', "_"));
-        let names: Vec<String> = names.collect();
-        Ok(names.join(",").split(',').map(str::to_owned).collect())
+        let info = String::from_utf8_lossy(info.data()?);
+        let values = info
+            .split('\0')
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        Ok(values.map(str::to_owned).collect())
     };
-    read().with_context(|| format!("read what `{}` needs", module.display()))
+    read().with_context(|| format!("read `{name}=` of `{}`", module.display()))
 }
 
 impl Module {
@@ -316,9 +384,14 @@ impl Module {
     /// # Errors
     /// The file cannot be read as one.
     pub fn at(name: &str, file: PathBuf) -> Result<Module> {
+        let licenses = info(&file, "license")?;
         Ok(Module {
             name: name.to_owned(),
             kfuncs: kfuncs(&file)?,
+            // The kernel looks at the first one.
+            is_proprietary: licenses
+                .first()
+                .is_none_or(|license| !LICENSES.contains(&license.as_str())),
             file,
             params: String::new(),
         })
@@ -331,7 +404,6 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
     let Sources {
         root, directory, ..
     } = sources;
-    let shown = root.strip_prefix(crate::repository()).unwrap_or(root);
     let built = place.join(directory);
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
@@ -345,7 +417,7 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
         .args(kernel.toolchain()?.0)
         .arg("modules")
         // Messages name the user's files, not our copies.
-        .showing(place, shown)
+        .showing(place, Place::shown(root))
         .run_logged(log, |line| {
             progress.inc(1);
             if line.contains(NO_BTF) {
@@ -468,6 +540,30 @@ mod tests {
         fs::remove_file(from.join("a.c")).unwrap();
         renew();
         assert!(!to.join("a/b/a.o").exists() && !to.join("a/b/a.c").exists());
+    }
+
+    #[test]
+    fn a_report_names_the_user_s_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let cache = Cache::at(&dir.join("cache")).unwrap();
+        let named = |text: &str| {
+            let part = |name: &str| Part {
+                path: dir.join(name).join("m"),
+                ..Part::default()
+            };
+            let copy = format!("{}/0123", cache.dir("build").display());
+            let text = text.replace("COPY", &copy);
+            let named = name_sources(&text, &cache, &[part("gone"), part("own")]);
+            named.replace(&*dir.to_string_lossy(), "DIR")
+        };
+        fs::create_dir_all(dir.join("own/m")).unwrap();
+        assert_eq!(named("at COPY/m/m.c:6 f"), "at DIR/own/m/m.c:6 f");
+        let both = "(COPY/m/a.c:1, COPY/include/a.h:2)";
+        assert_eq!(named(both), "(DIR/own/m/a.c:1, DIR/own/include/a.h:2)");
+        fs::remove_dir_all(dir.join("own")).unwrap();
+        assert_eq!(named("at COPY/m/m.c:6 f"), "at m/m.c:6 f");
+        assert_eq!(named("at m.c:6 f"), "at m.c:6 f");
     }
 
     #[test]

@@ -58,6 +58,32 @@ pub fn add_lines(report: &str, kernel: &Kernel, modules: &[Module]) -> Result<St
     Ok(lines.map(|line| line + "\n").collect())
 }
 
+/// What is at an address of a kernel that lies where it was linked: its function, where its build
+/// tree has a System.map. That of a module or a BPF program is a number.
+pub fn at(kernel: &Kernel, address: u64) -> String {
+    if address >> 63 == 0 {
+        return format!("{address:#x}, in a program");
+    }
+    let map = std::fs::read_to_string(kernel.build.join("System.map")).unwrap_or_default();
+    function(&map, address).unwrap_or_else(|| format!("{address:#x}"))
+}
+
+/// The function at an address, unless that is beyond all symbols of System.map (`ADDRESS KIND
+/// NAME` on a line, as nm(1) has it).
+fn function(map: &str, address: u64) -> Option<String> {
+    let symbols = map.lines().filter_map(|line| {
+        let (start, rest) = line.split_once(' ')?;
+        let (kind, name) = rest.split_once(' ')?;
+        Some((u64::from_str_radix(start, 16).ok()?, kind, name))
+    });
+    let (below, above): (Vec<_>, Vec<_>) = symbols.partition(|(start, ..)| *start <= address);
+    let code = below
+        .into_iter()
+        .filter(|(_, kind, _)| matches!(*kind, "t" | "T" | "w" | "W"));
+    let (start, _, name) = code.max_by_key(|(start, ..)| *start)?;
+    (!above.is_empty()).then(|| format!("{name}+{:#x}", address - start))
+}
+
 /// The frame of a line. A return address is that of the next instruction, which
 /// may be another line's.
 fn frame_of(line: &str) -> Option<Frame> {
@@ -128,7 +154,7 @@ fn answer(text: &str) -> Option<(&str, String)> {
     is_known.then(|| (*function, places.join(", ")))
 }
 
-/// Paths from the kernel's source or the module's directory on.
+/// Paths from the kernel's source, its build's folder or the module's directory on.
 fn shorten(places: &str, root: &Path, modules: &[Module]) -> String {
     let root = format!("{}/", root.display());
     let short = places.split(", ").map(|place| {
@@ -136,7 +162,10 @@ fn shorten(places: &str, root: &Path, modules: &[Module]) -> String {
             let (_, rest) = place.rsplit_once(&format!("/{}/", module.name))?;
             Some(format!("{}/{rest}", module.name))
         });
-        own.unwrap_or_else(|| place.strip_prefix(&root).unwrap_or(place).to_owned())
+        // What kbuild generates lies in the folder that the kernel was built in.
+        let made = || Some(place.split_once("/build/./")?.1);
+        let of_kernel = || place.strip_prefix(&root).or_else(made).unwrap_or(place);
+        own.unwrap_or_else(|| of_kernel().to_owned())
     });
     short.collect::<Vec<_>>().join(", ")
 }
@@ -156,6 +185,21 @@ mod tests {
         assert_eq!(place(" ? f+0x0/0x20").as_deref(), Some("f+0x0"));
         assert_eq!(place(" </TASK>"), None);
         assert_eq!(place("RIP: 0033:0x7f406f96d8c1"), None);
+    }
+
+    #[test]
+    fn an_address_is_of_the_function_before_it() {
+        let map = "0000000000000000 D __per_cpu_start\nffffffff81000000 T _text\n\
+                   ffffffff81000100 t f\nffffffff81000180 D data\nffffffff82000000 B _end\n";
+        let at = |address| function(map, address);
+        assert_eq!(at(0xffff_ffff_8100_0190).as_deref(), Some("f+0x90"));
+        assert_eq!(at(0xffff_ffff_8100_0004).as_deref(), Some("_text+0x4"));
+        assert_eq!(at(0xffff_ffff_a020_1009), None);
+        assert_eq!(at(0x1000), None);
+        assert_eq!(
+            function("ffffffffffffffff B There is none here", 1 << 63),
+            None
+        );
     }
 
     #[test]

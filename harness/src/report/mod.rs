@@ -64,6 +64,7 @@ pub(crate) mod tests {
             duration: std::time::Duration::ZERO,
             seeds: Vec::new(),
             restored: false,
+            unbuilt: false,
             unchanged: false,
             peak_kib: None,
             artifacts: None,

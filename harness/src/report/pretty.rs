@@ -30,10 +30,7 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
     }
     if outcome.verdict != Verdict::Pass {
         let _ = write!(text, ": {}", visible(&outcome.title));
-        let mut reason = outcome.reason.lines().peekable();
-        // A reason may begin with its title.
-        reason.next_if_eq(&outcome.title.as_str());
-        for line in reason {
+        for line in beyond(&outcome.title, &outcome.reason).lines() {
             let _ = write!(text, "\n    {}", visible(line));
         }
     } else if let Some(title) = &outcome.expected {
@@ -47,6 +44,18 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
         );
     }
     text
+}
+
+/// A reason without its title, with which it may begin.
+fn beyond<'a>(title: &str, reason: &'a str) -> &'a str {
+    match reason.strip_prefix(title) {
+        Some(rest) if rest.is_empty() => rest,
+        Some(rest) => rest
+            .strip_prefix(": ")
+            .or_else(|| rest.strip_prefix('\n'))
+            .unwrap_or(reason),
+        None => reason,
+    }
 }
 
 /// The last line: how many cases came to which verdict.
@@ -74,6 +83,17 @@ mod tests {
     use crate::cache::Cache;
     use crate::report::tests::outcome;
     use crate::vm::Accelerator;
+
+    #[test]
+    fn a_title_is_not_said_twice() {
+        assert_eq!(
+            beyond("build m", "build m: make failed\nm.c"),
+            "make failed\nm.c"
+        );
+        assert_eq!(beyond("needs a", "needs a"), "");
+        assert_eq!(beyond("BUG: a", "BUG: a\nb"), "b");
+        assert_eq!(beyond("BUG: a", "BUG: abc"), "BUG: abc");
+    }
 
     #[test]
     fn what_a_guest_says_does_nothing_to_a_terminal() {

@@ -170,7 +170,7 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
     order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));
     let others = order.into_iter().flat_map(|fact| {
         [
-            leftover::check(fact, is_reported),
+            leftover::check(fact, case.modules, is_reported),
             udp::check(case.scenario, facts, fact),
             storm::check(case.scenario, fact),
         ]

@@ -184,14 +184,18 @@ fn expecting(expect: Expect, evidence: &Evidence) -> String {
     )
 }
 
-fn judged_by(scenario: &Scenario, evidence: &Evidence) -> String {
-    let module = Module {
+fn module() -> Module {
+    Module {
         name: "m".to_owned(),
         file: "m.ko".into(),
         params: String::new(),
         kfuncs: vec!["f".to_owned()],
-    };
-    match judge(&case(scenario, &[module]), evidence).0 {
+        is_proprietary: false,
+    }
+}
+
+fn judged_by(scenario: &Scenario, evidence: &Evidence) -> String {
+    match judge(&case(scenario, &[module()]), evidence).0 {
         Ok(()) => "no fault".to_owned(),
         Err(fault) => format!("{}: {}", fault.verdict, fault.title),
     }
@@ -575,6 +579,22 @@ fn what_was_not_captured_is_lost() {
     );
 }
 
+#[test]
+fn a_plan_that_fails_at_once_is_infra_unless_the_kernel_says_why() {
+    let error = "write `1` to `/proc/sys/kernel/nosuch`".to_owned();
+    let mut early = facts();
+    early.truncate(1);
+    early.push(Fact::Failed { error });
+    let seen = |text: &str| {
+        let mut evidence = evidence(early.clone());
+        evidence.console = Some(text.to_owned());
+        judged(&evidence)
+    };
+    assert_eq!(seen("booted"), "infra: the plan could not be followed");
+    assert_eq!(seen(WARNING), "report: WARNING in f");
+    assert_eq!(seen(OOPS), "panic: Oops in f");
+}
+
 /// Evidence with these texts more on the console.
 fn printing(facts: Vec<Fact>, texts: &[&str]) -> Evidence {
     let mut evidence = evidence(facts);
@@ -723,8 +743,29 @@ fn what_stays_behind_is_a_leak() {
     assert_eq!(with(left(&[], &[], 1, 0)), "leak: 1 BPF link left behind");
     assert_eq!(
         with(left(&[], &[], 0, 1 << 9)),
-        "leak: the kernel is tainted: 0x200"
+        "leak: the kernel is tainted: W (warning)"
     );
+}
+
+#[test]
+fn a_taint_is_a_leak_unless_a_module_brings_it() {
+    let tainted = |bits| with(left(&[], &[], 0, bits));
+    let seen = tainted(1 | 1 << 63);
+    assert_eq!(
+        seen,
+        "leak: the kernel is tainted: P (proprietary module), bit 63"
+    );
+    assert_eq!(tainted(1 << 18), "no fault");
+    let proprietary = Module {
+        is_proprietary: true,
+        ..module()
+    };
+    let check = |bits| {
+        let fact = left(&[], &[], 0, bits);
+        leftover::check(&fact, std::slice::from_ref(&proprietary), false)
+    };
+    assert_eq!(check(1), Ok(()));
+    assert!(check(2).is_err());
 }
 
 /// The judgement of a storm of 100 packets that was whole before this change.

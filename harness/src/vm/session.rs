@@ -40,6 +40,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long QEMU may take to dump the guest's memory.
 const DUMP_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long QEMU may take to tell what is in the CPU's registers, where the deadline has passed.
+const REGISTER_PATIENCE: Duration = Duration::from_millis(250);
+
 /// How long a restored machine may take to answer vmtest. It had nothing left
 /// to do but that.
 const RESTORE_PATIENCE: Duration = Duration::from_secs(10);
@@ -195,6 +198,7 @@ impl Run {
             evidence.timed_out |= late && !gone && stopping.is_none();
             if late || gone || evidence.flood.is_some() || interrupt::requested() {
                 let since = *stopping.get_or_insert_with(|| {
+                    evidence.stood = evidence.timed_out.then(|| self.instruction()).flatten();
                     if terms.dump && evidence.dump.is_none() && !interrupt::requested() {
                         self.dump_into(&mut evidence);
                     }
@@ -321,6 +325,14 @@ impl Run {
             .and_then(|gate| rustix::io::write(gate, &[HOLD]));
     }
 
+    /// The address of the CPU's next instruction, if QEMU tells it at once.
+    fn instruction(&self) -> Option<u64> {
+        let mut qmp = Qmp::connect(&self.path().join(ORDERS), Some(REGISTER_PATIENCE)).ok()?;
+        let command = json!({ "command-line": "info registers" });
+        let said = qmp.execute("human-monitor-command", command).ok()?;
+        rip(said.as_str()?)
+    }
+
     /// Dumps the guest's memory and returns how long that took. A case is not
     /// judged by whether it worked.
     fn dump_into(&self, evidence: &mut Evidence) -> Duration {
@@ -409,6 +421,12 @@ impl Run {
         evidence.stderr = stderr.unwrap_or_default();
         evidence.command = command.unwrap_or_default();
     }
+}
+
+/// The next instruction's address in what QEMU's `info registers` says.
+fn rip(registers: &str) -> Option<u64> {
+    let (_, rest) = registers.split_once("RIP=")?;
+    u64::from_str_radix(rest.split_whitespace().next()?, 16).ok()
 }
 
 /// Opens a file where a guest may write, if it is one: not a link to a file of
@@ -516,6 +534,13 @@ mod tests {
         for other in ["link", "pipe", "none", "."] {
             assert!(text(&path(other)).is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn the_next_instruction_is_one_of_the_registers() {
+        let text = "CPU#0\r\nRSP=ffffc900\r\nRIP=ffffffff81f2b0cf RFL=00000246 [---Z-P-]\r\n";
+        assert_eq!(rip(text), Some(0xffff_ffff_81f2_b0cf));
+        assert_eq!(rip("no CPU"), None);
     }
 
     #[test]
