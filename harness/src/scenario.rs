@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Show, Step};
+use object::{Architecture, Object, ObjectKind};
 use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
@@ -311,16 +312,17 @@ enum Setting {
 
 impl Scenario {
     /// Reads and checks a scenario file. A module or program is a name in the
-    /// `modules/` or `bpf/` beside the file, else in those of `root`; what has a
-    /// `/`, or is `.`, is a path from the file's directory.
+    /// `modules/` or `bpf/` beside the file, else beside its directory when that is
+    /// called `scenarios`, else in those of `root`; what has a `/`, or is `.`, is a
+    /// path from the file's directory.
     pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
         Scenario::parse(&text_of(path)?, path, root)
     }
 
     /// Checks the text of a scenario file, as [`Scenario::read`].
     pub fn parse(text: &str, path: &Path, root: &Path) -> Result<Scenario> {
-        let places = [path.parent().unwrap_or(Path::new("")), root];
-        Scenario::parse_with(text, path, |kind, asked| kind.find(asked, places))
+        let places = [path.parent().unwrap_or(Path::new("")), home(path), root];
+        Scenario::parse_with(text, path, |kind, asked| kind.find(asked, &places))
     }
 
     /// Reads a scenario file of which all is built, so that no sources need be there.
@@ -430,11 +432,16 @@ impl Scenario {
     /// The directory that holds this scenario's snapshots: `snapshots/` beside
     /// its file, or beside its directory when that is called `scenarios`.
     pub fn snapshots(&self) -> PathBuf {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        match directory.parent() {
-            Some(parent) if directory.ends_with("scenarios") => parent.join("snapshots"),
-            _ => directory.join("snapshots"),
-        }
+        home(&self.path).join("snapshots")
+    }
+}
+
+/// The directory of a scenario's file, or the one above it when that is called `scenarios`.
+fn home(path: &Path) -> &Path {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    match directory.parent() {
+        Some(parent) if directory.ends_with("scenarios") => parent,
+        _ => directory,
     }
 }
 
@@ -514,7 +521,7 @@ fn is_scenario(text: &str) -> bool {
 /// # Errors
 /// There is none; the nearest name is told.
 pub fn module(asked: &str, root: &Path) -> Result<Part> {
-    MODULE.find(asked, [Path::new(""), root])
+    MODULE.find(asked, &[Path::new(""), root])
 }
 
 /// A kind of [`Part`].
@@ -547,20 +554,30 @@ const PROGRAM: Kind = Kind {
     what: "BPF program",
     folder: "bpf",
     suffixes: &[".bpf.c", ".bpf.o", ".c", ".o"],
-    is: "a C file or a BPF object",
-    is_there: Path::is_file,
+    is: "a C file (`.c`) or a BPF object (made by clang with `-target bpf -c`)",
+    is_there: |path| path.is_file() && (path.extension() == Some("c".as_ref()) || is_object(path)),
     flags: &["-Wno-error"],
 };
 
+/// Whether a file is a BPF object.
+pub fn is_object(path: &Path) -> bool {
+    let is_object = |data: Vec<u8>| {
+        let object = object::File::parse(&*data).ok()?;
+        Some(object.architecture() == Architecture::Bpf && object.kind() == ObjectKind::Relocatable)
+    };
+    fs::read(path).ok().and_then(is_object).unwrap_or(false)
+}
+
 impl Kind {
     /// Finds what a scenario names, in the first of these places that has it. The
-    /// scenario's directory is the first.
-    fn find(&self, asked: &str, places: [&Path; 2]) -> Result<Part> {
+    /// scenario's directory is the first, and the last has some of each kind.
+    fn find(&self, asked: &str, places: &[&Path]) -> Result<Part> {
         if asked.contains('/') || asked == "." {
             return self.at(&places[0].join(asked));
         }
         let file = format!("{asked}{}", self.suffixes[0]);
-        let folders = places.map(|place| place.join(self.folder));
+        let mut folders: Vec<PathBuf> = places.iter().map(|at| at.join(self.folder)).collect();
+        folders.dedup();
         let mut paths = folders.iter().map(|folder| folder.join(&file));
         match paths.find(|path| (self.is_there)(path)) {
             Some(path) if is_plain(asked) => Ok(Part {
@@ -568,12 +585,17 @@ impl Kind {
                 path,
                 ..Part::default()
             }),
-            _ => bail!(
-                "there is no {} `{asked}` in `{}`{}",
-                self.what,
-                folders[1].display(),
-                nearest::hint(asked, self.names(&folders[1]).iter().map(String::as_str))
-            ),
+            _ => {
+                let there = folders.iter().filter(|folder| folder.is_dir());
+                let there: Vec<_> = there.map(|folder| folder.display().to_string()).collect();
+                let names: Vec<_> = folders.iter().flat_map(|at| self.names(at)).collect();
+                bail!(
+                    "there is no {} `{asked}` in `{}`{}",
+                    self.what,
+                    there.join("` or `"),
+                    nearest::hint(asked, names.iter().map(String::as_str))
+                )
+            }
         }
     }
 
@@ -617,8 +639,8 @@ impl Kind {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         entries
             .map(|entry| entry.path())
-            .filter(|path| (self.is_there)(path))
             .filter(|path| path.to_string_lossy().ends_with(self.suffixes[0]))
+            .filter(|path| (self.is_there)(path))
             .map(|path| self.name(&path))
             .collect()
     }
@@ -734,6 +756,41 @@ mod tests {
             scenario.modules.iter().map(is_beside).collect::<Vec<_>>(),
             [true, true, false]
         );
+    }
+
+    #[test]
+    fn parts_are_found_beside_a_directory_called_scenarios() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for folder in ["scenarios", "modules/m", "bpf"] {
+            fs::create_dir_all(path(folder)).unwrap();
+        }
+        fs::write(path("modules/m/Kbuild"), "").unwrap();
+        fs::write(path("bpf/p.bpf.c"), "").unwrap();
+        let read = |modules: &str| {
+            let text = format!("about = 'x'\nmodules = ['{modules}']\nbpf = ['p']");
+            Scenario::parse(&text, &path("scenarios/a.toml"), &crate::repository())
+        };
+        let scenario = read("m").unwrap();
+        assert_eq!(scenario.modules[0].path, path("modules/m"));
+        assert_eq!(scenario.bpf[0].path, path("bpf/p.bpf.c"));
+        let error = format!("{:#}", read("mm").unwrap_err());
+        let place = format!("`mm` in `{}` or `", path("modules").display());
+        assert!(error.contains(&place), "{error}");
+        assert!(error.contains("did you mean `m`?"), "{error}");
+    }
+
+    #[test]
+    fn a_program_is_a_c_file_or_an_object_of_bpf() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = |name: &str, content: &[u8]| {
+            let path = directory.path().join(name);
+            fs::write(&path, content).unwrap();
+            PROGRAM.at(&path).is_ok()
+        };
+        let own = fs::read("/proc/self/exe").unwrap();
+        assert!(program("a.c", b""));
+        assert!(!program("a.o", b"") && !program("a.txt", b"int i;") && !program("a", &own));
     }
 
     #[test]

@@ -28,6 +28,9 @@ const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
+/// What a build sees of the user's environment: where programs, their libraries, the user's files
+/// and temporary ones are.
+const PLACES: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR"];
 
 /// A command of the host, in the making.
 ///
@@ -49,6 +52,22 @@ impl Tool {
             command,
             shown: None,
         }
+    }
+
+    /// As [`Tool::new`], for make and compilers: of the environment they see only where things
+    /// are. kbuild, gcc and clang take flags from dozens of variables, a Makefile from any, and a
+    /// make that started kassay would hand down its own and its jobserver. What is built would
+    /// be of all that, and a cache key knows nothing of it.
+    pub fn hermetic(program: impl AsRef<OsStr>) -> Tool {
+        let mut tool = Tool::new(program);
+        tool.command.env_clear();
+        PLACES
+            .iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?)))
+            .fold(tool, |tool, (name, value)| tool.env(name, value))
+            // kbuild takes LC_ALL away from compilers.
+            .env("LANG", "C.UTF-8")
+            .env("LC_ALL", "C.UTF-8")
     }
 
     /// Adds an argument.
@@ -291,6 +310,19 @@ pub fn find(program: impl AsRef<OsStr>) -> Option<PathBuf> {
         .find(|path| runs(path))
 }
 
+/// What tells the file that `program` stands for from any other, as [`find`] finds it: its path
+/// behind all links, its size in bytes and when it was modified. That is known without a start of
+/// the program, which takes twenty times as long. Empty where there is none.
+pub fn identity(program: impl AsRef<OsStr>) -> String {
+    let identity = || {
+        let file = find(program)?.canonicalize().ok()?;
+        let meta = file.metadata().ok()?;
+        let modified = meta.modified().ok()?;
+        Some(format!("{} {} {modified:?}", file.display(), meta.len()))
+    };
+    identity().unwrap_or_default()
+}
+
 /// Where `program` is.
 ///
 /// # Errors
@@ -361,6 +393,33 @@ mod tests {
             .output()
             .unwrap_err();
         assert!(error.to_string().ends_with("\n    why"), "{error}");
+    }
+
+    #[test]
+    fn a_hermetic_tool_sees_where_things_are_and_no_more() {
+        let seen = Tool::hermetic("env").env("OWN", "1").output().unwrap();
+        let names = seen.lines().filter_map(|line| line.split_once('='));
+        let mut names: Vec<&str> = names.map(|(name, _)| name).collect();
+        names.retain(|name| !PLACES.contains(name));
+        names.sort_unstable();
+        assert_eq!(names, ["LANG", "LC_ALL", "OWN"]);
+        assert!(seen.contains("PATH="), "{seen}");
+    }
+
+    #[test]
+    fn a_program_is_another_when_its_file_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (program, link) = (dir.path().join("cc"), dir.path().join("link"));
+        let write = |text: &str| {
+            std::fs::write(&program, text).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            identity(&program)
+        };
+        let first = write("one");
+        std::os::unix::fs::symlink(&program, &link).unwrap();
+        assert_eq!(identity(&link), first);
+        assert_ne!(write("another"), first);
+        assert_eq!(identity("no-such-tool"), "");
     }
 
     #[test]

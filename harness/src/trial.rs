@@ -85,17 +85,12 @@ impl Tried {
     }
 }
 
-/// Tries one kfunc of each set on a machine that runs the kernel, with the module in it where the
+/// Tries one kfunc of each set on a machine that runs the kernel, with these modules in it where the
 /// sets are a module's. A set is registered as a whole, so that one stands for all of it.
 ///
 /// # Errors
 /// Something cannot be built, or the machine does not come to an orderly end.
-pub fn run(
-    setting: &Setting,
-    kernel: &Kernel,
-    part: Option<&Part>,
-    listing: &Listing,
-) -> Result<Tried> {
+pub fn run(setting: &Setting, kernel: &Kernel, parts: &[Part], listing: &Listing) -> Result<Tried> {
     let mut chosen: BTreeMap<&[String], &Kfunc> = BTreeMap::new();
     let callable = listing.kfuncs.iter().filter(|kfunc| kfunc.shape.is_some());
     for kfunc in callable.filter(|kfunc| !kfunc.sets.is_empty()) {
@@ -106,7 +101,7 @@ pub fn run(
         return Ok(Tried::default());
     }
     let directory = tempfile::tempdir().context("make a directory for programs")?;
-    let scenario = scenario(directory.path(), part, &chosen)?;
+    let scenario = scenario(directory.path(), parts, &chosen)?;
     let mut setting = setting.clone();
     let each = Duration::from_secs(PATIENCE * chosen.len() as u64);
     setting.timeout = Some(setting.timeout.unwrap_or(run::TIMEOUT) + each);
@@ -115,7 +110,7 @@ pub fn run(
 }
 
 /// A scenario that loads the programs, each by itself.
-fn scenario(directory: &Path, part: Option<&Part>, chosen: &[&Kfunc]) -> Result<Scenario> {
+fn scenario(directory: &Path, parts: &[Part], chosen: &[&Kfunc]) -> Result<Scenario> {
     let write = |name: String, text: String| {
         let path = directory.join(name);
         fs::write(&path, text).with_context(|| format!("write `{}`", path.display()))
@@ -132,7 +127,7 @@ fn scenario(directory: &Path, part: Option<&Part>, chosen: &[&Kfunc]) -> Result<
     );
     write("kfuncs.toml".to_owned(), text)?;
     let mut scenario = Scenario::read(&directory.join("kfuncs.toml"), &crate::repository())?;
-    scenario.modules.extend(part.cloned());
+    scenario.modules.extend_from_slice(parts);
     Ok(scenario)
 }
 

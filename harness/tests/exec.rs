@@ -405,6 +405,25 @@ fn a_loaded_program_is_traced_until_ctrl_c() {
 }
 
 #[test]
+fn what_is_no_program_is_wrong_usage_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let load = |file: &str| run(kassay(&["load", "--kernel", "distro", file]));
+    for _ in 0..2 {
+        load("/bin/true").with(2).says("where a C file (`.c`)");
+        load(&path("notes", "int x;"))
+            .with(2)
+            .says("where a C file (`.c`)");
+    }
+    let empty = load(&path("empty.bpf.c", "int x;\n"));
+    empty.with(2).says("empty.bpf.c`: one is a function");
+}
+
+#[test]
 fn the_tests_of_a_crate_run_as_root_on_a_chosen_kernel() {
     let mut cargo = Command::new(env!("CARGO"));
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crate");

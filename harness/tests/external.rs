@@ -174,6 +174,52 @@ fn a_module_has_parameters_and_what_the_directories_before_it_export() {
 }
 
 #[test]
+fn modules_that_need_others_are_listed_behind_them() {
+    let chain = External::of("chain", "");
+    let path = |name: &str| chain.path("own").join(name).display().to_string();
+    let kfuncs = |modules: &[&str]| {
+        let paths: Vec<String> = modules.iter().map(|name| path(name)).collect();
+        let paths = paths.iter().map(String::as_str);
+        let args: Vec<&str> = ["kfuncs", "--kernel", "distro"]
+            .into_iter()
+            .chain(paths)
+            .collect();
+        chain.checkout.kassay(&args)
+    };
+    let ended = kfuncs(&["counter", "ticket"]);
+    ended.with(0).says("kfuncs of counter on distro");
+    ended.says("kfuncs of ticket on distro");
+    kfuncs(&["ticket"])
+        .with(125)
+        .says("before has `counter_next`");
+}
+
+#[test]
+fn a_repository_that_is_laid_out_as_the_action_wants_it_runs_where_it_lies() {
+    let laid = External::empty();
+    fs::create_dir_all(laid.path("own/modules")).unwrap();
+    let root = kassay::repository();
+    copy(
+        &root.join("modules/kfunc_sum"),
+        &laid.path("own/modules/numbers"),
+    );
+    let program = fs::read_to_string(root.join("bpf/kfunc_sum.bpf.c")).unwrap();
+    laid.write("bpf/ask.bpf.c", &program);
+    let text = "about = 'x'\nmodules = ['numbers']\nbpf = ['ask']\n[[step]]\nunlink = {}\n";
+    laid.write("scenarios/case.toml", text);
+    let folder = laid.path("own/scenarios");
+    let args = ["--scenario", folder.to_str().unwrap()];
+    laid.checkout
+        .run(&[&args[..], &["--accept"]].concat())
+        .with(0);
+    assert!(laid.path("own/snapshots/case.snap").is_file());
+    laid.checkout
+        .run(&args)
+        .with(0)
+        .says("pass      distro::case");
+}
+
+#[test]
 fn a_module_is_built_anew_by_another_version_of_a_program() {
     let drawn = External::with("modules = ['.']\nrequires.pip = ['numberer==1']");
     // No test before has built this.
@@ -244,11 +290,15 @@ fn what_a_program_leaves_in_the_kernel_is_a_leak() {
 #[test]
 fn what_a_scenario_cannot_have_is_said() {
     let cases = [
-        ("bpf = ['./x.o']", "`", "is no BPF object"),
+        (
+            "bpf = ['./x.o']",
+            "/x.o`, where a C file",
+            "or a BPF object",
+        ),
         (
             "bpf = ['./y.bpf.c']",
             "",
-            "where a C file or a BPF object should be",
+            "where a C file (`.c`) or a BPF object",
         ),
         (
             "modules = ['./none']",

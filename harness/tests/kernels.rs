@@ -74,6 +74,21 @@ impl Host {
         fs::write(self.path("tree/Kconfig"), "").unwrap();
         fs::write(self.path("tree/Makefile"), makefile).unwrap();
     }
+
+    /// A tree at `tree` that was built with this config.
+    fn built_tree(&self, config: &str) {
+        for folder in ["arch/x86/boot", "include/config"] {
+            fs::create_dir_all(self.path("tree").join(folder)).unwrap();
+        }
+        for file in [
+            "arch/x86/boot/bzImage",
+            "include/config/kernel.release",
+            "Module.symvers",
+        ] {
+            fs::write(self.path("tree").join(file), "").unwrap();
+        }
+        fs::write(self.path("tree/.config"), config).unwrap();
+    }
 }
 
 #[track_caller]
@@ -202,18 +217,45 @@ fn a_failed_build_shows_the_last_lines_and_keeps_the_log() {
 #[test]
 fn an_edited_source_tree_is_built_anew() {
     let host = Host::new("default = []");
+    let config = kassay::repository().join("kernel-config/base.config");
     let makefile = |release: &str| {
         format!(
-            "%config:\n\techo CONFIG_A=y > $(O)/.config\nmodules:\n\
+            "%config:\n\tcp {config} $(O)/.config && echo CONFIG_A=y >> $(O)/.config\nmodules:\n\
              bzImage:\n\tcd $(O) && mkdir -p arch/x86/boot include/config\n\
              \tcd $(O) && echo {release} | tee arch/x86/boot/bzImage include/config/kernel.release\n\
-             \tcd $(O) && touch vmlinux Module.symvers\n"
+             \tcd $(O) && touch vmlinux Module.symvers\n",
+            config = config.display()
         )
     };
     for release in ["6.11.0-first", "6.11.0-second"] {
         host.source_tree(&makefile(release));
         assert_has(&host.succeeds(&["build", "./tree"]), release);
     }
+}
+
+#[test]
+fn a_built_tree_without_what_the_guest_needs_names_all_of_it() {
+    let host = Host::new("default = []");
+    let config = kassay::repository().join("kernel-config/base.config");
+    let config = fs::read_to_string(config).unwrap();
+    let config = config.replace("CONFIG_9P_FS=y", "CONFIG_9P_FS=m");
+    host.built_tree(&config.replace("CONFIG_MODULE_UNLOAD=y", ""));
+    let error = host.fails(&["build", "./tree"]);
+    assert_has(
+        &error,
+        "needs CONFIG_9P_FS=y, CONFIG_MODULE_UNLOAD=y; build it in",
+    );
+}
+
+#[test]
+fn a_configured_tree_is_left_alone_and_what_to_do_is_said() {
+    let host = Host::new("default = []");
+    host.source_tree("%config:\n\tfalse\n");
+    fs::write(host.path("tree/.config"), "CONFIG_A=y\n").unwrap();
+    let error = host.fails(&["build", "./tree"]);
+    assert_has(&error, "`./tree` has `.config`. Build it there with `make`");
+    assert_has(&error, "`git -C ./tree worktree add --detach DIR`");
+    assert!(host.path("tree/.config").exists() && !error.contains("mrproper"));
 }
 
 #[test]

@@ -12,6 +12,9 @@ use std::path::Path;
 use std::process::Command;
 
 use checkout::{Checkout, Ended, LOOP};
+use kassay::cache::Cache;
+use kassay::kernel::{self, Catalog};
+use kassay::tool;
 use kassay::vm::accelerator::Probe;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -76,6 +79,48 @@ fn a_pass_is_kept_if_asked() {
     let ended = checkout.run(&["kfunc_strstr", "--keep"]);
     ended.with(0).says("everything of this run: ");
     assert_ne!(checkout.artifact("kfunc_strstr", "facts.jsonl"), "");
+}
+
+/// A checkout whose module panics if it is compiled with the macro WHAT, and was never built.
+fn whatever() -> Checkout {
+    let checkout = Checkout::broken("#ifdef WHAT\n\tpanic(\"it is there\");\n#endif");
+    let own = checkout.path("modules").display().to_string();
+    checkout.write(
+        "modules/broken/Kbuild",
+        &format!("# {own}\nobj-m := broken.o\n"),
+    );
+    checkout
+}
+
+#[test]
+fn flags_of_the_environment_are_passed_neither_to_make_nor_to_clang() {
+    let checkout = whatever();
+    checkout.scenario("broken", "modules = ['broken']\nbpf = ['kfunc_strstr']");
+    checkout.write("own/linux/bpf.h", "#error of CPATH");
+    let mut command = checkout.command(&["run", "--kernel", "distro", "broken"]);
+    command
+        .env("KCFLAGS", "-DWHAT")
+        .env("CPATH", checkout.path("own"));
+    let ended = Ended::of(command.output().unwrap());
+    ended.with(1).says("there is no snapshot");
+}
+
+#[test]
+fn a_module_is_built_anew_by_another_compiler() {
+    let checkout = whatever();
+    checkout
+        .run(&["broken"])
+        .with(1)
+        .says("there is no snapshot");
+    let cache = Cache::open().unwrap();
+    let kernel = kernel::obtain(&cache, &Catalog::load().unwrap(), "distro").unwrap();
+    let config = fs::read_to_string(kernel.config).unwrap();
+    let (_, said) = config.split_once("CONFIG_CC_VERSION_TEXT=\"").unwrap();
+    let name = said.split(' ').next().unwrap();
+    let gcc = tool::find(name).unwrap();
+    checkout.hide(name);
+    checkout.program(name, &format!("exec {} -DWHAT \"$@\"", gcc.display()));
+    checkout.run(&["broken"]).with(1).says("panic: it is there");
 }
 
 /// A checkout whose storm is short.

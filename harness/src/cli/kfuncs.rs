@@ -1,6 +1,4 @@
-//! `kassay kfuncs`: the kfuncs of a kernel or of a module.
-
-use std::slice;
+//! `kassay kfuncs`: the kfuncs of a kernel or of modules.
 
 use anyhow::Result;
 use clap::Args;
@@ -26,7 +24,8 @@ const EXAMPLES: &str = "\
 Examples:
   kassay kfuncs --kernel 6.12                 what 6.12 itself has
   kassay kfuncs --kernel 6.12,7.2 kfunc_sum   what a module of modules/ has, built for each
-  kassay kfuncs ./my/module --format json     a module by its folder
+  kassay kfuncs ./core ./user --format json   modules by their folders, the second of which uses
+                                              what the first exports
   kassay kfuncs kfunc_sum --types             and the types of programs that may call them
 
 A line has flags, the sets that the source registers, with --types the types of programs, and the
@@ -41,9 +40,10 @@ and a filter that refuses single kfuncs of a set is not seen.";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct KfuncsArgs {
-    /// A module: a directory with a Kbuild file or a Makefile, or a name in `modules/` [default: the
-    /// kernel itself]
-    module: Option<String>,
+    /// A module: a directory with a Kbuild file or a Makefile, or a name in `modules/`; of several,
+    /// each is built against those before it [default: the kernel itself]
+    #[arg(value_name = "MODULE")]
+    modules: Vec<String>,
     /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
     /// [default: what KASSAY_KERNELS says]
     #[arg(long, value_name = "SPEC", value_delimiter = ',')]
@@ -66,18 +66,23 @@ pub struct KfuncsArgs {
 /// not tell of its kfuncs.
 pub fn run(args: &KfuncsArgs) -> Result<()> {
     let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
-    let asked = args.module.as_deref();
-    let part = asked.map(|asked| scenario::module(&path_of(asked), &crate::repository()));
-    let part = part.transpose().map_err(usage)?;
-    let part = part.as_ref();
+    let find = |asked: &String| scenario::module(&path_of(asked), &crate::repository());
+    let parts: Result<Vec<Part>> = args.modules.iter().map(find).collect();
+    let parts = parts.map_err(usage)?;
     for name in kernels(&cache, &catalog, &args.kernel)? {
         let kernel = kernel(&cache, &catalog, Some(&name))?;
-        let listing = listing(&cache, &kernel, part)?;
-        let tried = match args.types {
-            true => Some(trial::run(&args.setting(&cache)?, &kernel, part, &listing)?),
-            false => None,
-        };
-        show(&kernel, part, &listing, tried.as_ref(), args.format)?;
+        for (parts, listing) in listings(&cache, &kernel, &parts)? {
+            let tried = match args.types {
+                true => Some(trial::run(
+                    &args.setting(&cache)?,
+                    &kernel,
+                    parts,
+                    &listing,
+                )?),
+                false => None,
+            };
+            show(&kernel, parts.last(), &listing, tried.as_ref(), args.format)?;
+        }
     }
     inventory::clear_up(&cache, limit);
     Ok(())
@@ -91,15 +96,19 @@ impl KfuncsArgs {
     }
 }
 
-/// The kfuncs of a directory's modules, built for the kernel, or else of the kernel itself.
-fn listing(cache: &Cache, kernel: &Kernel, part: Option<&Part>) -> Result<Listing> {
-    match part {
-        Some(part) => {
-            let modules = module::build(cache, kernel, slice::from_ref(part))?;
-            kfuncs::of_modules(kernel, modules.iter().flatten())
-        }
-        None => kfuncs::of_kernel(kernel),
+/// The kfuncs of each directory's modules, built for the kernel, with the directories up to it; or
+/// else of the kernel itself.
+fn listings<'a>(
+    cache: &Cache,
+    kernel: &Kernel,
+    parts: &'a [Part],
+) -> Result<Vec<(&'a [Part], Listing)>> {
+    if parts.is_empty() {
+        return Ok(vec![(parts, kfuncs::of_kernel(kernel)?)]);
     }
+    let built = module::build(cache, kernel, parts)?;
+    let of = |(place, modules)| Ok((&parts[..=place], kfuncs::of_modules(kernel, modules)?));
+    built.iter().enumerate().map(of).collect()
 }
 
 fn show(

@@ -55,9 +55,7 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
         .place
         .prepare(host_root, Some(&args.object), &args.steps)?;
     let (_, object) = &prepared.artifacts.objects[0];
-    if let Some(program) = &args.program {
-        args.check(program, object)?;
-    }
+    args.check(object)?;
     let command = match args.command.as_slice() {
         [] => None,
         [name, arguments @ ..] => Some(of_host(name, arguments, true)?),
@@ -80,14 +78,22 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
 }
 
 impl LoadArgs {
-    /// Sees that the object, which was built, has a program of that name.
-    fn check(&self, program: &str, built: &Path) -> Result<()> {
+    /// Sees that the object, which was built, has a program, of the name that is asked for.
+    fn check(&self, built: &Path) -> Result<()> {
         let names = programs(built).with_context(|| format!("read `{}`", built.display()))?;
-        if names.iter().any(|name| name == program) {
-            return Ok(());
+        let object = &self.object;
+        if names.is_empty() {
+            return Err(Usage(format!(
+                "there is no program in `{object}`: one is a function that SEC(\"…\") puts into a \
+                 section of its kind"
+            ))
+            .into());
         }
+        let Some(program) = self.program.as_ref().filter(|name| !names.contains(name)) else {
+            return Ok(());
+        };
         let hint = nearest::hint(program, names.iter().map(String::as_str));
-        let (object, all) = (&self.object, names.join("`, `"));
+        let all = names.join("`, `");
         Err(Usage(format!(
             "there is no program `{program}` in `{object}`, but `{all}`{hint}"
         ))

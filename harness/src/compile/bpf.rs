@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use object::{Architecture, Object, ObjectKind};
 
 use crate::cache::{Cache, Key};
 use crate::compile::vmlinux;
 use crate::kernel::Kernel;
-use crate::scenario::Part;
+use crate::scenario::{self, Part};
 use crate::tool::{self, Tool};
 
 /// The oldest clang that will do.
@@ -39,9 +38,9 @@ const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
 /// `vmlinux.h` is the kernel's, unless there is one. An object is taken as it is.
 ///
 /// # Errors
-/// No clang; the compiler's own lines; a file that is no BPF object.
+/// No clang; the compiler's own lines.
 pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Result<PathBuf> {
-    if is_object(part) {
+    if scenario::is_object(&part.path) {
         return prebuilt(cache, part);
     }
     let what = format!("BPF program {}", part.name);
@@ -57,7 +56,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
     let text = text.with_context(compile)?;
     let key = Key::new("bpf")
         .text("name", &part.name)
-        .text("compiler", &compiler.clang.display().to_string())
+        .text("compiler", &tool::identity(&compiler.clang))
         .text("flags", &FLAGS.join(" "))
         .text("own flags", &part.flags.join("\0"))
         .text("source", &text)
@@ -69,6 +68,9 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
             .arg(directory.join(&object))
             .run_logged(&cache.log(&format!("bpf-{key}"))?, |_| {})
             .with_context(compile)?;
+        if !directory.join(&object).is_file() {
+            bail!("compile {what}: clang ended well and wrote no object");
+        }
         if compiler.expand().with_context(compile)? != text {
             bail!("compile {what}: its sources changed meanwhile; run it again");
         }
@@ -83,7 +85,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
 /// No clang; its own lines, such as of a header that nobody has; a file that cannot be read.
 pub fn digest(cache: &Cache, part: &Part, libbpf: &Path) -> Result<String> {
     let key = Key::new("program").text("flags", &part.flags.join("\0"));
-    if is_object(part) {
+    if scenario::is_object(&part.path) {
         return Ok(key.file("object", &part.path)?.finish());
     }
     let empty = tempfile::tempdir().context("make a temporary folder")?;
@@ -94,10 +96,6 @@ pub fn digest(cache: &Cache, part: &Part, libbpf: &Path) -> Result<String> {
         .expand()
         .with_context(|| format!("read BPF program {}", part.name))?;
     Ok(key.text("source", &text).finish())
-}
-
-fn is_object(part: &Part) -> bool {
-    part.path.extension().is_some_and(|suffix| suffix == "o")
 }
 
 /// What a program is compiled by.
@@ -133,7 +131,7 @@ impl Compiler<'_> {
     /// clang with all flags, in the source's folder, from which the paths of flags are.
     fn tool(&self) -> Tool {
         let folders = self.folders.iter().chain(&self.vmlinux);
-        Tool::new(&self.clang)
+        Tool::hermetic(&self.clang)
             .cwd(&self.folders[0])
             .args(FLAGS)
             .args(folders.map(|folder| format!("-I{}", folder.display())))
@@ -153,17 +151,6 @@ impl Compiler<'_> {
 /// An object that somebody else compiled.
 fn prebuilt(cache: &Cache, part: &Part) -> Result<PathBuf> {
     let (file, name) = (&part.path, format!("{}.bpf.o", part.name));
-    let read = || -> Result<bool> {
-        let data = std::fs::read(file)?;
-        let object = object::File::parse(&*data)?;
-        Ok(object.architecture() == Architecture::Bpf && object.kind() == ObjectKind::Relocatable)
-    };
-    if !read().with_context(|| format!("read `{}` as a BPF object", file.display()))? {
-        bail!(
-            "`{}` is no BPF object: clang makes one with `-target bpf -c`",
-            file.display()
-        );
-    }
     let key = Key::new("bpf").file("object", file)?.finish();
     let entry = cache.get_or_make(
         "bpf",
@@ -200,15 +187,8 @@ pub fn clang(cache: &Cache) -> Result<PathBuf> {
 }
 
 fn version(cache: &Cache, clang: &Path) -> Result<u32> {
-    let file = clang
-        .metadata()
-        .with_context(|| format!("look at `{}`", clang.display()))?;
     let memo = Key::new("clang")
-        .text("path", &clang.display().to_string())
-        .text(
-            "file",
-            &format!("{:?} {}", file.modified().ok(), file.len()),
-        )
+        .text("file", &tool::identity(clang))
         .finish();
     let memo = format!("clang-{memo}");
     if let Some(version) = cache.recall(&memo).and_then(|(text, _)| text.parse().ok()) {

@@ -85,19 +85,20 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
 /// The cache entry with the modules of a directory, built against what others export.
 fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Result<PathBuf> {
     let sources = Sources::of(part, symvers)?;
-    let key = sources.key(&kernel.key)?;
+    let by = format!("{}\n{}", kernel.key, kernel.toolchain()?.1);
+    let key = sources.key(&by)?;
     let what = format!("module {} for {}", part.name, kernel.name);
     cache.get_or_make("modules", &key, &what, |directory| {
         let place = Key::new("build")
             .text("source", &part.path.to_string_lossy())
-            .text("kernel", &kernel.key)
-            // make does not see that a program has changed.
+            // make does not see that a tool or a program has changed.
+            .text("by", &by)
             .text("programs", &sources.programs)
             .finish();
         let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
         let place = cache.dir("build").join(&place);
         renew(&sources.files, &place)?;
-        if Sources::of(part, symvers)?.key(&kernel.key)? != key {
+        if Sources::of(part, symvers)?.key(&by)? != key {
             bail!("build {what}: its sources changed while they were read; run it again");
         }
         let log = cache.log(&format!("module-{key}"))?;
@@ -174,10 +175,11 @@ impl Sources {
         })
     }
 
-    fn key(&self, kernel: &str) -> Result<String> {
+    /// A digest of all of it, and of what it is built by.
+    fn key(&self, by: &str) -> Result<String> {
         let key = Key::new("modules")
             .text("keeps", SYMVERS)
-            .text("kernel", kernel)
+            .text("by", by)
             .text("programs", &self.programs)
             .text("directory", &self.directory.to_string_lossy());
         let mut symvers = self.symvers.iter();
@@ -406,15 +408,14 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let (mut skipped, mut missing) = (None, Vec::new());
-    Tool::new("make")
+    Tool::hermetic("make")
         .arg("-C")
         .arg(&kernel.build)
         .arg(format!("M={}", built.display()))
         .arg(format!("-j{jobs}"))
         .args(extra_symbols(&sources.symvers))
+        .args(kernel.toolchain()?.0)
         .arg("modules")
-        // A make that started kassay would otherwise hand down its flags and its jobserver.
-        .env("MAKEFLAGS", "")
         // Messages name the user's files, not our copies.
         .showing(place, Place::shown(root))
         .run_logged(log, |line| {

@@ -17,10 +17,14 @@ const BPFTOOL: &str = "/usr/sbin/bpftool";
 /// # Errors
 /// There is no bpftool, or it cannot read the kernel's BTF.
 pub fn header(cache: &Cache, kernel: &Kernel) -> Result<PathBuf> {
-    let key = Key::new("vmlinux").text("kernel", &kernel.key).finish();
+    let bpftool = bpftool()?;
+    let key = Key::new("vmlinux")
+        .text("kernel", &kernel.key)
+        .text("bpftool", &tool::identity(&bpftool))
+        .finish();
     let what = format!("vmlinux.h of {}", kernel.name);
     cache.get_or_make("vmlinux", &key, &what, |directory| {
-        let header = Tool::new(bpftool()?)
+        let header = Tool::new(&bpftool)
             .args(["btf", "dump", "file"])
             .arg(&kernel.btf)
             .args(["format", "c"])

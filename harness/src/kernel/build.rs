@@ -23,6 +23,31 @@ pub const NEEDED: [&str; 4] = [
     "Module.symvers",
 ];
 
+/// What must be built in, without `CONFIG_`: nothing inserts modules of a tree when it boots.
+const BUILT_IN: [&str; 18] = [
+    // The guest program, and what tells of it from the first line on.
+    "BLK_DEV_INITRD",
+    "BINFMT_ELF",
+    "SERIAL_8250_CONSOLE",
+    "PROC_FS",
+    "SYSFS",
+    "TMPFS",
+    "DEVTMPFS",
+    // The host: virtio ports and a 9p share.
+    "VIRTIO_PCI",
+    "VIRTIO_CONSOLE",
+    "NET_9P",
+    "NET_9P_VIRTIO",
+    "9P_FS",
+    // Modules, BPF programs, and kfuncs between them.
+    "MODULES",
+    "MODULE_UNLOAD",
+    "KALLSYMS",
+    "BPF_SYSCALL",
+    "DEBUG_INFO_BTF",
+    "DEBUG_INFO_BTF_MODULES",
+];
+
 /// What a kernel's .config is made of.
 pub struct Config {
     /// A distribution's whole config file to start from, instead of tinyconfig.
@@ -96,12 +121,23 @@ pub fn uses(cache: &Cache, source: &Source) -> bool {
 /// The kernel in a build tree, which must be whole.
 ///
 /// # Errors
-/// Something that is needed is missing.
+/// Something that is needed is missing, or not built in.
 pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
     if let Some(missing) = NEEDED.iter().find(|file| !build.join(file).exists()) {
         bail!(
             "use the build tree `{}`: it has no `{missing}`",
             build.display()
+        );
+    }
+    let config = build.join(".config");
+    let missing = not_built_in(&read(&config)?);
+    if !missing.is_empty() {
+        bail!(
+            "use the build tree `{}`: what runs in a virtual machine needs CONFIG_{}=y; build it \
+             in with `scripts/config -e {} && make olddefconfig && make`",
+            build.display(),
+            missing.join("=y, CONFIG_"),
+            missing.join(" -e "),
         );
     }
     Ok(Kernel {
@@ -112,10 +148,16 @@ pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
         image: build.join("arch/x86/boot/bzImage"),
         build: build.to_owned(),
         btf: build.join("vmlinux"),
-        config: build.join(".config"),
+        config,
         modules: Vec::new(),
         key,
     })
+}
+
+/// The options of [`BUILT_IN`] that a config has off, or as modules.
+fn not_built_in(config: &str) -> Vec<&'static str> {
+    let is_missing = |option: &&str| super::set(config, option) != Some("y");
+    BUILT_IN.into_iter().filter(is_missing).collect()
 }
 
 /// All that shapes a build: the source, the config, and the tools that a kernel's own
@@ -246,7 +288,7 @@ fn configure(source: &Path, build: &Path, wanted: &Config, log: &Path) -> Result
 
 /// `make` for an out-of-tree build that comes out the same wherever and whenever it runs.
 fn kbuild(source: &Path, build: &Path) -> Tool {
-    Tool::new("make")
+    Tool::hermetic("make")
         .arg("-C")
         .arg(source)
         .arg(format!("O={}", build.display()))
@@ -254,8 +296,6 @@ fn kbuild(source: &Path, build: &Path) -> Tool {
         .env("KBUILD_BUILD_USER", "kassay")
         .env("KBUILD_BUILD_HOST", "kassay")
         .env("KBUILD_BUILD_VERSION", "1")
-        // A make that started kassay would otherwise hand down its flags and its jobserver.
-        .env("MAKEFLAGS", "")
 }
 
 /// The file that a line of a kernel build says it makes, such as `  CC      kernel/fork.o`.
@@ -340,6 +380,16 @@ mod tests {
         assert!(unmet(fragment, "").is_empty());
         assert!(unmet(fragment, "CONFIG_A=\"\"\n").is_empty());
         assert_eq!(unmet(fragment, "CONFIG_A=\"b\"\n"), ["CONFIG_A=\"\""]);
+    }
+
+    #[test]
+    fn what_the_guest_needs_is_built_in_by_our_own_config() {
+        let base = crate::repository().join("kernel-config/base.config");
+        let base = read(&base).unwrap();
+        assert!(not_built_in(&base).is_empty());
+        let module = base.replace("CONFIG_9P_FS=y", "CONFIG_9P_FS=m");
+        let off = module.replace("CONFIG_TMPFS=y", "# CONFIG_TMPFS is not set");
+        assert_eq!(not_built_in(&off), ["TMPFS", "9P_FS"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub use apt::unusable as apt_unusable;
 pub use catalog::{Catalog, Source};
 
 use crate::cache::Cache;
+use crate::tool;
 
 /// The cache's kind of finished kernels; their keys are `NAME-` and a [`Key`](crate::cache::Key).
 const KIND: &str = "kernel";
@@ -51,12 +52,19 @@ impl Kernel {
     /// The config cannot be read.
     pub fn config_has(&self, option: &str) -> Result<bool> {
         let config = read(&self.config)?;
-        let value = config.lines().find_map(|line| {
-            line.strip_prefix("CONFIG_")?
-                .strip_prefix(option)?
-                .strip_prefix('=')
-        });
-        Ok(matches!(value, Some("y" | "m")))
+        Ok(matches!(set(&config, option), Some("y" | "m")))
+    }
+
+    /// What kbuild is told of the compiler, where it would choose another than the kernel was
+    /// built by; and what tells the tools that it builds modules with from any others.
+    ///
+    /// # Errors
+    /// The config cannot be read.
+    pub fn toolchain(&self) -> Result<(Option<&'static str>, String)> {
+        let config = read(&self.config)?;
+        let (told, names) = toolchain(&config);
+        let names = names.iter().map(tool::identity);
+        Ok((told, names.collect::<Vec<_>>().join("\n")))
     }
 
     /// The release's numbers, such as (6, 11, 0); what is no number counts as 0.
@@ -279,6 +287,39 @@ fn is_path(catalog: &Catalog, spec: &str) -> bool {
     !catalog.knows(spec) && (spec.contains('/') || Path::new(spec).exists())
 }
 
+/// What a config sets an option to.
+fn set<'a>(config: &'a str, option: &str) -> Option<&'a str> {
+    config.lines().find_map(|line| {
+        line.strip_prefix("CONFIG_")?
+            .strip_prefix(option)?
+            .strip_prefix('=')
+    })
+}
+
+/// See [`Kernel::toolchain`]; the tools by their names. kbuild takes gcc unless it is told so, or
+/// the headers name the compiler, as Debian's do. By what name it goes, it says itself in the
+/// config.
+fn toolchain(config: &str) -> (Option<&'static str>, Vec<String>) {
+    let is_on = |option| set(config, option) == Some("y");
+    let told = match (is_on("CC_IS_CLANG"), is_on("LD_IS_LLD")) {
+        (false, _) => None,
+        (true, true) => Some("LLVM=1"),
+        (true, false) => Some("CC=clang"),
+    };
+    let mut names: Vec<String> = match told {
+        None => ["gcc", "ld", "pahole"].map(str::to_owned).to_vec(),
+        Some(_) => ["clang", "ld", "ld.lld", "pahole"]
+            .map(str::to_owned)
+            .to_vec(),
+    };
+    let said = set(config, "CC_VERSION_TEXT").unwrap_or_default();
+    let name = said.trim_matches('"').split(' ').next().unwrap_or_default();
+    if let Some((prefix, _)) = name.split_once("gcc") {
+        names.extend([name.to_owned(), format!("{prefix}ld")]);
+    }
+    (told, names)
+}
+
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))
 }
@@ -320,6 +361,18 @@ mod tests {
         );
         let has = |option| kernel.config_has(option).unwrap();
         assert!(has("A") && has("B") && !has("C") && !has("AB") && !has("D"));
+    }
+
+    #[test]
+    fn modules_are_built_by_what_built_the_kernel() {
+        let debian = "CONFIG_CC_VERSION_TEXT=\"x86_64-linux-gnu-gcc-12 (Debian 12.2.0) 12.2.0\"\n";
+        let (told, names) = toolchain(debian);
+        let own = ["x86_64-linux-gnu-gcc-12", "x86_64-linux-gnu-ld"];
+        assert_eq!((told, &names[3..]), (None, &own.map(str::to_owned)[..]));
+        let clang = "CONFIG_CC_IS_CLANG=y\n";
+        assert_eq!(toolchain(clang).0, Some("CC=clang"));
+        let llvm = format!("{clang}CONFIG_LD_IS_LLD=y\n");
+        assert_eq!(toolchain(&llvm).0, Some("LLVM=1"));
     }
 
     #[test]

@@ -13,6 +13,11 @@ use crate::cache::{Cache, Key};
 /// them only after a make that succeeded, under the tree's lock.
 const KIND: &str = "tree";
 
+/// What a source tree is taken for one by that was configured, or built, in its own place
+/// (`outputmakefile` in the kernel's Makefile, 6.1 to 7.2). kbuild's advice is `make mrproper`,
+/// which deletes the config.
+const CONFIGURED: [&str; 3] = [".config", "include/config", "arch/x86/include/generated"];
+
 /// The kernel at a path.
 ///
 /// A built tree is used as it is, so that its `spec` is no more than the path. A source tree
@@ -20,12 +25,13 @@ const KIND: &str = "tree";
 /// each time, so that edits are picked up.
 ///
 /// # Errors
-/// The path is none of these, or the build fails.
+/// The path is none of these, the tree is configured and not built, or the build fails.
 pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> Result<Kernel> {
     let dir = fs::canonicalize(path).with_context(|| format!("find the kernel `{path}`"))?;
     if spec != path && (dir.is_file() || is_built(&dir)) {
         bail!(
-            "build kernel `{spec}`: `{path}` is built already; `{}` goes with a source tree",
+            "build kernel `{spec}`: `{path}` is built already; `{}` goes with a source tree, such \
+             as `git worktree add --detach DIR` makes of it",
             &spec[path.len()..]
         );
     }
@@ -48,6 +54,13 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
              a built one (`{}`, `{}`)",
             build::NEEDED[0],
             build::NEEDED[1]
+        );
+    }
+    if let Some(mark) = CONFIGURED.iter().find(|mark| dir.join(mark).exists()) {
+        bail!(
+            "build kernel `{spec}`: kbuild builds nothing elsewhere from a tree that is configured \
+             itself, and `{path}` has `{mark}`. Build it there with `make`, and it is used as it \
+             is; or name another working tree, as `git -C {path} worktree add --detach DIR` makes"
         );
     }
     let key = key(&dir, spec, path);
