@@ -606,7 +606,7 @@ fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Resul
     Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
 }
 
-/// The reason of a fault: a report of the kernel as it is told, where the CPU stood at the deadline,
+/// The reason of a fault: a report of the kernel as it is told, where each CPU was at the deadline,
 /// and the verifier's log where an object was refused.
 fn explain(
     fault: &Fault,
@@ -618,9 +618,9 @@ fn explain(
         .iter()
         .find(|(report, _)| report.text == fault.reason);
     let mut reason = told.map_or(&fault.reason, |(_, text)| text).clone();
-    if let Some(address) = evidence.stood {
-        let place = symbol::at(kernel, address);
-        reason.push_str(&format!("\nat the deadline the CPU was at {place}"));
+    for (cpu, address) in evidence.stood.iter().enumerate() {
+        let place = symbol::at(kernel, *address);
+        reason.push_str(&format!("\nat the deadline CPU {cpu} was at {place}"));
     }
     for log in verifier_logs(evidence, |program| program.is_none()) {
         reason.push_str("\n\nlibbpf and the verifier say at last:");

@@ -394,7 +394,7 @@ fn a_stuck_machine_ends_at_the_deadline_and_is_gone() {
         .with(1)
         .says("hang      distro::broken")
         .says("deadline passed\n")
-        .says("at the deadline the CPU was at 0xffffffff");
+        .says("at the deadline CPU 0 was at 0xffffffff");
     let command = checkout.artifact("broken", "command");
     let share = command
         .split("path=")

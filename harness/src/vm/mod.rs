@@ -65,8 +65,8 @@ pub struct Evidence {
     pub flood: Option<&'static str>,
     /// Whether the deadline passed.
     pub timed_out: bool,
-    /// The address of the CPU's next instruction then, if QEMU told it.
-    pub stood: Option<u64>,
+    /// The address of each CPU's next instruction then, if QEMU told it.
+    pub stood: Vec<u64>,
     /// vmtest's error.
     pub trouble: Option<String>,
     /// What QEMU wrote to its stderr.

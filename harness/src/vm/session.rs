@@ -198,7 +198,9 @@ impl Run {
             evidence.timed_out |= late && !gone && stopping.is_none();
             if late || gone || evidence.flood.is_some() || interrupt::requested() {
                 let since = *stopping.get_or_insert_with(|| {
-                    evidence.stood = evidence.timed_out.then(|| self.instruction()).flatten();
+                    if evidence.timed_out {
+                        evidence.stood = self.instructions().unwrap_or_default();
+                    }
                     if terms.dump && evidence.dump.is_none() && !interrupt::requested() {
                         self.dump_into(&mut evidence);
                     }
@@ -325,12 +327,12 @@ impl Run {
             .and_then(|gate| rustix::io::write(gate, &[HOLD]));
     }
 
-    /// The address of the CPU's next instruction, if QEMU tells it at once.
-    fn instruction(&self) -> Option<u64> {
+    /// The address of each CPU's next instruction, if QEMU tells it at once.
+    fn instructions(&self) -> Option<Vec<u64>> {
         let mut qmp = Qmp::connect(&self.path().join(ORDERS), Some(REGISTER_PATIENCE)).ok()?;
-        let command = json!({ "command-line": "info registers" });
+        let command = json!({ "command-line": "info registers -a" });
         let said = qmp.execute("human-monitor-command", command).ok()?;
-        rip(said.as_str()?)
+        said.as_str().map(instructions)
     }
 
     /// Dumps the guest's memory and returns how long that took. A case is not
@@ -423,10 +425,13 @@ impl Run {
     }
 }
 
-/// The next instruction's address in what QEMU's `info registers` says.
-fn rip(registers: &str) -> Option<u64> {
-    let (_, rest) = registers.split_once("RIP=")?;
-    u64::from_str_radix(rest.split_whitespace().next()?, 16).ok()
+/// The address of each CPU's next instruction in what QEMU's `info registers -a` says.
+fn instructions(registers: &str) -> Vec<u64> {
+    let words = registers.split_whitespace();
+    let addresses = words.filter_map(|word| word.strip_prefix("RIP="));
+    addresses
+        .filter_map(|address| u64::from_str_radix(address, 16).ok())
+        .collect()
 }
 
 /// Opens a file where a guest may write, if it is one: not a link to a file of
@@ -537,10 +542,11 @@ mod tests {
     }
 
     #[test]
-    fn the_next_instruction_is_one_of_the_registers() {
-        let text = "CPU#0\r\nRSP=ffffc900\r\nRIP=ffffffff81f2b0cf RFL=00000246 [---Z-P-]\r\n";
-        assert_eq!(rip(text), Some(0xffff_ffff_81f2_b0cf));
-        assert_eq!(rip("no CPU"), None);
+    fn the_next_instruction_is_one_of_the_registers_of_each_cpu() {
+        let text = "CPU#0\r\nRSP=ffffc900\r\nRIP=ffffffff81f2b0cf RFL=00000246 [---Z-P-]\r\n\r\n\
+                    CPU#1\r\nRIP=0000000000401000 RFL=00000246\r\n";
+        assert_eq!(instructions(text), [0xffff_ffff_81f2_b0cf, 0x40_1000]);
+        assert_eq!(instructions("no CPU"), [0; 0]);
     }
 
     #[test]
