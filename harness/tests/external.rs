@@ -135,7 +135,7 @@ fn some_modules_of_a_directory_are_inserted() {
     let ended = pair.run();
     ended
         .with(125)
-        .says("insert pair_cor: `")
+        .says("distro::pair: insert pair_cor\n")
         .says("makes pair_user, pair_core");
 }
 
@@ -162,9 +162,11 @@ fn a_module_has_parameters_and_what_the_directories_before_it_export() {
     let order = "[{ path = \"./counter\", params = \"last=7\" }, \"./ticket\"]";
     chain.edit("chain.toml", order, "[\"./ticket\", \"./counter\"]");
     let says_what_to_do = |missing: &str| {
-        let what = "build module ticket for distro: neither the kernel nor a directory named ";
         let ended = chain.run();
-        ended.with(125).says(what).says(missing);
+        ended.with(125).says("build module ticket for distro\n");
+        ended
+            .says("neither the kernel nor a directory named ")
+            .says(missing);
         ended.says("name its directory before this one in `modules`");
     };
     says_what_to_do("before has `counter_next`: where another module does");
