@@ -67,7 +67,9 @@ fuzz_target!(|data: &[u8]| {
     let module = Module {
         name: "m".to_owned(),
         file: "m.ko".into(),
+        params: String::new(),
         kfuncs: vec!["f".to_owned()],
+        is_proprietary: false,
     };
     let case = Case {
         scenario: &scenario,
@@ -140,6 +142,8 @@ fn scenario(expect: u8) -> Scenario {
         name: "case".to_owned(),
         path: "case.toml".into(),
         about: String::new(),
+        cpus: None,
+        memory_mib: None,
         modules: vec![part("m")],
         each: false,
         host_root: false,
