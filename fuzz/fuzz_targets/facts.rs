@@ -68,6 +68,8 @@ fuzz_target!(|data: &[u8]| {
         name: "m".to_owned(),
         file: "m.ko".into(),
         kfuncs: vec!["f".to_owned()],
+        params: String::new(),
+        is_proprietary: false,
     };
     let case = Case {
         scenario: &scenario,
@@ -147,6 +149,8 @@ fn scenario(expect: u8) -> Scenario {
         requires: Default::default(),
         expect,
         timeout: None,
+        cpus: None,
+        memory_mib: None,
         sysctl: Vec::new(),
         without: Vec::new(),
         show: Default::default(),
