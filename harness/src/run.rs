@@ -22,7 +22,7 @@ use crate::streams::Streams;
 use crate::tool::Tool;
 use crate::verdict::{self, Fault, Verdict};
 use crate::vm::machine::Size;
-use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot};
+use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot, tsc};
 use crate::{btf, debugger, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
@@ -514,6 +514,11 @@ pub fn machine(setting: &Setting, kernel: &Kernel, initramfs: &Path, size: Size)
         initramfs: initramfs.to_owned(),
         accelerator: setting.accelerator,
         size,
+        tsc_khz: match setting.accelerator {
+            Accelerator::Tcg => Some(tsc::khz(&setting.cache)),
+            // The hypervisor tells.
+            Accelerator::Kvm => None,
+        },
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Machine {
     pub accelerator: Accelerator,
     /// How large the guest is.
     pub size: Size,
+    /// The frequency of the counter that it takes for its clock, in kHz, where it is to be told.
+    pub tsc_khz: Option<u32>,
 }
 
 /// How a machine comes up.
@@ -103,6 +105,14 @@ const KERNEL_ARGS: &str = "loglevel=5 oops=panic nokaslr acpi=noirq rcupdate.rcu
                            random.trust_cpu=on no_timer_check tsc=reliable reboot=triple no5lvl";
 
 impl Machine {
+    /// The kernel's arguments. Without the counter's frequency a kernel measures it, and where the
+    /// host is busy under TCG may be wrong twentyfold: its clock then runs ahead, and it reports
+    /// stalls that are none.
+    fn kernel_args(&self) -> String {
+        let khz = self.tsc_khz.map(|khz| format!(" tsc_early_khz={khz}"));
+        format!("{KERNEL_ARGS}{}", khz.unwrap_or_default())
+    }
+
     /// QEMU's arguments over and above vmtest's that shape the machine, and so
     /// its saved states.
     fn arguments(&self) -> Vec<String> {
@@ -129,7 +139,8 @@ impl Machine {
 
     /// Everything about the machine that is not its kernel, for cache keys.
     pub(super) fn identity(&self) -> String {
-        format!("{:?} {KERNEL_ARGS} {:?}", self.arguments(), self.size)
+        let (arguments, kernel_args) = (self.arguments(), self.kernel_args());
+        format!("{arguments:?} {kernel_args} {:?}", self.size)
     }
 
     /// QEMU's arguments for the machine without vmtest, with `init_args` for
@@ -152,7 +163,7 @@ impl Machine {
             "-m",
             &format!("{}M", self.size.memory_mib),
             "-append",
-            &format!("{console} {KERNEL_ARGS} {init_args}"),
+            &format!("{console} {} {init_args}", self.kernel_args()),
         ]
         .map(str::to_owned);
         own.into_iter()
@@ -195,8 +206,8 @@ impl Machine {
     /// by [`prepare`].
     pub(super) fn config(&self, directory: &Path, start: Start, terms: &Terms) -> Config {
         let kernel_args = match start {
-            Start::Wait => format!("{KERNEL_ARGS} -- {SAVE}"),
-            _ => KERNEL_ARGS.to_owned(),
+            Start::Wait => format!("{} -- {SAVE}", self.kernel_args()),
+            _ => self.kernel_args(),
         };
         Config {
             target: vec![Target {

@@ -10,6 +10,7 @@ pub mod qmp;
 pub mod session;
 pub mod slot;
 pub mod state;
+pub mod tsc;
 
 use std::path::PathBuf;
 use std::time::Duration;
