@@ -561,16 +561,19 @@ fn failures(outcomes: &[Outcome]) -> Failures {
 }
 
 /// The title of a failure; of what does not build, with the compiler's first error, since not any
-/// error is the same failure.
+/// error is the same failure, and without the kernel, which is another with each commit.
 fn title(outcome: &Outcome) -> String {
+    if !outcome.unbuilt {
+        return outcome.title.clone();
+    }
+    let kernel = format!(" for {}", outcome.kernel);
+    let what = outcome.title.strip_suffix(&kernel);
+    let what = what.unwrap_or(&outcome.title);
     let error = outcome.reason.lines().find_map(|line| {
         let at = line.find("error: ").or_else(|| line.find("ERROR: "))?;
         Some(&line[at..])
     });
-    match error.filter(|_| outcome.unbuilt) {
-        Some(error) => format!("{}: {error}", outcome.title),
-        None => outcome.title.clone(),
-    }
+    error.map_or_else(|| what.to_owned(), |error| format!("{what}: {error}"))
 }
 
 /// Failures in a line, and what tells one from the wanted one where words do not.
@@ -600,5 +603,28 @@ fn not_good(commit: &Commit, sights: &[Sight], said: &[String], reasons: &str) -
     match sights.contains(&Sight::Same) {
         true => Unfit(why).into(),
         false => anyhow!(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_build_fails_alike_on_each_kernel() {
+        let failed = |kernel: &str, error: &str| {
+            let text =
+                format!("build module m for {kernel}: run `make`\n  /x/m.c:3: error: {error}");
+            let scenario = Path::new("harness/tests/scenarios/kfunc_sum.toml");
+            let scenario = Scenario::read_alone(&crate::repository().join(scenario)).unwrap();
+            let outcome = Outcome::without_machine(kernel, &scenario, Verdict::Infra, text);
+            title(&Outcome {
+                unbuilt: true,
+                ..outcome
+            })
+        };
+        assert_eq!(failed("1a2b3c4", "no f"), "build module m: error: no f");
+        assert_eq!(failed("1a2b3c4", "no f"), failed("5d6e7f8", "no f"));
+        assert_ne!(failed("1a2b3c4", "no f"), failed("1a2b3c4", "no g"));
     }
 }
