@@ -153,6 +153,7 @@ fn scenario(expect: u8) -> Scenario {
         timeout: None,
         sysctl: Vec::new(),
         without: Vec::new(),
+        allow: Vec::new(),
         show: Default::default(),
         steps: vec![
             Step::Unlink { times: 1 }.into(),

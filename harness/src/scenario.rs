@@ -48,6 +48,8 @@ pub struct Scenario {
     pub sysctl: Vec<(String, String)>,
     /// Capabilities that the programs are loaded without, such as `CAP_SYS_BOOT`.
     pub without: Vec<String>,
+    /// What else would be taken for an accident.
+    pub allow: Vec<Allow>,
     /// What triggers the programs.
     pub steps: Vec<Asked>,
     /// What else the transcript shows.
@@ -149,6 +151,28 @@ pub enum Expect {
     Lost(String),
 }
 
+/// What passes only where the scenario says that it is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Allow {
+    /// Nothing triggers what is loaded.
+    NoSteps,
+    /// No BPF program is loaded.
+    NoPrograms,
+    /// A step that could not be done, or a command that ended with another status than 0.
+    FailedStep,
+}
+
+impl fmt::Display for Allow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Allow::NoSteps => "no_steps",
+            Allow::NoPrograms => "no_programs",
+            Allow::FailedStep => "failed_step",
+        })
+    }
+}
+
 /// Versions that will do: `>=MAJOR.MINOR`, `<MAJOR.MINOR`, or both with a comma.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -224,6 +248,8 @@ struct File {
     sysctl: BTreeMap<String, Setting>,
     #[serde(default)]
     without: Vec<String>,
+    #[serde(default)]
+    allow: Vec<Allow>,
     #[serde(default)]
     step: Vec<FileStep>,
     #[serde(default)]
@@ -397,6 +423,7 @@ impl Scenario {
                 .into_iter()
                 .map(capability)
                 .collect::<Result<_>>()?,
+            allow: file.allow,
             steps,
             show: file.show,
         })
@@ -830,6 +857,14 @@ mod tests {
         assert_eq!(scenario.without, ["CAP_SYS_BOOT", "CAP_BPF"]);
         let error = read("about = 'x'\nwithout = ['SYS_BOOT']").unwrap_err();
         assert!(error.contains("did you mean `CAP_SYS_BOOT`?"), "{error}");
+    }
+
+    #[test]
+    fn what_is_allowed_is_one_of_those_that_there_are() {
+        let scenario = read("about = 'x'\nallow = ['no_steps', 'failed_step']").unwrap();
+        assert_eq!(scenario.allow, [Allow::NoSteps, Allow::FailedStep]);
+        let error = read("about = 'x'\nallow = ['no_step']").unwrap_err();
+        assert!(error.contains("did you mean `no_steps`?"), "{error}");
     }
 
     #[test]

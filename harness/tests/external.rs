@@ -10,7 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use checkout::{Checkout, Ended, copy};
+use checkout::{ALONE, Checkout, Ended, copy};
 use tempfile::TempDir;
 
 /// What a loader is made by, of a `vmlinux.h` that has what it needs.
@@ -223,7 +223,9 @@ fn a_repository_that_is_laid_out_as_the_action_wants_it_runs_where_it_lies() {
 
 #[test]
 fn a_module_is_built_anew_by_another_version_of_a_program() {
-    let drawn = External::with("modules = ['.']\nrequires.pip = ['numberer==1']");
+    let drawn = External::with(&format!(
+        "modules = ['.']\n{ALONE}\nrequires.pip = ['numberer==1']"
+    ));
     // No test before has built this.
     let own = drawn.path("own");
     let rule = "obj-m := drawn.o\n$(obj)/drawn.c:\n\tnumberer > $@\n";

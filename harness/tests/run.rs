@@ -95,7 +95,10 @@ fn whatever() -> Checkout {
 #[test]
 fn flags_of_the_environment_are_passed_neither_to_make_nor_to_clang() {
     let checkout = whatever();
-    checkout.scenario("broken", "modules = ['broken']\nbpf = ['kfunc_strstr']");
+    checkout.scenario(
+        "broken",
+        "modules = ['broken']\nbpf = ['kfunc_strstr']\nallow = ['no_steps']",
+    );
     checkout.write("own/linux/bpf.h", "#error of CPATH");
     let mut command = checkout.command(&["run", "--kernel", "distro", "broken"]);
     command

@@ -135,7 +135,8 @@ impl Place {
         let modules = self.modules.iter().map(|name| path_of(name)).collect();
         let bpf = bpf.iter().map(|file| path_of(file)).collect();
         let mut text = format!(
-            "about = ''\nhost_root = {host_root}\nmodules = {}\nbpf = {}\n",
+            "about = ''\nhost_root = {host_root}\nmodules = {}\nbpf = {}\n\
+             allow = ['no_steps', 'no_programs', 'failed_step']\n",
             list(modules),
             list(bpf)
         );

@@ -405,6 +405,10 @@ impl Accepted {
             return Ok(());
         };
         let path = snapshot.path();
+        if outcome.is_comparison && transcript.trim().is_empty() {
+            outcome.reason = "not accepted, for the transcript is empty".to_owned();
+            return Ok(());
+        }
         if outcome.is_comparison {
             match (self.0.get(&path), snapshot.compare(transcript)?) {
                 (Some(first), Comparison::Differs(diff)) => {
@@ -466,6 +470,14 @@ mod tests {
         outcome.transcript = Some((snapshot, transcript.to_owned()));
         accepted.accept(&mut outcome, &scenario).unwrap();
         outcome
+    }
+
+    #[test]
+    fn an_empty_transcript_is_not_accepted() {
+        let directory = tempfile::tempdir().unwrap();
+        let outcome = accept(&mut Accepted::default(), "6.1", "", directory.path());
+        assert_eq!(outcome.verdict, Verdict::Mismatch);
+        assert!(outcome.reason.contains("empty"), "{}", outcome.reason);
     }
 
     #[test]

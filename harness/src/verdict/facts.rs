@@ -18,14 +18,20 @@ pub fn told(evidence: &Evidence) -> impl Iterator<Item = Fact> {
 /// the snapshot may have it. A program that was loaded by itself is none of these: it
 /// is there to see whether it is refused.
 pub fn refusal(evidence: &Evidence) -> Option<String> {
-    let refusal = told(evidence).find_map(|fact| match fact {
+    let refusal = told(evidence).find_map(|fact| refused(&fact));
+    refusal.map(|title| kernel_report::stable(&title))
+}
+
+/// What a fact says was refused.
+pub fn refused(fact: &Fact) -> Option<String> {
+    match fact {
         Fact::Inserted {
             module,
             error: Some(error),
             ..
         } => Some(format!("module {module} was refused: {error}")),
         Fact::Loaded { program: None, .. } => {
-            refusal::of(&fact).map(|Refusal { name, .. }| format!("program {name} was refused"))
+            refusal::of(fact).map(|Refusal { name, .. }| format!("program {name} was refused"))
         }
         Fact::Attached {
             program,
@@ -34,8 +40,7 @@ pub fn refusal(evidence: &Evidence) -> Option<String> {
             ..
         } => Some(format!("{program} was not attached to {section}")),
         _ => None,
-    });
-    refusal.map(|title| kernel_report::stable(&title))
+    }
 }
 
 /// The facts, when both ways out tell the same and nothing is missing.

@@ -8,6 +8,7 @@ mod facts;
 mod fault;
 mod leftover;
 mod machine;
+mod omission;
 mod plan;
 mod reports;
 mod storm;
@@ -153,6 +154,7 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
     if let (Some(Expect::Mismatch(title)), Some(refusal)) =
         (&case.scenario.expect, refusal(evidence))
         && *title == refusal
+        && !faults.iter().any(|fault| fault.title == refusal)
     {
         faults.push(Fault::new(Verdict::Mismatch, refusal));
     }
@@ -175,7 +177,10 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
             storm::check(case.scenario, fact),
         ]
     });
-    contracts.chain(others).filter_map(Result::err).collect()
+    let faults = contracts.chain(others).filter_map(Result::err);
+    faults
+        .chain(omission::check(case.scenario, facts))
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::leftover::EXPECTED_TAINT;
 use super::plan::part;
 use super::*;
 use crate::btf;
-use crate::scenario::Part;
+use crate::scenario::{Allow, Part};
 use crate::step::Asked;
 use crate::vm::Shutdown;
 
@@ -41,6 +41,7 @@ fn scenario() -> Scenario {
         memory_mib: None,
         sysctl: Default::default(),
         without: Vec::new(),
+        allow: Vec::new(),
         show: Show::default(),
         steps: vec![Step::Unlink { times: 1 }.into(), udp],
     }
@@ -271,6 +272,52 @@ fn a_command_that_goes_on_has_an_end() {
 #[test]
 fn whole_evidence_has_no_fault() {
     assert_eq!(judged(&evidence(facts())), "no fault");
+}
+
+#[test]
+fn a_scenario_without_steps_or_programs_says_so() {
+    let change = |change: fn(&mut Scenario), allow: &[Allow]| {
+        let mut scenario = Scenario {
+            allow: allow.to_vec(),
+            ..scenario()
+        };
+        change(&mut scenario);
+        let facts = facts().into_iter().filter(|fact| match fact {
+            Fact::Stepped { .. } => !scenario.steps.is_empty(),
+            Fact::Loaded { .. } | Fact::Attached { .. } => !scenario.bpf.is_empty(),
+            _ => true,
+        });
+        judged_by(&scenario, &evidence(facts.collect()))
+    };
+    let steps = |scenario: &mut Scenario| scenario.steps.clear();
+    assert_eq!(change(steps, &[]), "mismatch: the scenario has no steps");
+    assert_eq!(change(steps, &[Allow::NoSteps]), "no fault");
+    let programs = |scenario: &mut Scenario| {
+        scenario.bpf.clear();
+        scenario.steps.clear();
+        scenario.each = true;
+    };
+    let none = "mismatch: the scenario has no programs";
+    assert_eq!(change(programs, &[]), none);
+    assert_eq!(change(programs, &[Allow::NoPrograms]), "no fault");
+}
+
+#[test]
+fn a_step_that_failed_or_a_program_that_is_not_attached_is_a_mismatch() {
+    let failed = Fact::Stepped {
+        step: 0,
+        outcome: Err("no room".to_owned()),
+    };
+    assert_eq!(with(failed), "mismatch: step 1 failed");
+    let mut facts = facts();
+    let Fact::Attached { error, .. } = &mut facts[3] else {
+        panic!()
+    };
+    *error = Some("Invalid argument".to_owned());
+    let title = "p was not attached to tc/ingress";
+    let expected = expecting(Expect::Mismatch(title.to_owned()), &evidence(facts.clone()));
+    assert_eq!(judged(&evidence(facts)), format!("mismatch: {title}"));
+    assert_eq!(expected, "no fault");
 }
 
 #[test]

@@ -19,6 +19,9 @@ pub const LOOP: &str = "for (;;)\n\t\tcpu_relax();";
 /// A copy of the repository, and a target directory in it.
 pub struct Checkout(TempDir);
 
+/// What a scenario says that only inserts modules.
+pub const ALONE: &str = "allow = ['no_steps', 'no_programs']";
+
 /// How a run of kassay ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -66,7 +69,7 @@ impl Checkout {
                  MODULE_LICENSE(\"GPL\");\n"
             ),
         );
-        checkout.scenario("broken", "modules = ['broken']");
+        checkout.scenario("broken", &format!("modules = ['broken']\n{ALONE}"));
         checkout
     }
 

@@ -1,0 +1,79 @@
+//! What would pass by accident: a scenario that triggers nothing, or has nothing to trigger,
+//! and a step that could not be done. Each is no fault where the scenario says that it is meant.
+
+use kassay_guest::{Command, Fact, Outcome, State, Step};
+
+use super::excerpt::bounded;
+use super::expectation::expected;
+use super::facts::refused;
+use super::{Fault, Verdict};
+use crate::kernel_report;
+use crate::scenario::{Allow, Scenario};
+
+/// What the scenario lacks and what could not be done, but for what it allows. A verdict that
+/// it expects is a word of its own, and needs neither steps nor programs.
+pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
+    let lacks = |allow: Allow, is_lacking: bool, title: &str| {
+        let expect = scenario.expect.as_ref().map(expected);
+        let is_word = expect.is_some_and(|(_, other)| other != title);
+        (is_lacking && !is_word).then(|| (allow, title.to_owned(), String::new()))
+    };
+    let missing = [
+        // What each program is told when it is loaded is all that such a scenario asks.
+        lacks(
+            Allow::NoSteps,
+            scenario.steps.is_empty() && !scenario.each,
+            "the scenario has no steps",
+        ),
+        lacks(
+            Allow::NoPrograms,
+            scenario.bpf.is_empty() && !runs_commands(scenario),
+            "the scenario has no programs",
+        ),
+    ];
+    let failed = facts.iter().filter_map(|fact| failed(scenario, fact));
+    let failed = failed.map(|(title, reason)| (Allow::FailedStep, title, reason));
+    let found = missing.into_iter().flatten().chain(failed);
+    let found = found.filter(|(allow, ..)| !scenario.allow.contains(allow));
+    let found = found.map(|(allow, title, reason)| {
+        let word = format!("if that is meant, the scenario says `allow = [\"{allow}\"]`");
+        let reason = bounded(&format!("{reason}\n{word}"));
+        Fault::new(Verdict::Mismatch, title).because(reason.trim_start())
+    });
+    facts.iter().filter_map(unattached).chain(found).collect()
+}
+
+/// A program that could not be attached, which only an expectation makes right.
+fn unattached(fact: &Fact) -> Option<Fault> {
+    let Fact::Attached {
+        error: Some(error), ..
+    } = fact
+    else {
+        return None;
+    };
+    let title = kernel_report::stable(&refused(fact)?);
+    Some(Fault::new(Verdict::Mismatch, title).because(bounded(error)))
+}
+
+/// Whether it runs commands, which may load programs of their own.
+fn runs_commands(scenario: &Scenario) -> bool {
+    let mut steps = scenario.steps.iter();
+    steps.any(|asked| matches!(asked.step, Step::Command { .. }))
+}
+
+/// The title and the reason of a step that could not be done, or a command that failed. One
+/// that is ended behind the last step has the status of the signal that ended it, or its own.
+fn failed(scenario: &Scenario, fact: &Fact) -> Option<(String, String)> {
+    let Fact::Stepped { step, outcome } = fact else {
+        return None;
+    };
+    let has_failed = match outcome {
+        Err(_) => true,
+        Ok(Outcome::Command(Command { state, .. })) => {
+            !matches!(state, State::Ready | State::Ended(0))
+        }
+        Ok(_) => false,
+    };
+    let asked = scenario.steps.get(*step).filter(|_| has_failed)?;
+    Some((format!("step {} failed", step + 1), asked.tell(outcome)))
+}
