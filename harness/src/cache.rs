@@ -24,6 +24,14 @@ use crate::{interrupt, progress};
 /// How often a wait for another process looks whether the user wants to stop.
 const TICK: Duration = Duration::from_millis(100);
 
+/// The kinds of entries whose files have digests beside them, which are looked at each time that
+/// an entry is taken. That takes a millisecond; for a kernel with its headers it would take
+/// hundreds, and a saved state has a check of its own.
+const CHECKED: [&str; 5] = ["modules", "bpf", "guest", "initramfs", "vmlinux"];
+
+/// The file of an entry with its digests.
+const SUMS: &str = ".sums";
+
 /// The folder of all entries, `ROOT/KIND/KEY/`. Its clones are one user of the cache.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -114,6 +122,28 @@ impl Cache {
         Some(self.dir(kind).join(key)).filter(|entry| entry.is_dir())
     }
 
+    /// The folder of an entry that is whole and, where its kind is checked, as it was made; takes
+    /// note that it is used. One that somebody or something has damaged is removed.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn take(&self, kind: &str, key: &str) -> Result<Option<PathBuf>> {
+        let Some(entry) = self.get(kind, key) else {
+            return Ok(None);
+        };
+        if CHECKED.contains(&kind) && !is_sound(&entry) {
+            let what = self.what(kind, key);
+            progress::note(format!("{what} is damaged in the cache, and is made again"));
+            let gone =
+                tempfile::tempdir_in(self.dir("locks")).context("make a temporary folder")?;
+            // Another process may have removed it, and made it again, meanwhile.
+            let _ = fs::rename(&entry, gone.path().join(key));
+            return Ok(None);
+        }
+        self.touch(kind, key);
+        Ok(Some(entry))
+    }
+
     /// Takes note that an entry is being used, in its folder's time of modification.
     pub fn touch(&self, kind: &str, key: &str) {
         let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
@@ -147,12 +177,11 @@ impl Cache {
         what: &str,
         make: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        if let Some(entry) = self.get(kind, key) {
-            self.touch(kind, key);
+        if let Some(entry) = self.take(kind, key)? {
             return Ok(entry);
         }
         let _lock = self.lock(kind, key, what)?;
-        if let Some(entry) = self.get(kind, key) {
+        if let Some(entry) = self.take(kind, key)? {
             return Ok(entry);
         }
         self.grew.store(true, Ordering::Relaxed);
@@ -162,6 +191,11 @@ impl Cache {
         let made = fs::create_dir_all(&partial)
             .with_context(|| format!("make `{}`", partial.display()))
             .and_then(|()| make(&partial))
+            .and_then(|()| match CHECKED.contains(&kind) {
+                true => fs::write(partial.join(SUMS), sums(&partial)?)
+                    .with_context(|| format!("write `{}`", partial.join(SUMS).display())),
+                false => Ok(()),
+            })
             .and_then(|()| {
                 fs::rename(&partial, &entry).with_context(|| format!("make `{}`", entry.display()))
             });
@@ -350,6 +384,34 @@ fn wait_for(file: &File, operation: FlockOperation, why: impl Fn() -> String) ->
     }
 }
 
+/// Whether the files of an entry are as they were when it was made. One that an older kassay made
+/// has nothing to tell that by.
+fn is_sound(entry: &Path) -> bool {
+    match fs::read_to_string(entry.join(SUMS)) {
+        Ok(kept) => sums(entry).is_ok_and(|now| now == kept),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
+/// A line for each file of a folder, with its digest. What is linked to is not the entry's.
+fn sums(folder: &Path) -> Result<String> {
+    let (mut lines, mut left) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = left.pop() {
+        let read = || format!("read `{}`", folder.display());
+        for entry in fs::read_dir(&folder).with_context(read)? {
+            let path = entry.with_context(read)?.path();
+            if path.is_dir() {
+                left.push(path);
+            } else if !path.is_symlink() && !path.ends_with(SUMS) {
+                let name = path.file_name().unwrap_or_default().display();
+                lines.push(format!("{} {name}", digest(&path)?));
+            }
+        }
+    }
+    lines.sort();
+    Ok(lines.join("\n"))
+}
+
 /// Removes a folder and all that is in it, if it exists.
 fn clear(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
@@ -512,6 +574,34 @@ mod tests {
             }
         });
         assert_eq!(made.into_inner(), 1);
+    }
+
+    #[test]
+    fn what_was_damaged_is_made_again() {
+        let (_dir, cache) = cache();
+        let want = |kind: &str| {
+            let make = |dir: &Path| {
+                fs::create_dir(dir.join("sub"))?;
+                Ok(fs::write(dir.join("sub/file"), "whole")?)
+            };
+            let file = cache
+                .get_or_make(kind, "one", "one", make)
+                .unwrap()
+                .join("sub/file");
+            let found = fs::read_to_string(&file).unwrap_or_default();
+            fs::write(&file, "WHOLE").unwrap();
+            found
+        };
+        assert_eq!(
+            (want("modules"), want("modules")),
+            ("whole".into(), "whole".into())
+        );
+        assert_eq!(
+            (want("kernel"), want("kernel")),
+            ("whole".into(), "WHOLE".into())
+        );
+        fs::remove_dir_all(cache.dir("modules").join("one/sub")).unwrap();
+        assert_eq!(want("modules"), "whole");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod btf;
 pub mod cache;
 pub mod cli;
 pub mod compile;
+pub mod complaint;
 pub mod debugger;
 pub mod diff;
 pub mod interrupt;

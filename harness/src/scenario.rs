@@ -72,6 +72,8 @@ pub struct Part {
     pub params: String,
     /// Files and folders elsewhere that a module's directory is built with.
     pub with: Vec<PathBuf>,
+    /// Variables that make is given for it, such as `CONFIG_X=m`.
+    pub make: Vec<String>,
     /// The programs that the scenario requires of the host, by which a module may be built.
     pub pip: Vec<Pinned>,
 }
@@ -262,7 +264,8 @@ struct File {
     untagged,
     deny_unknown_fields,
     expecting = "a module is a name, a path, or \
-                 `{ path = PATH, insert = [NAME, …], params = \"KEY=VALUE …\", with = [PATH, …] }`"
+                 `{ path = PATH, insert = [NAME, …], params = \"KEY=VALUE …\", with = [PATH, …], \
+                 make = [\"NAME=VALUE\", …] }`"
 )]
 enum FileModule {
     Asked(String),
@@ -274,6 +277,8 @@ enum FileModule {
         params: String,
         #[serde(default)]
         with: Vec<PathBuf>,
+        #[serde(default)]
+        make: Vec<String>,
     },
 }
 
@@ -303,7 +308,9 @@ impl FileModule {
                 insert,
                 params,
                 with,
+                make,
             } => Ok(Part {
+                make: make.into_iter().map(variable).collect::<Result<_>>()?,
                 insert,
                 params,
                 with: with.iter().map(|path| directory.join(path)).collect(),
@@ -325,6 +332,36 @@ impl FileProgram {
         }
         part.flags.extend(flags);
         Ok(part)
+    }
+}
+
+/// What kassay itself tells make, or what the kernel's config does.
+const TAKEN: [&str; 9] = [
+    "M",
+    "O",
+    "ARCH",
+    "CC",
+    "LD",
+    "LLVM",
+    "PWD",
+    "MAKEFLAGS",
+    "SHELL",
+];
+
+/// A variable for make, `NAME=VALUE`.
+fn variable(text: String) -> Result<String> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let parts = text.split_once('=').filter(|(name, value)| {
+        let begins = name.starts_with(|letter: char| !letter.is_ascii_digit());
+        let is_value = |letter: char| !letter.is_control() && !"$#'".contains(letter);
+        begins && name.chars().all(is_plain) && value.chars().all(is_value)
+    });
+    match parts {
+        Some((name, _)) if TAKEN.contains(&name) || name.starts_with("KBUILD_") => {
+            bail!("`{text}`: {name} is not for `make` to set")
+        }
+        Some(_) => Ok(text),
+        None => bail!("`{text}`: `make` takes plain variables such as `CONFIG_X=m`"),
     }
 }
 

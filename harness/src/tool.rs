@@ -14,13 +14,13 @@ use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
-use crate::interrupt;
 use crate::normalise::visible;
+use crate::{complaint, interrupt};
 
-/// How many lines of a failed tool's output an error shows.
+/// How many lines of what something printed at last are shown.
 const TAIL_LINES: usize = 20;
-/// How much of a log is read to find those lines, in bytes.
-const TAIL_BYTES: u64 = 16 * 1024;
+/// How much of a failed tool's output is read for what an error shows of it, in bytes.
+const MOST_READ: u64 = 16 << 20;
 /// How long a tool may take to end once it was told to.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often a wait looks whether the user wants to stop.
@@ -110,7 +110,7 @@ impl Tool {
     /// Runs the command to its end and returns what it printed to stdout.
     ///
     /// # Errors
-    /// The command cannot be started or fails (the error has its last lines of stderr), or
+    /// The command cannot be started or fails (the error has what it complained of on stderr), or
     /// the user interrupted.
     pub fn output(self) -> Result<String> {
         self.read(|stdout| {
@@ -141,7 +141,7 @@ impl Tool {
         interrupt::check()?;
         let taken = taken.with_context(|| format!("read the output of `{self}`"))?;
         if !status.success() {
-            bail!("run `{self}`: {status}{}", tail(&mut errors)?);
+            bail!("run `{self}`: {status}{}", complaint(&mut errors)?);
         }
         Ok(taken)
     }
@@ -154,7 +154,7 @@ impl Tool {
     /// seconds later by SIGKILL.
     ///
     /// # Errors
-    /// The command cannot be started or fails (the error has the log's last lines), the log
+    /// The command cannot be started or fails (the error has what it complained of), the log
     /// cannot be written, or the user interrupted.
     pub fn run_logged(mut self, log: &Path, mut on_line: impl FnMut(&str)) -> Result<()> {
         let open = || {
@@ -194,7 +194,7 @@ impl Tool {
         if !status.success() {
             bail!(
                 "run `{self}`: {status}{}\nthe whole log: `{}`",
-                tail(&mut out)?,
+                complaint(&mut out)?,
                 log.display()
             );
         }
@@ -266,16 +266,16 @@ fn copy_lines(
     }
 }
 
-/// The last lines of a log, each after a line break; empty when the log is.
-fn tail(log: &mut File) -> Result<String> {
+/// What a log has of a failure, each line after a line break; empty when the log is.
+fn complaint(log: &mut File) -> Result<String> {
     let length = log.metadata()?.len();
-    log.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    log.seek(SeekFrom::Start(length.saturating_sub(MOST_READ)))?;
     let mut bytes = Vec::new();
     log.read_to_end(&mut bytes)?;
-    Ok(last_lines(&String::from_utf8_lossy(&bytes)))
+    Ok(complaint::shown(&String::from_utf8_lossy(&bytes)))
 }
 
-/// The last 20 lines of a tool's output, indented, each after a line break.
+/// The last 20 lines of an output, indented, each after a line break.
 pub fn last_lines(output: &str) -> String {
     let lines: Vec<&str> = output.trim_end().lines().collect();
     let first = lines.len().saturating_sub(TAIL_LINES);

@@ -9,6 +9,7 @@ mod checkout;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::SystemTime;
 
 use checkout::{ALONE, Checkout, Ended, copy};
 use tempfile::TempDir;
@@ -249,6 +250,142 @@ fn a_module_is_built_anew_by_another_version_of_a_program() {
     run_by("2").with(125).says("needs numberer==1");
     drawn.edit("case.toml", "numberer==1", "numberer==2");
     run_by("2").with(1).says("drew 2");
+}
+
+/// A module `m` that prints what an expression of these formats and values comes to.
+fn printing(head: &str, format: &str, values: &str) -> String {
+    format!(
+        "#include <linux/module.h>\n{head}\n\
+         static int __init m_init(void)\n{{\n\tpr_info(\"{format}\\n\", {values});\n\
+         \treturn 0;\n}}\nmodule_init(m_init);\n\
+         static void __exit m_exit(void)\n{{\n}}\nmodule_exit(m_exit);\n\
+         MODULE_DESCRIPTION(\"A module that prints\");\nMODULE_LICENSE(\"GPL\");\n"
+    )
+}
+
+#[test]
+fn what_a_module_reads_elsewhere_is_noticed_when_it_changes() {
+    let far = External::with(&format!("modules = ['./m']\n{ALONE}"));
+    let write = |name: &str, text: &str| {
+        far.write(&format!("../far/{name}"), text);
+        // make goes by times, and would take an older file for one that it knows.
+        let file = fs::File::open(far.path("far").join(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    };
+    let files = [
+        ("a.h", "#define A 1"),
+        ("inc/b.h", "#define B 1"),
+        ("c", "1"),
+        ("d", "1"),
+    ];
+    files.iter().for_each(|(name, text)| write(name, text));
+    let at = far.path("far").display().to_string();
+    let blob = format!("asm(\".incbin \\\"{at}/d\\\"\\n.popsection\");");
+    let head = format!(
+        "#include \"{at}/a.h\"\n#include <b.h>\nextern const char d[];\n\
+         asm(\".pushsection .rodata\\nd:\\n\");\n{blob}"
+    );
+    far.write(
+        "m/m.c",
+        &printing(&head, "read %d %d %d %c", "A, B, C, d[0]"),
+    );
+    let flags = format!("ccflags-y += -I{at}/inc -DC=$(shell cat {at}/c)");
+    far.write("m/Makefile", &format!("obj-m := m.o\n{flags}\n"));
+    let run = |args: &[&str]| {
+        let folder = far.path("own").display().to_string();
+        far.checkout.run(&[&["--scenario", &folder], args].concat())
+    };
+    run(&["--accept"]).with(0);
+    run(&[]).with(0);
+    run(&["--changed"]).with(0).says("unchanged");
+    for (number, (name, text)) in files.iter().enumerate() {
+        write(name, &text.replace('1', "2"));
+        let read: Vec<_> = (0..4)
+            .map(|n| if n <= number { "2" } else { "1" })
+            .collect();
+        let args: &[&str] = if number % 2 == 0 { &[] } else { &["--changed"] };
+        run(args)
+            .with(1)
+            .says(&format!("+  read {}", read.join(" ")));
+    }
+}
+
+#[test]
+fn a_makefile_finds_its_folder_as_plain_kbuild_has_it() {
+    let tree = External::with(&format!("modules = ['./tree']\n{ALONE}"));
+    let source = printing("#include <tree.h>", "tree %d", "TREE");
+    tree.write("tree/one/m.c", &source);
+    tree.write("tree/one/Makefile", "obj-m += m.o\n");
+    tree.write("tree/inc/tree.h", "#define TREE 4\n");
+    for include in ["$(PWD)/inc", "$(src)/inc", "$(M)/inc"] {
+        tree.write(
+            "tree/Makefile",
+            &format!("obj-m += one/\nsubdir-ccflags-y += -I{include}\n"),
+        );
+        tree.run().with(1).says("tree 4");
+    }
+}
+
+#[test]
+fn a_module_that_an_option_turns_on_takes_it_from_the_scenario() {
+    let optional = External::with(&format!("modules = [{{ path = './m' }}]\n{ALONE}"));
+    optional.write("m/m.c", &printing("", "here %d", "CHOSEN"));
+    let makefile = "obj-$(CONFIG_ACME) += m.o\nccflags-y += -DCHOSEN=$(NUMBER)\n";
+    optional.write("m/Makefile", makefile);
+    let ended = optional.run();
+    ended.with(125).says("it makes no module");
+    ended.says("takes `make = [\"CONFIG_ACME=m\"]` in the module's table");
+    let given = |from: &str, to: &str| {
+        optional.edit("case.toml", from, to);
+        optional.run()
+    };
+    given("'./m'", "'./m', make = ['CONFIG_ACME=m', 'NUMBER=3']")
+        .with(1)
+        .says("here 3");
+    given("NUMBER=3", "NUMBER=4").with(1).says("here 4");
+    given("NUMBER=4", "NUMBER=$(shell date)")
+        .with(2)
+        .says("takes plain variables");
+    given("NUMBER=$(shell date)", "M=/tmp")
+        .with(2)
+        .says("M is not for `make` to set");
+}
+
+#[test]
+fn what_does_not_compile_shows_its_first_error_and_how_to_see_it_by_hand() {
+    let broken = External::with("bpf = ['./ks.bpf.c']");
+    broken.write(
+        "ks.bpf.c",
+        "#include \"vmlinux.h\"\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_tracing.h>\n\
+         SEC(\"ksyscall/unlinkat\") int BPF_KSYSCALL(ks, int fd) { return 0; }\n",
+    );
+    let ended = broken.run();
+    ended.with(125).says("compile BPF program ks\n    run `");
+    ended
+        .says("ks.bpf.c:4:")
+        .says("error: ")
+        .says("BPF_KSYSCALL(ks, int fd)");
+    broken.edit("case.toml", "bpf = ['./ks.bpf.c']", "modules = ['./m']");
+    broken.write("m/Makefile", "obj-m := m.o\n");
+    let rest = "int rest(void)\n{\n\tint unused;\n\treturn 0;\n}\n".replace("rest", "r");
+    let many: String = (0..30)
+        .map(|n| rest.replace("r(", &format!("r{n}(")))
+        .collect();
+    broken.write(
+        "m/m.c",
+        &printing(&format!("#include \"wrong.h\"\n{many}"), "%d", "1"),
+    );
+    broken.write(
+        "m/wrong.h",
+        "static int wrong(void)\n{\n\treturn nobody;\n}\n",
+    );
+    let ended = broken.run();
+    ended
+        .with(125)
+        .says("In file included from ")
+        .says("wrong.h:3:16: error: ‘nobody’ undeclared");
+    let by_hand = format!("by hand: cd {} && make -C ", broken.path("own/m").display());
+    ended.says("return nobody;").says(&by_hand);
 }
 
 #[test]

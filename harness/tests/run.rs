@@ -74,6 +74,33 @@ fn a_first_transcript_is_shown_accepted_and_then_passes() {
 }
 
 #[test]
+fn what_is_damaged_in_the_cache_is_made_again() {
+    let checkout = Checkout::with_cache();
+    for kind in ["modules", "bpf", "initramfs"] {
+        fs::remove_dir_all(checkout.path("cache").join(kind)).unwrap();
+    }
+    checkout.run(&["kfunc_sum"]).with(0);
+    for (kind, file) in [
+        ("modules", "kfunc_sum.ko"),
+        ("bpf", "kfunc_sum.bpf.o"),
+        ("initramfs", "initramfs.cpio"),
+    ] {
+        let entry = fs::read_dir(checkout.path("cache").join(kind))
+            .unwrap()
+            .next();
+        let file = entry.unwrap().unwrap().path().join(file);
+        let mut data = fs::read(&file).unwrap();
+        let middle = data.len() / 2;
+        data[middle] ^= 1;
+        fs::write(&file, data).unwrap();
+        let ended = checkout.run(&["kfunc_sum"]);
+        ended
+            .with(0)
+            .says("is damaged in the cache, and is made again");
+    }
+}
+
+#[test]
 fn a_pass_is_kept_if_asked() {
     let checkout = Checkout::new();
     let ended = checkout.run(&["kfunc_strstr", "--keep"]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::cache::{Cache, Key};
-use crate::compile::vmlinux;
+use crate::compile::{reads, vmlinux};
 use crate::kernel::Kernel;
 use crate::scenario::{self, Part};
 use crate::tool::{self, Tool};
@@ -59,7 +59,10 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
         .text("compiler", &tool::identity(&compiler.clang))
         .text("flags", &FLAGS.join(" "))
         .text("own flags", &part.flags.join("\0"))
-        .text("source", &text)
+        .text("source", &compiler.anywhere(&text));
+    let key = compiler
+        .binaries(key, &text)
+        .with_context(compile)?
         .finish();
     let object = format!("{}.bpf.o", part.name);
     let entry = cache.get_or_make("bpf", &key, &what, |directory| {
@@ -95,7 +98,8 @@ pub fn digest(cache: &Cache, part: &Part, libbpf: &Path) -> Result<String> {
     let text = compiler
         .expand()
         .with_context(|| format!("read BPF program {}", part.name))?;
-    Ok(key.text("source", &text).finish())
+    let key = key.text("source", &compiler.anywhere(&text));
+    Ok(compiler.binaries(key, &text)?.finish())
 }
 
 /// What a program is compiled by.
@@ -138,13 +142,28 @@ impl Compiler<'_> {
             .args(self.flags)
     }
 
-    /// The source with all that it includes. Where that lies does not count.
+    /// The source with all that it includes.
     fn expand(&self) -> Result<String> {
-        let mut text = self.tool().arg("-E").arg(&self.source).output()?;
+        self.tool().arg("-E").arg(&self.source).output()
+    }
+
+    /// An expanded source, of which it does not count where it lies.
+    fn anywhere(&self, text: &str) -> String {
+        let mut text = text.to_owned();
         for folder in self.folders.iter().chain(&self.vmlinux) {
             text = text.replace(&*folder.to_string_lossy(), "");
         }
-        Ok(text)
+        text
+    }
+
+    /// Adds the files that an expanded source has the assembler read.
+    fn binaries(&self, key: Key, text: &str) -> Result<Key> {
+        reads::binaries(text).try_fold(key, |key, binary| {
+            let name = binary.context(
+                "nobody can tell which file `.incbin` reads where its name is no plain text",
+            )?;
+            key.file("binary", &self.folders[0].join(name))
+        })
     }
 }
 

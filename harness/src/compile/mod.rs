@@ -4,7 +4,9 @@
 pub mod bpf;
 pub mod guest;
 pub mod initramfs;
+mod makefile;
 pub mod module;
+mod reads;
 pub mod vmlinux;
 
 use std::collections::BTreeSet;

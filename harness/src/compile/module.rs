@@ -3,11 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use object::{Object, ObjectSection};
 
 use crate::cache::{Cache, Key, is_scratch};
+use crate::compile::makefile;
+use crate::compile::reads::{self, Reads};
 use crate::kernel::Kernel;
 use crate::kfuncs;
 use crate::progress::Progress;
@@ -51,6 +54,9 @@ const ORDER: &str = "order";
 /// What the modules of an entry export, as modpost writes it.
 const SYMVERS: &str = "Module.symvers";
 
+/// What the last build in a folder has read besides its sources, with a digest of it.
+const READ: &str = ".read";
+
 /// Builds the modules of directories for a kernel, each against what those before it export, and
 /// returns of each directory those to insert, in order.
 /// Headers that modules share lie in this repository's `modules/include`, which is beside each
@@ -83,28 +89,105 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
 }
 
 /// The cache entry with the modules of a directory, built against what others export.
+///
+/// What a build reads besides its sources is known when it was done. Then it is remembered under
+/// the sources' key, and part of the entry's own.
 fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Result<PathBuf> {
     let sources = Sources::of(part, symvers)?;
     let by = format!("{}\n{}", kernel.key, kernel.toolchain()?.1);
     let key = sources.key(&by)?;
+    if let Some(entry) = made(cache, &key)? {
+        return Ok(entry);
+    }
     let what = format!("module {} for {}", part.name, kernel.name);
-    cache.get_or_make("modules", &key, &what, |directory| {
-        let place = Key::new("build")
-            .text("source", &part.path.to_string_lossy())
-            // make does not see that a tool or a program has changed.
-            .text("by", &by)
-            .text("programs", &sources.programs)
-            .finish();
-        let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
-        let place = cache.dir("build").join(&place);
-        renew(&sources.files, &place)?;
-        if Sources::of(part, symvers)?.key(&by)? != key {
-            bail!("build {what}: its sources changed while they were read; run it again");
-        }
-        let log = cache.log(&format!("module-{key}"))?;
-        make(kernel, &place, &sources, &what, &log)?;
-        keep(&place.join(&sources.directory), directory).with_context(|| format!("build {what}"))
+    let place = Key::new("build")
+        .text("source", &part.path.to_string_lossy())
+        // make does not see that a tool, a program or a variable has changed.
+        .text("by", &by)
+        .text("programs", &sources.programs)
+        .text("make", &part.make.join("\0"))
+        .finish();
+    let _lock = cache.lock("build", &place, &format!("the last build of {what}"))?;
+    // Whoever had the lock may have made it.
+    if let Some(entry) = made(cache, &key)? {
+        return Ok(entry);
+    }
+    let place = cache.dir("build").join(&place);
+    clear_stale(&place, &sources)?;
+    renew(&sources.files, &place)?;
+    if Sources::of(part, symvers)?.key(&by)? != key {
+        bail!("build {what}: its sources changed while they were read; run it again");
+    }
+    let (began, log) = (SystemTime::now(), cache.log(&format!("module-{key}"))?);
+    make(kernel, &place, &sources, &what, &log)?;
+    let known = known(cache, kernel, &place);
+    let mut reads = Reads::of(&place, &sources.directory, &kernel.build, &known)?;
+    // What was written meanwhile may have been read before.
+    reads.is_open |= reads.has_changed(began);
+    fs::write(place.join(READ), reads.digest() + "\n" + &reads.text())
+        .with_context(|| format!("write `{}`", place.join(READ).display()))?;
+    cache.remember(&memo(&key), &reads.text())?;
+    let (built, mut key) = (place.join(&sources.directory), entry_key(&key, &reads));
+    if reads.is_open {
+        key = modules_of(&built)?
+            .iter()
+            .try_fold(key, |key, (name, file)| key.file(name, file))?;
+    }
+    cache.get_or_make("modules", &key.finish(), &what, |directory| {
+        keep(&built, directory, &sources).with_context(|| format!("build {what}"))
     })
+}
+
+/// What is remembered of a build's reads.
+fn memo(key: &str) -> String {
+    format!("reads-{key}")
+}
+
+/// The key of an entry with modules, of the sources' key and what else was read.
+fn entry_key(key: &str, reads: &Reads) -> Key {
+    Key::new("modules")
+        .text("sources", key)
+        .text("reads", &reads.digest())
+}
+
+/// The entry that was made of sources, where all that its build has read is as it was.
+fn made(cache: &Cache, key: &str) -> Result<Option<PathBuf>> {
+    let reads = cache
+        .recall(&memo(key))
+        .map(|(text, _)| Reads::parse(&text));
+    match reads.filter(|reads| !reads.is_open) {
+        Some(reads) => cache.take("modules", &entry_key(key, &reads).finish()),
+        None => Ok(None),
+    }
+}
+
+/// Removes the last build where make would not see what has changed since: an older file in the
+/// place of one that it read, or what an assembler reads; and one that did not come to its end.
+fn clear_stale(place: &Path, sources: &Sources) -> Result<()> {
+    let last = fs::read_to_string(place.join(READ)).unwrap_or_default();
+    let is_as_it_was = last
+        .split_once('\n')
+        .is_some_and(|(digest, reads)| Reads::parse(reads).digest() == digest);
+    let mut files = sources.files.iter().map(|(file, _)| file.as_path());
+    let stays = is_as_it_was && !reads::have_binaries(&mut files);
+    let clear = match stays {
+        true => fs::remove_file(place.join(READ)),
+        false if place.exists() => fs::remove_dir_all(place),
+        false => Ok(()),
+    };
+    clear.with_context(|| format!("clear `{}`", place.display()))
+}
+
+/// Where files lie that the key knows: copies of the sources, what others export, and a kernel
+/// that is an entry of the cache. One that is used where it lies may change its headers alone.
+fn known(cache: &Cache, kernel: &Kernel, place: &Path) -> Vec<PathBuf> {
+    let mut known = vec![place.to_owned(), cache.dir("modules"), kernel.btf.clone()];
+    let entry = cache.dir("kernel").join(&kernel.key);
+    if entry.is_dir() {
+        known.extend([entry, kernel.build.join("source")]);
+    }
+    let whole = known.iter().filter_map(|path| path.canonicalize().ok());
+    whole.collect()
 }
 
 /// A digest of all that a directory of modules is built of, but for the kernel and what others
@@ -128,6 +211,8 @@ struct Sources {
     symvers: Vec<PathBuf>,
     /// The programs of PyPI that write some of it, with their versions.
     programs: String,
+    /// Variables that make is given.
+    make: Vec<String>,
 }
 
 impl Sources {
@@ -172,6 +257,7 @@ impl Sources {
                 .iter()
                 .map(|pinned| format!("{pinned}\n"))
                 .collect(),
+            make: part.make.clone(),
         })
     }
 
@@ -181,6 +267,7 @@ impl Sources {
             .text("keeps", SYMVERS)
             .text("by", by)
             .text("programs", &self.programs)
+            .text("make", &self.make.join("\0"))
             .text("directory", &self.directory.to_string_lossy());
         let mut symvers = self.symvers.iter();
         let key = symvers.try_fold(key, |key, file| key.file(SYMVERS, file))?;
@@ -291,31 +378,54 @@ fn is_made(path: &Path) -> bool {
     is_ours || path.with_file_name(format!(".{name}.cmd")).exists()
 }
 
-/// Keeps the modules that kbuild has made in a directory, and the list of what they export.
-fn keep(built: &Path, to: &Path) -> Result<()> {
+/// The modules that kbuild has made in a directory, by their names, in its order.
+fn modules_of(built: &Path) -> Result<Vec<(String, PathBuf)>> {
     let order = built.join("modules.order");
     let order =
         fs::read_to_string(&order).with_context(|| format!("read `{}`", order.display()))?;
-    let mut names = Vec::new();
-    for line in order.lines() {
+    let module = |line: &str| {
         // It names the objects from Linux 6.2 on, and the modules before.
         let file = built.join(line).with_extension("ko");
         // As the kernel calls it (scripts/Makefile.lib, `modname`).
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        let name = name.replace('-', "_");
-        fs::copy(&file, to.join(format!("{name}.ko")))
-            .with_context(|| format!("keep `{}`", file.display()))?;
-        names.push(name);
+        (name.replace('-', "_"), file)
+    };
+    Ok(order.lines().map(module).collect())
+}
+
+/// Keeps the modules that kbuild has made in a directory, and the list of what they export.
+fn keep(built: &Path, to: &Path, sources: &Sources) -> Result<()> {
+    let modules = modules_of(built)?;
+    if modules.is_empty() {
+        bail!(makes_none(sources));
     }
-    if names.is_empty() {
-        bail!(
-            "it makes no module: its Kbuild file or Makefile takes a line such as `obj-m += NAME.o`"
-        );
+    for (name, file) in &modules {
+        fs::copy(file, to.join(format!("{name}.ko")))
+            .with_context(|| format!("keep `{}`", file.display()))?;
     }
     let symvers = built.join(SYMVERS);
     fs::copy(&symvers, to.join(SYMVERS))
         .with_context(|| format!("keep `{}`", symvers.display()))?;
+    let names: Vec<String> = modules.into_iter().map(|(name, _)| name).collect();
     fs::write(to.join(ORDER), names.join("\n")).context("keep the order of the modules")
+}
+
+/// What is said of a directory that makes no module.
+fn makes_none(sources: &Sources) -> String {
+    let files = sources.files.iter().map(|(file, _)| file);
+    let mut texts = files
+        .filter(|file| makefile::is_one(file))
+        .filter_map(|file| fs::read_to_string(file).ok());
+    let option = texts.find_map(|text| makefile::option(&text).map(str::to_owned));
+    match option {
+        Some(option) => format!(
+            "it makes no module: `obj-$(CONFIG_{option})` of its Makefile takes \
+             `make = [\"CONFIG_{option}=m\"]` in the module's table"
+        ),
+        None => "it makes no module: its Kbuild file or Makefile takes a line such as \
+                 `obj-m += NAME.o`"
+            .to_owned(),
+    }
 }
 
 /// The modules of an entry that the part wants, in its order; else all, in kbuild's order but
@@ -415,7 +525,11 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
         .arg(format!("-j{jobs}"))
         .args(extra_symbols(&sources.symvers))
         .args(kernel.toolchain()?.0)
+        .args(&sources.make)
         .arg("modules")
+        // As by `make -C … M=$PWD`.
+        .cwd(&built)
+        .env("PWD", &built)
         // Messages name the user's files, not our copies.
         .showing(place, Place::shown(root))
         .run_logged(log, |line| {
@@ -426,6 +540,7 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
             missing.extend(missed(line).map(|name| format!("`{name}`")));
         })
         .map_err(|error| explain(error, &missing))
+        .map_err(|error| anyhow!("{error:#}\n{}", by_hand(kernel, sources)))
         .with_context(|| format!("build {what}"))?;
     progress.finish();
     if let Some(line) = skipped {
@@ -442,6 +557,18 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
         );
     }
     Ok(())
+}
+
+/// How a user would build the modules where they lie.
+fn by_hand(kernel: &Kernel, sources: &Sources) -> String {
+    let directory = sources.root.join(&sources.directory);
+    let variables: String = sources
+        .make
+        .iter()
+        .map(|text| format!(" '{text}'"))
+        .collect();
+    let (directory, build) = (directory.display(), kernel.build.display());
+    format!("by hand: cd {directory} && make -C {build} M=$PWD{variables} modules")
 }
 
 /// How kbuild is told what modules elsewhere export (Documentation/kbuild/modules.rst). It stands
