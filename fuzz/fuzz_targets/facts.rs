@@ -146,6 +146,7 @@ fn scenario(expect: u8) -> Scenario {
         memory_mib: None,
         modules: vec![part("m")],
         each: false,
+        globals: Default::default(),
         host_root: false,
         bpf: vec![part("b")],
         requires: Default::default(),
@@ -197,6 +198,7 @@ fn good() -> Vec<Value> {
         Fact::Start {
             protocol: PROTOCOL,
             release: text("6.11.0"),
+            pids: Vec::new(),
         },
         Fact::Inserted {
             module: text("m"),

@@ -1,14 +1,13 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
-use kassay_guest::{Fact, SHARE};
+use anyhow::{Context, Result, anyhow, bail};
+use kassay_guest::{Fact, Global, Plan, SHARE};
 use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
     AsRawLibbpf, Link, Map, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder,
@@ -17,7 +16,7 @@ use libbpf_rs::{
 
 use crate::facts::Facts;
 use crate::net::Net;
-use crate::system;
+use crate::{slots, system};
 
 /// Where the guest program mounts the cgroups.
 const CGROUPS: &str = "/sys/fs/cgroup";
@@ -54,32 +53,27 @@ impl Drop for Attached {
 
 /// Opens and loads an object of the share; reports how that went.
 /// Where `programs` names any, only those are loaded.
-pub fn load(name: &str, programs: &[String], facts: &mut Facts) -> Result<Option<Object>> {
-    let loaded = open(name).and_then(|mut object| {
-        choose(&mut object, |program| {
-            programs.is_empty() || programs.iter().any(|name| program == name.as_str())
-        })?;
-        object.load()
-    });
+pub fn load(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Option<Object>> {
+    let programs = &plan.programs;
+    let is_wanted =
+        |program: &str| programs.is_empty() || programs.iter().any(|name| program == name.as_str());
+    let loaded = open(name, plan, is_wanted).and_then(OpenObject::load);
     report(name, None, &loaded, facts)?;
     Ok(loaded.ok())
 }
 
 /// Loads each program of an object by itself, in an object of its own where it is
 /// the only one; reports how each went.
-pub fn load_each(name: &str, facts: &mut Facts) -> Result<Vec<Attached>> {
-    let opened = open(name);
+pub fn load_each(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Vec<Attached>> {
+    let opened = open(name, plan, |_| true);
     report(name, None, &opened, facts)?;
     let Ok(opened) = opened else {
         return Ok(Vec::new());
     };
     let mut loaded = Vec::new();
     for program in opened.progs().map(|program| program.name()) {
-        let alone = open(name).and_then(|mut object| {
-            choose(&mut object, |other| other == program)?;
-            object.load()
-        });
         let program = program.to_string_lossy().into_owned();
+        let alone = open(name, plan, |other| other == program).and_then(OpenObject::load);
         report(name, Some(program), &alone, facts)?;
         loaded.extend(alone.ok().map(|object| Attached {
             _links: Vec::new(),
@@ -90,24 +84,56 @@ pub fn load_each(name: &str, facts: &mut Facts) -> Result<Vec<Attached>> {
     Ok(loaded)
 }
 
-/// Opens an object of the share, and keeps what libbpf says from there on.
-fn open(name: &str) -> libbpf_rs::Result<OpenObject> {
+/// Opens an object of the share, of which the programs that are wanted will be loaded, and keeps
+/// what libbpf says from there on.
+fn open(
+    name: &str,
+    plan: &Plan,
+    is_wanted: impl Fn(&str) -> bool,
+) -> libbpf_rs::Result<OpenObject> {
     libbpf_rs::set_print(Some((PrintLevel::Info, |_, text| {
         if let Ok(mut said) = SAID.lock() {
             said.push_str(&text);
         }
     })));
-    ObjectBuilder::default().open_file(format!("{SHARE}/bpf/{name}.bpf.o"))
+    let mut bytes = std::fs::read(format!("{SHARE}/bpf/{name}.bpf.o"))?;
+    slots::keep(&mut bytes, &is_wanted);
+    let mut object = ObjectBuilder::default().name(name)?.open_memory(&bytes)?;
+    choose(&mut object, is_wanted)?;
+    for global in plan.globals.iter().filter(|global| global.object == name) {
+        set(&mut object, global);
+    }
+    Ok(object)
+}
+
+/// Sets a global variable. Where it is, the harness has read in the same object.
+fn set(object: &mut OpenObject, global: &Global) {
+    let mut maps = object.maps_mut();
+    let map = maps.find(|map| is_called(&map.name().to_string_lossy(), &global.section));
+    let end = global.offset + global.bytes.len();
+    if let Some(mut map) = map
+        && let Some(value) = map.initial_value_mut()
+        && let Some(to) = value.get_mut(global.offset..end)
+    {
+        to.copy_from_slice(&global.bytes);
+    }
+}
+
+/// Whether a map is meant by a name, its own or that of the section whose variables it has: before
+/// that libbpf puts a part of the object's name.
+fn is_called(map: &str, name: &str) -> bool {
+    let section = map.find('.').map(|at| &map[at..]);
+    map == name || section == Some(name)
 }
 
 /// Has only those programs of an object loaded that are wanted. Of the callbacks in a
 /// structure of section `.struct_ops` libbpf loads all, whatever it was told of them
 /// (bpf_object_adjust_struct_ops_autoload of 1.7), so the others are taken out of it; a
 /// structure without any is not made, since the kernel may not know it.
-fn choose(object: &mut OpenObject, is_wanted: impl Fn(&OsStr) -> bool) -> libbpf_rs::Result<()> {
+fn choose(object: &mut OpenObject, is_wanted: impl Fn(&str) -> bool) -> libbpf_rs::Result<()> {
     let (mut wanted, mut others) = (Vec::new(), Vec::new());
     for mut program in object.progs_mut() {
-        let is_wanted = is_wanted(program.name());
+        let is_wanted = is_wanted(&program.name().to_string_lossy());
         program.set_autoload(is_wanted);
         // Until it is loaded, a structure has its programs' addresses in libbpf.
         let address = (program.as_libbpf_object().as_ptr() as usize).to_ne_bytes();
@@ -220,17 +246,25 @@ fn not_loaded(program: &str) -> String {
 }
 
 /// The first map of that name, and the object that it is of.
+///
+/// # Errors
+/// No object has it; several have a section of that name.
 pub fn map<'a>(attached: &'a [Attached], name: &str) -> Result<(&'a Object, Map<'a>)> {
-    let mut objects = attached.iter().map(|held| &held.object);
-    objects
-        .find_map(|object| Some((object, map_of(object, name).ok()?)))
-        .with_context(|| no_map(name))
+    let objects = attached.iter().map(|held| &held.object);
+    let found = objects.filter_map(|object| Some((object, map_of(object, name).ok()?)));
+    let found: Vec<(&Object, Map<'a>)> = found.collect();
+    let mut names: Vec<_> = found.iter().map(|(_, map)| map.name()).collect();
+    names.dedup();
+    if names.len() > 1 {
+        bail!("find the map `{name}`, which several objects have: {names:?}");
+    }
+    found.into_iter().next().with_context(|| no_map(name))
 }
 
 /// The map of that name of an object.
 pub fn map_of<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
     let mut maps = object.maps();
-    maps.find(|map| map.name() == name)
+    maps.find(|map| is_called(&map.name().to_string_lossy(), name))
         .with_context(|| no_map(name))
 }
 

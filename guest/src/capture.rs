@@ -11,25 +11,46 @@ use crate::system;
 
 const TRACING: &str = "/sys/kernel/tracing";
 
-/// The trace buffer, from the moment it was opened.
+/// The event as which bpf_trace_printk() writes.
+const PRINTK: &str = "events/bpf_trace/bpf_trace_printk";
+
+/// A trace buffer, from the moment it was opened.
 pub struct Trace {
+    /// Its directory.
+    root: String,
     pipe: File,
 }
 
 impl Trace {
-    /// Empties the buffer and opens it for reading.
+    /// Empties the kernel's buffer and opens it for reading.
     pub fn open() -> Result<Trace> {
-        let path = format!("{TRACING}/trace");
+        Trace::open_in(TRACING.to_owned())
+    }
+
+    /// Opens a buffer of the guest program's own, which has what bpf_printk prints too. The
+    /// kernel's is then for programs, which may read it, switch it off and clear it: who reads
+    /// takes the lines away, and since 6.6 only one can (open_pipe_on_cpu in
+    /// kernel/trace/trace.c).
+    pub fn open_own() -> Result<Trace> {
+        let root = format!("{TRACING}/instances/kassay");
+        fs::create_dir(&root).with_context(|| format!("make the trace buffer `{root}`"))?;
+        system::write(&format!("{root}/{PRINTK}/enable"), "1")?;
+        Trace::open_in(root)
+    }
+
+    fn open_in(root: String) -> Result<Trace> {
+        let path = format!("{root}/trace");
         File::create(&path).with_context(|| format!("empty `{path}`"))?;
         Ok(Trace {
-            pipe: nonblocking(&format!("{TRACING}/trace_pipe"))?,
+            pipe: nonblocking(&format!("{root}/trace_pipe"))?,
+            root,
         })
     }
 
     /// The lines as a file that can be waited for: each of them counts, not a buffer that is
     /// half full.
     pub fn file(&self) -> Result<File> {
-        system::write(&format!("{TRACING}/buffer_percent"), "0")?;
+        system::write(&format!("{}/buffer_percent", self.root), "0")?;
         self.pipe.try_clone().context("share `trace_pipe`")
     }
 
@@ -45,14 +66,14 @@ impl Trace {
             .lines()
             .map(str::to_owned)
             .collect();
-        Ok((lines, lost()?))
+        Ok((lines, lost(&self.root)?))
     }
 }
 
 /// Events lost, summed over the CPUs (kernel/trace/trace.c, `tracing_stats_read`).
-fn lost() -> Result<u64> {
+fn lost(root: &str) -> Result<u64> {
     let mut sum = 0;
-    for cpu in fs::read_dir(format!("{TRACING}/per_cpu")).context("list the trace buffers")? {
+    for cpu in fs::read_dir(format!("{root}/per_cpu")).context("list the trace buffers")? {
         for line in system::read(cpu?.path().join("stats"))?.lines() {
             if let Some(("overrun" | "commit overrun" | "dropped events", count)) =
                 line.split_once(": ")

@@ -7,6 +7,7 @@
 //! a verdict: whether a fact is good news is for the harness to say.
 
 pub mod stream;
+pub mod trace;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,7 +18,7 @@ use crate::stream::Size;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 7;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -87,6 +88,8 @@ pub struct Plan {
     /// Whether each program of an object is loaded by itself, so that one that is
     /// refused takes no other with it. None is attached then.
     pub each: bool,
+    /// What global variables of the objects are set to before they are loaded.
+    pub globals: Vec<Global>,
     /// Programs of the objects that are loaded; all of them where there is none here.
     pub programs: Vec<String>,
     /// What to do once everything is attached.
@@ -106,6 +109,19 @@ pub struct Plan {
     pub clock_ns: u64,
     /// Fresh randomness for the guest's pool, for the same reason.
     pub entropy: Vec<u8>,
+}
+
+/// What a global variable of a BPF object is set to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Global {
+    /// The object's name.
+    pub object: String,
+    /// The section of the object that it is in, such as `.rodata`.
+    pub section: String,
+    /// Where in the section, in bytes.
+    pub offset: usize,
+    /// The whole variable.
+    pub bytes: Vec<u8>,
 }
 
 /// What goes on while somebody on the host attends to it, over [`IO_PORT`].
@@ -226,6 +242,13 @@ pub enum Step {
     Fault(Fault),
 }
 
+impl Step {
+    /// Whether it runs a program of the host's root.
+    pub fn is_command(&self) -> bool {
+        matches!(self, Step::Command { .. })
+    }
+}
+
 /// How the guest program misbehaves in a [`Step::Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -342,6 +365,9 @@ pub enum Fact {
         protocol: u32,
         /// `uname -r`.
         release: String,
+        /// The processes of the guest program, but for those that steps are done by.
+        #[serde(default)]
+        pids: Vec<i32>,
     },
     /// `finit_module(2)` returned for a module.
     Inserted {
@@ -414,7 +440,8 @@ pub enum Fact {
         /// Its name.
         map: String,
         /// The first entries, as text, in the order of their keys: numbers by their
-        /// size. Of a map per CPU, numbers are summed and other values are all there.
+        /// size. Of a map per CPU, numbers are summed and other values are all there. Of a section
+        /// of variables, such as `.bss`, the variables.
         entries: Vec<(String, String)>,
         /// How many entries it has over and above these.
         left_out: usize,

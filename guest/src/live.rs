@@ -8,9 +8,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kassay_guest::stream::{Decoder, Frame, MOST, Size};
+use kassay_guest::trace::Without;
 use kassay_guest::{IO_PORT, Live, PROGRAM, Program, SHARE};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
@@ -43,10 +45,33 @@ const BEAT: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// How long something that the program left running may go on printing behind its end, in seconds.
+const GRACE: u64 = 5;
+
+/// How long nothing is read of a trace that had nothing but what the guest program itself did:
+/// where reading it is traced, there is always more.
+const REST: Duration = Duration::from_millis(20);
+
 /// Something that is read and sent on.
 struct Source {
     file: File,
     frame: fn(Vec<u8>) -> Frame,
+    /// Of the trace, what leaves out the lines of the guest program itself.
+    without: Option<Without>,
+}
+
+impl Source {
+    fn new(file: File, frame: fn(Vec<u8>) -> Frame) -> Source {
+        Source {
+            file,
+            frame,
+            without: None,
+        }
+    }
+
+    fn is_trace(&self) -> bool {
+        self.without.is_some()
+    }
 }
 
 /// A program that runs, with our ends of its streams.
@@ -72,6 +97,8 @@ struct Session {
     is_last: bool,
     program: Option<Pid>,
     is_tty: bool,
+    /// When the program has ended, and until when what it left running may print.
+    patience: Option<Instant>,
     /// Whether nothing more is to come.
     is_over: bool,
     /// Whether the host has everything, or does not listen any more.
@@ -90,8 +117,8 @@ pub fn run(live: &Live, root: Option<&HostRoot>, trace: Option<&Trace>) -> Resul
     let mut session = Session::new(port);
     if let Some(trace) = trace {
         session.sources.push(Source {
-            file: trace.file()?,
-            frame: Frame::Output,
+            without: Some(Without::new(process::own().to_vec())),
+            ..Source::new(trace.file()?, Frame::Output)
         });
     }
     let started = live.program.as_ref().map(|program| start(program, root));
@@ -117,6 +144,7 @@ impl Session {
             is_last: false,
             program: None,
             is_tty: false,
+            patience: None,
             is_over: false,
             is_heard: false,
         }
@@ -142,8 +170,13 @@ impl Session {
                 says_end = false;
             }
             let ready = self.wait(ended)?;
-            if ready.ended && !self.is_over {
-                self.end();
+            if ready.ended {
+                self.patience = Some(Instant::now() + Duration::from_secs(GRACE));
+                self.stdin = None;
+                self.input.clear();
+            }
+            if !self.is_over {
+                self.part();
             }
             if ready.port {
                 self.hear()?;
@@ -157,12 +190,31 @@ impl Session {
         Ok(())
     }
 
+    /// Ends it all behind the program's end: once nobody is left who could print, or has taken too
+    /// long. What waits for the host's reader takes as long as that.
+    fn part(&mut self) {
+        let Some(patience) = self.patience else {
+            return;
+        };
+        if self.sources.iter().all(Source::is_trace) {
+            self.end();
+        } else if self.pending.len() < MOST && Instant::now() >= patience {
+            let said = format!(
+                "kassay: what the program left running was ended {GRACE} s behind it; until then \
+                 it had stdout or stderr open\n"
+            );
+            Frame::Error(said.into()).encode(&mut self.pending);
+            self.end();
+        }
+    }
+
     /// Waits for something to do.
     fn wait(&self, ended: Option<BorrowedFd<'_>>) -> Result<Ready> {
         let mut port = PollFlags::IN;
         port.set(PollFlags::OUT, !self.pending.is_empty());
         let mut all = vec![PollFd::new(&self.port, port)];
-        if let Some(ended) = ended.filter(|_| !self.is_over) {
+        let ended = ended.filter(|_| !self.is_over && self.patience.is_none());
+        if let Some(ended) = ended {
             all.push(PollFd::from_borrowed_fd(ended, PollFlags::IN));
         }
         if self.pending.len() < MOST {
@@ -183,7 +235,7 @@ impl Session {
         let heard = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
         Ok(Ready {
             port: all[0].revents().intersects(heard),
-            ended: ended.is_some() && !self.is_over && all[1].revents().contains(PollFlags::IN),
+            ended: ended.is_some() && all[1].revents().contains(PollFlags::IN),
         })
     }
 
@@ -215,6 +267,10 @@ impl Session {
     }
 
     fn signal(&mut self, number: i32) {
+        // Who is told to end is not there to hear it any more.
+        if self.patience.is_some() && ENDING.contains(&number) {
+            return self.end();
+        }
         match (self.program, Signal::from_named_raw(number)) {
             // It may have ended meanwhile.
             (Some(program), Some(signal)) => drop(kill_process_group(program, signal)),
@@ -242,9 +298,12 @@ impl Session {
         }
     }
 
-    /// Ends all that the program has left running, so that what is to be read has an end.
+    /// Ends all that the program has left running, so that what is to be read has an end. What is
+    /// still in the trace is taken once the programs are gone: as long as they are there, sending
+    /// it may be traced itself.
     fn end(&mut self) {
         self.is_over = true;
+        self.sources.retain(|source| !source.is_trace());
         self.stdin = None;
         self.input.clear();
         if self.program.is_some() {
@@ -273,7 +332,14 @@ impl Session {
                 Ok(0) => false,
                 Ok(length) => {
                     bytes.truncate(length);
-                    (source.frame)(bytes).encode(pending);
+                    if let Some(without) = &mut source.without {
+                        bytes = without.feed(&bytes);
+                    }
+                    if bytes.is_empty() {
+                        std::thread::sleep(REST);
+                    } else {
+                        (source.frame)(bytes).encode(pending);
+                    }
                     true
                 }
                 Err(error) if is_temporary(&error) => !is_over,
@@ -376,14 +442,8 @@ fn pipes() -> Result<(Ends, File, Vec<Source>)> {
     let (stdin, stdout, stderr) = make().context("make pipes")?;
     let file = |end: io::PipeReader| File::from(OwnedFd::from(end));
     let sources = vec![
-        Source {
-            file: file(stdout.0),
-            frame: Frame::Output,
-        },
-        Source {
-            file: file(stderr.0),
-            frame: Frame::Error,
-        },
+        Source::new(file(stdout.0), Frame::Output),
+        Source::new(file(stderr.0), Frame::Error),
     ];
     let ends = [stdin.0.into(), stdout.1.into(), stderr.1.into()];
     Ok((ends, File::from(OwnedFd::from(stdin.1)), sources))
@@ -395,10 +455,7 @@ fn terminal(size: Size) -> Result<(Ends, File, Vec<Source>)> {
         tcsetwinsize(&ours, winsize(size))?;
         let ends = [theirs.try_clone()?, theirs.try_clone()?, theirs];
         let ours = File::from(ours);
-        let source = Source {
-            file: ours.try_clone()?,
-            frame: Frame::Output,
-        };
+        let source = Source::new(ours.try_clone()?, Frame::Output);
         Ok((ends, ours, vec![source]))
     };
     make().context("set the terminal up")

@@ -19,6 +19,7 @@ mod packet_socket;
 mod plan;
 mod process;
 mod show;
+mod slots;
 mod step;
 mod system;
 mod terminal;

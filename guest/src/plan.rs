@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use kassay_guest::{Fact, PROTOCOL, Plan, SHARE};
+use kassay_guest::{Fact, PROTOCOL, Plan, SHARE, Step};
 
 use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
@@ -14,7 +14,7 @@ use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
 use crate::step::command::Commands;
-use crate::{capability, live, module, show, step, system};
+use crate::{capability, live, module, process, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -68,6 +68,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     facts.report(Fact::Start {
         protocol: PROTOCOL,
         release: system::release(),
+        pids: process::own().to_vec(),
     })?;
     let plan = read()?;
     set_up(&plan)?;
@@ -75,7 +76,9 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     let mut log = KernelLog::open()?;
     // As long as it is open, no program of a user can choose a tracer.
     let is_traced = plan.live.as_ref().is_none_or(|live| live.trace);
-    let mut trace = match trace.filter(|_| is_traced) {
+    let has_commands = plan.steps.iter().any(Step::is_command);
+    let mut trace = match trace.filter(|_| is_traced && !has_commands) {
+        None if has_commands && plan.live.is_none() => Some(Trace::open_own()?),
         None if is_traced => Some(Trace::open()?),
         trace => trace,
     };
@@ -192,10 +195,9 @@ fn steps(
         let without = &plan.without;
         if plan.each {
             attached.extend(capability::without(without, || {
-                bpf::load_each(name, facts)
+                bpf::load_each(name, plan, facts)
             })??);
-        } else if let Some(object) =
-            capability::without(without, || bpf::load(name, &plan.programs, facts))??
+        } else if let Some(object) = capability::without(without, || bpf::load(name, plan, facts))??
         {
             attached.push(bpf::attach(name, object, &mut net, facts)?);
         }

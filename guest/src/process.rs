@@ -27,6 +27,11 @@ pub fn end(status: i32) -> ! {
     unsafe { libc::_exit(status) }
 }
 
+/// The guest program's own processes: the one that follows the plan, and PID 1.
+pub fn own() -> [i32; 2] {
+    [1, std::process::id() as i32]
+}
+
 /// Waits for a child to end.
 pub fn wait(pid: Pid) -> Result<WaitStatus> {
     loop {

@@ -17,6 +17,9 @@ use crate::{system, value};
 /// How many entries of a map are reported.
 const ENTRIES: usize = 16;
 
+/// How many variables of a section are reported.
+const VARIABLES: usize = 256;
+
 /// Reports what the plan wants to see.
 pub fn report(plan: &Plan, attached: &[Attached], facts: &mut Facts) -> Result<()> {
     if plan.show.modules {
@@ -94,6 +97,22 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
         bail!("show the map `{name}`: a {:?} has no keys", map.map_type());
     }
     let (btf, info) = (object.btf()?, MapInfo::new(map.as_fd())?.info);
+    let kind = info.btf_value_type_id.into();
+    if let Some(btf) = &btf
+        && let Some(section) = value::section(btf, kind)
+    {
+        let bytes = map.lookup(&[0; 4], MapFlags::ANY)?;
+        let bytes = bytes.with_context(|| format!("read the map `{name}`"))?;
+        let mut entries = value::variables(btf, section, &bytes);
+        let left_out = entries.len().saturating_sub(VARIABLES);
+        entries.truncate(VARIABLES);
+        let map = name.to_owned();
+        return Ok(Fact::Map {
+            map,
+            entries,
+            left_out,
+        });
+    }
     let text = |kind: u32, bytes: &[u8]| value::text(btf.as_ref(), kind.into(), bytes);
     let most = info.max_entries as usize;
     let (keys, count) = match map.map_type() {

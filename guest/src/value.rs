@@ -1,14 +1,43 @@
 //! Values as text, by their BTF.
 
-use libbpf_rs::btf::types::{Array, Int, IntEncoding, MemberAttr, Struct};
+use libbpf_rs::btf::types::{Array, DataSec, Enum, Int, IntEncoding, MemberAttr, Struct};
 use libbpf_rs::btf::{BtfType, TypeId};
 use libbpf_rs::{AsRawLibbpf, Btf, libbpf_sys};
 
-/// A value as its type has it: integers, strings, and structs and arrays of such.
+/// How many elements of an array are shown where it has more than [`SHORT`].
+const SHOWN: usize = 16;
+const SHORT: usize = 64;
+
+/// A value as its type has it: integers, enumerators, strings, and structs and arrays of such.
 /// All else is hexadecimal.
 pub fn text(btf: Option<&Btf<'_>>, kind: TypeId, bytes: &[u8]) -> String {
     btf.and_then(|btf| typed(btf, kind, bytes))
         .unwrap_or_else(|| format!("0x{}", hex(bytes)))
+}
+
+/// A section of variables, if this type is one.
+pub fn section<'a>(btf: &'a Btf<'_>, kind: TypeId) -> Option<DataSec<'a>> {
+    btf.type_by_id::<BtfType<'_>>(kind)?.try_into().ok()
+}
+
+/// The variables of a section and their values, by their names: in which order they lie is the
+/// compiler's. Those are left out that libbpf's macros make of format strings and their arguments.
+pub fn variables(btf: &Btf<'_>, section: DataSec<'_>, bytes: &[u8]) -> Vec<(String, String)> {
+    let variables = section.iter().filter_map(|variable| {
+        let start = variable.offset as usize;
+        let bytes = bytes.get(start..start + variable.size)?;
+        let of = btf.type_by_id::<BtfType<'_>>(variable.ty)?;
+        let name = of.name()?.to_string_lossy().into_owned();
+        Some((name, text(Some(btf), of.next_type()?.type_id(), bytes)))
+    });
+    let is_own = |name: &str| {
+        name.rsplit('.')
+            .next()
+            .is_some_and(|name| name.starts_with("___"))
+    };
+    let mut variables: Vec<_> = variables.filter(|(name, _)| !is_own(name)).collect();
+    variables.sort();
+    variables
 }
 
 /// Bytes in hexadecimal, in the order in which they lie in memory.
@@ -35,10 +64,21 @@ fn typed(btf: &Btf<'_>, kind: TypeId, bytes: &[u8]) -> Option<String> {
             return string(bytes);
         }
         let elements = bytes.chunks_exact(size(btf, element.type_id())?);
-        let texts: Vec<String> = elements
+        let count = elements.len();
+        let shown = if count > SHORT { SHOWN } else { count };
+        let mut texts: Vec<String> = elements
+            .take(shown)
             .map(|bytes| text(Some(btf), element.type_id(), bytes))
             .collect();
+        if count > shown {
+            texts.push(format!("{} more", count - shown));
+        }
         Some(format!("[{}]", texts.join(", ")))
+    } else if let Ok(of) = Enum::try_from(kind) {
+        let number = integer(IntEncoding::Signed, bytes)?;
+        let named = of.iter().find(|one| one.value.to_string() == number);
+        let name = named.and_then(|one| Some(one.name?.to_string_lossy().into_owned()));
+        Some(name.unwrap_or(number))
     } else {
         let members = Struct::try_from(kind).ok()?;
         let member = |place: usize| {
@@ -71,6 +111,7 @@ fn integer(encoding: IntEncoding, bytes: &[u8]) -> Option<String> {
     Some(match encoding {
         // Moved to the highest bits and back, it keeps its sign.
         IntEncoding::Signed => (((number << unused) as i64) >> unused).to_string(),
+        IntEncoding::Bool if number <= 1 => (number == 1).to_string(),
         _ => number.to_string(),
     })
 }
@@ -106,6 +147,7 @@ mod tests {
             Some("65534")
         );
         assert_eq!(integer(IntEncoding::None, &[0; 16]), None);
+        assert_eq!(integer(IntEncoding::Bool, &[1]).as_deref(), Some("true"));
     }
 
     #[test]

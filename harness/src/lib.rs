@@ -15,6 +15,7 @@ pub mod compile;
 pub mod complaint;
 pub mod debugger;
 pub mod diff;
+pub mod globals;
 pub mod interrupt;
 pub mod inventory;
 pub mod kernel;

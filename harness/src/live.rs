@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kassay_guest::trace::Without;
 use kassay_guest::{Fact, Live, PROGRAM, Plan};
 
 use crate::compile::Artifacts;
@@ -17,7 +18,7 @@ use crate::scenario::Scenario;
 use crate::streams::Streams;
 use crate::verdict::{self, Fault, LOG_OVERFLOW, Verdict};
 use crate::vm::Evidence;
-use crate::{interrupt, progress, tool};
+use crate::{interrupt, progress, tool, transcript};
 
 /// The exit code of a kernel that crashed or reported trouble, whatever the program said.
 pub const CRASHED: u8 = 120;
@@ -178,11 +179,14 @@ fn unattached(facts: &[Fact]) -> impl Iterator<Item = &str> {
 
 /// Prints the lines of the trace that came too late to be sent as they came.
 fn print_rest(streams: &Streams, evidence: &Evidence) {
-    for fact in verdict::told(evidence) {
+    let facts: Vec<Fact> = verdict::told(evidence).collect();
+    let own = facts.iter().flat_map(transcript::own).copied().collect();
+    let mut without = Without::new(own);
+    for fact in &facts {
         if let Fact::Trace { lines, .. } = fact {
             let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
             // A reader that has gone away wants none of it.
-            streams.print(text.into());
+            streams.print(without.feed(text.as_bytes()));
         }
     }
 }

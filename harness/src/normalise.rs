@@ -4,6 +4,8 @@
 
 use std::ops::RangeInclusive;
 
+use kassay_guest::trace::Event;
+
 /// Text of which every control character but newlines and tabs is shown as Rust
 /// writes it: a guest may send what has a terminal do things.
 pub fn visible(text: &str) -> String {
@@ -22,6 +24,8 @@ pub fn visible(text: &str) -> String {
 pub struct Triggers {
     /// Their ids in the guest, from first to last of each step.
     pub pids: Vec<RangeInclusive<i32>>,
+    /// Those of the guest program itself, which serve no step.
+    pub own: Vec<i32>,
 }
 
 impl Triggers {
@@ -39,13 +43,14 @@ pub fn trace_line(line: &str, triggers: &Triggers) -> String {
         pid,
         interrupt,
         message,
-    }) = split_trace(line)
+    }) = Event::of(line)
     else {
         return line.to_owned();
     };
     let message = name_pids(message, triggers);
     match interrupt {
         Some(interrupt) => format!("[{interrupt}]: {message}"),
+        None if triggers.own.contains(&pid) => format!("[kassay]: {message}"),
         None if triggers.has(pid) => format!("{task}[pid]: {message}"),
         None => format!("{task}-{pid}: {message}"),
     }
@@ -55,40 +60,6 @@ pub fn trace_line(line: &str, triggers: &Triggers) -> String {
 /// lines end in a carriage return too, that is not shown.
 pub fn printed_line(line: &str, triggers: &Triggers) -> String {
     name_pids(line.trim_end_matches('\r'), triggers)
-}
-
-/// What a line of the trace tells.
-struct Event<'a> {
-    task: &'a str,
-    pid: i32,
-    /// What the CPU was serving in the place of the task, if anything.
-    interrupt: Option<&'static str>,
-    message: &'a str,
-}
-
-/// Splits `TASK-PID [CPU] FLAGS TIME: EVENT: MESSAGE` (Documentation/trace/ftrace.rst).
-fn split_trace(line: &str) -> Option<Event<'_>> {
-    let (head, rest) = line.split_once(" [")?;
-    let (task, pid) = head.trim().rsplit_once('-')?;
-    let (_, rest) = rest.split_once("] ")?;
-    let (flags, rest) = rest.split_once(": ")?;
-    let message = rest.strip_prefix("bpf_trace_printk: ").unwrap_or(rest);
-    Some(Event {
-        task,
-        pid: pid.parse().ok()?,
-        interrupt: interrupt(flags),
-        message,
-    })
-}
-
-/// The third flag (trace_print_lat_fmt in kernel/trace/trace_output.c, 6.1 to 7.2). An NMI is left
-/// to its task: a kprobe's breakpoint shows as one.
-fn interrupt(flags: &str) -> Option<&'static str> {
-    match flags.chars().nth(2)? {
-        's' => Some("softirq"),
-        'h' | 'H' => Some("hardirq"),
-        _ => None,
-    }
 }
 
 /// Replaces a triggering PID by `[pid]` behind the word PID, in any case, with
@@ -107,8 +78,12 @@ fn name_pids(message: &str, triggers: &Triggers) -> String {
         let number = &after[gap..gap + digits];
         out.push_str(before);
         out.push_str(&after[..gap]);
-        let is_trigger = gap > 0 && number.parse().is_ok_and(|pid| triggers.has(pid));
-        out.push_str(if is_trigger { "[pid]" } else { number });
+        let pid = number.parse().ok().filter(|_| gap > 0);
+        out.push_str(match pid {
+            Some(pid) if triggers.has(pid) => "[pid]",
+            Some(pid) if triggers.own.contains(&pid) => "[kassay]",
+            _ => number,
+        });
         rest = &after[gap + digits..];
     }
     out + rest
@@ -199,6 +174,7 @@ mod tests {
             line,
             &Triggers {
                 pids: vec![79..=79],
+                own: vec![1, 78],
             },
         )
     }
@@ -207,6 +183,7 @@ mod tests {
     fn a_command_has_several_processes() {
         let triggers = Triggers {
             pids: vec![79..=81],
+            own: Vec::new(),
         };
         let line = "      loader-80      [000] ...21     1.234567: bpf_trace_printk: by PID 81";
         assert_eq!(trace_line(line, &triggers), "loader[pid]: by PID [pid]");
@@ -363,6 +340,14 @@ mod tests {
             "NOTICE: Automounting of tracing to debugfs is deprecated and will be removed in 2030";
         assert_eq!(log_line(line), None);
         assert!(log_line("NOTICE: another").is_some());
+    }
+
+    #[test]
+    fn the_guest_program_is_named_alike_in_each_run() {
+        let line = " kassay-plan-78      [000] ...21     1.2: bpf_trace_printk: write by PID 78";
+        assert_eq!(trace(line), "[kassay]: write by PID [kassay]");
+        let line = " kassay-plan-78      [000] ..s21     1.2: bpf_trace_printk: received";
+        assert_eq!(trace(line), "[softirq]: received");
     }
 
     #[test]

@@ -553,6 +553,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         params: params(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
+        globals: artifacts.globals.clone(),
         programs: Vec::new(),
         live: None,
         steps: scenario

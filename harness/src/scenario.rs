@@ -32,6 +32,8 @@ pub struct Scenario {
     pub bpf: Vec<Part>,
     /// Whether each program is loaded by itself, and none attached.
     pub each: bool,
+    /// What global variables of the programs are set to before they are loaded.
+    pub globals: toml::Table,
     /// What a kernel must have.
     pub requires: Requires,
     /// The verdict that is its pass, where that is not a run without a fault.
@@ -238,6 +240,8 @@ struct File {
     bpf: Vec<FileProgram>,
     #[serde(default)]
     each: bool,
+    #[serde(default)]
+    globals: toml::Table,
     #[serde(default)]
     host_root: bool,
     #[serde(default)]
@@ -448,6 +452,7 @@ impl Scenario {
                 .collect::<Result<_>>()?,
             bpf: file.bpf.into_iter().map(program).collect::<Result<_>>()?,
             each: file.each,
+            globals: file.globals,
             host_root: file.host_root,
             requires: file.requires,
             expect: file.expect,

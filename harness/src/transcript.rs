@@ -19,6 +19,7 @@ pub type Offered = BTreeMap<String, Vec<String>>;
 pub fn write(scenario: &Scenario, facts: &[Fact], offered: &Offered) -> String {
     let triggers = Triggers {
         pids: facts.iter().filter_map(triggers).collect(),
+        own: facts.iter().flat_map(own).copied().collect(),
     };
     let mut text = String::new();
     section(
@@ -59,6 +60,14 @@ fn section(text: &mut String, title: &str, entries: impl Iterator<Item = String>
     for line in entries.flat_map(|entry| entry.lines().map(str::to_owned).collect::<Vec<_>>()) {
         let line = format!("  {}", normalise::visible(&line));
         let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+/// The processes of the guest program itself.
+pub fn own(fact: &Fact) -> &[i32] {
+    match fact {
+        Fact::Start { pids, .. } => pids,
+        _ => &[],
     }
 }
 
@@ -186,10 +195,15 @@ fn map(fact: &Fact) -> Option<String> {
     else {
         return None;
     };
-    let count = counted(entries.len() + left_out, "entry", "entries");
+    // No name in C has a dot, and each of a section's has.
+    let (one, many, is) = match map.contains('.') {
+        true => ("variable", "variables", " = "),
+        false => ("entry", "entries", ": "),
+    };
+    let count = counted(entries.len() + left_out, one, many);
     let mut text = format!("{map}: {count}");
     for (key, value) in entries {
-        let _ = write!(text, "\n  {key}: {value}");
+        let _ = write!(text, "\n  {key}{is}{value}");
     }
     if *left_out > 0 {
         let _ = write!(text, "\n  {left_out} more");

@@ -405,6 +405,82 @@ fn a_loaded_program_is_traced_until_ctrl_c() {
 }
 
 #[test]
+fn what_is_left_running_is_heard_or_told_of() {
+    let ended = run(sh("(sleep 2; echo late) & echo early"));
+    ended.with(0).says("early\n").says("late\n");
+    assert!(!ended.stderr.contains("left running"), "{ended:?}");
+    let ended = run(sh("sleep 1000 & echo early; exit 3"));
+    ended
+        .with(3)
+        .says("early\n")
+        .says("kassay: what the program left running was ended");
+    // What prints to nobody is no matter.
+    let ended = run(sh("sleep 1000 > /dev/null 2>&1 &"));
+    assert_eq!(ended.with(0).stderr, "");
+}
+
+/// Prints for each write, also for those with which what it prints is sent.
+const WRITES: &str = r#"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("kprobe/vfs_write")
+int writes(void *ctx)
+{
+	bpf_printk("a write");
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
+"#;
+
+#[test]
+fn a_program_that_traces_what_kassay_does_is_no_endless_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("writes.bpf.c");
+    fs::write(&file, WRITES).unwrap();
+    let load = ["load", "--kernel", "distro", file.to_str().unwrap()];
+    let ended = run(kassay(
+        &[&load[..], &["--", "sh", "-c", "echo > /dev/null"]].concat(),
+    ));
+    ended.with(0).says("a write");
+    assert!(!ended.stdout.contains("kassay-plan-"), "{ended:?}");
+    let mut command = kassay(&load);
+    command.stderr(Stdio::piped());
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    see(child.stderr.as_mut().unwrap(), "attached");
+    signal(&child, Signal::INT);
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    ended.with(0);
+    assert!(!ended.stderr.contains("not ended"), "{ended:?}");
+}
+
+#[test]
+fn a_program_is_loaded_with_flags_and_global_variables() {
+    let load = |more: &[&str]| {
+        let load = ["load", "--kernel", "distro", "bpf/globals.bpf.c"];
+        let trigger = ["--", "sh", "-c", "touch a; rm a"];
+        run(kassay(&[&load[..], more, &trigger].concat()))
+    };
+    let ended = load(&[
+        "--flag=-Dsteps=paces",
+        "--global",
+        "who=nobody",
+        "--global",
+        "paces=[7]",
+    ]);
+    ended.with(0).says("nobody takes 7 and 0");
+    load(&["--global", "limt=1"])
+        .with(125)
+        .says("did you mean `limit`?");
+    load(&["--global", "limit"]).with(2).says("NAME=VALUE");
+}
+
+#[test]
 fn what_is_no_program_is_wrong_usage_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str, text: &str| {

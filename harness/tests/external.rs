@@ -119,6 +119,93 @@ fn modules_that_need_each_other_and_programs_with_flags_are_built_from_all_they_
 }
 
 #[test]
+fn files_elsewhere_are_named_on_the_command_line() {
+    let pair = External::of("pair", TWIN);
+    let [driver, common] = ["own/driver", "own/common"].map(|path| pair.path(path));
+    let [driver, common] = [&driver, &common].map(|path| path.to_str().unwrap());
+    let kassay = |args: &[&str]| pair.checkout.kassay(args);
+    kassay(&["kfuncs", "--kernel", "distro", driver]).with(125);
+    let kfuncs = kassay(&["kfuncs", "--kernel", "distro", driver, "--with", common]);
+    kfuncs.with(0).says("bpf_pair");
+    let exec = [
+        "exec",
+        "--kernel",
+        "distro",
+        "--host-root",
+        "--module",
+        driver,
+    ];
+    let ended = kassay(
+        &[
+            &exec[..],
+            &["--with", common, "grep", "pair", "/proc/modules"],
+        ]
+        .concat(),
+    );
+    ended.with(0).says("pair_");
+}
+
+#[test]
+fn headers_of_the_c_library_are_there_and_a_programs_own_come_first() {
+    let own = External::with(
+        "bpf = [{ file = './a.bpf.c', flags = ['-Iown'] }]\neach = true\nallow = ['no_steps']",
+    );
+    own.write("own/kassay.bpf.h", "#define ANSWER 0\n");
+    own.write(
+        "a.bpf.c",
+        "#include <stdint.h>\n#include <errno.h>\n#include <arpa/inet.h>\n\
+         #include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n#include \"kassay.bpf.h\"\n\
+         SEC(\"syscall\") int a(void *ctx) { return ANSWER; }\n",
+    );
+    own.run().with(1).says("a: loaded");
+}
+
+/// A program that prints for each unlink.
+const UNLINKED: &str = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n\
+    SEC(\"kprobe/vfs_unlink\") int a(void *ctx) { bpf_printk(\"unlinked\"); return 0; }\n\
+    char LICENSE[] SEC(\"license\") = \"GPL\";\n";
+
+#[test]
+fn a_command_has_the_kernels_trace_and_the_transcript_has_all_of_it() {
+    let tracing = "/sys/kernel/tracing";
+    let own = External::with(&format!(
+        "bpf = ['./a.bpf.c']\nhost_root = true\n[[step]]\nunlink = {{ times = 2 }}\n\
+         [[step]]\nrun = 'head -n 1 {tracing}/trace_pipe | sed s/.*bpf_trace/bpf_trace/'\n\
+         [[step]]\nrun = 'echo > {tracing}/trace; echo 0 > {tracing}/tracing_on'\n\
+         [[step]]\nunlink = {{}}"
+    ));
+    own.write("a.bpf.c", UNLINKED);
+    let ended = own.run();
+    ended.with(1).says("    bpf_trace_printk: unlinked");
+    assert_eq!(ended.stdout.matches("unlink[pid]: unlinked").count(), 3);
+}
+
+#[test]
+fn a_global_variable_is_one_that_there_is_and_has_a_value_that_it_can_have() {
+    let with = |globals: &str| {
+        let own = External::with(&format!(
+            "bpf = ['globals', 'own_writes']\nallow = ['no_steps']\nglobals = {{ {globals} }}"
+        ));
+        own.run()
+    };
+    let says = |globals: &str, why: &str| {
+        with(globals).with(125).says(why);
+    };
+    says(
+        "limt = 1",
+        "no BPF program has a variable of that name; did you mean `limit`?",
+    );
+    says(
+        "limit = 256",
+        "256 is out of range: it has 1 bytes, from 0 to 255",
+    );
+    says("limit = 'much'", "it takes an integer");
+    says("who = 'somebody'", "does not fit");
+    says("mode = 'MODE_LUD'", "did you mean `MODE_LOUD`?");
+    says("LICENSE = 'BSD'", "no BPF program has a variable");
+}
+
+#[test]
 fn some_modules_of_a_directory_are_inserted() {
     let pair = External::of("pair", TWIN);
     let with = "with = [\"./common\"]";

@@ -75,7 +75,7 @@ pub fn run(args: &ExecArgs) -> Result<u8> {
         tty: args.tty.then(|| terminal::size().unwrap_or(UNSEEN)),
         ..of_host(name, arguments, args.host_root)?
     };
-    let prepared = args.place.prepare(args.host_root, None, &[])?;
+    let prepared = args.place.prepare(args.host_root, "")?;
     let live = Live {
         program: Some(program),
         trace: false,

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::cache::limit;
-use super::place::path_of;
+use super::place::{With, path_of};
 use super::run::{kernel, kernels};
 use super::{print, usage};
 use crate::cache::Cache;
@@ -44,6 +44,8 @@ pub struct KfuncsArgs {
     /// each is built against those before it [default: the kernel itself]
     #[arg(value_name = "MODULE")]
     modules: Vec<String>,
+    #[command(flatten)]
+    with: With,
     /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
     /// [default: what KASSAY_KERNELS says]
     #[arg(long, value_name = "SPEC", value_delimiter = ',')]
@@ -66,7 +68,12 @@ pub struct KfuncsArgs {
 /// not tell of its kfuncs.
 pub fn run(args: &KfuncsArgs) -> Result<()> {
     let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
-    let find = |asked: &String| scenario::module(&path_of(asked), &crate::repository());
+    let with = args.with.paths()?;
+    let find = |asked: &String| {
+        let part = scenario::module(&path_of(asked), &crate::repository())?;
+        let with = with.clone();
+        anyhow::Ok(Part { with, ..part })
+    };
     let parts: Result<Vec<Part>> = args.modules.iter().map(find).collect();
     let parts = parts.map_err(usage)?;
     for name in kernels(&cache, &catalog, &args.kernel)? {

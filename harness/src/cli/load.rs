@@ -10,7 +10,7 @@ use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use super::Usage;
 use super::exec::of_host;
-use super::place::Place;
+use super::place::{Place, path_of};
 use crate::live::Asked;
 use crate::nearest;
 
@@ -23,6 +23,7 @@ Examples:
   kassay load bpf/kfunc_sum.bpf.c --module modules/kfunc_sum --step 'unlink = { times = 2 }'
   kassay load bpf/kfunc_sum.bpf.c --module modules/kfunc_sum -- sh -c 'touch a; rm a'
   kassay load my.bpf.o my_program --kernel 6.1
+  kassay load my.bpf.c --flag=-DDEBUG --flag=-Iinclude --global limit=5 --global name=eth0
 
 Exit codes:
   0    ended by Ctrl-C, or COMMAND's own code
@@ -40,6 +41,12 @@ pub struct LoadArgs {
     object: String,
     /// The only program of it that is loaded
     program: Option<String>,
+    /// A flag for clang, such as --flag=-DDEBUG, with paths from the C file's directory; repeatable
+    #[arg(long = "flag", value_name = "FLAG", allow_hyphen_values = true)]
+    flags: Vec<String>,
+    /// The value that a global variable has when the object is loaded, such as limit=5; repeatable
+    #[arg(long = "global", value_name = "NAME=VALUE", value_parser = global)]
+    globals: Vec<(String, toml::Value)>,
     /// Do this once everything is attached: a step, as a scenario's file words it; repeatable
     #[arg(long = "step", value_name = "STEP")]
     steps: Vec<String>,
@@ -51,9 +58,7 @@ pub struct LoadArgs {
 /// Loads, streams and returns the exit code.
 pub fn run(args: &LoadArgs) -> Result<u8> {
     let host_root = !args.steps.is_empty() || !args.command.is_empty();
-    let prepared = args
-        .place
-        .prepare(host_root, Some(&args.object), &args.steps)?;
+    let prepared = args.place.prepare(host_root, &args.wanted())?;
     let (_, object) = &prepared.artifacts.objects[0];
     args.check(object)?;
     let command = match args.command.as_slice() {
@@ -77,7 +82,32 @@ pub fn run(args: &LoadArgs) -> Result<u8> {
     })
 }
 
+/// A global variable and its value: one that is none of TOML's is text.
+fn global(text: &str) -> Result<(String, toml::Value), String> {
+    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
+    let parsed = toml::from_str(&format!("value = {value}"));
+    let parsed = parsed
+        .ok()
+        .and_then(|mut table: toml::Table| table.remove("value"));
+    let value = parsed.unwrap_or_else(|| value.into());
+    Ok((name.to_owned(), value))
+}
+
 impl LoadArgs {
+    /// What is loaded, and the steps, as a scenario's file has them.
+    fn wanted(&self) -> String {
+        let file = toml::Value::from(path_of(&self.object));
+        let flags = toml::Value::from(self.flags.clone());
+        let globals: toml::Table = self.globals.iter().cloned().collect();
+        let globals = toml::Value::from(globals);
+        let steps: String = self
+            .steps
+            .iter()
+            .map(|step| format!("[[step]]\n{step}\n"))
+            .collect();
+        format!("bpf = [{{ file = {file}, flags = {flags} }}]\nglobals = {globals}\n{steps}")
+    }
+
     /// Sees that the object, which was built, has a program, of the name that is asked for.
     fn check(&self, built: &Path) -> Result<()> {
         let names = programs(built).with_context(|| format!("read `{}`", built.display()))?;

@@ -1,10 +1,10 @@
 //! Where a program runs for a user: the kernel, what is in it, and on what terms. `exec`, `shell`
 //! and `load` have that in common.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use kassay_guest::Live;
 
@@ -32,6 +32,8 @@ pub struct Place {
     /// `modules/`; repeatable
     #[arg(long = "module", value_name = "DIR")]
     pub modules: Vec<String>,
+    #[command(flatten)]
+    with: With,
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
@@ -59,6 +61,25 @@ pub struct Place {
     cold: bool,
 }
 
+/// What modules are built with, beside what their directories have.
+#[derive(Args, Clone)]
+pub struct With {
+    /// A file or folder elsewhere that the modules' directories are built with; repeatable
+    #[arg(long = "with", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+impl With {
+    /// The paths, from the root on.
+    ///
+    /// # Errors
+    /// There is no working directory.
+    pub fn paths(&self) -> Result<Vec<PathBuf>> {
+        let whole = |path| std::path::absolute(path).context("find the working directory");
+        self.paths.iter().map(whole).collect()
+    }
+}
+
 /// A place that is ready.
 pub struct Prepared {
     setting: Setting,
@@ -71,22 +92,17 @@ pub struct Prepared {
 }
 
 impl Place {
-    /// Gets the kernel and builds what is asked for: these modules, this BPF object
-    /// and these steps, each a line of a scenario; in the host's root where that is wanted.
+    /// Gets the kernel and builds what is asked for: these modules, and what else a scenario's
+    /// file would say; in the host's root where that is wanted.
     ///
     /// # Errors
     /// [`Usage`] for what nobody knows; else something cannot be had or built.
-    pub fn prepare(
-        &self,
-        host_root: bool,
-        bpf: Option<&str>,
-        steps: &[String],
-    ) -> Result<Prepared> {
+    pub fn prepare(&self, host_root: bool, more: &str) -> Result<Prepared> {
         progress::hush();
         self.check_memory()?;
         let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
         let scenario = self
-            .scenario(host_root, bpf, steps)
+            .scenario(host_root, more)
             // The file that the rest of it names is none of the user's.
             .map_err(|error| Usage(error.root_cause().to_string()))?;
         let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
@@ -129,20 +145,23 @@ impl Place {
     }
 
     /// What is asked for, as a scenario's file would have it.
-    fn scenario(&self, host_root: bool, bpf: Option<&str>, steps: &[String]) -> Result<Scenario> {
+    fn scenario(&self, host_root: bool, more: &str) -> Result<Scenario> {
         let root = crate::repository();
-        let list = |names: Vec<String>| toml::Value::from(names).to_string();
-        let modules = self.modules.iter().map(|name| path_of(name)).collect();
-        let bpf = bpf.iter().map(|file| path_of(file)).collect();
-        let mut text = format!(
-            "about = ''\nhost_root = {host_root}\nmodules = {}\nbpf = {}\n\
-             allow = ['no_steps', 'no_programs', 'failed_step']\n",
-            list(modules),
-            list(bpf)
+        let with = self.with.paths()?;
+        let with: Vec<_> = with
+            .iter()
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
+        let with = toml::Value::from(with);
+        let modules: Vec<String> = self.modules.iter().map(|name| path_of(name)).collect();
+        let modules = modules.into_iter().map(toml::Value::from);
+        let modules = modules.map(|path| format!("{{ path = {path}, with = {with} }}"));
+        let modules: Vec<String> = modules.collect();
+        let text = format!(
+            "about = ''\nhost_root = {host_root}\nmodules = [{}]\n\
+             allow = ['no_steps', 'no_programs', 'failed_step']\n{more}",
+            modules.join(", "),
         );
-        for step in steps {
-            text.push_str(&format!("[[step]]\n{step}\n"));
-        }
         Scenario::parse(
             &text,
             &std::env::current_dir()?.join("command-line.toml"),

@@ -37,7 +37,7 @@ pub struct ShellArgs {
 pub fn run(args: &ShellArgs) -> Result<u8> {
     let mut place = args.place.clone();
     place.modules.extend(args.others.iter().cloned());
-    let prepared = place.prepare(true, None, &[])?;
+    let prepared = place.prepare(true, "")?;
     let shell = std::env::var_os("SHELL").filter(|shell| Path::new(shell).is_file());
     let shell = shell.unwrap_or_else(|| OsString::from("/bin/sh"));
     let size = terminal::size().filter(|_| stdin().is_terminal());

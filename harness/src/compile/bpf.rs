@@ -19,7 +19,8 @@ const NAMES: &[&str] = &[
     "clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang", "clang-14",
 ];
 
-/// The compiler's flags. The machine's own headers are those of `linux/bpf.h`.
+/// The compiler's flags. The C library's headers are those of the guest's machine, as its kernel's
+/// are: with another word size they ask for `gnu/stubs-32.h`, which few hosts have.
 const FLAGS: &[&str] = &[
     "-target",
     "bpf",
@@ -28,6 +29,7 @@ const FLAGS: &[&str] = &[
     "-Wall",
     "-Werror",
     "-D__TARGET_ARCH_x86",
+    "-D__x86_64__",
 ];
 
 /// What clang says of a header that nobody has but the kernel under test.
@@ -109,6 +111,8 @@ struct Compiler<'a> {
     flags: &'a [String],
     /// Folders of headers.
     folders: Vec<PathBuf>,
+    /// The folder of the machine's own headers, such as those of `linux/bpf.h`.
+    machine: PathBuf,
     /// The folder of the kernel's `vmlinux.h`, where it is needed.
     vmlinux: Option<PathBuf>,
 }
@@ -121,25 +125,28 @@ impl Compiler<'_> {
             source.parent().unwrap_or(Path::new("/")).to_owned(),
             crate::repository().join("bpf"),
             libbpf.to_owned(),
-            format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH).into(),
         ];
         Ok(Compiler {
             clang: clang(cache)?,
             source,
             flags: &part.flags,
             folders,
+            machine: format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH).into(),
             vmlinux: None,
         })
     }
 
-    /// clang with all flags, in the source's folder, from which the paths of flags are.
+    /// clang with all flags, in the source's folder, from which the paths of flags are. Headers are
+    /// first looked for where the program's own flags say.
     fn tool(&self) -> Tool {
         let folders = self.folders.iter().chain(&self.vmlinux);
         Tool::hermetic(&self.clang)
             .cwd(&self.folders[0])
             .args(FLAGS)
-            .args(folders.map(|folder| format!("-I{}", folder.display())))
             .args(self.flags)
+            .args(folders.map(|folder| format!("-I{}", folder.display())))
+            .arg("-idirafter")
+            .arg(&self.machine)
     }
 
     /// The source with all that it includes.
@@ -150,7 +157,8 @@ impl Compiler<'_> {
     /// An expanded source, of which it does not count where it lies.
     fn anywhere(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for folder in self.folders.iter().chain(&self.vmlinux) {
+        let folders = self.folders.iter().chain([&self.machine]);
+        for folder in folders.chain(&self.vmlinux) {
             text = text.replace(&*folder.to_string_lossy(), "");
         }
         text

@@ -15,8 +15,10 @@ use std::path::PathBuf;
 use std::thread;
 
 use anyhow::{Result, bail};
+use kassay_guest::Global;
 
 use crate::cache::Cache;
+use crate::globals;
 use crate::kernel::Kernel;
 use crate::scenario::{Part, Scenario};
 
@@ -30,6 +32,8 @@ pub struct Artifacts {
     pub modules: Vec<module::Module>,
     /// The scenario's BPF objects by name, in order.
     pub objects: Vec<(String, PathBuf)>,
+    /// What their global variables are set to.
+    pub globals: Vec<Global>,
 }
 
 /// Builds what is not in the cache yet.
@@ -56,11 +60,16 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
     let (modules, objects) = (modules?.concat(), objects?);
     once("module", modules.iter().map(|module| &module.name))?;
     once("BPF program", objects.iter().map(|(name, _)| name))?;
+    let files = objects
+        .iter()
+        .map(|(name, file)| (name.as_str(), file.as_path()));
+    let globals = globals::set(files, &scenario.globals)?;
     Ok(Artifacts {
         guest,
         initramfs,
         modules,
         objects,
+        globals,
     })
 }
 

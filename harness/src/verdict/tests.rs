@@ -33,6 +33,7 @@ fn scenario() -> Scenario {
         modules: vec![part("m")],
         bpf: vec![part("b")],
         each: false,
+        globals: Default::default(),
         host_root: false,
         requires: Default::default(),
         expect: None,
@@ -107,6 +108,7 @@ fn facts() -> Vec<Fact> {
         Fact::Start {
             protocol: PROTOCOL,
             release: RELEASE.to_owned(),
+            pids: Vec::new(),
         },
         inserted(Ok(btf::sample()), &["f"]),
         Fact::Loaded {
@@ -753,6 +755,7 @@ fn another_kernel_is_never_judged() {
     let start = Fact::Start {
         protocol: PROTOCOL,
         release: "6.12.0".to_owned(),
+        pids: Vec::new(),
     };
     let mut facts = facts();
     facts[0] = start;
