@@ -75,7 +75,7 @@ fuzz_target!(|data: &[u8]| {
         scenario: &scenario,
         modules: &[module],
         release: "6.11.0",
-        base_strings: 10,
+        base_strings: b"\0st_value\0".to_vec(),
         has_kmemleak: true,
     };
     let evidence = evidence(&input);

@@ -121,10 +121,10 @@ fn name(strings: &[u8], at: usize) -> Result<String> {
     Ok(String::from_utf8_lossy(&rest[..end]).into_owned())
 }
 
-/// How many bytes of strings a kernel's own BTF has; a module's offsets into
-/// its strings begin behind them. `file` is a vmlinux or raw BTF.
-pub fn base_strings(file: &Path) -> Result<usize> {
-    let read = || -> Result<usize> {
+/// The strings of a kernel's own BTF, which a module's BTF is split from. `file` is a vmlinux or
+/// raw BTF.
+pub fn base_strings(file: &Path) -> Result<Vec<u8>> {
+    let read = || -> Result<Vec<u8>> {
         let mut open = File::open(file)?;
         let mut magic = [0u8; 4];
         open.read_exact(&mut magic)?;
@@ -139,23 +139,33 @@ pub fn base_strings(file: &Path) -> Result<usize> {
         let mut header = [0u8; HEADER];
         open.seek(SeekFrom::Start(start))?;
         open.read_exact(&mut header)?;
-        Ok(Header::parse(&header)?.strings.1)
+        let Header {
+            length, strings, ..
+        } = Header::parse(&header)?;
+        open.seek(SeekFrom::Start(start + (length + strings.0) as u64))?;
+        let mut bytes = Vec::new();
+        open.take(strings.1 as u64).read_to_end(&mut bytes)?;
+        match bytes.len() == strings.1 {
+            true => Ok(bytes),
+            false => bail!("strings beyond the end"),
+        }
     };
     read().with_context(|| format!("read the BTF of `{}`", file.display()))
 }
 
-/// Names of the functions in a module's BTF, which is split from a base with
-/// this many bytes of strings.
-pub fn functions(data: &[u8], base_strings: usize) -> Result<Vec<String>> {
+/// Names of the functions in a module's BTF, which is split from a base with these strings. A
+/// name that the base has already stands there alone (btf__add_str of libbpf).
+pub fn functions(data: &[u8], base: &[u8]) -> Result<Vec<String>> {
     let (types, strings) = parts(data)?;
     let mut names = Vec::new();
     let mut at = 0;
     while at < types.len() {
         let raw = Raw::at(types, at)?;
-        let place = (raw.name as usize).checked_sub(base_strings);
-        if let Some(place) = place.filter(|place| *place <= strings.len())
-            && raw.kind == kind::FUNC
-        {
+        let (strings, place) = match (raw.name as usize).checked_sub(base.len()) {
+            Some(place) => (strings, place),
+            None => (base, raw.name as usize),
+        };
+        if raw.kind == kind::FUNC && place <= strings.len() {
             names.push(name(strings, place)?);
         }
         at += raw.length();
@@ -520,9 +530,9 @@ fn spaced(words: &str, what: &str) -> String {
     }
 }
 
-/// Bytes of strings in the base of [`sample`].
+/// The strings of the base of [`sample`].
 #[cfg(test)]
-pub const SAMPLE_BASE: usize = 10;
+pub const SAMPLE_BASE: &[u8] = b"\0st_value\0";
 
 /// Split BTF: one FUNC called `f`.
 #[cfg(test)]
@@ -536,7 +546,7 @@ pub fn sample() -> Vec<u8> {
         12,
         12,
         3,
-        SAMPLE_BASE as u32 + 1,
+        SAMPLE_BASE.len() as u32 + 1,
         kind::FUNC << 24,
         1,
     ] {
@@ -679,6 +689,15 @@ pub(crate) mod tests {
     #[test]
     fn functions_are_named_behind_the_base() {
         assert_eq!(super::functions(&sample(), SAMPLE_BASE).unwrap(), ["f"]);
+    }
+
+    #[test]
+    fn a_name_that_the_base_has_stands_there() {
+        let mut data = sample();
+        // The name's offset is the first word behind the header.
+        data[HEADER..HEADER + 4].copy_from_slice(&1u32.to_le_bytes());
+        let functions = super::functions(&data, SAMPLE_BASE).unwrap();
+        assert_eq!(functions, ["st_value"]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl<'a> Case<'a> {
             release: &self.kernel.release,
             // Only the BTF of modules is read with it, and a kernel's may be missing.
             base_strings: match self.modules {
-                [] => 0,
+                [] => Vec::new(),
                 _ => btf::base_strings(&self.kernel.btf)?,
             },
             has_kmemleak: self.kernel.config_has("DEBUG_KMEMLEAK")?

@@ -3,12 +3,17 @@
 
 mod checkout;
 
+use std::fs;
 use std::process::Command;
 
 use checkout::Checkout;
+use kassay::btf;
 use kassay::cache::Cache;
-use kassay::kernel::{self, Catalog};
+use kassay::compile::module::{self, Module};
+use kassay::kernel::{self, Catalog, Kernel};
 use kassay::kfuncs;
+use kassay::scenario;
+use object::{Object, ObjectSection};
 
 #[test]
 fn a_kernel_lists_its_kfuncs_with_flags_and_prototypes() {
@@ -39,6 +44,39 @@ fn a_module_is_built_and_lists_its_own_kfuncs() {
     kfuncs("kfunc_som")
         .with(2)
         .says("did you mean `kfunc_sum`?");
+}
+
+/// The functions of a module, as bpftool lists them.
+fn listed(kernel: &Kernel, module: &Module) -> Vec<String> {
+    let mut bpftool = Command::new("bpftool");
+    bpftool.arg("--base-btf").arg(&kernel.btf);
+    bpftool.args(["btf", "dump", "file"]).arg(&module.file);
+    let dump = bpftool.output().unwrap().stdout;
+    let dump = String::from_utf8(dump).unwrap();
+    let functions = dump.lines().filter_map(|line| line.split_once("] FUNC '"));
+    functions
+        .map(|(_, rest)| rest.split('\'').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn functions_of_modules_are_those_that_bpftool_lists() {
+    let (cache, catalog) = (Cache::open().unwrap(), Catalog::load().unwrap());
+    let kernel = kernel::obtain(&cache, &catalog, "distro").unwrap();
+    let base = btf::base_strings(&kernel.btf).unwrap();
+    for name in ["kfunc_member", "kfunc_refs", "kfunc_args", "kfunc_sum"] {
+        let part = scenario::module(name, &kassay::repository()).unwrap();
+        let built = module::build(&cache, &kernel, &[part]).unwrap();
+        for module in built.iter().flatten() {
+            let data = fs::read(&module.file).unwrap();
+            let file = object::File::parse(&*data).unwrap();
+            let section = file.section_by_name(".BTF").unwrap();
+            let functions = btf::functions(section.data().unwrap(), &base).unwrap();
+            assert_eq!(functions, listed(&kernel, module));
+            let is_listed = |kfunc| functions.contains(kfunc);
+            assert!(module.kfuncs.iter().all(is_listed), "{functions:?}");
+        }
+    }
 }
 
 #[test]

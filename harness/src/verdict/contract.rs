@@ -26,7 +26,7 @@ pub fn offered(case: &Case, facts: &[Fact]) -> Offered {
         let Some(module) = case.modules.iter().find(|module| module.name == *name) else {
             continue;
         };
-        let functions = btf::functions(btf, case.base_strings).unwrap_or_default();
+        let functions = btf::functions(btf, &case.base_strings).unwrap_or_default();
         let shown = module
             .kfuncs
             .iter()

@@ -95,8 +95,8 @@ pub struct Case<'a> {
     pub modules: &'a [Module],
     /// The release of the kernel that was asked for.
     pub release: &'a str,
-    /// Bytes of strings in the kernel's own BTF.
-    pub base_strings: usize,
+    /// The strings of the kernel's own BTF.
+    pub base_strings: Vec<u8>,
     /// Whether the kernel looks for memory that nothing points to.
     pub has_kmemleak: bool,
 }

@@ -209,7 +209,7 @@ fn case<'a>(scenario: &'a Scenario, modules: &'a [Module]) -> Case<'a> {
         scenario,
         modules,
         release: RELEASE,
-        base_strings: btf::SAMPLE_BASE,
+        base_strings: btf::SAMPLE_BASE.to_vec(),
         has_kmemleak: true,
     }
 }
