@@ -70,6 +70,9 @@ pub const EXEC: &str = "/tmp/exec";
 /// part of it: a console without it does not show what the guest does.
 pub const DONE: &str = "kassay-guest: the plan is done";
 
+/// Why a module that has an init and no exit function is not removed ([`Fact::Removed`]).
+pub const PERMANENT: &str = "it has no exit function (module_exit), so the kernel keeps it";
+
 /// The name of the closing datagram of every `udp` step (see [`Step::Udp`]).
 pub const SENTINEL_PORT: u16 = 65000;
 

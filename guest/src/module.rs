@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use kassay_guest::{Fact, SHARE};
+use kassay_guest::{Fact, PERMANENT, SHARE};
 use rustix::io::Errno;
 
 /// How long a module may take to lose its last user after the programs that
@@ -56,6 +56,7 @@ pub fn remove(name: &str) -> Fact {
         match rustix::system::delete_module(&c_name, libc::O_NONBLOCK) {
             Ok(()) => break None,
             Err(Errno::AGAIN) if Instant::now() < end => std::thread::yield_now(),
+            Err(Errno::BUSY) if is_permanent(name) => break Some(PERMANENT.to_owned()),
             Err(error) => break Some(error.to_string()),
         }
     };
@@ -63,6 +64,17 @@ pub fn remove(name: &str) -> Fact {
         module: name.to_owned(),
         error,
     }
+}
+
+/// Whether the kernel never lets go of a module (`print_unload_info` in
+/// kernel/module/procfs.c, 6.1 to 7.2).
+fn is_permanent(name: &str) -> bool {
+    let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
+    let mut lines = modules.lines().map(|line| line.split(' ').collect());
+    lines.any(|fields: Vec<&str>| {
+        let users = fields.get(3).unwrap_or(&"-");
+        fields[0] == name && users.contains("[permanent]")
+    })
 }
 
 fn finit(path: &std::path::Path, params: &str) -> Result<(), Errno> {

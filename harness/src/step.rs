@@ -387,7 +387,7 @@ impl Asked {
     }
 
     /// What is done, and with what.
-    fn title(&self) -> String {
+    pub fn title(&self) -> String {
         let name = name(&self.step);
         match &self.step {
             Step::Command { line, .. } => format!("{name} {}", first(line)),

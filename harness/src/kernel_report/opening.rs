@@ -57,10 +57,12 @@ enum Title {
     Trap,
     /// The function that the stack protector names.
     Protector,
+    /// The module whose init returned a number above 0.
+    Init,
 }
 
 use End::{Line, Marker, Stack, While};
-use Title::{In, Just, Message, Protection, Protector, Sanitizer, Says, SaysIn, Slab, Trap};
+use Title::{In, Init, Just, Message, Protection, Protector, Sanitizer, Says, SaysIn, Slab, Trap};
 
 const fn opening(
     begins: &'static str,
@@ -96,6 +98,8 @@ const OOM: Title = Just(OUT_OF_MEMORY);
 const BTF: Title = Just("BPF: failed to validate BTF");
 /// What KASAN adds to the fault of an inline check (kasan_non_canonical_hook).
 const KASAN_NULL: &str = "KASAN: null-ptr-deref in range";
+/// What do_init_module (kernel/module/main.c) says after the module's name.
+const INIT_RETURNED: &str = "'->init suspiciously returned ";
 const DETECTED_HARD: &str = "Watchdog detected hard LOCKUP";
 
 /// The first that matches counts: special ones stand before general ones.
@@ -128,6 +132,7 @@ const OPENINGS: &[Opening] = &[
     opening("list_add corruption", "", REPORT, Marker, In("list_add corruption")),
     opening("list_add double add", "", REPORT, Marker, In("list_add corruption")),
     opening("list_del corruption", "", REPORT, Marker, In("list_del corruption")),
+    opening("do_init_module: '", INIT_RETURNED, REPORT, Stack, Init),
     opening("refcount_t: ", "", REPORT, Marker, Message),
     opening("ODEBUG: ", "", REPORT, Marker, SaysIn("ODEBUG: ")),
     opening("verifier bug", "", REPORT, Marker, Says("verifier bug")),
@@ -269,6 +274,10 @@ impl Opening {
             }
             Slab => (slab(rest), culprit),
             Trap => (trap(lines[0]).to_owned(), culprit),
+            Init => {
+                let module = rest.split('\'').next();
+                ("init returned more than 0".to_owned(), module)
+            }
             Protector => {
                 let place = rest.rsplit(' ').find_map(frame::place).map(frame::bare);
                 ("stack corruption".to_owned(), place)

@@ -23,6 +23,13 @@ fn title_of(text: &str) -> String {
     titles[0].clone()
 }
 
+#[test]
+fn an_init_that_returns_a_number_is_a_report_of_its_module() {
+    let text = "do_init_module: 'm'->init suspiciously returned 1, it should follow 0/-E convention\n\
+                do_init_module: loading module anyway...";
+    assert_eq!(title_of(text), "init returned more than 0 in m");
+}
+
 macro_rules! logs {
     ($($name:ident $file:literal: $kind:ident $($title:literal),+;)+) => {
         $(

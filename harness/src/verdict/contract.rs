@@ -1,5 +1,7 @@
 //! The kfuncs that a module promises, and those that the kernel shows.
 
+use std::ops::Bound;
+
 use kassay_guest::Fact;
 
 use super::expectation::NO_BTF;
@@ -34,6 +36,24 @@ pub fn offered(case: &Case, facts: &[Fact]) -> Offered {
         offered.insert(name.clone(), shown.cloned().collect());
     }
     offered
+}
+
+/// Two modules that offer a kfunc of one name, which 6.12 takes. libbpf finds the kfunc in the BTF
+/// of the first, and the verifier has its address from kallsyms, where the module inserted last
+/// comes first (add_kfunc_call in kernel/bpf/verifier.c, 6.12).
+pub fn twins(offered: &Offered) -> Result<(), Fault> {
+    for (module, kfuncs) in offered {
+        let others = offered.range::<String, _>((Bound::Excluded(module), Bound::Unbounded));
+        for (other, theirs) in others {
+            if let Some(kfunc) = kfuncs.iter().find(|kfunc| theirs.contains(kfunc)) {
+                let title = format!("kfunc {kfunc} is offered by both {module} and {other}");
+                let reason = "a program is checked against one of them and calls the one that was \
+                              inserted last: give each a name of its own";
+                return Err(Fault::new(Verdict::Mismatch, title).because(reason));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A module that is in shows its BTF, and its kfuncs there and in kallsyms.

@@ -1,6 +1,6 @@
 //! What stays behind in the kernel.
 
-use kassay_guest::Fact;
+use kassay_guest::{Fact, PERMANENT};
 
 use super::excerpt::bounded;
 use super::expectation::{LEFT, NOT_REMOVED};
@@ -60,7 +60,10 @@ pub fn check(fact: &Fact, modules: &[Module], is_reported: bool) -> Result<(), F
             module,
             error: Some(error),
         } => {
-            let title = format!("module {module}{NOT_REMOVED}");
+            let title = match error == PERMANENT {
+                true => format!("module {module} is permanent"),
+                false => format!("module {module}{NOT_REMOVED}"),
+            };
             Err(Fault::new(Verdict::Leak, title).because(error.clone()))
         }
         Fact::Left {

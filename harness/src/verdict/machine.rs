@@ -3,12 +3,13 @@
 use kassay_guest::DONE;
 
 use super::excerpt::{bounded, tail};
-use super::{Fault, Verdict};
+use super::facts::told;
+use super::{Case, Fault, Verdict, plan};
 use crate::vm::Evidence;
 use crate::vm::session::MOST;
 
 /// How the machine itself fared: deadline, shutdown.
-pub fn check(evidence: &Evidence) -> Result<(), Fault> {
+pub fn check(case: &Case, evidence: &Evidence) -> Result<(), Fault> {
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
     };
@@ -23,7 +24,10 @@ pub fn check(evidence: &Evidence) -> Result<(), Fault> {
         } else {
             "deadline passed before the guest answered"
         };
-        return Err(Fault::new(Verdict::Hang, title).because(tail(console)));
+        let facts: Vec<_> = told(evidence).collect();
+        let place = plan::place(case, &facts).unwrap_or_default();
+        let reason = format!("{place}\n{}", tail(console));
+        return Err(Fault::new(Verdict::Hang, title).because(reason.trim_start()));
     }
     let said_why = !evidence.stderr.trim().is_empty();
     let is_silent = console.trim().is_empty();

@@ -133,7 +133,7 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         Verdict::Report => 2,
         _ => 3,
     });
-    if let Err(fault) = machine::check(evidence) {
+    if let Err(fault) = machine::check(case, evidence) {
         if !evidence.answered {
             return (vec![machine::not_booted(faults, fault, evidence)], None);
         }
@@ -166,7 +166,8 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
     let contracts = case
         .modules
         .iter()
-        .map(|module| contract::check(module, facts, offered));
+        .map(|module| contract::check(module, facts, offered))
+        .chain([contract::twins(offered)]);
     // What a module's users left behind is why it could not be removed.
     let mut order: Vec<&Fact> = facts.iter().collect();
     order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));

@@ -56,6 +56,24 @@ fn due(case: &Case, facts: &[Fact]) -> Vec<String> {
     .concat()
 }
 
+/// How far the plan had come by these facts: which part was over, and which was next.
+pub fn place(case: &Case, facts: &[Fact]) -> Option<String> {
+    let due = due(case, facts);
+    let seen: Vec<String> = facts.iter().filter_map(part).collect();
+    let next = due.get(seen.len()).filter(|_| due.starts_with(&seen))?;
+    let words = |part: &String| {
+        let step = part.strip_prefix("step ")?.parse::<usize>().ok()?;
+        let title = case.scenario.steps.get(step)?.title();
+        Some(format!("step {} ({title})", step + 1))
+    };
+    let words = |part: &String| words(part).unwrap_or_else(|| part.clone());
+    let last = seen.last().map_or("nothing".to_owned(), words);
+    Some(format!(
+        "the plan was past {last}, and not past {}",
+        words(next)
+    ))
+}
+
 /// What a scenario has looked up.
 fn shown(show: &Show) -> Vec<String> {
     let lists = [(show.modules, "modules"), (show.programs, "programs")];

@@ -474,6 +474,32 @@ fn incomplete_facts_are_not_compared() {
 }
 
 #[test]
+fn a_hang_says_how_far_the_plan_had_come() {
+    let place = |count: usize| {
+        let mut evidence = evidence(facts());
+        evidence.port.truncate(count);
+        evidence.timed_out = true;
+        let fault = judge(&case(&scenario(), &[module()]), &evidence).0;
+        let reason = fault.unwrap_err().reason;
+        reason.lines().next().unwrap_or_default().to_owned()
+    };
+    let start = format!("start {RELEASE}");
+    assert_eq!(
+        place(0),
+        format!("the plan was past nothing, and not past {start}")
+    );
+    assert_eq!(
+        place(1),
+        format!("the plan was past {start}, and not past insert m")
+    );
+    let steps = facts()
+        .iter()
+        .position(|fact| matches!(fact, Fact::Stepped { .. }));
+    let unlink = place(steps.unwrap());
+    assert!(unlink.ends_with("and not past step 1 (unlink)"), "{unlink}");
+}
+
+#[test]
 fn a_machine_ends_when_the_host_says_so() {
     assert_eq!(
         after(|evidence| evidence.timed_out = true),
