@@ -69,6 +69,7 @@ fuzz_target!(|data: &[u8]| {
         file: "m.ko".into(),
         params: String::new(),
         kfuncs: vec!["f".to_owned()],
+        needs: Vec::new(),
         is_proprietary: false,
     };
     let case = Case {
@@ -144,6 +145,7 @@ fn scenario(expect: u8) -> Scenario {
         about: String::new(),
         cpus: None,
         memory_mib: None,
+        kernel_modules: Vec::new(),
         modules: vec![part("m")],
         each: false,
         globals: Default::default(),

@@ -82,6 +82,9 @@ pub const FIRST_PORT: u16 = 40000;
 /// What one virtual machine is to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
+    /// Modules of the kernel itself to insert first, in order: `modules/NAME.ko` in the share.
+    /// They stay, and what they bring is none of the plan's.
+    pub kernel_modules: Vec<String>,
     /// Modules to insert, in order: `modules/NAME.ko` in the share.
     pub modules: Vec<String>,
     /// What modules are given when they are inserted, by their names: `KEY=VALUE …`.

@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -20,15 +21,19 @@ pub fn insert_carried() -> Result<()> {
     };
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
-    for file in files {
-        match finit(&file, "") {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => {
-                return Err(error).with_context(|| format!("insert `{}`", file.display()));
-            }
-        }
+    files.iter().try_for_each(|file| insert_whole(file))
+}
+
+/// Inserts a module of the kernel itself, which may be in already.
+pub fn insert_own(name: &str) -> Result<()> {
+    insert_whole(Path::new(&format!("{SHARE}/modules/{name}.ko")))
+}
+
+fn insert_whole(file: &Path) -> Result<()> {
+    match finit(file, "") {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("insert `{}`", file.display())),
     }
-    Ok(())
 }
 
 /// Inserts a module of the plan with its parameters: the error, in the words of errno(3), and the
@@ -77,7 +82,7 @@ fn is_permanent(name: &str) -> bool {
     })
 }
 
-fn finit(path: &std::path::Path, params: &str) -> Result<(), Errno> {
+fn finit(path: &Path, params: &str) -> Result<(), Errno> {
     let params = CString::new(params).map_err(|_| Errno::INVAL)?;
     let file = File::open(path).map_err(|error| {
         error

@@ -72,6 +72,9 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     })?;
     let plan = read()?;
     set_up(&plan)?;
+    plan.kernel_modules
+        .iter()
+        .try_for_each(|name| module::insert_own(name))?;
     let host_root = plan.host_root.then(HostRoot::mount).transpose()?;
     let mut log = KernelLog::open()?;
     // As long as it is open, no program of a user can choose a tracer.

@@ -27,7 +27,14 @@ const TICK: Duration = Duration::from_millis(100);
 /// The kinds of entries whose files have digests beside them, which are looked at each time that
 /// an entry is taken. That takes a millisecond; for a kernel with its headers it would take
 /// hundreds, and a saved state has a check of its own.
-const CHECKED: [&str; 5] = ["modules", "bpf", "guest", "initramfs", "vmlinux"];
+const CHECKED: [&str; 6] = [
+    "modules",
+    "own-module",
+    "bpf",
+    "guest",
+    "initramfs",
+    "vmlinux",
+];
 
 /// The file of an entry with its digests.
 const SUMS: &str = ".sums";

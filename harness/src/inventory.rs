@@ -14,9 +14,10 @@ use crate::progress;
 use crate::vm::state;
 
 /// Kinds of entries that take a minute at most to make again, and no kernel build.
-const CHEAP: [&str; 9] = [
+const CHEAP: [&str; 10] = [
     state::KIND,
     "modules",
+    "own-module",
     "build",
     "bpf",
     "vmlinux",
@@ -27,7 +28,15 @@ const CHEAP: [&str; 9] = [
 ];
 
 /// Kinds that take a download or minutes of compiling, or that somebody wants to go on with.
-const DEAR: [&str; 6] = ["kernel", "source", "download", "tree", "apt", bisect::KIND];
+const DEAR: [&str; 7] = [
+    "kernel",
+    "own-modules",
+    "source",
+    "download",
+    "tree",
+    "apt",
+    bisect::KIND,
+];
 
 /// The limit where `KASSAY_CACHE_LIMIT` does not say another, in bytes.
 const LIMIT: u64 = 10 << 30;

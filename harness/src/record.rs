@@ -73,6 +73,10 @@ pub fn inputs(kernel: &Kernel, scenario: &Scenario, artifacts: &Artifacts) -> Re
     for file in compiled {
         key = key.text("compiled", &file.to_string_lossy());
     }
+    for (name, file) in &artifacts.kernel_modules {
+        // One that lies in a build tree may be built again there.
+        key = key.file(name, file)?;
+    }
     let snapshot = Snapshot::of(scenario, kernel).path();
     if snapshot.exists() {
         key = key.file("snapshot", &snapshot)?;

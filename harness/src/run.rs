@@ -12,7 +12,7 @@ use kassay_guest::{Fact, Plan};
 use crate::cache::Cache;
 use crate::compile::module::{self, Module};
 use crate::compile::{self, Artifacts};
-use crate::kernel::Kernel;
+use crate::kernel::{self, Kernel};
 use crate::kernel_report::{Report, symbol};
 use crate::kit::{self, Kit};
 use crate::record::{self, Record};
@@ -411,6 +411,9 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
         outcome.reason = explain(&fault, &reports, case.kernel, evidence);
+        outcome
+            .reason
+            .push_str(&left_out(case.kernel, case.scenario)?);
         outcome.title = fault.title;
         outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     } else {
@@ -536,6 +539,9 @@ pub fn lay_out(share: &Path, artifacts: &Artifacts) -> Result<()> {
             .and_then(|()| fs::copy(from, directory.join(&name)))
             .with_context(|| format!("copy `{}` into the share", from.display()))
     };
+    for (name, file) in &artifacts.kernel_modules {
+        copy(file, "modules", format!("{name}.ko"))?;
+    }
     for module in &artifacts.modules {
         copy(&module.file, "modules", format!("{}.ko", module.name))?;
     }
@@ -548,7 +554,9 @@ pub fn lay_out(share: &Path, artifacts: &Artifacts) -> Result<()> {
 /// The plan of a scenario.
 pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
     let (clock_ns, entropy) = fresh()?;
+    let kernel_modules = artifacts.kernel_modules.iter();
     Ok(Plan {
+        kernel_modules: kernel_modules.map(|(name, _)| name.clone()).collect(),
         modules: module_names(&artifacts.modules),
         params: params(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
@@ -610,6 +618,25 @@ fn mismatch(snapshot: &Snapshot, transcript: &str, evidence: &Evidence) -> Resul
     };
     let title = verdict::refusal(evidence).unwrap_or_else(|| title.to_owned());
     Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
+}
+
+/// What a scenario requires, and the kernel has as modules that nothing inserts. Of an option its
+/// module's name is mostly a part.
+fn left_out(kernel: &Kernel, scenario: &Scenario) -> Result<String> {
+    let mut inserted = kernel::at_boot(kernel);
+    inserted.extend(scenario.kernel_modules.iter().cloned());
+    let mut said = String::new();
+    for option in &scenario.requires.config {
+        let name = option.to_lowercase();
+        let is_in = inserted.iter().any(|module| name.contains(module));
+        if !is_in && kernel.config_is_module(option)? {
+            said.push_str(&format!(
+                "\n\nCONFIG_{option} is a module of this kernel, and nothing inserts it: see \
+                 whether `kernel_modules = [\"{name}\"]` does"
+            ));
+        }
+    }
+    Ok(said)
 }
 
 /// The reason of a fault: a report of the kernel as it is told, where each CPU was at the deadline,

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub path: PathBuf,
     /// One line on what it shows.
     pub about: String,
+    /// Modules of the kernel itself to insert before, by their names.
+    pub kernel_modules: Vec<String>,
     /// Modules to insert, in order: directories with a Kbuild file or a Makefile.
     pub modules: Vec<Part>,
     /// BPF objects to load, in order: C files, or objects that somebody else compiled.
@@ -235,6 +237,8 @@ impl fmt::Display for Bound {
 struct File {
     about: String,
     #[serde(default)]
+    kernel_modules: Vec<String>,
+    #[serde(default)]
     modules: Vec<FileModule>,
     #[serde(default)]
     bpf: Vec<FileProgram>,
@@ -336,6 +340,14 @@ impl FileProgram {
         }
         part.flags.extend(flags);
         Ok(part)
+    }
+}
+
+/// The name of a module of the kernel, as the kernel has it.
+fn kernel_module(name: String) -> Result<String> {
+    match is_plain(&name) {
+        true => Ok(name.replace('-', "_")),
+        false => bail!("`{name}` of `kernel_modules` is no name such as `nf_conntrack`"),
     }
 }
 
@@ -445,6 +457,11 @@ impl Scenario {
             name,
             path: path.to_owned(),
             about: file.about,
+            kernel_modules: file
+                .kernel_modules
+                .into_iter()
+                .map(kernel_module)
+                .collect::<Result<_>>()?,
             modules: file
                 .modules
                 .into_iter()

@@ -439,6 +439,41 @@ fn a_module_that_an_option_turns_on_takes_it_from_the_scenario() {
 }
 
 #[test]
+fn a_module_of_the_kernel_goes_in_where_it_is_needed_or_named() {
+    let counting = External::with(&format!("modules = ['./m']\n{ALONE}"));
+    let source = printing(
+        "#include <net/netfilter/nf_conntrack.h>",
+        "table %d",
+        "nf_conntrack_htable_size > 0",
+    );
+    counting.write("m/m.c", &source);
+    counting.write("m/Makefile", "obj-m := m.o\n");
+    counting.run().with(1).says("table 1");
+    let named = External::with(
+        "requires.config = ['NF_CONNTRACK']\nhost_root = true\nallow = ['no_programs']\n\
+         [[step]]\nrun = 'ls -d /sys/module/nf_conntrack/holders'",
+    );
+    let ended = named.run();
+    ended
+        .with(1)
+        .says("CONFIG_NF_CONNTRACK is a module of this kernel");
+    ended.says("No such file");
+    let name = |from: &str, to: &str| {
+        named.edit("case.toml", from, to);
+        named.run()
+    };
+    let ended = name("host_root", "kernel_modules = ['nf-conntrack']\nhost_root");
+    ended
+        .with(1)
+        .says("\n        /sys/module/nf_conntrack/holders\n");
+    let ended = name("nf-conntrack", "nf-contrack");
+    ended
+        .with(125)
+        .says("find the kernel's module `nf_contrack`")
+        .says("`nf_conntrack`");
+}
+
+#[test]
 fn what_does_not_compile_shows_its_first_error_and_how_to_see_it_by_hand() {
     let broken = External::with("bpf = ['./ks.bpf.c']");
     broken.write(

@@ -34,6 +34,10 @@ pub struct Place {
     pub modules: Vec<String>,
     #[command(flatten)]
     with: With,
+    /// Insert a module of the kernel itself first, such as `nf_conntrack`, and those that it needs;
+    /// repeatable
+    #[arg(long = "kernel-module", value_name = "NAME")]
+    kernel_modules: Vec<String>,
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,

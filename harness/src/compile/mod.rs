@@ -14,12 +14,12 @@ use std::panic;
 use std::path::PathBuf;
 use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use kassay_guest::Global;
 
 use crate::cache::Cache;
 use crate::globals;
-use crate::kernel::Kernel;
+use crate::kernel::{self, Kernel};
 use crate::scenario::{Part, Scenario};
 
 /// Everything that one scenario needs on one kernel.
@@ -28,6 +28,8 @@ pub struct Artifacts {
     pub guest: PathBuf,
     /// The guest program and the kernel's own modules, packed.
     pub initramfs: PathBuf,
+    /// Modules of the kernel that go in before, by name, in order.
+    pub kernel_modules: Vec<(String, PathBuf)>,
     /// The scenario's modules, in order.
     pub modules: Vec<module::Module>,
     /// The scenario's BPF objects by name, in order.
@@ -58,7 +60,13 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         )
     });
     let (modules, objects) = (modules?.concat(), objects?);
-    once("module", modules.iter().map(|module| &module.name))?;
+    let kernel_modules = kernel::modules(cache, kernel, &wanted(scenario, &modules))
+        .with_context(|| format!("get modules of {} itself", kernel.name))?;
+    let of_kernel = kernel_modules.iter().map(|(name, _)| name);
+    once(
+        "module",
+        of_kernel.chain(modules.iter().map(|module| &module.name)),
+    )?;
     once("BPF program", objects.iter().map(|(name, _)| name))?;
     let files = objects
         .iter()
@@ -67,10 +75,24 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
     Ok(Artifacts {
         guest,
         initramfs,
+        kernel_modules,
         modules,
         objects,
         globals,
     })
+}
+
+/// The kernel's modules that a scenario names, and those that its own modules need.
+fn wanted(scenario: &Scenario, modules: &[module::Module]) -> Vec<String> {
+    let is_own = |name: &String| modules.iter().any(|module| module.name == *name);
+    let needed = modules.iter().flat_map(|module| &module.needs);
+    let needed = needed.filter(|name| !is_own(name));
+    scenario
+        .kernel_modules
+        .iter()
+        .chain(needed)
+        .cloned()
+        .collect()
 }
 
 /// By its name each is known in the guest.

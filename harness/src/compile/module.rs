@@ -28,6 +28,8 @@ pub struct Module {
     pub params: String,
     /// Names of the kfuncs that it registers.
     pub kfuncs: Vec<String>,
+    /// The modules that it needs.
+    pub needs: Vec<String>,
     /// Whether its license is none that goes with the kernel's.
     pub is_proprietary: bool,
 }
@@ -449,18 +451,14 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
             })
             .collect();
     }
-    let mut left = known
-        .iter()
-        .map(|name| Ok((at(name)?, needs(&entry.join(format!("{name}.ko")))?)))
-        .collect::<Result<Vec<_>>>()?;
+    let mut left = known.into_iter().map(at).collect::<Result<Vec<_>>>()?;
     let mut modules: Vec<Module> = Vec::new();
     while !left.is_empty() {
-        let is_free = |(_, needs): &(Module, Vec<String>)| {
-            !left.iter().any(|(other, _)| needs.contains(&other.name))
-        };
+        let is_free =
+            |module: &Module| !left.iter().any(|other| module.needs.contains(&other.name));
         // kbuild refuses modules that need each other.
         let next = left.iter().position(is_free).unwrap_or(0);
-        modules.push(left.remove(next).0);
+        modules.push(left.remove(next));
     }
     Ok(modules)
 }
@@ -468,7 +466,8 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
 /// The modules that a module needs.
 fn needs(module: &Path) -> Result<Vec<String>> {
     let names = info(module, "depends")?.join(",").replace('-', "_");
-    Ok(names.split(',').map(str::to_owned).collect())
+    let names = names.split(',').filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// What a module's `.modinfo` has by this name.
@@ -498,6 +497,7 @@ impl Module {
         Ok(Module {
             name: name.to_owned(),
             kfuncs: kfuncs(&file)?,
+            needs: needs(&file)?,
             // The kernel looks at the first one.
             is_proprietary: licenses
                 .first()

@@ -3,6 +3,7 @@
 mod apt;
 mod build;
 mod catalog;
+mod modules;
 mod prebuilt;
 mod source;
 mod tree;
@@ -16,12 +17,19 @@ use serde::{Deserialize, Serialize};
 
 pub use apt::unusable as apt_unusable;
 pub use catalog::{Catalog, Source};
+pub use modules::at_boot;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Key};
 use crate::tool;
 
-/// The cache's kind of finished kernels; their keys are `NAME-` and a [`Key`](crate::cache::Key).
+/// The cache's kind of finished kernels; their keys are `NAME-` and a [`Key`].
 const KIND: &str = "kernel";
+
+/// The cache's kind of some of a kernel's own modules, ready to be inserted.
+const INSERTED: &str = "own-module";
+
+/// The cache's kind of all modules of a kernel that packages were unpacked for.
+const MODULES: &str = "own-modules";
 
 /// A kernel that can be booted, and that modules can be built for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +61,14 @@ impl Kernel {
     pub fn config_has(&self, option: &str) -> Result<bool> {
         let config = read(&self.config)?;
         Ok(matches!(set(&config, option), Some("y" | "m")))
+    }
+
+    /// Whether an option is a module, which somebody has to insert.
+    ///
+    /// # Errors
+    /// The config cannot be read.
+    pub fn config_is_module(&self, option: &str) -> Result<bool> {
+        Ok(set(&read(&self.config)?, option) == Some("m"))
     }
 
     /// What kbuild is told of the compiler, where it would choose another than the kernel was
@@ -132,6 +148,38 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
     .with_context(|| format!("get kernel `{spec}`"))
 }
 
+/// The kernel's own modules of these names and those that they need, in an order in which they can
+/// be inserted; none that is built in, or inserted at boot.
+///
+/// # Errors
+/// The kernel has no such module, or was built without its modules; a package cannot be had again.
+pub fn modules(
+    cache: &Cache,
+    kernel: &Kernel,
+    wanted: &[String],
+) -> Result<Vec<(String, PathBuf)>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let at_boot = at_boot(kernel);
+    let catalog = Catalog::load()?;
+    let source = catalog.get(&kernel.name).ok().map(|(source, _)| source);
+    let Some(Source::Prebuilt(prebuilt)) = source else {
+        return modules::Modules::of_build(&kernel.build).order(wanted, &at_boot);
+    };
+    let key = Key::new(INSERTED)
+        .text("kernel", &kernel.key)
+        .text("modules", &wanted.join("\0"))
+        .finish();
+    let what = format!("modules of {}: {}", kernel.name, wanted.join(", "));
+    let entry = cache.get_or_make(INSERTED, &key, &what, |dir| {
+        prebuilt
+            .all_modules(cache, kernel)?
+            .put(wanted, &at_boot, dir)
+    })?;
+    modules::listed(&entry)
+}
+
 /// The distribution's kernel as it is cached, else in the version that apt offers now.
 fn ready(cache: &Cache, name: &str, prebuilt: &catalog::Prebuilt) -> Result<Kernel> {
     match prebuilt.cached(cache, name) {
@@ -177,6 +225,7 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
     for key in cache.keys(KIND) {
         if key.rsplit_once('-').is_some_and(|(name, _)| name == spec) {
             removed |= cache.remove(KIND, &key)?;
+            cache.remove(MODULES, &key)?;
         }
     }
     if let Some(source) = source.filter(|source| !build::uses(cache, source)) {

@@ -1,15 +1,14 @@
 //! The distribution's own kernel: its packages unpacked into one cache entry, not installed.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use object::{Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 
-use super::unpack::{Counted, untar, unxz};
-use super::{KIND, Kernel, apt, catalog, read};
+use super::modules::Modules;
+use super::unpack::{Counted, untar};
+use super::{KIND, Kernel, MODULES, apt, catalog, read};
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 
@@ -24,11 +23,41 @@ struct Found {
 }
 
 impl catalog::Prebuilt {
+    /// What the kernel was last made of.
+    fn found(&self, cache: &Cache) -> Option<Found> {
+        let (memo, _) = cache.recall(&self.memo())?;
+        serde_json::from_str(&memo).ok()
+    }
+
+    /// All modules of the kernel that is cached, in a folder of their own, which is made of the
+    /// same packages; it takes a download.
+    ///
+    /// # Errors
+    /// apt no longer has these packages, or cannot download them.
+    pub fn all_modules(&self, cache: &Cache, kernel: &Kernel) -> Result<Modules> {
+        let found = self
+            .found(cache)
+            .context("find what the kernel was unpacked from")?;
+        let what = format!("the modules of {}", found.release);
+        let entry = cache.get_or_make(MODULES, &kernel.key, &what, |dir| {
+            let binary = |package: &&apt::Package| {
+                let rest = ["linux-headers-", "linux-kbuild-"];
+                !rest.iter().any(|rest| package.name.starts_with(rest))
+            };
+            let packages: Vec<_> = found.packages.iter().filter(binary).cloned().collect();
+            let all = tempfile::tempdir_in(dir).context("make a temporary folder")?;
+            unpack(&what, &packages, all.path())?;
+            let modules = modules(all.path(), &found.release)?;
+            fs::rename(&modules, dir.join("modules"))
+                .with_context(|| format!("keep `{}`", modules.display()))
+        })?;
+        Modules::of_package(&entry.join("modules"))
+    }
+
     /// The kernel, if it is cached, in the version that was last asked for; an entry that
     /// somebody damaged is an error.
     pub fn cached(&self, cache: &Cache, name: &str) -> Option<Result<Kernel>> {
-        let (memo, _) = cache.recall(&self.memo())?;
-        let found: Found = serde_json::from_str(&memo).ok()?;
+        let found = self.found(cache)?;
         let key = self.key(name, &found);
         Some(kernel(name, &found.release, &cache.get(KIND, &key)?, &key))
     }
@@ -106,26 +135,34 @@ impl catalog::Prebuilt {
     }
 
     fn unpack(&self, found: &Found, dir: &Path) -> Result<()> {
-        let debs = dir.join("debs");
-        fs::create_dir(&debs)?;
         let what = format!("linux-image-{} and its headers", found.release);
-        let files = apt::Archive::host().download(&what, &found.packages, &debs)?;
-        let progress = Progress::bytes(format!("unpack {what}"), None);
-        for deb in files {
-            apt::contents(&deb).read(|contents| untar(Counted::new(contents, &progress), dir))?;
-        }
-        progress.finish();
-        fs::remove_dir_all(&debs)?;
+        unpack(&what, &found.packages, dir)?;
         mend_headers(&headers(dir, &found.release))?;
-        let modules =
-            ["lib/modules", "usr/lib/modules"].map(|place| dir.join(place).join(&found.release));
-        let modules = modules.iter().find(|place| place.is_dir());
-        let modules =
-            modules.with_context(|| format!("find the modules of `{}`", found.release))?;
-        boot_modules(modules, &self.boot_modules, &dir.join(BOOT))?;
-        // Nine tenths of the entry, and none of it is needed any more.
-        fs::remove_dir_all(modules).with_context(|| format!("remove `{}`", modules.display()))
+        let modules = modules(dir, &found.release)?;
+        Modules::of_package(&modules)?.put(&self.boot_modules, &[], &dir.join(BOOT))?;
+        // Nine tenths of the entry. Who names others gets them by `all_modules`.
+        fs::remove_dir_all(&modules).with_context(|| format!("remove `{}`", modules.display()))
     }
+}
+
+/// Downloads packages and unpacks them into a folder.
+fn unpack(what: &str, packages: &[apt::Package], dir: &Path) -> Result<()> {
+    let debs = dir.join("debs");
+    fs::create_dir(&debs)?;
+    let files = apt::Archive::host().download(what, packages, &debs)?;
+    let progress = Progress::bytes(format!("unpack {what}"), None);
+    for deb in files {
+        apt::contents(&deb).read(|contents| untar(Counted::new(contents, &progress), dir))?;
+    }
+    progress.finish();
+    fs::remove_dir_all(&debs).with_context(|| format!("remove `{}`", debs.display()))
+}
+
+/// The folder of modules in what packages were unpacked into.
+fn modules(dir: &Path, release: &str) -> Result<PathBuf> {
+    let places = ["lib/modules", "usr/lib/modules"].map(|place| dir.join(place).join(release));
+    let found = places.into_iter().find(|place| place.is_dir());
+    found.with_context(|| format!("find the modules of `{release}`"))
 }
 
 fn headers(entry: &Path, release: &str) -> PathBuf {
@@ -177,116 +214,9 @@ fn mend_headers(build: &Path) -> Result<()> {
     fs::write(&path, mended).with_context(|| format!("write `{}`", path.display()))
 }
 
-/// Puts the wanted modules and those they depend on, decompressed, into the folder `into`,
-/// numbered in an order in which they can be inserted.
-fn boot_modules(modules: &Path, wanted: &[String], into: &Path) -> Result<()> {
-    fs::create_dir(into)?;
-    let mut files = HashMap::new();
-    collect_modules(&modules.join("kernel"), &mut files)?;
-    let builtin = read(&modules.join("modules.builtin"))?;
-    let mut order = Order {
-        files,
-        builtin: builtin
-            .lines()
-            .map(|line| module_name(Path::new(line)))
-            .collect(),
-        done: HashSet::new(),
-        into,
-    };
-    wanted.iter().try_for_each(|name| order.add(name))
-}
-
-/// The walk over modules and what they depend on.
-struct Order<'a> {
-    files: HashMap<String, PathBuf>,
-    builtin: HashSet<String>,
-    done: HashSet<String>,
-    into: &'a Path,
-}
-
-impl Order<'_> {
-    fn add(&mut self, name: &str) -> Result<()> {
-        let name = name.replace('-', "_");
-        if self.builtin.contains(&name) || self.done.contains(&name) {
-            return Ok(());
-        }
-        let Some(file) = self.files.get(&name) else {
-            bail!("find the boot module `{name}`: it is neither in the package nor built in");
-        };
-        let module = decompressed(file)?;
-        for dependency in
-            dependencies(&module).with_context(|| format!("read `{}`", file.display()))?
-        {
-            self.add(&dependency)?;
-        }
-        let path = self.into.join(format!("{:02}-{name}.ko", self.done.len()));
-        fs::write(&path, module).with_context(|| format!("write `{}`", path.display()))?;
-        self.done.insert(name);
-        Ok(())
-    }
-}
-
-/// The module's name in a path: `kernel/fs/9p/9p.ko.xz` is `9p`; dashes count as underscores.
-fn module_name(path: &Path) -> String {
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    file.split(".ko")
-        .next()
-        .unwrap_or_default()
-        .replace('-', "_")
-}
-
-fn collect_modules(dir: &Path, files: &mut HashMap<String, PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(dir).with_context(|| format!("read `{}`", dir.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect_modules(&path, files)?;
-        } else {
-            files.insert(module_name(&path), path);
-        }
-    }
-    Ok(())
-}
-
-fn decompressed(path: &Path) -> Result<Vec<u8>> {
-    let open = || format!("read `{}`", path.display());
-    let mut file = File::open(path).with_context(open)?;
-    let mut bytes = Vec::new();
-    match path.extension().and_then(|end| end.to_str()) {
-        Some("xz") => std::io::Read::read_to_end(&mut unxz(file), &mut bytes),
-        Some("ko") => std::io::Read::read_to_end(&mut file, &mut bytes),
-        _ => bail!("read `{}`: neither .ko nor .ko.xz", path.display()),
-    }
-    .with_context(open)?;
-    Ok(bytes)
-}
-
-/// The modules that a module says it depends on: `depends=a,b` in its `.modinfo`.
-fn dependencies(module: &[u8]) -> Result<Vec<String>> {
-    let elf = object::File::parse(module)?;
-    let info = elf
-        .section_by_name(".modinfo")
-        .context("find its `.modinfo`")?
-        .data()?;
-    let depends = info
-        .split(|&byte| byte == 0)
-        .find_map(|field| field.strip_prefix(b"depends="));
-    let depends = String::from_utf8_lossy(depends.unwrap_or_default()).into_owned();
-    Ok(depends
-        .split(',')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_modules_name_has_no_folder_ending_or_dash() {
-        assert_eq!(module_name(Path::new("kernel/fs/9p/9p.ko.xz")), "9p");
-        assert_eq!(module_name(Path::new("kernel/a-b.ko")), "a_b");
-    }
 
     #[test]
     fn mended_headers_include_by_a_path_of_their_own() {

@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use liblzma::read::XzDecoder;
+use ruzstd::decoding::StreamingDecoder;
 
 use crate::interrupt;
 use crate::progress::Progress;
@@ -34,6 +35,14 @@ impl<R: Read> Read for Counted<'_, R> {
 /// Decompresses an xz stream.
 pub fn unxz<R: Read>(compressed: R) -> XzDecoder<R> {
     XzDecoder::new_multi_decoder(compressed)
+}
+
+/// Decompresses a Zstandard stream.
+///
+/// # Errors
+/// It is none.
+pub fn unzstd<R: Read>(compressed: R) -> Result<impl Read> {
+    StreamingDecoder::new(compressed).map_err(|error| anyhow!("decompress: {error}"))
 }
 
 /// Unpacks a tar stream into a folder, with modes, links and times, but not owners.

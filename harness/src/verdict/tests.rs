@@ -30,6 +30,7 @@ fn scenario() -> Scenario {
         name: "case".to_owned(),
         path: "case.toml".into(),
         about: String::new(),
+        kernel_modules: Vec::new(),
         modules: vec![part("m")],
         bpf: vec![part("b")],
         each: false,
@@ -193,6 +194,7 @@ fn module() -> Module {
         file: "m.ko".into(),
         params: String::new(),
         kfuncs: vec!["f".to_owned()],
+        needs: Vec::new(),
         is_proprietary: false,
     }
 }
