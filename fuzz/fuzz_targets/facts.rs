@@ -9,12 +9,15 @@ use kassay::step::Asked;
 use kassay::verdict::{Case, judge};
 use kassay::vm::{Evidence, Shutdown};
 use kassay_guest::{
-    DONE, Decoder, Disagreement, Fact, Kind, Line, Outcome, PROTOCOL, Packet, Record, Step, Storm,
-    Tally,
+    Decoder, Disagreement, Fact, Kind, Line, Outcome, PROTOCOL, Packet, Record, Step, Storm, Tally,
+    done, trace_marks,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
+
+/// The mark of the run.
+const MARK: &str = "0123456789abcdef";
 
 /// What a guest and its machine leave.
 #[derive(Arbitrary, Debug)]
@@ -77,6 +80,7 @@ fuzz_target!(|data: &[u8]| {
         modules: &[module],
         release: "6.11.0",
         base_strings: b"\0st_value\0".to_vec(),
+        is_traced_alone: true,
         has_kmemleak: true,
     };
     let evidence = evidence(&input);
@@ -104,7 +108,7 @@ fuzz_target!(|data: &[u8]| {
                 evidence
                     .console
                     .as_deref()
-                    .is_some_and(|console| console.contains(DONE))
+                    .is_some_and(|console| console.contains(&done(MARK)))
             );
             let file = evidence.file.as_deref().unwrap_or_default();
             assert!(evidence.port.iter().map(String::as_str).eq(file.lines()));
@@ -222,12 +226,16 @@ fn good() -> Vec<Value> {
             error: None,
         },
     ];
+    let [begins, ends] = trace_marks(MARK);
     let after = [
         Fact::Trace {
-            lines: vec![text(
-                "  unlink-70  [000] ...21  1.2: bpf_trace_printk: PID 70",
-            )],
+            lines: vec![
+                format!("  kassay-plan-69  [000] .....  1.1: tracing_mark_write: {begins}"),
+                text("  unlink-70  [000] ...21  1.2: bpf_trace_printk: PID 70"),
+                format!("  kassay-plan-69  [000] .....  1.3: tracing_mark_write: {ends}"),
+            ],
             lost: 0,
+            read: 3,
         },
         Fact::Removed {
             module: text("m"),
@@ -321,7 +329,7 @@ fn evidence(input: &Input) -> Evidence {
         Some(raw) => raw.iter().map(|line| (*line).to_owned()).collect(),
         None => lines.iter().map(Value::to_string).collect(),
     };
-    let done = if input.is_done { "" } else { DONE };
+    let done = if input.is_done { String::new() } else { done(MARK) };
     Evidence {
         answered: true,
         file: Some(input.file.map_or_else(|| port.join("\n"), str::to_owned)),
@@ -331,6 +339,7 @@ fn evidence(input: &Input) -> Evidence {
             guest: false,
             reason: "host-qmp-quit".to_owned(),
         }),
+        mark: MARK.to_owned(),
         exit_code: Some(input.exit_code.unwrap_or(0)),
         timed_out: input.timed_out,
         flood: input.is_flooded.then_some("console"),

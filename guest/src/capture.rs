@@ -1,11 +1,11 @@
 //! What the kernel says while a plan runs: the trace buffer and the kernel log.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, Result};
-use kassay_guest::{DONE, Record};
+use kassay_guest::{Fact, Record, done, trace_marks};
 
 use crate::system;
 
@@ -19,6 +19,20 @@ pub struct Trace {
     /// Its directory.
     root: String,
     pipe: File,
+    marker: File,
+    /// What to write behind the last event.
+    end: Option<String>,
+}
+
+/// What was in the trace buffer.
+#[derive(Default)]
+pub struct Traced {
+    /// The lines that were read.
+    pub lines: Vec<String>,
+    /// How many events the ring buffers lost.
+    pub lost: u64,
+    /// How many events were read from them, by whomever.
+    pub read: u64,
 }
 
 impl Trace {
@@ -41,10 +55,25 @@ impl Trace {
     fn open_in(root: String) -> Result<Trace> {
         let path = format!("{root}/trace");
         File::create(&path).with_context(|| format!("empty `{path}`"))?;
+        let marker = format!("{root}/trace_marker");
         Ok(Trace {
             pipe: nonblocking(&format!("{root}/trace_pipe"))?,
+            marker: OpenOptions::new()
+                .write(true)
+                .open(&marker)
+                .with_context(|| format!("open `{marker}`"))?,
+            end: None,
             root,
         })
+    }
+
+    /// Marks where the lines begin, and has [`Trace::take`] mark where they end.
+    pub fn begin(&mut self, mark: &str) -> Result<()> {
+        let [begin, end] = trace_marks(mark);
+        self.end = Some(end);
+        self.marker
+            .write_all(begin.as_bytes())
+            .context("write to `trace_marker`")
     }
 
     /// The lines as a file that can be waited for: each of them counts, not a buffer that is
@@ -54,8 +83,12 @@ impl Trace {
         self.pipe.try_clone().context("share `trace_pipe`")
     }
 
-    /// Takes every line that is in the buffer, and how many events it lost.
-    pub fn take(&mut self) -> Result<(Vec<String>, u64)> {
+    /// Takes every line that is in the buffer.
+    pub fn take(&mut self) -> Result<Traced> {
+        if let Some(end) = self.end.take() {
+            // Where tracing is off the kernel refuses it, and the host sees that it is not there.
+            let _ = self.marker.write_all(end.as_bytes());
+        }
         let mut text = Vec::new();
         match self.pipe.read_to_end(&mut text) {
             Ok(_) => {}
@@ -66,26 +99,36 @@ impl Trace {
             .lines()
             .map(str::to_owned)
             .collect();
-        Ok((lines, lost(&self.root)?))
+        let (lost, read) = counted(&self.root)?;
+        Ok(Traced { lines, lost, read })
     }
 }
 
-/// Events lost, summed over the CPUs (kernel/trace/trace.c, `tracing_stats_read`).
-fn lost(root: &str) -> Result<u64> {
-    let mut sum = 0;
+impl From<Traced> for Fact {
+    fn from(Traced { lines, lost, read }: Traced) -> Fact {
+        Fact::Trace { lines, lost, read }
+    }
+}
+
+/// Events that were lost and that were read, summed over the CPUs (kernel/trace/trace.c,
+/// `tracing_stats_read`).
+fn counted(root: &str) -> Result<(u64, u64)> {
+    let (mut lost, mut read) = (0, 0);
     for cpu in fs::read_dir(format!("{root}/per_cpu")).context("list the trace buffers")? {
         for line in system::read(cpu?.path().join("stats"))?.lines() {
-            if let Some(("overrun" | "commit overrun" | "dropped events", count)) =
-                line.split_once(": ")
-            {
-                sum += count
-                    .trim()
-                    .parse::<u64>()
-                    .context("parse a trace buffer's statistics")?;
-            }
+            let Some((name, count)) = line.split_once(": ") else {
+                continue;
+            };
+            let sum = match name {
+                "overrun" | "commit overrun" | "dropped events" => &mut lost,
+                "read events" => &mut read,
+                _ => continue,
+            };
+            let count = count.trim().parse::<u64>();
+            *sum += count.context("parse a trace buffer's statistics")?;
         }
     }
-    Ok(sum)
+    Ok((lost, read))
 }
 
 /// The kernel log, from the moment it was opened.
@@ -103,17 +146,18 @@ impl KernelLog {
     }
 
     /// Takes every record up to now, and how often records were overwritten before
-    /// they were read (the kernel answers EPIPE then) or made no sense.
-    pub fn take(&mut self) -> Result<(Vec<Record>, u64)> {
+    /// they were read (the kernel answers EPIPE then) or made no sense. `mark` is the plan's.
+    pub fn take(&mut self, mark: &str) -> Result<(Vec<Record>, u64)> {
         let (mut records, mut lost) = (Vec::new(), 0);
+        let done = done(mark);
         // It also ends the record of a message that has no line break.
-        system::log(DONE);
+        system::log(&done);
         // One read returns one record, of at most PRINTK_MESSAGE_MAX bytes.
         let mut buffer = [0u8; 16384];
         loop {
             match self.kmsg.read(&mut buffer) {
                 Ok(length) => match record(&String::from_utf8_lossy(&buffer[..length])) {
-                    Some(record) if record.text == DONE => return Ok((records, lost)),
+                    Some(record) if record.text == done => return Ok((records, lost)),
                     Some(record) => records.push(record),
                     None => lost += 1,
                 },

@@ -18,7 +18,7 @@ use crate::stream::Size;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -67,8 +67,18 @@ pub const FOLLOW: &str = "follow";
 pub const EXEC: &str = "/tmp/exec";
 
 /// The line that closes the kernel log that [`Fact::Log`] reports, and is not
-/// part of it: a console without it does not show what the guest does.
-pub const DONE: &str = "kassay-guest: the plan is done";
+/// part of it: a console without it does not show what the guest does. It has the
+/// plan's mark in it, so that nothing under test can print it.
+pub fn done(mark: &str) -> String {
+    format!("kassay-guest: the plan is done {mark}")
+}
+
+/// What the guest program writes into the trace buffer before the plan's first program and behind
+/// its last one: lines without the first were cleared, or read by somebody else, and without the
+/// last one tracing was off.
+pub fn trace_marks(mark: &str) -> [String; 2] {
+    ["begins", "ends"].map(|place| format!("kassay {mark} {place}"))
+}
 
 /// Why a module that has an init and no exit function is not removed ([`Fact::Removed`]).
 pub const PERMANENT: &str = "it has no exit function (module_exit), so the kernel keeps it";
@@ -115,6 +125,8 @@ pub struct Plan {
     pub clock_ns: u64,
     /// Fresh randomness for the guest's pool, for the same reason.
     pub entropy: Vec<u8>,
+    /// A word that nothing in the guest can know ahead: see [`done`] and [`trace_marks`].
+    pub mark: String,
 }
 
 /// What a global variable of a BPF object is set to.
@@ -275,6 +287,12 @@ pub enum Fault {
     /// It writes one fact to the share and another, with the same number, to the
     /// port, and goes on.
     Differ,
+    /// It puts a link to a file of the host in the place of the share's facts, and goes on.
+    Link,
+    /// It puts a pipe there, which nobody writes to, and goes on.
+    Pipe,
+    /// It empties the share's facts, and goes on.
+    Truncate,
     /// It fills the share, if that has room for less than 16 MiB, and goes on.
     Fill,
     /// It sleeps for ever.
@@ -455,10 +473,12 @@ pub enum Fact {
     /// The trace buffer, from the start of the plan to the end of its steps, but for what was
     /// sent as it came.
     Trace {
-        /// The lines, as `trace_pipe` gives them.
+        /// The lines, as `trace_pipe` gives them, with [`trace_marks`] unless somebody looked on.
         lines: Vec<String>,
         /// Events that the ring buffers lost (overrun and dropped).
         lost: u64,
+        /// Events that were read from the ring buffers since they were last cleared.
+        read: u64,
     },
     /// `delete_module(2)` returned for a module; in reverse order of insertion.
     Removed {

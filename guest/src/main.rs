@@ -40,7 +40,7 @@ fn main() {
     if std::env::args().next().as_deref() == Some(EXEC) {
         return;
     }
-    match std::env::args().nth(1).as_deref() {
+    match word().as_deref() {
         Some(POWER_OFF) => system::power_off(),
         Some(FOLLOW) => {
             system::mount_all();
@@ -65,6 +65,16 @@ fn main() {
     system::power_off();
 }
 
+/// What the host tells the guest program to do, if it is one of the things that it can be told. A
+/// kernel hands its init also what it does not know of its own arguments, such as `no5lvl`, and
+/// before all else.
+fn word() -> Option<String> {
+    let words = [POWER_OFF, FOLLOW, SWITCH_ROOT, SAVE];
+    std::env::args()
+        .skip(1)
+        .find(|word| words.contains(&word.as_str()))
+}
+
 fn switch_root() -> Result<Infallible> {
     system::mount_all();
     module::insert_carried()?;
@@ -79,7 +89,7 @@ fn serve() -> Result<()> {
         kallsyms: None,
         trace: Trace::open().ok(),
     };
-    if std::env::args().any(|argument| argument == SAVE) {
+    if word().as_deref() == Some(SAVE) {
         ready.kallsyms = Some(Kallsyms::open_ahead()?);
         // A kernel without BTF has nothing to copy.
         let _ = system::quicken_btf();

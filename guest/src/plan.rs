@@ -85,6 +85,9 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
         None if is_traced => Some(Trace::open()?),
         trace => trace,
     };
+    if let (None, Some(trace)) = (&plan.live, &mut trace) {
+        trace.begin(&plan.mark)?;
+    }
     let taint = system::taint()?;
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
@@ -93,11 +96,11 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     let inserted = insert(&plan, kallsyms, kmemleak.as_ref(), facts)?;
     let steps = steps(&plan, host_root.as_ref(), trace.as_ref(), facts);
     // The programs are gone here: what they printed is complete.
-    let (lines, lost) = trace.as_mut().map_or(Ok(Default::default()), Trace::take)?;
-    facts.report(Fact::Trace { lines, lost })?;
+    let traced = trace.as_mut().map(Trace::take).transpose()?;
+    facts.report(traced.unwrap_or_default().into())?;
     take_back(inserted, &before, taint, facts)?;
     let ended = Instant::now();
-    let (records, lost) = log.take()?;
+    let (records, lost) = log.take(&plan.mark)?;
     facts.report(Fact::Log { records, lost })?;
     facts.report(Fact::Leaks {
         objects: kmemleak
@@ -109,7 +112,8 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     steps
 }
 
-fn read() -> Result<Plan> {
+/// The plan of the share.
+pub fn read() -> Result<Plan> {
     let path = format!("{SHARE}/plan.json");
     let plan = fs::read(&path).with_context(|| format!("read `{path}`"))?;
     serde_json::from_slice(&plan).with_context(|| format!("parse `{path}`"))

@@ -4,13 +4,14 @@
 //! A guest sends some of it, so it is read in linear time. `btf-rs` resolves a
 //! name again for each type that has it, which may be as long as the strings.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ReadCache};
+
+use crate::plain;
 
 const MAGIC: u16 = 0xeb9f;
 const HEADER: usize = 24;
@@ -125,11 +126,11 @@ fn name(strings: &[u8], at: usize) -> Result<String> {
 /// raw BTF.
 pub fn base_strings(file: &Path) -> Result<Vec<u8>> {
     let read = || -> Result<Vec<u8>> {
-        let mut open = File::open(file)?;
+        let mut open = plain::open(file)?;
         let mut magic = [0u8; 4];
         open.read_exact(&mut magic)?;
         let start = if &magic == b"\x7fELF" {
-            let cache = ReadCache::new(File::open(file)?);
+            let cache = ReadCache::new(plain::open(file)?);
             let elf = object::File::parse(&cache)?;
             let section = elf.section_by_name(".BTF").context("no section .BTF")?;
             section.file_range().context("section .BTF is empty")?.0

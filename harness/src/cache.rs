@@ -19,7 +19,7 @@ use rustix::fs::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{interrupt, progress};
+use crate::{interrupt, plain, progress};
 
 /// How often a wait for another process looks whether the user wants to stop.
 const TICK: Duration = Duration::from_millis(100);
@@ -507,7 +507,7 @@ pub fn is_scratch(path: &Path) -> bool {
 /// The file cannot be read.
 pub fn digest(path: &Path) -> Result<String> {
     let read = || format!("read `{}`", path.display());
-    let mut file = File::open(path).with_context(read)?;
+    let mut file = plain::open(path).with_context(read)?;
     let (mut sha, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {
         match file.read(&mut chunk).with_context(read)? {

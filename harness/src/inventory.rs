@@ -257,7 +257,7 @@ mod tests {
             make(&cache, state::KIND, key, 0);
             let label = serde_json::json!({
                 "key": key, "kernel": kernel, "accelerator": accelerator,
-                "size": { "cpus": 1, "memory_mib": memory_mib }, "bytes": 0, "incoming": ""
+                "size": { "cpus": 1, "memory_mib": memory_mib }, "bytes": 0, "digest": "", "incoming": ""
             });
             let dir = cache.dir(state::KIND).join(key);
             fs::write(dir.join("label.json"), label.to_string()).unwrap();

@@ -2,7 +2,6 @@
 //! flags, from `.BTF_ids`, and prototypes from `.BTF`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use object::{Object, ObjectKind, ObjectSection, ObjectSymbol, ReadCache, ReadRef
 use crate::btf::{Btf, Shape};
 use crate::compile::module::Module;
 use crate::kernel::Kernel;
+use crate::plain;
 
 /// One kfunc.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +180,7 @@ fn of_module(kernel: &Kernel, module: &Module) -> Result<Listing> {
 /// The BTF of a file that is not split.
 fn btf(file: &Path) -> Result<Btf> {
     let read = || -> Result<Btf> {
-        let cache = ReadCache::new(File::open(file)?);
+        let cache = ReadCache::new(plain::open(file)?);
         let elf = object::File::parse(&cache)?;
         let section = elf.section_by_name(".BTF").context("no section .BTF")?;
         Btf::parse(section.data()?, None)
@@ -189,7 +189,7 @@ fn btf(file: &Path) -> Result<Btf> {
 }
 
 fn read(file: &Path, base: Option<Arc<Btf>>) -> Result<Listing> {
-    let cache = ReadCache::new(File::open(file)?);
+    let cache = ReadCache::new(plain::open(file)?);
     let elf = object::File::parse(&cache)?;
     let section = |name: &str| elf.section_by_name(name).map(|section| section.data());
     // What a module's BTF needs of the kernel's may be in the module itself (since 6.11).

@@ -15,7 +15,7 @@ use crate::run::{Case, Outcome, Setting};
 use crate::scenario::Scenario;
 use crate::snapshot::Snapshot;
 use crate::vm::Evidence;
-use crate::{run, vm};
+use crate::{plain, run, vm};
 
 /// What there is to run again. A folder without it is of a case that nothing was built for.
 const CASE: &str = "case.json";
@@ -27,7 +27,7 @@ const SHARE: &str = "share";
 const INITRAMFS: &str = "initramfs.cpio";
 
 /// The number of this form.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// What a case was run on and came to, beside the files of its folder.
 #[derive(Serialize, Deserialize)]
@@ -287,7 +287,8 @@ impl Kept {
 }
 
 fn read(folder: &Path, path: &Path) -> Result<Kept> {
-    let text = fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))?;
+    let text =
+        plain::text(path, plain::TEXT).with_context(|| format!("read `{}`", path.display()))?;
     let form: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("parse `{}`", path.display()))?;
     if form["form"] != FORM {
@@ -304,7 +305,7 @@ fn read(folder: &Path, path: &Path) -> Result<Kept> {
     let file = there(folder.join(file_name(saved.scenario.as_ref())))?;
     let mut scenario = Scenario::read_alone(&file)?;
     // The file may leave to chance what the plan has, such as a seed.
-    let plan: Plan = fs::read(&plan)
+    let plan: Plan = plain::read(&plan, plain::MADE)
         .map_err(anyhow::Error::from)
         .and_then(|text| Ok(serde_json::from_slice(&text)?))
         .with_context(|| format!("read the plan `{}`", plan.display()))?;
@@ -348,15 +349,17 @@ fn check_kernel(saved: &Saved) -> Result<()> {
     Ok(())
 }
 
-/// Lays out again what a guest read, with a plan whose clock and randomness are fresh.
+/// Lays out again what a guest read, with a plan whose clock, randomness and mark are fresh.
 fn refill(from: &Path, share: &Path) -> Result<()> {
     copy(from, share).with_context(|| format!("copy `{}` into the share", from.display()))?;
     let path = share.join("plan.json");
     let read = || -> Result<()> {
-        let mut plan: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
-        let (clock_ns, entropy) = run::fresh()?;
-        plan["clock_ns"] = clock_ns.into();
-        plan["entropy"] = entropy.into();
+        let mut plan: serde_json::Value =
+            serde_json::from_slice(&plain::read(&path, plain::MADE)?)?;
+        let fresh = run::fresh()?;
+        plan["clock_ns"] = fresh.clock_ns.into();
+        plan["entropy"] = fresh.entropy.into();
+        plan["mark"] = fresh.mark.into();
         Ok(fs::write(&path, serde_json::to_vec(&plan)?)?)
     };
     read().with_context(|| format!("freshen the plan `{}`", path.display()))
@@ -370,6 +373,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &to)?;
         } else {
+            plain::open(&entry.path())?;
             fs::copy(entry.path(), to)?;
         }
     }

@@ -26,6 +26,7 @@ pub mod live;
 pub mod nearest;
 pub mod normalise;
 pub mod outlet;
+pub mod plain;
 pub mod pool;
 pub mod progress;
 pub mod record;

@@ -71,6 +71,13 @@ pub fn run(setting: &Setting, asked: &Asked) -> Result<u8> {
         print_rest(&streams, &ran.evidence);
     }
     let code = conclude(setting, &case, &asked.live, &ran.evidence)?;
+    if code != 0 && ran.is_of_damage(&setting.cache)? {
+        let name = &asked.kernel.name;
+        say(&format!(
+            "the warm state of {name} was damaged, and is thrown away: run it again"
+        ));
+        return Ok(UNJUDGED);
+    }
     // What was not printed is no success.
     Ok(match (code, streams.is_cut()) {
         (0, true) => interrupt::EXIT_CODE as u8,

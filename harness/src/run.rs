@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, Plan};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, hex};
 use crate::compile::module::{self, Module};
 use crate::compile::{self, Artifacts};
 use crate::kernel::{self, Kernel};
@@ -20,7 +20,7 @@ use crate::scenario::{self, Pinned, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::streams::Streams;
 use crate::tool::Tool;
-use crate::verdict::{self, Fault, Verdict};
+use crate::verdict::{self, Fault, Verdict, bounded};
 use crate::vm::machine::Size;
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot, tsc};
 use crate::{btf, debugger, interrupt, progress, tool, vm};
@@ -123,6 +123,7 @@ impl<'a> Case<'a> {
                 [] => Vec::new(),
                 _ => btf::base_strings(&self.kernel.btf)?,
             },
+            is_traced_alone: self.streams.is_none(),
             has_kmemleak: self.kernel.config_has("DEBUG_KMEMLEAK")?
                 && !self.kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
         })
@@ -137,6 +138,22 @@ pub struct Ran {
     pub evidence: Evidence,
     /// The run, whose directory has some of the evidence.
     pub run: Run,
+    /// The saved state that the machine went on from.
+    pub state: Option<State>,
+}
+
+impl Ran {
+    /// Whether the machine went on from a saved state that is not what was saved. It is thrown
+    /// away then.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn is_of_damage(&self, cache: &Cache) -> Result<bool> {
+        match &self.state {
+            Some(state) if !state.is_as_saved() => state.discard(cache).map(|()| true),
+            _ => Ok(false),
+        }
+    }
 }
 
 /// What one case came to.
@@ -186,7 +203,11 @@ impl Outcome {
         verdict: Verdict,
         reason: String,
     ) -> Outcome {
-        let title = title(verdict, &reason).to_owned();
+        let reason = bounded(&reason);
+        let title = match verdict {
+            Verdict::Pass => String::new(),
+            _ => title(verdict, &reason).to_owned(),
+        };
         Outcome {
             kernel: kernel.to_owned(),
             release: String::new(),
@@ -256,7 +277,9 @@ pub fn unbuilt(kernel: &str, scenario: &Scenario, reason: String) -> Outcome {
 /// # Errors
 /// Only an interruption by the user.
 pub fn again(setting: &Setting, case: &Case) -> Result<Outcome> {
-    let judged = execute(setting, case).and_then(|ran| conclude(setting, case, &ran));
+    let judge = |ran: &Ran| conclude(setting, case, ran);
+    let is_pass = |outcome: &Outcome| outcome.verdict == Verdict::Pass;
+    let judged = decide(setting, case, judge, is_pass).map(|(_, outcome)| outcome);
     interrupt::check()?;
     let mut outcome = judged.unwrap_or_else(|error| {
         let (name, reason) = (&case.kernel.name, format!("{error:#}"));
@@ -355,7 +378,8 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     // Nobody knows what programs of the host's root are made of.
     if setting.changed && !scenario.host_root && record.has_passed(&inputs) {
         record.keep(&setting.cache, &inputs)?;
-        let pass = Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, String::new());
+        let reason = "unchanged since it passed".to_owned();
+        let pass = Outcome::without_machine(&kernel.name, scenario, Verdict::Pass, reason);
         return Ok(Outcome {
             unchanged: true,
             ..pass
@@ -455,6 +479,35 @@ fn keep(
     }
 }
 
+/// Runs the machine and judges what comes of it. Where that is not good, and the saved state that
+/// it went on from is damaged, nothing but a machine that boots decides.
+///
+/// # Errors
+/// As [`execute`] and `judge`.
+pub fn decide<T>(
+    setting: &Setting,
+    case: &Case,
+    judge: impl Fn(&Ran) -> Result<T>,
+    is_good: impl Fn(&T) -> bool,
+) -> Result<(Ran, T)> {
+    let ran = execute(setting, case)?;
+    let judged = judge(&ran)?;
+    if is_good(&judged) || !ran.is_of_damage(&setting.cache)? {
+        return Ok((ran, judged));
+    }
+    let name = &case.kernel.name;
+    progress::note(format!(
+        "the warm state of {name} is damaged; booting instead"
+    ));
+    let cold = Setting {
+        cold: true,
+        ..setting.clone()
+    };
+    let ran = execute(&cold, case)?;
+    let judged = judge(&ran)?;
+    Ok((ran, judged))
+}
+
 /// Runs the machine: restored where that works, else booted. A state that the
 /// guest does not answer from is made anew, once.
 ///
@@ -463,7 +516,8 @@ fn keep(
 pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
     let size = case.scenario.size(setting.size);
     let machine = machine(setting, case.kernel, case.initramfs, size);
-    let go = |start: Start<'_>| {
+    let go = |state: Option<State>| {
+        let start = state.as_ref().map_or(Start::Boot, Start::Restore);
         let run = Run::new(&setting.cache)?;
         (case.fill)(&run.share())?;
         let plan = fs::read_to_string(run.share().join("plan.json")).context("read the plan")?;
@@ -477,11 +531,13 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
         };
         let slot = || Slot::take(&setting.cache, setting.jobs, size.memory_mib);
         let _slot = (!case.is_idle).then(slot).transpose()?;
-        let evidence = run.go(&machine, start, &terms)?;
+        let mut evidence = run.go(&machine, start, &terms)?;
+        evidence.mark = mark_of(&plan)?;
         anyhow::Ok(Ran {
             plan,
             evidence,
             run,
+            state,
         })
     };
     // vmtest would wait for the sockets of a QEMU that cannot come.
@@ -497,7 +553,7 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
                 break;
             }
         };
-        let ran = go(Start::Restore(&state))?;
+        let ran = go(Some(state))?;
         if ran.evidence.answered {
             return Ok(ran);
         }
@@ -505,9 +561,17 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
             "the warm state of {} does not restore; making it anew",
             case.kernel.name
         ));
-        state.discard(&setting.cache)?;
+        if let Some(state) = ran.state {
+            state.discard(&setting.cache)?;
+        }
     }
-    go(Start::Boot)
+    go(None)
+}
+
+/// The mark of a plan that was laid out.
+fn mark_of(plan: &str) -> Result<String> {
+    let plan: Plan = serde_json::from_str(plan).context("parse the plan")?;
+    Ok(plan.mark)
 }
 
 /// The machine that a guest program runs in.
@@ -553,7 +617,11 @@ pub fn lay_out(share: &Path, artifacts: &Artifacts) -> Result<()> {
 
 /// The plan of a scenario.
 pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
-    let (clock_ns, entropy) = fresh()?;
+    let Fresh {
+        clock_ns,
+        entropy,
+        mark,
+    } = fresh()?;
     let kernel_modules = artifacts.kernel_modules.iter();
     Ok(Plan {
         kernel_modules: kernel_modules.map(|(name, _)| name.clone()).collect(),
@@ -575,6 +643,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         without: scenario.without.clone(),
         clock_ns,
         entropy,
+        mark,
     })
 }
 
@@ -593,15 +662,33 @@ fn module_names(modules: &[Module]) -> Vec<String> {
     modules.iter().map(|module| module.name.clone()).collect()
 }
 
-/// What a plan has of its own each time: the wall clock, in nanoseconds since 1970, and randomness.
-pub fn fresh() -> Result<(u64, Vec<u8>)> {
+/// What a plan has of its own each time.
+pub struct Fresh {
+    /// The wall clock, in nanoseconds since 1970.
+    pub clock_ns: u64,
+    /// Randomness for the guest.
+    pub entropy: Vec<u8>,
+    /// The plan's mark, of which the guest's randomness tells nothing.
+    pub mark: String,
+}
+
+/// What another plan does not have.
+///
+/// # Errors
+/// The host's clock or its randomness cannot be had.
+pub fn fresh() -> Result<Fresh> {
     use std::io::Read;
     let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let mut bytes = vec![0; 64];
+    let mut bytes = vec![0; 72];
     fs::File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
         .context("read `/dev/urandom`")?;
-    Ok((clock.as_nanos() as u64, bytes))
+    let (mark, entropy) = bytes.split_at(8);
+    Ok(Fresh {
+        clock_ns: clock.as_nanos() as u64,
+        entropy: entropy.to_vec(),
+        mark: hex(mark),
+    })
 }
 
 /// How the transcript is not the reviewed one. Where the kernel refused something,

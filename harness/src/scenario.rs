@@ -13,9 +13,10 @@ use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
 use crate::cache::is_scratch;
-use crate::nearest;
 use crate::step::{Asked, FileStep};
+use crate::verdict::bounded;
 use crate::vm::machine::{LEAST_MIB, MOST_CPUS, Size};
+use crate::{nearest, plain};
 
 /// One scenario, as its file gives it.
 #[derive(Clone, Debug)]
@@ -421,7 +422,7 @@ impl Scenario {
         find: impl Fn(&Kind, &str) -> Result<Part>,
     ) -> Result<Scenario> {
         let file: File = toml::from_str(text)
-            .map_err(|error| nearest::explain(&error.to_string()))
+            .map_err(|error| nearest::explain(&bounded(&error.to_string())))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
         Scenario::from_file(file, path, find)
             .with_context(|| format!("check scenario `{}`", path.display()))
@@ -557,7 +558,7 @@ fn steps(steps: Vec<FileStep>, directory: &Path, host_root: bool) -> Result<Vec<
 }
 
 fn text_of(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("read scenario `{}`", path.display()))
+    plain::text(path, plain::TEXT).with_context(|| format!("read scenario `{}`", path.display()))
 }
 
 /// Reads every scenario of a directory (see [`files`]).
@@ -651,7 +652,10 @@ pub fn is_object(path: &Path) -> bool {
         let object = object::File::parse(&*data).ok()?;
         Some(object.architecture() == Architecture::Bpf && object.kind() == ObjectKind::Relocatable)
     };
-    fs::read(path).ok().and_then(is_object).unwrap_or(false)
+    plain::read(path, plain::MADE)
+        .ok()
+        .and_then(is_object)
+        .unwrap_or(false)
 }
 
 impl Kind {

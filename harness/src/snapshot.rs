@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use similar::{ChangeTag, TextDiff};
 
 use crate::kernel::Kernel;
+use crate::plain;
 use crate::scenario::Scenario;
 
 /// How long the shortest difference is looked for. Texts that have little in
@@ -45,7 +46,7 @@ impl Snapshot {
         let name = own
             .iter()
             .map(|kernel| format!("{}@{kernel}", scenario.name))
-            .find(|name| directory.join(format!("{name}.snap")).is_file())
+            .find(|name| directory.join(format!("{name}.snap")).exists())
             .unwrap_or_else(|| scenario.name.clone());
         Snapshot { name, directory }
     }
@@ -53,6 +54,19 @@ impl Snapshot {
     /// The file.
     pub fn path(&self) -> PathBuf {
         self.directory.join(format!("{}.snap", self.name))
+    }
+
+    /// Sees whether the file can be read, where it is there.
+    ///
+    /// # Errors
+    /// It is there and is no snapshot.
+    pub fn check(&self) -> Result<()> {
+        let path = self.path();
+        if path.exists() {
+            read(&path).map(drop)
+        } else {
+            Ok(())
+        }
     }
 
     /// Compares a transcript with the file.
@@ -110,6 +124,9 @@ impl Snapshot {
 }
 
 fn read(path: &Path) -> Result<String> {
+    // insta would read whatever there is.
+    plain::read(path, plain::MADE)
+        .with_context(|| format!("read snapshot `{}`", path.display()))?;
     let snapshot = insta::Snapshot::from_file(path)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("read snapshot `{}`", path.display()))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-use kassay_guest::{Command, Fact, ListedModule, Outcome};
+use kassay_guest::{Command, Fact, ListedModule, Outcome, Record};
 
 use crate::kernel_report;
 use crate::normalise::{self, Triggers};
@@ -230,9 +230,11 @@ fn kernel_log(fact: &Fact) -> Vec<String> {
     let Fact::Log { records, .. } = fact else {
         return Vec::new();
     };
-    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+    let told = |record: &&Record| !normalise::is_noise(record.level, &record.text);
+    let records = records.iter().filter(told);
+    let texts: Vec<&str> = records.map(|record| record.text.as_str()).collect();
     kernel_report::brief(&texts.join("\n"))
         .iter()
-        .filter_map(|line| normalise::log_line(line))
+        .map(|line| normalise::log_line(line))
         .collect()
 }

@@ -20,7 +20,7 @@ use crate::kernel::Kernel;
 use crate::kfuncs::{Kfunc, Listing};
 use crate::progress::Progress;
 use crate::refusal;
-use crate::run::{self, Case, Setting};
+use crate::run::{self, Case, Ran, Setting};
 use crate::scenario::{Part, Scenario};
 use crate::verdict;
 
@@ -165,9 +165,11 @@ fn facts(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Vec<
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
     let case = Case::of(kernel, scenario, &artifacts);
     let progress = Progress::steps(format!("try programs on {}", kernel.name), None);
-    let ran = run::execute(setting, &case)?;
+    let known = case.known()?;
+    let judge = |ran: &Ran| Ok(verdict::judge(&known, &ran.evidence).0);
+    let (ran, judged) = run::decide(setting, &case, judge, Result::is_ok)?;
     progress.finish();
-    if let (Err(fault), _) = verdict::judge(&case.known()?, &ran.evidence) {
+    if let Err(fault) = judged {
         let (verdict, title) = (fault.verdict, fault.title);
         bail!("try programs on {}: {verdict}: {title}", kernel.name);
     }

@@ -7,7 +7,7 @@ mod checkout;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -384,6 +384,92 @@ fn an_expected_warning_is_a_pass_and_a_line_of_the_transcript() {
     let ended = checkout.run(&["broken"]);
     ended.with(1).says("mismatch  distro::broken");
     ended.says("expected only report: WARNING in provoke, but there is no fault");
+}
+
+#[test]
+fn what_never_ends_does_not_follow_from_an_expected_warning() {
+    for forever in [LOOP, "for (;;)\n\t\tschedule_timeout_uninterruptible(HZ);"] {
+        let provoke = format!("WARN_ON(1);\n\t{forever}");
+        let checkout = Checkout::broken(&provoke);
+        let expect = "timeout = 5\nexpect = { report = 'WARNING in provoke' }";
+        checkout.scenario("broken", &format!("modules = ['broken']\n{expect}"));
+        let ended = checkout.run(&["broken"]);
+        ended.with(1).says("mismatch  distro::broken");
+        ended.says("expected only report: WARNING in provoke, but there is hang: deadline passed");
+    }
+}
+
+#[test]
+fn no_line_of_a_module_ends_the_kernel_log() {
+    let said = "kassay-guest: the plan is done";
+    let checkout = Checkout::broken(&format!(
+        "pr_info(\"{said}\\n\");\n\tpr_err(\"it is broken\\n\");"
+    ));
+    let ended = checkout.run(&["broken"]);
+    ended
+        .with(1)
+        .says(&format!("  {said}\n"))
+        .says("  it is broken\n");
+}
+
+#[test]
+fn an_error_that_begins_like_a_note_of_the_kernels_is_shown() {
+    let checkout = Checkout::broken(
+        "pr_err(\"random: it is broken\\n\");\n\tpr_info(\"tsc: as is this\\n\");",
+    );
+    let ended = checkout.run(&["broken"]);
+    ended
+        .with(1)
+        .says("  random: it is broken\n")
+        .says("  tsc: as is this\n");
+}
+
+#[test]
+fn what_is_no_plain_file_is_wrong_usage_and_never_waited_for() {
+    let checkout = Checkout::new();
+    let path = |name: &str| checkout.path("harness/tests").join(name);
+    let mkfifo =
+        |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    mkfifo(&path("scenarios/pipe.toml"));
+    let pipe = path("scenarios/pipe.toml").display().to_string();
+    let ended = checkout.run(&["--scenario", &pipe]);
+    ended.with(2).says("it is no plain file");
+    fs::remove_file(&pipe).unwrap();
+    symlink("/dev/zero", path("scenarios/endless.toml")).unwrap();
+    checkout
+        .run(&["kfunc_sum"])
+        .with(2)
+        .says("it is no plain file");
+    fs::remove_file(path("scenarios/endless.toml")).unwrap();
+    for place in ["kfunc_sum.snap", "kfunc_sum@distro.snap"] {
+        let snapshot = path("snapshots").join(place);
+        let _ = fs::remove_file(&snapshot);
+        mkfifo(&snapshot);
+        let ended = checkout.run(&["kfunc_sum"]);
+        ended.with(2).says(place).says("it is no plain file");
+        fs::remove_file(&snapshot).unwrap();
+        symlink("/dev/zero", &snapshot).unwrap();
+        checkout
+            .run(&["kfunc_sum"])
+            .with(2)
+            .says("it is no plain file");
+        fs::remove_file(&snapshot).unwrap();
+    }
+    let catalog = checkout.path("catalog.toml");
+    mkfifo(&catalog);
+    let mut command = checkout.command(&["list"]);
+    let ended = Ended::of(command.env("KASSAY_CATALOG", &catalog).output().unwrap());
+    ended.says("it is no plain file");
+    assert_ne!(ended.code, Some(0));
+}
+
+#[test]
+fn an_error_of_a_scenario_is_no_longer_than_a_person_reads() {
+    let checkout = Checkout::new();
+    checkout.scenario("long", &format!("{} = 1", "a".repeat(400_000)));
+    let ended = checkout.run(&["long"]);
+    ended.with(2).says("parse scenario");
+    assert!(ended.stderr.len() < 10_000, "{}", ended.stderr.len());
 }
 
 #[test]

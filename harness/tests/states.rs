@@ -93,6 +93,28 @@ fn a_state_that_does_not_answer_is_made_again() {
 }
 
 #[test]
+fn a_damaged_state_gives_no_verdict_but_pass() {
+    use std::os::unix::fs::FileExt;
+    let checkout = Checkout::with_cache();
+    checkout.edit("bpf/kfunc_sum.bpf.c", "1, 2, 3, 4", "1, 2, 3, 5");
+    checkout.run(&["kfunc_sum"]).with(1).says(MAKES);
+    let state = checkout.state();
+    let file = fs::File::options()
+        .write(true)
+        .open(state.join("state"))
+        .unwrap();
+    // The end of the stream is a description of the devices, which nobody reads.
+    let length = file.metadata().unwrap().len();
+    file.write_all_at(b"?", length - 100).unwrap();
+    let ended = checkout.run(&["kfunc_sum", "--format", "json"]);
+    ended
+        .with(1)
+        .says("the warm state of distro is damaged; booting instead");
+    assert_eq!(ended.objects()[0]["restored"], false);
+    assert!(!state.exists());
+}
+
+#[test]
 fn two_kassays_make_a_state_once() {
     let checkout = Checkout::with_cache();
     let start = || {
@@ -143,15 +165,20 @@ fn the_clock_and_randomness_are_fresh_after_a_restore() {
 fn only_what_changed_or_did_not_pass_is_run_again() {
     let checkout = Checkout::new();
     let changed = || checkout.run(&["kfunc_s", "--changed", "--format", "json"]);
-    let run = |ended: &Ended| {
-        verdicts(ended, true)
-            .into_iter()
-            .map(|(name, _)| name)
+    let names = |ended: &Ended| -> Vec<String> {
+        let objects = ended.objects().into_iter();
+        let run = objects.filter(|object| object["reason"] != "unchanged since it passed");
+        run.map(|object| object["scenario"].as_str().unwrap().to_owned())
             .collect()
     };
-    let names = |ended: &Ended| -> Vec<String> { run(ended) };
     assert_eq!(names(changed().with(0)), ["kfunc_strstr", "kfunc_sum"]);
-    changed().with(0).says("0 of 0 passed, 2 unchanged");
+    let ended = changed();
+    let left_out = verdicts(ended.with(0), false);
+    assert_eq!(left_out.len(), 2);
+    assert!(left_out.iter().all(|(_, verdict)| verdict == "pass") && names(&ended).is_empty());
+    let told = checkout.run(&["kfunc_s", "--changed"]);
+    told.with(0)
+        .says("unchanged distro::kfunc_sum\n0 of 0 passed, 2 unchanged");
     checkout.edit(
         "modules/kfunc_sum/kfunc_sum.c",
         "// SPDX",
@@ -161,6 +188,15 @@ fn only_what_changed_or_did_not_pass_is_run_again() {
     checkout.edit("bpf/kfunc_sum.bpf.c", "1, 2, 3, 4", "1, 2, 3, 5");
     for _ in 0..2 {
         assert_eq!(names(changed().with(1)), ["kfunc_sum"]);
+    }
+}
+
+#[test]
+fn what_leaves_out_cases_does_not_go_with_what_wants_them_run() {
+    let checkout = Checkout::new();
+    for other in ["--accept", "--cold", "--gdb", "--seed=7"] {
+        let ended = checkout.run(&["kfunc_sum", "--changed", other]);
+        ended.with(2).says("cannot be used with");
     }
 }
 

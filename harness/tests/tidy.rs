@@ -170,6 +170,16 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
+fn machines_are_started_where_they_get_a_deadline() {
+    let places = ["harness/src/vm/session.rs", "harness/src/vm/compared.rs"];
+    let others = |file: &File| file.is_in(&["harness/src/"]) && !places.contains(&&*file.path);
+    let starts = [".run_one(", "new(\"qemu-system", "Vmtest::new("];
+    no_line(files(others), |line| {
+        starts.iter().any(|start| line.contains(start))
+    });
+}
+
+#[test]
 fn every_module_and_program_is_in_a_scenario() {
     let benched = [vec![bloom::PROGRAM.to_owned()], Vec::new()];
     for (place, scenarios) in [scenarios(&[]).unwrap(), zoo()].iter().enumerate() {

@@ -23,10 +23,10 @@ use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
 use kassay::normalise::visible;
 use kassay::progress;
-use kassay::run::{self, Case, Outcome, Setting, TIMEOUT};
+use kassay::run::{self, Case, Outcome, Ran, Setting, TIMEOUT};
 use kassay::scenario::{self, Scenario};
 use kassay::tool::Tool;
-use kassay::verdict;
+use kassay::verdict::{self, Verdict};
 use kassay::vm::Run;
 use libtest_mimic::{Completion, Trial};
 
@@ -103,9 +103,12 @@ fn run_twice_judged(
         doctor(module, directory.path())?;
     }
     let case = Case::of(kernel, &bare, &artifacts);
-    let ran = run::execute(setting, &case)?;
-    ensure!(!is_alive(&ran.run), "QEMU still runs");
-    let outcome = run::conclude(setting, &case, &ran)?;
+    let judge = |ran: &Ran| {
+        ensure!(!is_alive(&ran.run), "QEMU still runs");
+        run::conclude(setting, &case, ran)
+    };
+    let is_pass = |outcome: &Outcome| outcome.verdict == Verdict::Pass;
+    let (ran, outcome) = run::decide(setting, &case, judge, is_pass)?;
     let known = Case::of(kernel, scenario, &artifacts).known()?;
     Ok((outcome, verdict::judge(&known, &ran.evidence).0))
 }

@@ -2,16 +2,17 @@
 //! against one that does.
 
 use std::convert::Infallible;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{DONE, Fact, Fault, Outcome, SHARE};
+use kassay_guest::{Fact, Fault, Outcome, SHARE, done};
+use rustix::fs::{CWD, FileType, Mode, mknodat, symlink};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::facts::Facts;
-use crate::{process, system};
+use crate::{plan, process, system};
 
 /// Misbehaves; what returns goes on as if nothing were wrong.
 pub fn run(fault: Fault, facts: &mut Facts) -> Result<Outcome> {
@@ -23,7 +24,7 @@ pub fn run(fault: Fault, facts: &mut Facts) -> Result<Outcome> {
         Fault::Kill => kill_process(getpid(), Signal::KILL).context("kill the guest program")?,
         Fault::DoneEarly => {
             facts.report(facts.end())?;
-            system::log(DONE);
+            system::log(&done(&plan::read()?.mark));
             process::end(0)
         }
         Fault::DoneTwice => facts.report(facts.end())?,
@@ -37,6 +38,9 @@ pub fn run(fault: Fault, facts: &mut Facts) -> Result<Outcome> {
             let [share, port] = ["share", "port"].map(|error| facts.word(failed(error)));
             facts.send(&share?, &port?)?;
         }
+        Fault::Link => replace(|path| symlink("/etc/passwd", path))?,
+        Fault::Pipe => replace(|path| mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0))?,
+        Fault::Truncate => replace(|path| File::create(path).map(drop))?,
         Fault::Fill => fill()?,
         Fault::Silent => loop {
             std::thread::park();
@@ -67,6 +71,15 @@ fn read_nothing() -> Result<Infallible> {
     // point: the kernel kills the process.
     let byte = unsafe { page.cast::<u8>().read_volatile() };
     bail!("read {byte} where nothing can be read")
+}
+
+/// Puts something in the place of the share's facts, to which the guest program goes on writing.
+fn replace<E: Into<anyhow::Error>>(put: impl FnOnce(&str) -> Result<(), E>) -> Result<()> {
+    let path = format!("{SHARE}/facts.jsonl");
+    fs::remove_file(&path).with_context(|| format!("remove `{path}`"))?;
+    put(&path)
+        .map_err(Into::into)
+        .with_context(|| format!("replace `{path}`"))
 }
 
 /// Fills the share, as far as [`Fault::Fill`] goes.

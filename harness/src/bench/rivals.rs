@@ -1,15 +1,12 @@
 //! What kassay is compared with: the bare machine, and vmtest's own guest.
 
 use std::fs;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{FOLLOW, Fact, Line, POWER_OFF, SHARE, SWITCH_ROOT};
 use vmtest::output::Output;
-use vmtest::{Config, Target, VMConfig, Vmtest};
+use vmtest::{Config, Target, VMConfig};
 
 use crate::cache::Cache;
 use crate::compile::Artifacts;
@@ -17,28 +14,16 @@ use crate::kernel::Kernel;
 use crate::run::{self, Setting};
 use crate::scenario::Scenario;
 use crate::tool;
-use crate::vm::Machine;
+use crate::vm::{Machine, Run};
+
+/// How long one of these may take, where the host is busy.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Boots the machine to an init that powers it off at once, with the same
 /// kernel, kernel arguments, memory and CPU as a scenario's, but without
 /// vmtest's devices.
 pub fn bare(cache: &Cache, machine: &Machine) -> Result<Duration> {
-    let directory = tempfile::tempdir_in(cache.root()).context("make a directory in the cache")?;
-    let console = directory.path().join("console");
-    let mut qemu = Command::new("qemu-system-x86_64");
-    tool::end_with_parent(&mut qemu);
-    qemu.args(machine.bare_arguments(&format!("-- {POWER_OFF}")))
-        .arg("-serial")
-        .arg(format!("file:{}", console.display()))
-        .stdin(Stdio::null());
-    let began = Instant::now();
-    let status = qemu.status().context("run `qemu-system-x86_64`")?;
-    let took = began.elapsed();
-    let said = fs::read_to_string(&console).unwrap_or_default();
-    if !status.success() || !said.contains("Power down") && said.contains("panic") {
-        bail!("boot the bare machine: {status}{}", tool::last_lines(&said));
-    }
-    Ok(took)
+    Run::new(cache)?.bare(machine, POWER_OFF, PATIENCE)
 }
 
 /// Runs the scenario in the guest that vmtest makes by itself: the host's root
@@ -53,34 +38,24 @@ pub fn vmtest(
     tool::find("qemu-ga").context(
         "find `qemu-ga`, the agent of vmtest's own guest; `cargo kassay setup --bench` installs it",
     )?;
-    let share =
-        tempfile::tempdir_in(setting.cache.root()).context("make a directory in the cache")?;
-    run::fill_share(share.path(), scenario, artifacts)?;
-    let program = share.path().join("guest");
-    fs::copy(&artifacts.guest, &program).context("copy the guest program")?;
+    let run = Run::new(&setting.cache)?;
+    run::fill_share(&run.share(), scenario, artifacts)?;
+    fs::copy(&artifacts.guest, run.share().join("guest")).context("copy the guest program")?;
     let config = Config {
-        target: vec![target(kernel, machine)],
+        target: vec![target(kernel, machine, &run)],
     };
     let began = Instant::now();
-    let (sender, updates) = mpsc::channel();
-    let vmtest = Vmtest::new(share.path(), config)?;
-    let runner = thread::spawn(move || vmtest.run_one(0, sender));
-    let lines: Vec<Output> = updates.into_iter().collect();
-    let _ = runner.join();
+    let told = run.of_vmtest(config, PATIENCE)?;
     let took = began.elapsed();
     let ended = |output: &Output| matches!(output, Output::Command(line) if is_end(line));
-    if lines.iter().any(ended) {
+    if told.iter().any(ended) {
         return Ok(took);
     }
-    let errors = lines
-        .iter()
-        .filter_map(error)
-        .collect::<Vec<_>>()
-        .join("; ");
+    let errors = told.iter().filter_map(error).collect::<Vec<_>>().join("; ");
     bail!("run the scenario in vmtest's own guest: {errors}")
 }
 
-fn target(kernel: &Kernel, machine: &Machine) -> Target {
+fn target(kernel: &Kernel, machine: &Machine, run: &Run) -> Target {
     let accelerator = machine.accelerator.arguments().iter();
     let mut extra_args: Vec<String> = accelerator.map(|a| (*a).to_owned()).collect();
     // A kernel without CONFIG_BLOCK takes a 9p root only under this name; and
@@ -100,7 +75,7 @@ fn target(kernel: &Kernel, machine: &Machine) -> Target {
         kernel_args: Some(kernel_args),
         // Not vmtest's, which takes KVM wherever /dev/kvm exists.
         arch: "kassay".to_owned(),
-        qemu_command: Some("qemu-system-x86_64".to_owned()),
+        qemu_command: Some(run.qemu().display().to_string()),
         command: format!("{SHARE}/guest {FOLLOW}"),
         vm: VMConfig {
             extra_args,

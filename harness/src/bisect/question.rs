@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use crate::cache::{Cache, Key};
 use crate::compile::{bpf, module};
 use crate::kernel::Kernel;
+use crate::plain;
 use crate::scenario::Scenario;
 
 /// What is tested at each commit, and by what.
@@ -65,8 +66,8 @@ impl Asked {
         };
         let mut texts = Vec::new();
         for path in std::iter::once(file.clone()).chain(snapshots(&scenario.snapshots(), &file)) {
-            let text =
-                fs::read_to_string(&path).with_context(|| format!("read `{}`", path.display()))?;
+            let text = plain::text(&path, plain::MADE)
+                .with_context(|| format!("read `{}`", path.display()))?;
             texts.push((from_base(&path), text));
         }
         Ok(Asked {

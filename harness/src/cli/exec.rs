@@ -14,7 +14,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use super::Usage;
 use super::place::Place;
 use crate::live::Asked;
-use crate::{terminal, tool};
+use crate::{plain, terminal, tool};
 
 /// The size of a terminal that nobody sees.
 const UNSEEN: Size = Size {
@@ -126,7 +126,7 @@ fn find_static(name: &Path) -> Result<PathBuf> {
     if !meta.is_file() {
         return Err(refuse("it is no file").into());
     }
-    let bytes = std::fs::read(&path).map_err(|error| refuse(&error.to_string()))?;
+    let bytes = plain::read(&path, plain::MADE).map_err(|error| refuse(&error.to_string()))?;
     match is_static(&bytes) {
         Some(true) => Ok(path),
         Some(false) => Err(refuse("it needs an interpreter and libraries").into()),

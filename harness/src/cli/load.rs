@@ -12,7 +12,7 @@ use super::Usage;
 use super::exec::of_host;
 use super::place::{Place, path_of};
 use crate::live::Asked;
-use crate::nearest;
+use crate::{nearest, plain};
 
 const EXAMPLES: &str = "\
 Each program of OBJECT, or only PROGRAM, is attached where its section says. What is then printed
@@ -133,7 +133,7 @@ impl LoadArgs {
 
 /// The functions in sections of their own, which is what libbpf takes for programs.
 fn programs(object: &Path) -> Result<Vec<String>> {
-    let bytes = std::fs::read(object)?;
+    let bytes = plain::read(object, plain::MADE)?;
     let file = object::File::parse(&*bytes)?;
     let is_program = |symbol: &object::Symbol<'_, '_>| {
         let section = symbol.section_index();

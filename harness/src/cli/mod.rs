@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 use crate::interrupt::{self, Interrupted};
 use crate::progress;
 use crate::report::UNJUDGED;
+use crate::verdict::bounded;
 
 /// Tests kernel modules and BPF programs on real kernels.
 #[derive(Parser)]
@@ -116,7 +117,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         progress::say("kassay: interrupted");
         return ExitCode::from(interrupt::EXIT_CODE as u8);
     }
-    progress::say(&format!("kassay: {error:#}"));
+    progress::say(&format!("kassay: {}", bounded(&format!("{error:#}"))));
     ExitCode::from(if error.is::<Usage>() { 2 } else { UNJUDGED })
 }
 

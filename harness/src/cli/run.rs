@@ -17,7 +17,7 @@ use crate::progress;
 use crate::report::{self, Format, json, matrix, pretty};
 use crate::run::{self, Outcome, Setting};
 use crate::scenario::{self, Scenario};
-use crate::snapshot::Comparison;
+use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::Verdict;
 use crate::vm::accelerator::{self, Probe, Wish};
 use crate::vm::slot;
@@ -28,7 +28,7 @@ pub struct RunArgs {
     #[command(flatten)]
     choice: Choice,
     /// Leave out cases that passed when they were last run and have not changed since
-    #[arg(long, conflicts_with = "seed")]
+    #[arg(long, conflicts_with_all = ["seed", "accept", "cold", "gdb"])]
     changed: bool,
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
@@ -100,6 +100,16 @@ pub struct Case<'a> {
     pub scenario: &'a Scenario,
 }
 
+impl Case<'_> {
+    /// Sees whether the snapshot can be read.
+    fn check(&self) -> Result<()> {
+        match &self.kernel.1 {
+            Ok(kernel) => Snapshot::of(self.scenario, kernel).check(),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
 /// A kernel, or why it could not be had, with its name.
 pub type Named = (String, Obtained);
 
@@ -119,6 +129,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         let count = cases.len();
         return Err(Usage(format!("`--gdb` takes one case, and {count} were chosen")).into());
     }
+    cases.iter().try_for_each(Case::check).map_err(usage)?;
     let outcomes = each(&setting, &cases, args.accept, |outcome| match args.format {
         Format::Pretty => print(&pretty::case(&setting, outcome)),
         Format::Json => print(&json::line(&setting, outcome)),
@@ -133,7 +144,6 @@ pub fn run(args: &RunArgs) -> Result<u8> {
             print(&format!("\n{}\n\n{summary}", matrix::table(&outcomes)?))?;
         }
         Format::Pretty => print(&summary)?,
-        Format::Json if args.changed => progress::note(summary),
         Format::Json => {}
     }
     Ok(report::exit_code(&outcomes))
@@ -222,7 +232,7 @@ impl Choice {
     }
 }
 
-/// Runs cases side by side, and shows each that was run as soon as all before it have ended.
+/// Runs cases side by side, and shows each as soon as all before it have ended.
 pub fn each<'a>(
     setting: &Setting,
     cases: &[Case<'a>],
@@ -240,9 +250,7 @@ pub fn each<'a>(
         if accepting {
             accepted.accept(&mut outcome, scenario)?;
         }
-        if !outcome.unchanged {
-            show(&outcome)?;
-        }
+        show(&outcome)?;
         outcomes.push(outcome);
         Ok(())
     })?;
@@ -444,7 +452,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::snapshot::Snapshot;
 
     /// What comes of accepting this transcript of a kernel that has no snapshot of its own.
     fn accept(

@@ -13,6 +13,7 @@ use crate::compile::makefile;
 use crate::compile::reads::{self, Reads};
 use crate::kernel::Kernel;
 use crate::kfuncs;
+use crate::plain;
 use crate::progress::Progress;
 use crate::scenario::Part;
 use crate::tool::Tool;
@@ -626,7 +627,7 @@ fn renew(files: &[(PathBuf, PathBuf)], to: &Path) -> Result<()> {
             fs::create_dir_all(to)?;
         }
         for (from, inside) in files {
-            let (content, to) = (fs::read(from)?, to.join(inside));
+            let (content, to) = (plain::read(from, plain::MADE)?, to.join(inside));
             if fs::read(&to).ok().as_ref() != Some(&content) {
                 fs::create_dir_all(to.parent().unwrap_or(&to))?;
                 if to.exists() {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::plain;
+
 /// The folder of the catalog and the config fragments that belong to kassay.
 fn folder() -> PathBuf {
     crate::repository().join("kernel-config")
@@ -111,7 +113,7 @@ impl Catalog {
         let path = std::env::var_os("KASSAY_CATALOG")
             .map_or_else(|| folder().join("kernels.toml"), PathBuf::from);
         let read = || format!("read the kernel catalog `{}`", path.display());
-        let text = fs::read_to_string(&path).with_context(read)?;
+        let text = plain::text(&path, plain::TEXT).with_context(read)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         Catalog::parse(&text, folder).with_context(read)
     }

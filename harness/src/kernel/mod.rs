@@ -9,7 +9,6 @@ mod source;
 mod tree;
 mod unpack;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -20,7 +19,7 @@ pub use catalog::{Catalog, Source};
 pub use modules::at_boot;
 
 use crate::cache::{Cache, Key};
-use crate::tool;
+use crate::{plain, tool};
 
 /// The cache's kind of finished kernels; their keys are `NAME-` and a [`Key`].
 const KIND: &str = "kernel";
@@ -370,12 +369,13 @@ fn toolchain(config: &str) -> (Option<&'static str>, Vec<String>) {
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))
+    plain::text(path, plain::MADE).with_context(|| format!("read `{}`", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn kernel(release: &str, config: &str) -> (tempfile::NamedTempFile, Kernel) {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -11,10 +11,11 @@ use crate::verdict::Verdict;
 /// verdict that is not a pass. What comes of a guest may have control characters,
 /// which are shown.
 pub fn case(setting: &Setting, outcome: &Outcome) -> String {
-    let mut text = format!(
-        "{:<9} {}::{}",
-        outcome.verdict, outcome.kernel, outcome.scenario
-    );
+    let verdict = match outcome.unchanged {
+        true => "unchanged",
+        false => outcome.verdict.name(),
+    };
+    let mut text = format!("{verdict:<9} {}::{}", outcome.kernel, outcome.scenario);
     if !outcome.duration.is_zero() {
         let _ = write!(
             text,

@@ -46,7 +46,7 @@ pub fn expected(expect: &Expect) -> (Verdict, &str) {
 fn follows(earlier: &Fault, fault: &Fault) -> bool {
     match (earlier.verdict, fault.verdict) {
         _ if earlier.stops => true,
-        (Verdict::Report, Verdict::Hang) => true,
+        (_, Verdict::Hang) if earlier.stalls => true,
         (Verdict::Report, _) if earlier.title.starts_with("BPF: ") => {
             fault.title == MISSING_BTF || fault.title.ends_with(NO_BTF)
         }

@@ -13,6 +13,8 @@ pub struct Fault {
     pub reason: String,
     /// Whether the kernel stopped because of it, which brings other faults.
     pub(super) stops: bool,
+    /// Whether it is that something does not go on, so that the run may not come to its end.
+    pub(super) stalls: bool,
 }
 
 impl Fault {
@@ -23,6 +25,7 @@ impl Fault {
             title: title.into(),
             reason: String::new(),
             stops: false,
+            stalls: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! How the machine itself fared.
 
-use kassay_guest::DONE;
+use kassay_guest::done;
 
 use super::excerpt::{bounded, tail};
 use super::facts::told;
@@ -64,7 +64,7 @@ fn check_shutdown(evidence: &Evidence, console: &str) -> Result<(), Fault> {
 /// come to its end has nothing to show.
 pub fn check_console(evidence: &Evidence) -> Result<(), Fault> {
     let console = evidence.console.as_deref().unwrap_or_default();
-    if console.contains(DONE) {
+    if console.contains(&done(&evidence.mark)) {
         return Ok(());
     }
     let title = "the console does not show the guest";

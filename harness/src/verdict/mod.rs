@@ -23,6 +23,7 @@ use crate::scenario::{Expect, Scenario};
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
 
+pub use excerpt::bounded;
 pub use expectation::expected;
 pub use facts::{refusal, told};
 pub use fault::Fault;
@@ -97,6 +98,9 @@ pub struct Case<'a> {
     pub release: &'a str,
     /// The strings of the kernel's own BTF.
     pub base_strings: Vec<u8>,
+    /// Whether nobody but the guest program has to do with the trace buffer that it reads: nothing
+    /// that somebody looks on at. Commands have the kernel's, and the guest program then its own.
+    pub is_traced_alone: bool,
     /// Whether the kernel looks for memory that nothing points to.
     pub has_kmemleak: bool,
 }
@@ -140,7 +144,7 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         faults.push(fault);
         return (faults, None);
     }
-    let facts = facts::read(evidence).and_then(|facts| plan::check(case, facts));
+    let facts = facts::read(evidence).and_then(|facts| plan::check(case, evidence, facts));
     let facts = match facts.and_then(|facts| machine::check_console(evidence).map(|()| facts)) {
         Ok(facts) => facts,
         Err(fault) => {

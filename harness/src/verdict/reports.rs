@@ -71,6 +71,7 @@ pub fn fault(report: &Report) -> Fault {
     };
     Fault {
         stops: report.stops || verdict == Verdict::Oom,
+        stalls: report.kind == Kind::Stall,
         ..Fault::new(verdict, report.title.clone()).because(report.text.clone())
     }
 }

@@ -1,6 +1,6 @@
 use kassay_guest::{
-    Command, DONE, Decoder, Disagreement, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show,
-    State, Step, Storm, Tally,
+    Command, Decoder, Disagreement, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show, State,
+    Step, Storm, Tally, done, trace_marks,
 };
 
 use super::excerpt::{LINES, bounded};
@@ -13,6 +13,7 @@ use crate::step::Asked;
 use crate::vm::Shutdown;
 
 const RELEASE: &str = "6.11.0";
+const MARK: &str = "0123456789abcdef";
 
 fn scenario() -> Scenario {
     let names = ["drop", "accept"].map(str::to_owned).to_vec();
@@ -86,6 +87,16 @@ fn log(text: &str, lost: u64) -> Fact {
     }
 }
 
+fn traced(lines: &[String], lost: u64, read: u64) -> Fact {
+    let line =
+        |text: &String| format!("kassay-plan-70 [000] .....  1.5: tracing_mark_write: {text}");
+    Fact::Trace {
+        lines: lines.iter().map(line).collect(),
+        lost,
+        read,
+    }
+}
+
 fn leaks(objects: Option<&str>) -> Fact {
     Fact::Leaks {
         objects: objects.map(str::to_owned),
@@ -132,10 +143,7 @@ fn facts() -> Vec<Fact> {
             }),
         },
         udp(3, 3, 1, &[1], true),
-        Fact::Trace {
-            lines: Vec::new(),
-            lost: 0,
-        },
+        traced(&trace_marks(MARK), 0, 2),
         Fact::Removed {
             module: "m".to_owned(),
             error: None,
@@ -162,7 +170,8 @@ fn evidence(mut facts: Vec<Fact>) -> Evidence {
         answered: true,
         file: Some(port.join("\n") + "\n"),
         port,
-        console: Some(format!("{DONE}\n")),
+        mark: MARK.to_owned(),
+        console: Some(format!("{}\n", done(MARK))),
         shutdown: Some(Shutdown {
             guest: false,
             reason: "host-qmp-quit".to_owned(),
@@ -212,6 +221,7 @@ fn case<'a>(scenario: &'a Scenario, modules: &'a [Module]) -> Case<'a> {
         modules,
         release: RELEASE,
         base_strings: btf::SAMPLE_BASE.to_vec(),
+        is_traced_alone: true,
         has_kmemleak: true,
     }
 }
@@ -333,7 +343,7 @@ fn a_closing_record_comes_once_and_last() {
     let follow = "lost: facts follow the closing record";
     let again = r#"{"seq":12,"fact":"end","facts":12}"#;
     assert_eq!(after_lines(|lines| lines.push(again.to_owned())), follow);
-    let more = r#"{"seq":12,"fact":"trace","lines":[],"lost":0}"#;
+    let more = r#"{"seq":12,"fact":"trace","lines":[],"lost":0,"read":0}"#;
     assert_eq!(after_lines(|lines| lines.push(more.to_owned())), follow);
     let other = r#"{"seq":11,"fact":"end","facts":12}"#;
     let title = "lost: the closing record counts other facts";
@@ -540,7 +550,7 @@ fn a_console_that_cannot_be_read_is_no_clean_one() {
         console(Some("[    0.1] Linux version 6.11")),
         "lost: the console does not show the guest"
     );
-    let said = |text: &str| console(Some(&format!("{DONE}\n[    1.0] {text}\n")));
+    let said = |text: &str| console(Some(&format!("{}\n[    1.0] {text}\n", done(MARK))));
     assert_eq!(said("Kernel panic - not syncing: no"), "panic: panic: no");
     assert_eq!(
         said("Out of memory: Killed process 70 (m)"),
@@ -636,11 +646,7 @@ fn a_qemu_of_which_nothing_was_heard_was_not_started() {
 
 #[test]
 fn what_was_not_captured_is_lost() {
-    let trace = Fact::Trace {
-        lines: Vec::new(),
-        lost: 1,
-    };
-    assert_eq!(with(trace), "lost: the trace buffer overflowed");
+    assert_eq!(with(traced(&[], 1, 0)), "lost: the trace buffer overflowed");
     assert_eq!(with(log("", 1)), "lost: the kernel log overflowed");
     assert_eq!(
         with(log("BUG: KASAN: use-after-free in f+0x1/0x2", 0)),
@@ -654,6 +660,49 @@ fn what_was_not_captured_is_lost() {
         judged(&evidence(facts)),
         "infra: the plan could not be followed"
     );
+}
+
+#[test]
+fn what_was_kept_from_the_trace_is_lost() {
+    let [begins, ends] = trace_marks(MARK);
+    let seen = |lines: &[&String], read| {
+        let lines: Vec<String> = lines.iter().map(|line| (*line).clone()).collect();
+        with(traced(&lines, 0, read))
+    };
+    let cleared = "lost: the trace buffer was cleared, or read by something else";
+    assert_eq!(seen(&[&ends], 1), cleared);
+    assert_eq!(seen(&[], 0), cleared);
+    assert_eq!(seen(&[&begins], 1), "lost: tracing was switched off");
+    let read = "lost: the trace buffer was read by something else";
+    assert_eq!(seen(&[&begins, &ends], 3), read);
+    let of_another_run = trace_marks("0000000000000000");
+    assert_eq!(seen(&[&of_another_run[0], &ends], 2), cleared);
+    // One event may have two lines.
+    assert_eq!(
+        seen(&[&begins, &"a".to_owned(), &"b".to_owned(), &ends], 3),
+        "no fault"
+    );
+}
+
+#[test]
+fn who_looks_on_may_do_what_they_like_with_the_trace() {
+    let (scenario, modules) = (scenario(), [module()]);
+    let case = Case {
+        is_traced_alone: false,
+        ..case(&scenario, &modules)
+    };
+    let mut facts = facts();
+    facts[6] = traced(&[], 0, 9);
+    assert_eq!(judge(&case, &evidence(facts)).0, Ok(()));
+}
+
+#[test]
+fn the_marks_of_the_trace_are_not_in_the_transcript() {
+    let scenario = scenario();
+    let transcript = judge(&case(&scenario, &[module()]), &evidence(facts()))
+        .1
+        .unwrap();
+    assert!(!transcript.contains("trace\n"), "{transcript}");
 }
 
 #[test]
@@ -707,6 +756,20 @@ fn an_expected_verdict_is_a_pass() {
     let mut late = printing(facts(), &[LOCKUP]);
     late.timed_out = true;
     assert_eq!(expecting(expect, &late), "no fault");
+}
+
+#[test]
+fn a_hang_follows_from_a_stall_alone() {
+    let late = |text: &str| {
+        let mut evidence = printing(facts(), &[text]);
+        (evidence.timed_out, evidence.exit_code) = (true, None);
+        evidence
+    };
+    let expect = Expect::Report("WARNING in f".to_owned());
+    let due = "mismatch: expected only report: WARNING in f, but there is hang: deadline passed";
+    assert_eq!(expecting(expect, &late(WARNING)), due);
+    let expect = Expect::Report("BUG: soft lockup in f".to_owned());
+    assert_eq!(expecting(expect, &late(LOCKUP)), "no fault");
 }
 
 #[test]

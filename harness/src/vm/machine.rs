@@ -21,6 +21,9 @@ pub const MEMORY_MIB: u32 = 256;
 /// as a state is saved; one with KASAN needs more.
 pub const LEAST_MIB: u32 = 128;
 
+/// What is started in QEMU's place, in the run's directory.
+pub(super) const QEMU: &str = "qemu";
+
 /// The pipes behind the gate, as QEMU's `-chardev pipe,path=gate` names them:
 /// what goes into the guest, and what comes out.
 pub(super) const GATE_IN: &str = "gate.in";
@@ -220,7 +223,7 @@ impl Machine {
                 // An architecture that vmtest does not know keeps it from
                 // choosing KVM by the mere existence of /dev/kvm.
                 arch: "kassay".to_owned(),
-                qemu_command: Some(directory.join("qemu").display().to_string()),
+                qemu_command: Some(directory.join(QEMU).display().to_string()),
                 command: "kassay-plan".to_owned(),
                 vm: VMConfig {
                     num_cpus: self.size.cpus,

@@ -3,6 +3,7 @@
 
 pub mod accelerator;
 mod claim;
+mod compared;
 mod debugger;
 mod dump;
 pub mod machine;
@@ -47,6 +48,8 @@ pub struct Terms {
 /// What a run left behind.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
+    /// The plan's mark, by which the guest's own words are known.
+    pub mark: String,
     /// Whether the machine went on from a saved state.
     pub restored: bool,
     /// Whether the guest answered vmtest.

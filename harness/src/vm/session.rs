@@ -20,8 +20,8 @@ use rustix::process::{
     waitid, waitpid,
 };
 use serde_json::json;
-use vmtest::Vmtest;
 use vmtest::output::Output;
+use vmtest::{Config, Vmtest};
 
 use super::claim;
 use super::machine::{self, GATE_IN, GATE_OUT, Machine, ORDERS, Start};
@@ -29,7 +29,7 @@ use super::qmp::Qmp;
 use super::{Evidence, Shutdown, Terms, debugger};
 use crate::cache::{Cache, Key};
 use crate::streams::Streams;
-use crate::{interrupt, progress};
+use crate::{interrupt, plain, progress};
 
 /// What vmtest starts instead of QEMU.
 const STAND_IN: &str = include_str!("qemu.sh");
@@ -51,7 +51,7 @@ const RESTORE_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a wait looks at the clock and at Ctrl-C.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// How much of each thing that a guest writes is read, in bytes. What it wrote
 /// in a run of ours is a hundredth of that.
@@ -77,7 +77,7 @@ impl Run {
     /// Makes the directory in the cache, with QEMU's stand-in in it.
     pub fn new(cache: &Cache) -> Result<Run> {
         let (directory, _owner) = claim::directory(&cache.dir("runs"))?;
-        let link = directory.path().join("qemu");
+        let link = directory.path().join(machine::QEMU);
         std::os::unix::fs::symlink(stand_in(cache)?, &link)
             .with_context(|| format!("link `{}`", link.display()))?;
         fs::create_dir(directory.path().join("share")).context("make the share")?;
@@ -92,6 +92,11 @@ impl Run {
     /// The directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// What is started in QEMU's place.
+    pub fn qemu(&self) -> PathBuf {
+        self.path().join(machine::QEMU)
     }
 
     /// What the guest sees of the host.
@@ -154,8 +159,13 @@ impl Run {
     /// Starts the machine.
     pub(super) fn start(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Started> {
         machine::prepare(self.path(), start, terms)?;
+        self.launch(machine.config(self.path(), start, terms))
+    }
+
+    /// Has vmtest start a machine. Whoever calls this ends it when its time has passed.
+    pub(super) fn launch(&self, config: Config) -> Result<Started> {
         let (sender, updates) = mpsc::channel();
-        let vmtest = Vmtest::new(self.share(), machine.config(self.path(), start, terms))?;
+        let vmtest = Vmtest::new(self.share(), config)?;
         // QEMU dies with this thread, which lives until QEMU has ended.
         let runner = thread::spawn(move || vmtest.run_one(0, sender));
         Ok(Started { updates, runner })
@@ -437,12 +447,7 @@ fn instructions(registers: &str) -> Vec<u64> {
 /// Opens a file where a guest may write, if it is one: not a link to a file of
 /// the host, nor a pipe that nobody writes to.
 pub fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::ErrorKind::InvalidInput.into()),
-    }
+    plain::open_with(path, OFlags::NOFOLLOW)
 }
 
 /// The text of a file where a guest may write, up to [`MOST`] bytes, and whether

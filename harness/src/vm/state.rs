@@ -20,7 +20,7 @@ use serde_json::json;
 use super::Terms;
 use super::machine::{GATE_OUT, Machine, Size, Start};
 use super::session::{self, BOOT_PATIENCE, Run, Started};
-use crate::cache::{Cache, Key};
+use crate::cache::{self, Cache, Key};
 use crate::kernel::Kernel;
 use crate::progress::Progress;
 use crate::tool;
@@ -43,6 +43,7 @@ pub struct State {
     /// How QEMU is told to read it.
     pub(super) incoming: String,
     key: String,
+    digest: String,
 }
 
 /// What lies beside a state and tells whether it is whole and the right one.
@@ -53,6 +54,9 @@ struct Label {
     accelerator: String,
     size: Size,
     bytes: u64,
+    /// SHA-256 of the file. Taking it again takes a third of a restored run, so that only a run
+    /// that is no pass is worth it.
+    digest: String,
     incoming: String,
 }
 
@@ -88,6 +92,7 @@ impl State {
                 accelerator: machine.accelerator.to_string(),
                 size: machine.size,
                 bytes: file.metadata()?.len(),
+                digest: cache::digest(&file)?,
             };
             fs::write(directory.join("label.json"), serde_json::to_vec(&label)?)?;
             progress.finish();
@@ -97,12 +102,18 @@ impl State {
         Ok(State {
             file: entry.join("state"),
             incoming: label.incoming,
+            digest: label.digest,
             key,
         })
     }
 
+    /// Whether the file is, byte for byte, what was saved.
+    pub fn is_as_saved(&self) -> bool {
+        cache::digest(&self.file).is_ok_and(|digest| digest == self.digest)
+    }
+
     /// Throws the state away.
-    pub fn discard(self, cache: &Cache) -> Result<()> {
+    pub fn discard(&self, cache: &Cache) -> Result<()> {
         cache.remove(KIND, &self.key).map(drop)
     }
 }
