@@ -9,8 +9,8 @@ use kassay::step::Asked;
 use kassay::verdict::{Case, judge};
 use kassay::vm::{Evidence, Shutdown};
 use kassay_guest::{
-    DONE, Decoder, Disagreement, Fact, Kind, Line, Outcome, PROTOCOL, Packet, Record, Step, Storm,
-    Tally,
+    By, DONE, Decoder, Disagreement, Fact, Kind, Line, Outcome, PROTOCOL, Packet, Record, Standing,
+    Step, Storm, Tally,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
@@ -155,11 +155,15 @@ fn scenario(expect: u8) -> Scenario {
         sysctl: Vec::new(),
         without: Vec::new(),
         allow: Vec::new(),
+        may_not_run: Vec::new(),
         show: Default::default(),
         steps: vec![
             Step::Unlink { times: 1 }.into(),
             Asked {
-                step: Step::Udp { packets },
+                step: Step::Udp {
+            packets,
+            by: By::Frame,
+        },
                 names: vec!["drop".to_owned(), "accept".to_owned()],
             },
             Step::Storm {
@@ -218,9 +222,18 @@ fn good() -> Vec<Value> {
             program: text("p"),
             section: text("tc/ingress"),
             error: None,
+            log: String::new(),
         },
     ];
     let after = [
+        Fact::Standing {
+            programs: vec![Standing {
+                object: text("b"),
+                program: text("p"),
+                place: Some(Ok(text("tc ingress"))),
+                runs: Some(102),
+            }],
+        },
         Fact::Trace {
             lines: vec![text(
                 "  unlink-70  [000] ...21  1.2: bpf_trace_printk: PID 70",
@@ -250,7 +263,7 @@ fn good() -> Vec<Value> {
             objects: Some(String::new()),
             since: 1,
         },
-        Fact::End { facts: 12 },
+        Fact::End { facts: 13 },
     ];
     let steps = outcomes.into_iter().enumerate().map(step);
     let facts = before.into_iter().chain(steps).chain(after);
