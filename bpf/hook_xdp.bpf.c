@@ -5,8 +5,8 @@
 #include "kassay.bpf.h"
 
 /*
- * Drops what carries 0xff first. The packets here have no IP options. The pair's
- * MTU is larger than a page, which takes a program that knows of fragments.
+ * Drops what carries 0xff first. The packets here have no IP options. A program
+ * that knows of fragments may be attached whatever the MTU is.
  */
 SEC("xdp.frags")
 int hook_xdp(struct xdp_md *ctx)

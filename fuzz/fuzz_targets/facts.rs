@@ -9,8 +9,8 @@ use kassay::step::Asked;
 use kassay::verdict::{Case, judge};
 use kassay::vm::{Evidence, Shutdown};
 use kassay_guest::{
-    Decoder, Disagreement, Fact, Kind, Line, Outcome, PROTOCOL, Packet, Record, Step, Storm, Tally,
-    done, trace_marks,
+    By, Decoder, Disagreement, Fact, Kind, Line, Outcome, PROTOCOL, Packet, Record, Standing, Step,
+    Storm, Tally, done, trace_marks,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
@@ -161,11 +161,15 @@ fn scenario(expect: u8) -> Scenario {
         sysctl: Vec::new(),
         without: Vec::new(),
         allow: Vec::new(),
+        may_not_run: Vec::new(),
         show: Default::default(),
         steps: vec![
             Step::Unlink { times: 1 }.into(),
             Asked {
-                step: Step::Udp { packets },
+                step: Step::Udp {
+            packets,
+            by: By::Frame,
+        },
                 names: vec!["drop".to_owned(), "accept".to_owned()],
             },
             Step::Storm {
@@ -224,10 +228,19 @@ fn good() -> Vec<Value> {
             program: text("p"),
             section: text("tc/ingress"),
             error: None,
+            log: String::new(),
         },
     ];
     let [begins, ends] = trace_marks(MARK);
     let after = [
+        Fact::Standing {
+            programs: vec![Standing {
+                object: text("b"),
+                program: text("p"),
+                place: Some(Ok(text("tc ingress"))),
+                runs: Some(102),
+            }],
+        },
         Fact::Trace {
             lines: vec![
                 format!("  kassay-plan-69  [000] .....  1.1: tracing_mark_write: {begins}"),
@@ -260,7 +273,7 @@ fn good() -> Vec<Value> {
             objects: Some(String::new()),
             since: 1,
         },
-        Fact::End { facts: 12 },
+        Fact::End { facts: 13 },
     ];
     let steps = outcomes.into_iter().enumerate().map(step);
     let facts = before.into_iter().chain(steps).chain(after);

@@ -27,7 +27,7 @@ fuzz_target!(|text: &str| {
     }
     assert_ne!(scenario.timeout, Some(Duration::ZERO));
     for Asked { step, names } in &scenario.steps {
-        let Step::Udp { packets } = step else {
+        let Step::Udp { packets, .. } = step else {
             continue;
         };
         assert_eq!(packets.len(), names.len());

@@ -1,28 +1,30 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
-use kassay_guest::{Fact, Global, Plan, SHARE};
-use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
+use anyhow::{Context, Result, bail};
+use kassay_guest::{Fact, Global, Plan, SHARE, Standing, Step, Why};
+use libbpf_rs::query::{LinkInfoIter, LinkTypeInfo, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
-    AsRawLibbpf, Link, Map, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder,
-    OpenObject, PrintLevel, Program, ProgramInput, ProgramMut, TC_INGRESS, TcHook, TcHookBuilder,
+    AsRawLibbpf, Iter, Link, Map, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder,
+    OpenObject, PrintLevel, Program, ProgramInput, ProgramMut, ProgramType, libbpf_sys,
 };
 
 use crate::facts::Facts;
-use crate::net::Net;
-use crate::{slots, system};
+use crate::hook::{Hold, Hook, place_of};
+use crate::host_root::HostRoot;
+use crate::net::{Lazy, Net};
+use crate::slots;
 
-/// Where the guest program mounts the cgroups.
-const CGROUPS: &str = "/sys/fs/cgroup";
-
-/// Sections of programs that belong to no hook.
+/// Sections of programs that belong to no hook, and are there to be run.
 const NOWHERE: [&str; 2] = ["raw_tp", "syscall"];
+
+/// How many places of a map of programs are looked at.
+const PLACES: u32 = 4096;
 
 /// What libbpf said since it was last asked.
 static SAID: Mutex<String> = Mutex::new(String::new());
@@ -30,9 +32,14 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 /// A loaded object and what holds its programs in place, in the order in which
 /// they must be let go: links first.
 pub struct Attached {
-    _links: Vec<Link>,
-    hooks: Vec<TcHook>,
+    /// The programs that are attached, by their names.
+    holds: Vec<(String, Hold)>,
+    /// The structures of programs that are attached.
+    structures: Vec<Link>,
     object: Object,
+    name: String,
+    /// Whether its programs are to run: one that was loaded by itself was only tried.
+    is_used: bool,
 }
 
 impl Attached {
@@ -45,61 +52,90 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        for hook in &mut self.hooks {
-            let _ = hook.detach();
+        for (_, hold) in &mut self.holds {
+            if let Hold::Filter(hook, _) = hold {
+                let _ = hook.detach();
+            }
         }
     }
 }
 
-/// Opens and loads an object of the share; reports how that went.
-/// Where `programs` names any, only those are loaded.
+/// Opens and loads an object of the share; reports how that went. Where the plan names programs,
+/// only those are loaded; else those that libbpf loads, and the ones that its steps name.
 pub fn load(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Option<Object>> {
     let programs = &plan.programs;
-    let is_wanted =
-        |program: &str| programs.is_empty() || programs.iter().any(|name| program == name.as_str());
-    let loaded = open(name, plan, is_wanted).and_then(OpenObject::load);
+    let named = |program: &str| programs.iter().any(|name| program == name);
+    let load = || match programs.as_slice() {
+        [] => open(name, plan, None)?.load(),
+        _ => open(name, plan, Some(&named))?.load(),
+    };
+    let loaded = heard(load);
     report(name, None, &loaded, facts)?;
-    Ok(loaded.ok())
+    Ok(loaded.0.ok())
+}
+
+/// Has programs of an object loaded that libbpf would leave out, for their section begins with `?`.
+fn ask(object: &mut OpenObject, steps: &[Step]) {
+    for mut program in object.progs_mut() {
+        let mut asked = steps.iter().filter_map(Step::program);
+        if asked.any(|name| program.name() == name) {
+            program.set_autoload(true);
+        }
+    }
 }
 
 /// Loads each program of an object by itself, in an object of its own where it is
 /// the only one; reports how each went.
 pub fn load_each(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Vec<Attached>> {
-    let opened = open(name, plan, |_| true);
+    let opened = heard(|| open(name, plan, None));
     report(name, None, &opened, facts)?;
-    let Ok(opened) = opened else {
+    let (Ok(opened), _) = opened else {
         return Ok(Vec::new());
     };
     let mut loaded = Vec::new();
     for program in opened.progs().map(|program| program.name()) {
         let program = program.to_string_lossy().into_owned();
-        let alone = open(name, plan, |other| other == program).and_then(OpenObject::load);
-        report(name, Some(program), &alone, facts)?;
-        loaded.extend(alone.ok().map(|object| Attached {
-            _links: Vec::new(),
-            hooks: Vec::new(),
-            object,
-        }));
+        let is_it = |other: &str| other == program;
+        let alone = heard(|| open(name, plan, Some(&is_it))?.load());
+        report(name, Some(program.clone()), &alone, facts)?;
+        let alone = alone.0.ok();
+        loaded.extend(alone.map(|object| Attached::new(name, object, false)));
     }
     Ok(loaded)
 }
 
-/// Opens an object of the share, of which the programs that are wanted will be loaded, and keeps
-/// what libbpf says from there on.
-fn open(
-    name: &str,
-    plan: &Plan,
-    is_wanted: impl Fn(&str) -> bool,
-) -> libbpf_rs::Result<OpenObject> {
+/// Does `work`, and returns what libbpf said meanwhile, and the kernel through it.
+fn heard<T>(work: impl FnOnce() -> T) -> (T, String) {
     libbpf_rs::set_print(Some((PrintLevel::Info, |_, text| {
         if let Ok(mut said) = SAID.lock() {
             said.push_str(&text);
         }
     })));
+    let said = || {
+        let said = SAID.lock();
+        said.map(|mut said| std::mem::take(&mut *said))
+    };
+    drop(said());
+    let done = work();
+    (done, said().unwrap_or_default())
+}
+
+/// Opens an object of the share, of which only the programs that are wanted will be loaded, where
+/// that is said.
+fn open(
+    name: &str,
+    plan: &Plan,
+    is_wanted: Option<&dyn Fn(&str) -> bool>,
+) -> libbpf_rs::Result<OpenObject> {
     let mut bytes = std::fs::read(format!("{SHARE}/bpf/{name}.bpf.o"))?;
-    slots::keep(&mut bytes, &is_wanted);
+    if let Some(is_wanted) = is_wanted {
+        slots::keep(&mut bytes, is_wanted);
+    }
     let mut object = ObjectBuilder::default().name(name)?.open_memory(&bytes)?;
-    choose(&mut object, is_wanted)?;
+    match is_wanted {
+        Some(is_wanted) => choose(&mut object, is_wanted)?,
+        None => ask(&mut object, &plan.steps),
+    }
     for global in plan.globals.iter().filter(|global| global.object == name) {
         set(&mut object, global);
     }
@@ -162,61 +198,191 @@ fn choose(object: &mut OpenObject, is_wanted: impl Fn(&str) -> bool) -> libbpf_r
 fn report<T>(
     object: &str,
     program: Option<String>,
-    loaded: &libbpf_rs::Result<T>,
+    (loaded, said): &(libbpf_rs::Result<T>, String),
     facts: &mut Facts,
 ) -> Result<()> {
-    let said = SAID
-        .lock()
-        .map(|mut said| std::mem::take(&mut *said))
-        .unwrap_or_default();
     let error = loaded.as_ref().err().map(|error| format!("{error:#}"));
-    let log = if error.is_some() { said } else { String::new() };
     facts.report(Fact::Loaded {
         object: object.to_owned(),
         program,
+        log: error.as_ref().map_or(String::new(), |_| said.clone()),
         error,
-        log,
     })
 }
 
-/// Attaches every program of an object where its section says; reports each. What
-/// is in one of [`NOWHERE`] only a step runs.
-pub fn attach(
-    name: &str,
-    object: Object,
-    net: &mut Option<Net>,
-    facts: &mut Facts,
-) -> Result<Attached> {
-    let (mut links, mut hooks) = (Vec::new(), Vec::new());
-    for program in object.progs_mut() {
-        let section = program.section().to_string_lossy().into_owned();
-        if NOWHERE.contains(&section.as_str()) || !program.autoload() {
-            continue;
+impl Attached {
+    fn new(name: &str, object: Object, is_used: bool) -> Attached {
+        Attached {
+            holds: Vec::new(),
+            structures: Vec::new(),
+            object,
+            name: name.to_owned(),
+            is_used,
         }
-        let done = if section.starts_with("tc") {
-            attach_tc(&program, net).map(|hook| hooks.push(hook))
-        } else if section.starts_with("xdp") {
-            attach_xdp(&program, net).map(|link| links.push(link))
-        } else if section.starts_with("cgroup") {
-            attach_cgroup(&program).map(|link| links.push(link))
-        } else {
-            program
-                .attach()
-                .map(|link| links.push(link))
-                .map_err(|error| anyhow!("{error:#}"))
-        };
-        facts.report(Fact::Attached {
-            object: name.to_owned(),
-            program: program.name().to_string_lossy().into_owned(),
-            section,
-            error: done.err().map(|error| format!("{error:#}")),
-        })?;
     }
-    Ok(Attached {
-        _links: links,
-        hooks,
-        object,
+
+    /// Attaches every program of an object where its section says; reports each. What
+    /// is in one of [`NOWHERE`] only a step runs, and what a map of programs has only others call.
+    pub fn attach(
+        name: &str,
+        object: Object,
+        net: &mut Lazy,
+        host_root: Option<&HostRoot>,
+        facts: &mut Facts,
+    ) -> Result<Attached> {
+        let called = called(&object)?;
+        let mut held = Attached::new(name, object, true);
+        let mut structures = None;
+        for program in held.object.progs_mut() {
+            let section = program.section().to_string_lossy().into_owned();
+            let function = program.name().to_string_lossy().into_owned();
+            if NOWHERE.contains(&section.as_str()) {
+                continue;
+            }
+            let hook = match place(&program, &section, &called)? {
+                Ok(hook) => hook,
+                Err(why) => {
+                    facts.report(Fact::Unattached {
+                        object: name.to_owned(),
+                        program: function,
+                        section,
+                        why,
+                    })?;
+                    continue;
+                }
+            };
+            let (done, said) = match hook {
+                Hook::StructOps => structures
+                    .get_or_insert_with(|| attach_structures(&held.object, &mut held.structures))
+                    .clone(),
+                _ => {
+                    let attach = || hook.attach(&program, &section, net, host_root);
+                    let (hold, said) = heard(attach);
+                    let hold = hold.map(|hold| held.holds.push((function.clone(), hold)));
+                    (hold.map_err(|error| format!("{error:#}")), said)
+                }
+            };
+            facts.report(Fact::Attached {
+                object: name.to_owned(),
+                program: function,
+                section,
+                log: if done.is_err() { said } else { String::new() },
+                error: done.err(),
+            })?;
+        }
+        Ok(held)
+    }
+
+    /// What the kernel says of its programs.
+    fn standing(&self, runs: &BTreeMap<u32, u64>, net: Option<&Net>) -> Result<Vec<Standing>> {
+        let called = called(&self.object)?;
+        let standing = |program: Program<'_>| {
+            let id = Program::id_from_fd(program.as_fd())?;
+            let is_counted = program.prog_type() != ProgramType::Ext && !called.contains_key(&id);
+            let name = program.name().to_string_lossy().into_owned();
+            let place = self.hold(&name);
+            let place = place.and_then(|hold| hold.place(id, net).transpose());
+            let place = match program.prog_type() {
+                ProgramType::StructOps => self.structures.first().map(structure),
+                _ => place,
+            };
+            Ok(Standing {
+                object: self.name.clone(),
+                program: name,
+                place: place.map(|place| place.map_err(|error| format!("{error:#}"))),
+                runs: runs.get(&id).copied().filter(|_| is_counted),
+            })
+        };
+        self.programs().map(standing).collect()
+    }
+
+    fn hold(&self, program: &str) -> Option<&Hold> {
+        let mut holds = self.holds.iter();
+        Some(&holds.find(|(name, _)| name == program)?.1)
+    }
+}
+
+/// Where a program belongs, or why it is left where it is.
+fn place(
+    program: &ProgramMut<'_>,
+    section: &str,
+    called: &BTreeMap<u32, String>,
+) -> Result<Result<Hook, Why>> {
+    if !program.autoload() {
+        return Ok(Err(Why::Optional));
+    }
+    let map = called.get(&Program::id_from_fd(program.as_fd())?);
+    Ok(match map {
+        Some(map) => Err(Why::Called(map.clone())),
+        None => Hook::of(section).ok_or(Why::NoHook),
     })
+}
+
+/// The programs that are in maps of programs, by their ids, and one such map of each.
+fn called(object: &Object) -> Result<BTreeMap<u32, String>> {
+    let mut called = BTreeMap::new();
+    let maps = object.maps();
+    for map in maps.filter(|map| map.map_type() == MapType::ProgArray && map.autocreate()) {
+        for place in 0..map.max_entries().min(PLACES) {
+            let id = map.lookup(&place.to_ne_bytes(), MapFlags::ANY)?;
+            let id = id.and_then(|id| Some(u32::from_ne_bytes(id.try_into().ok()?)));
+            called.extend(id.map(|id| (id, map.name().to_string_lossy().into_owned())));
+        }
+    }
+    Ok(called)
+}
+
+/// Attaches the structures of an object, which hold its callbacks; returns the first error, and
+/// what was said.
+fn attach_structures(object: &Object, links: &mut Vec<Link>) -> (Result<(), String>, String) {
+    let attach = || {
+        let maps = object.maps();
+        for map in maps.filter(|map| map.map_type() == MapType::StructOps && map.autocreate()) {
+            let name = map.name().to_string_lossy().into_owned();
+            // SAFETY: the map is of a loaded object.
+            let link =
+                unsafe { libbpf_sys::bpf_map__attach_struct_ops(map.as_libbpf_object().as_ptr()) };
+            let link = NonNull::new(link).ok_or_else(std::io::Error::last_os_error);
+            let link = link.map_err(|error| format!("attach the structure `{name}`: {error}"))?;
+            // SAFETY: libbpf made the link, and nobody else has it.
+            links.push(unsafe { Link::from_ptr(link) });
+        }
+        Ok(())
+    };
+    heard(attach)
+}
+
+/// Where the kernel has a structure.
+fn structure(link: &Link) -> Result<String> {
+    Ok(place_of(&link.info()?))
+}
+
+/// What the kernel says of all programs that were loaded with others. How often they ran is told
+/// where it counts, which it does from the boot on (see [`system::count_runs`]).
+pub fn standing(attached: &[Attached], is_counted: bool, net: Option<&Net>) -> Result<Fact> {
+    let runs = match is_counted {
+        true => ProgInfoIter::default()
+            .map(|info| (info.id, info.run_cnt))
+            .collect(),
+        false => BTreeMap::new(),
+    };
+    let used = attached.iter().filter(|held| held.is_used);
+    let programs = used.map(|held| held.standing(&runs, net));
+    let programs: Vec<Vec<Standing>> = programs.collect::<Result<_>>()?;
+    Ok(Fact::Standing {
+        programs: programs.concat(),
+    })
+}
+
+/// An iterator of the attached program of that name, if it is one.
+pub fn iterator(attached: &[Attached], name: &str) -> Result<Option<Iter>> {
+    let hold = attached.iter().find_map(|held| held.hold(name));
+    match hold {
+        Some(Hold::Link(link)) if matches!(link.info()?.info, LinkTypeInfo::Iter(_)) => {
+            Ok(Some(Iter::new(link)?))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Runs the program of that name, and returns what it returns.
@@ -272,49 +438,20 @@ fn no_map(name: &str) -> String {
     format!("find the map `{name}`, which no loaded program has")
 }
 
-/// Attaches a classifier to the receiving end of the veth pair, at the ingress
-/// hook of its clsact qdisc, and has the kernel count its runs.
-fn attach_tc(program: &ProgramMut<'_>, net: &mut Option<Net>) -> Result<TcHook> {
-    system::write("/proc/sys/kernel/bpf_stats_enabled", "1")?;
-    let net = Net::get(net)?;
-    let mut hook = TcHookBuilder::new(program.as_fd())
-        .ifindex(net.receiver as i32)
-        .replace(true)
-        .handle(1)
-        .priority(1)
-        .hook(TC_INGRESS);
-    hook.create().context("make a clsact qdisc")?;
-    let hook = hook.attach().context("attach to the clsact qdisc")?;
-    net.classifiers.push(Program::id_from_fd(program.as_fd())?);
-    Ok(hook)
+/// How often the kernel has run each of these programs.
+pub fn runs(programs: &[u32]) -> Vec<u64> {
+    let infos: BTreeMap<u32, u64> = ProgInfoIter::default()
+        .map(|info| (info.id, info.run_cnt))
+        .collect();
+    let runs = programs.iter();
+    runs.map(|id| infos.get(id).copied().unwrap_or(0)).collect()
 }
 
-/// Attaches an XDP program to the receiving end of the veth pair, and has the
-/// kernel count its runs.
-fn attach_xdp(program: &ProgramMut<'_>, net: &mut Option<Net>) -> Result<Link> {
-    system::write("/proc/sys/kernel/bpf_stats_enabled", "1")?;
-    let net = Net::get(net)?;
-    let link = program
-        .attach_xdp(net.receiver as i32)
-        .context("attach to the veth pair")?;
-    net.classifiers.push(Program::id_from_fd(program.as_fd())?);
-    Ok(link)
-}
-
-/// Attaches a program to the root of the cgroups, where every process is.
-fn attach_cgroup(program: &ProgramMut<'_>) -> Result<Link> {
-    let root = File::open(CGROUPS).with_context(|| format!("open `{CGROUPS}`"))?;
-    program
-        .attach_cgroup(root.as_raw_fd())
-        .with_context(|| format!("attach to `{CGROUPS}`"))
-}
-
-/// How often the kernel has run these programs.
-pub fn runs(programs: &[u32]) -> u64 {
-    ProgInfoIter::default()
-        .filter(|info| programs.contains(&info.id))
-        .map(|info| info.run_cnt)
-        .sum()
+/// How often the one of these programs has run since then that ran most often: the first at a hook
+/// sees every packet, and may leave none for the others.
+pub fn runs_since(programs: &[u32], then: &[u64]) -> u64 {
+    let runs = runs(programs).into_iter().zip(then);
+    runs.map(|(now, then)| now - then).max().unwrap_or(0)
 }
 
 /// The u64 that an array of a loaded program has in this place.

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use kassay_guest::HOST_ROOT;
 use rustix::mount::{MountFlags, mount, mount_bind_recursive, mount_move};
-use rustix::process::{Pid, chdir, chroot};
+use rustix::process::{Pid, chdir, chroot, fchdir};
 use rustix::thread::UnshareFlags;
 
 use crate::{net, process, system};
@@ -92,6 +92,20 @@ impl HostRoot {
         mount_move(".", "/").context("move the host's root")?;
         chroot(".").context("change the root")?;
         chdir(cwd).with_context(|| format!("go to `{}`", cwd.display()))
+    }
+
+    /// Does `work`, for which each path leads into it.
+    ///
+    /// # Errors
+    /// The kernel lets this process not go there, or not back.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let own = fs::File::open("/").context("open `/`")?;
+        chroot(ROOT).with_context(|| format!("go to `{ROOT}`"))?;
+        let done = work();
+        fchdir(&own)
+            .and_then(|()| chroot("."))
+            .context("go back to the guest's root")?;
+        Ok(done)
     }
 
     /// Runs `work` in a child process whose root it is (see [`process::spawn`]). Where it cannot

@@ -208,6 +208,9 @@ pub enum Step {
     Udp {
         /// What to send.
         packets: Vec<Packet>,
+        /// By what.
+        #[serde(default)]
+        by: By,
     },
     /// A child process runs a loaded program once (`BPF_PROG_TEST_RUN`).
     Run {
@@ -264,6 +267,14 @@ impl Step {
     /// Whether it runs a program of the host's root.
     pub fn is_command(&self) -> bool {
         matches!(self, Step::Command { .. })
+    }
+
+    /// The program that it runs by its name.
+    pub fn program(&self) -> Option<&str> {
+        match self {
+            Step::Run { program } | Step::Consume { program, .. } => Some(program),
+            _ => None,
+        }
     }
 }
 
@@ -369,6 +380,17 @@ pub struct Packet {
     pub protocol: Option<u8>,
 }
 
+/// By what a [`Step::Udp`] sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A packet socket, which takes frames as they are and passes all of the IP layer.
+    #[default]
+    Frame,
+    /// UDP sockets, one a packet: programs of cgroups see what is sent.
+    Socket,
+}
+
 /// One line on the wire: facts are numbered from 0 without gaps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -428,6 +450,19 @@ pub enum Fact {
         section: String,
         /// libbpf's error.
         error: Option<String>,
+        /// What libbpf said, and the kernel through it, when there was an error.
+        log: String,
+    },
+    /// A program of a loaded object was left unattached.
+    Unattached {
+        /// The object's name.
+        object: String,
+        /// The program's function.
+        program: String,
+        /// Its section.
+        section: String,
+        /// Why.
+        why: Why,
     },
     /// A step came to its end.
     Stepped {
@@ -469,6 +504,12 @@ pub enum Fact {
         entries: Vec<(String, String)>,
         /// How many entries it has over and above these.
         left_out: usize,
+    },
+    /// What the kernel says of the loaded programs when all steps are done, in the order in which
+    /// they were loaded; of none that was loaded by itself.
+    Standing {
+        /// The programs.
+        programs: Vec<Standing>,
     },
     /// The trace buffer, from the start of the plan to the end of its steps, but for what was
     /// sent as it came.
@@ -526,6 +567,34 @@ pub enum Fact {
     },
 }
 
+/// Why a program is attached nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Its section begins with `?`, and nothing asks for it: it is not even loaded.
+    Optional,
+    /// The guest program knows no place for its section.
+    NoHook,
+    /// This map of programs has it, from which others call it.
+    Called(String),
+}
+
+/// What the kernel says of a program that was loaded with others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The object's name.
+    pub object: String,
+    /// The program's function.
+    pub program: String,
+    /// Where it is attached, by the kernel's link or the filter at the interface, such as
+    /// `tc egress`; or that it is there no longer. None where it was not attached.
+    pub place: Option<Result<String, String>>,
+    /// How often it has run (`run_cnt` of `struct bpf_prog_info`); none where the kernel does not
+    /// count it: what replaces a function of another program, or is called by tail calls
+    /// (kernel/bpf/trampoline.c and core.c, 6.1 to 7.2).
+    pub runs: Option<u64>,
+}
+
 /// A line of `/proc/modules` (kernel/module/procfs.c, `m_show`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedModule {
@@ -580,9 +649,9 @@ pub enum Outcome {
     Udp {
         /// The child process.
         pid: i32,
-        /// Frames that the sending socket took, the sentinel among them.
+        /// Packets that were sent and not dropped before they left, the sentinel among them.
         sent: u64,
-        /// Packets that the classifiers on the receiving end were run on.
+        /// Packets that the first classifier on the receiving end was run on.
         seen: u64,
         /// Packets that the receiving end's clsact qdisc counts as dropped.
         dropped: u64,

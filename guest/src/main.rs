@@ -8,6 +8,7 @@ mod bpf;
 mod capability;
 mod capture;
 mod facts;
+mod hook;
 mod host_root;
 mod kallsyms;
 mod kmemleak;
@@ -44,6 +45,7 @@ fn main() {
         Some(POWER_OFF) => system::power_off(),
         Some(FOLLOW) => {
             system::mount_all();
+            system::count_runs();
             let stdout = std::io::stdout().as_fd().try_clone_to_owned();
             let ready = stdout.map(|stdout| Ready {
                 port: stdout.into(),
@@ -83,6 +85,7 @@ fn switch_root() -> Result<Infallible> {
 
 fn serve() -> Result<()> {
     system::mount_all();
+    system::count_runs();
     module::insert_carried()?;
     let mut ready = Ready {
         port: agent::open_port(COMMAND_PORT)?,

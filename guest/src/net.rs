@@ -7,12 +7,17 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use anyhow::{Context, Result, bail};
+use kassay_guest::Step;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::tc::{TcAttribute, TcMessage, TcStats2};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -34,9 +39,13 @@ pub const RECEIVER: End = End {
     mac: [2, 0, 0, 0, 0, 2],
 };
 
-/// The largest packet that the pair takes, in bytes: some pages, so that large
-/// packets have socket buffers of several fragments.
-pub const MTU: u32 = 16000;
+/// The largest packet that the pair takes, in bytes, where a plan has generated ones: some pages,
+/// so that large packets have socket buffers of several fragments.
+pub const LARGE: u32 = 16000;
+
+/// The same where a plan has none. An XDP program without fragments takes a page and no more
+/// (drivers/net/veth.c, 6.1 to 7.2).
+const ORDINARY: u32 = 1500;
 
 /// One end of the pair.
 pub struct End {
@@ -51,20 +60,55 @@ pub struct Net {
     pub sender_namespace: File,
     /// Interface index of the receiving end.
     pub receiver: u32,
+    /// Interface index of the sending end, in its namespace.
+    pub sender: u32,
     /// Ids of the classifiers and XDP programs at the receiving end.
     pub classifiers: Vec<u32>,
+    /// How many filters there are at the receiving and at the sending end.
+    pub filters: [u32; 2],
+}
+
+/// The plan's network, made when it is first wanted.
+pub struct Lazy {
+    mtu: u32,
+    net: Option<Net>,
+}
+
+impl Lazy {
+    /// One for these steps, not made yet.
+    pub fn new(steps: &[Step]) -> Lazy {
+        let is_large = |step: &Step| matches!(step, Step::Storm { .. });
+        Lazy {
+            mtu: if steps.iter().any(is_large) {
+                LARGE
+            } else {
+                ORDINARY
+            },
+            net: None,
+        }
+    }
+
+    /// The network.
+    pub fn get(&mut self) -> Result<&mut Net> {
+        if self.net.is_none() {
+            self.net = Some(Net::make(self.mtu).context("make the veth pair")?);
+        }
+        self.net.as_mut().context("no network")
+    }
+
+    /// The network, if it was made.
+    pub fn made(&self) -> Option<&Net> {
+        self.net.as_ref()
+    }
+
+    /// Removes the network, if it was made.
+    pub fn remove(self) -> Result<()> {
+        self.net.map_or(Ok(()), Net::remove)
+    }
 }
 
 impl Net {
-    /// The plan's network, made when it is first wanted.
-    pub fn get(net: &mut Option<Net>) -> Result<&mut Net> {
-        if net.is_none() {
-            *net = Some(Net::make().context("make the veth pair")?);
-        }
-        net.as_mut().context("no network")
-    }
-
-    fn make() -> Result<Net> {
+    fn make(mtu: u32) -> Result<Net> {
         let home = namespace()?;
         quiet();
         // SAFETY: the flag concerns the network namespace alone, on which no
@@ -73,16 +117,27 @@ impl Net {
             .context("make a network namespace")?;
         let sender_namespace = namespace()?;
         quiet();
-        let there = make_pair(home.as_raw_fd());
+        let there = make_pair(home.as_raw_fd(), mtu);
         enter(&home)?;
-        there?;
+        let sender = there?;
         let mut rtnl = Rtnl::open()?;
-        let receiver = rtnl.configure(&RECEIVER)?;
+        let receiver = rtnl.configure(&RECEIVER, mtu)?;
         Ok(Net {
             sender_namespace,
             receiver,
+            sender,
             classifiers: Vec::new(),
+            filters: [0; 2],
         })
+    }
+
+    /// Does `work` in the namespace of the sending end.
+    pub fn at_sender<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let home = namespace()?;
+        enter(&self.sender_namespace)?;
+        let done = work();
+        enter(&home)?;
+        done
     }
 
     /// Packets that the receiving end's qdiscs have dropped.
@@ -130,7 +185,8 @@ impl Net {
 }
 
 /// Makes the pair in the current namespace and moves the receiving end home.
-fn make_pair(home: RawFd) -> Result<()> {
+/// Returns the index of the sending end.
+fn make_pair(home: RawFd, mtu: u32) -> Result<u32> {
     let mut rtnl = Rtnl::open()?;
     let mut peer = LinkMessage::default();
     peer.attributes = vec![
@@ -151,8 +207,27 @@ fn make_pair(home: RawFd) -> Result<()> {
         RouteNetlinkMessage::NewLink(link),
         NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
     )?;
-    rtnl.configure(&SENDER)?;
-    Ok(())
+    rtnl.configure(&SENDER, mtu)
+}
+
+/// Tells the current namespace, which is the sending end's, the address of the receiving end: what
+/// a socket sends needs one, and nobody answers ARP.
+pub fn introduce(sender: u32) -> Result<()> {
+    let mut neighbour = NeighbourMessage::default();
+    neighbour.header.family = AddressFamily::Inet;
+    neighbour.header.ifindex = sender;
+    neighbour.header.state = NeighbourState::Permanent;
+    neighbour.attributes = vec![
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(RECEIVER.ip)),
+        NeighbourAttribute::LinkLayerAddress(RECEIVER.mac.to_vec()),
+    ];
+    Rtnl::open()?
+        .send(
+            RouteNetlinkMessage::NewNeighbour(neighbour),
+            NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+        )
+        .context("introduce the receiving end to the sending one")
+        .map(drop)
 }
 
 /// Keeps IPv6 from sending packets of its own over the pair, which would be
@@ -208,7 +283,7 @@ impl Rtnl {
 
     /// Gives an end its address and MTU, switches ARP off (the pair has two ends,
     /// so there is nobody to ask for) and brings it up. Returns its index.
-    fn configure(&mut self, end: &End) -> Result<u32> {
+    fn configure(&mut self, end: &End, mtu: u32) -> Result<u32> {
         let index = rustix::net::netdevice::name_to_index(&self.socket, end.name)
             .with_context(|| format!("find interface `{}`", end.name))?;
         let mut address = AddressMessage::default();
@@ -225,7 +300,7 @@ impl Rtnl {
         link.header.index = index;
         link.header.flags = LinkFlags::Up | LinkFlags::Noarp;
         link.header.change_mask = LinkFlags::Up | LinkFlags::Noarp;
-        link.attributes = vec![LinkAttribute::Mtu(MTU)];
+        link.attributes = vec![LinkAttribute::Mtu(mtu)];
         self.send(RouteNetlinkMessage::SetLink(link), NLM_F_ACK)?;
         Ok(index)
     }

@@ -12,7 +12,7 @@ use crate::facts::Facts;
 use crate::host_root::HostRoot;
 use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
-use crate::net::Net;
+use crate::net::Lazy;
 use crate::step::command::Commands;
 use crate::{capability, live, module, process, show, step, system};
 
@@ -196,7 +196,7 @@ fn steps(
     trace: Option<&Trace>,
     facts: &mut Facts,
 ) -> Result<()> {
-    let mut net = None;
+    let mut net = Lazy::new(&plan.steps);
     let mut attached: Vec<Attached> = Vec::new();
     for name in &plan.objects {
         let without = &plan.without;
@@ -206,7 +206,7 @@ fn steps(
             })??);
         } else if let Some(object) = capability::without(without, || bpf::load(name, plan, facts))??
         {
-            attached.push(bpf::attach(name, object, &mut net, facts)?);
+            attached.push(Attached::attach(name, object, &mut net, host_root, facts)?);
         }
     }
     let mut commands = Commands::new(host_root);
@@ -225,6 +225,7 @@ fn steps(
     }
     show::report(plan, &attached, facts)?;
     commands.end(facts)?;
+    facts.report(bpf::standing(&attached, plan.live.is_none(), net.made())?)?;
     drop(attached);
-    net.map_or(Ok(()), Net::remove)
+    net.remove()
 }

@@ -35,6 +35,11 @@ pub fn mount_all() {
     }
 }
 
+/// Has the kernel count how often it runs each BPF program. One without BPF has nothing to count.
+pub fn count_runs() {
+    let _ = write("/proc/sys/kernel/bpf_stats_enabled", "1");
+}
+
 /// Mounts a 9p share by its tag, as vmtest asks; its options are those of
 /// mount(8), of which `ro` is a flag of the system call.
 pub fn mount_share(tag: &str, target: &str, options: &str) -> Result<()> {

@@ -6,6 +6,7 @@
 //! what a [`vm`] runs; its evidence becomes a [`verdict`] and a [`transcript`],
 //! which [`snapshot`] compares. [`run`] is that whole way.
 
+pub mod attachment;
 pub mod bench;
 pub mod bisect;
 pub mod btf;

@@ -12,6 +12,7 @@ use crate::compile::Artifacts;
 use crate::kernel::Kernel;
 use crate::kernel_report::{Kind, OUT_OF_MEMORY};
 use crate::normalise::visible;
+use crate::refusal;
 use crate::report::UNJUDGED;
 use crate::run::{self, Case, Setting};
 use crate::scenario::Scenario;
@@ -121,8 +122,8 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, evidence: &Evidence) ->
         for log in run::verifier_logs(evidence, |_| true) {
             say(&log);
         }
-        for error in unattached(&facts) {
-            say(error);
+        for error in facts.iter().filter_map(refusal::of_attach) {
+            say(&error);
         }
         say(&refusal);
         return Ok(of_bpf(UNJUDGED));
@@ -174,14 +175,6 @@ fn failed_steps(case: &Case, facts: &[Fact]) -> Vec<String> {
         _ => None,
     });
     failed.collect()
-}
-
-/// Why programs could not be attached.
-fn unattached(facts: &[Fact]) -> impl Iterator<Item = &str> {
-    facts.iter().filter_map(|fact| match fact {
-        Fact::Attached { error, .. } => error.as_deref(),
-        _ => None,
-    })
 }
 
 /// Prints the lines of the trace that came too late to be sent as they came.

@@ -35,6 +35,29 @@ pub fn of(fact: &Fact) -> Option<Refusal> {
     })
 }
 
+/// Why a program could not be attached: what libbpf says of it first, and the kernel through
+/// libbpf; else the error by itself.
+pub fn of_attach(fact: &Fact) -> Option<String> {
+    let Fact::Attached {
+        program,
+        error: Some(error),
+        log,
+        ..
+    } = fact
+    else {
+        return None;
+    };
+    let of_program = said(log).find(|line| program_of(line) == Some(program));
+    let libbpf = of_program.and_then(|line| Some(with_error_name(line.split_once("': ")?.1)));
+    let kernel = said(log).find_map(|line| line.strip_prefix("Kernel error message: "));
+    let message = libbpf.unwrap_or_else(|| error.clone());
+    let message = match kernel {
+        Some(kernel) => format!("{message}; the kernel says: {kernel}"),
+        None => message,
+    };
+    Some(normalise::refusal(&message))
+}
+
 /// What the verifier says at last, below the trace of what it looked at and above
 /// its count of instructions.
 fn verifier(log: &str) -> Option<String> {
@@ -191,6 +214,26 @@ mod tests {
         for other in ["at offset 3", "error: -100000", "-3", "", "(-", "- -"] {
             assert_eq!(named(other), other);
         }
+    }
+
+    #[test]
+    fn what_could_not_be_attached_has_libbpfs_words_and_the_kernels() {
+        let told = |log: &str| {
+            of_attach(&Fact::Attached {
+                object: "o".to_owned(),
+                program: "p".to_owned(),
+                section: "kprobe/f".to_owned(),
+                error: Some("Invalid argument (os error 22)".to_owned()),
+                log: log.to_owned(),
+            })
+        };
+        let log = "libbpf: prog 'p': failed to create kprobe 'f+0x0' perf event: -ENOENT\n";
+        let message = "failed to create kprobe 'f+0x0' perf event: -ENOENT";
+        assert_eq!(told(log).unwrap(), message);
+        let log = "libbpf: Kernel error message: MTU too large\n";
+        let message = "Invalid argument (os error 22); the kernel says: MTU too large";
+        assert_eq!(told(log).unwrap(), message);
+        assert_eq!(told("").unwrap(), "Invalid argument (os error 22)");
     }
 
     #[test]

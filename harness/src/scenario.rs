@@ -55,6 +55,8 @@ pub struct Scenario {
     pub without: Vec<String>,
     /// What else would be taken for an accident.
     pub allow: Vec<Allow>,
+    /// Programs that may not run.
+    pub may_not_run: Vec<String>,
     /// What triggers the programs.
     pub steps: Vec<Asked>,
     /// What else the transcript shows.
@@ -261,6 +263,8 @@ struct File {
     without: Vec<String>,
     #[serde(default)]
     allow: Vec<Allow>,
+    #[serde(default)]
+    may_not_run: Vec<String>,
     #[serde(default)]
     step: Vec<FileStep>,
     #[serde(default)]
@@ -484,6 +488,7 @@ impl Scenario {
                 .map(capability)
                 .collect::<Result<_>>()?,
             allow: file.allow,
+            may_not_run: file.may_not_run,
             steps,
             show: file.show,
         })
@@ -955,7 +960,7 @@ mod tests {
         let scenario =
             read("about = 'x'\n[[step]]\nudp = { packets = [{ name = 'a', message = { drop = true } }] }")
                 .unwrap();
-        let Step::Udp { packets } = &scenario.steps[0].step else {
+        let Step::Udp { packets, .. } = &scenario.steps[0].step else {
             panic!()
         };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{
-    Command, Consumed, Decoder, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, State, Step,
+    By, Command, Consumed, Decoder, FIRST_PORT, Fault, Outcome, Packet, SENTINEL_PORT, State, Step,
     Storm,
 };
 use serde::Deserialize;
@@ -90,6 +90,8 @@ pub struct FileCall {
 #[serde(deny_unknown_fields)]
 pub struct FileUdp {
     packets: Vec<FilePacket>,
+    #[serde(default)]
+    by: By,
 }
 
 /// How a file asks for [`Step::Run`] or [`Step::Command`].
@@ -259,12 +261,22 @@ impl FileUdp {
         }
         let (mut packets, mut names) = (Vec::new(), Vec::new());
         for packet in self.packets {
+            let is_plain = !packet.fragment && packet.protocol.is_none();
+            if self.by == By::Socket && !is_plain {
+                bail!(
+                    "packet `{}`: a UDP socket sends neither fragments nor another protocol",
+                    packet.name
+                );
+            }
             packets
                 .push(encode(&packet).with_context(|| format!("read packet `{}`", packet.name))?);
             names.push(packet.name);
         }
         Ok(Asked {
-            step: Step::Udp { packets },
+            step: Step::Udp {
+                packets,
+                by: self.by,
+            },
             names,
         })
     }
@@ -329,16 +341,17 @@ impl Asked {
             (_, Outcome::Unlink { unlinked, .. }) => format!("unlink: {unlinked} unlinked"),
             (_, Outcome::Done { text, .. }) => format!("{title}: {text}"),
             (
-                Step::Udp { packets },
+                Step::Udp { packets, .. },
                 Outcome::Udp {
                     sent,
                     seen,
                     dropped,
                     delivered,
+                    sentinel,
                     ..
                 },
             ) => {
-                let count = delivered.len() + 1;
+                let count = delivered.len() + usize::from(*sentinel);
                 let packets = self.packets(packets, delivered);
                 format!(
                     "udp: {sent} sent, {seen} classified, {dropped} dropped, {count} delivered\

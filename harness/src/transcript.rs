@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use kassay_guest::{Command, Fact, ListedModule, Outcome, Record};
 
+use crate::attachment;
 use crate::kernel_report;
 use crate::normalise::{self, Triggers};
 use crate::refusal::{self, Refusal};
@@ -27,7 +28,11 @@ pub fn write(scenario: &Scenario, facts: &[Fact], offered: &Offered) -> String {
         "modules",
         facts.iter().filter_map(|fact| module(fact, offered)),
     );
-    section(&mut text, "programs", facts.iter().filter_map(program));
+    section(
+        &mut text,
+        "programs",
+        facts.iter().filter_map(|fact| program(fact, facts)),
+    );
     section(
         &mut text,
         "steps",
@@ -115,7 +120,7 @@ fn module(fact: &Fact, offered: &Offered) -> Option<String> {
     }
 }
 
-fn program(fact: &Fact) -> Option<String> {
+fn program(fact: &Fact, facts: &[Fact]) -> Option<String> {
     match fact {
         Fact::Loaded {
             program: Some(program),
@@ -126,14 +131,23 @@ fn program(fact: &Fact) -> Option<String> {
             refusal::of(fact).map(|Refusal { name, message }| format!("{name}: refused: {message}"))
         }
         Fact::Attached {
+            object,
             program,
             section,
-            error,
             ..
-        } => Some(match error {
-            None => format!("{program}: attached to {section}"),
-            Some(error) => format!("{program}: not attached to {section}: {error}"),
+        } => Some(match refusal::of_attach(fact) {
+            Some(message) => format!("{program}: not attached to {section}: {message}"),
+            None => {
+                let standing = attachment::standing(facts, object, program)?;
+                format!("{program}: {}", attachment::tell(section, standing))
+            }
         }),
+        Fact::Unattached {
+            program,
+            section,
+            why,
+            ..
+        } => Some(format!("{program}: {}", attachment::idle(section, why))),
         _ => None,
     }
 }

@@ -511,9 +511,25 @@ fn what_does_not_compile_shows_its_first_error_and_how_to_see_it_by_hand() {
 }
 
 #[test]
+fn a_uprobe_is_of_a_program_of_the_host() {
+    let probe = External::with(
+        "host_root = true\nbpf = ['./up.bpf.c']\n[[step]]\nrun = '/bin/bash -c true'",
+    );
+    probe.write(
+        "up.bpf.c",
+        "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n\
+         char LICENSE[] SEC(\"license\") = \"GPL\";\n\
+         SEC(\"uprobe//bin/bash:main\") int up(void *ctx) { bpf_printk(\"begins\"); return 0; }\n",
+    );
+    let ended = probe.run();
+    ended.with(1).says("up: attached to uprobe//bin/bash:main");
+    ended.says("bash[pid]: begins");
+}
+
+#[test]
 fn a_loader_that_does_not_get_ready_is_shown_with_what_it_said() {
     let loader = External::with(
-        "host_root = true\n[[step]]\nrun = 'echo no permission >&2; exit 4'\nready = 'attached'",
+        "host_root = true\nallow = ['failed_step']\n[[step]]\nrun = 'echo no permission >&2; exit 4'\nready = 'attached'",
     );
     let ended = loader.run();
     ended
@@ -524,7 +540,7 @@ fn a_loader_that_does_not_get_ready_is_shown_with_what_it_said() {
 #[test]
 fn what_does_not_end_or_prints_without_end_is_ended() {
     let stubborn = External::with(
-        "host_root = true\n[[step]]\nrun = 'yes'\n\
+        "host_root = true\nallow = ['failed_step']\n[[step]]\nrun = 'yes'\n\
          [[step]]\nrun = 'trap \"\" INT; echo up; while :; do sleep 1; done'\nready = 'up'\n\
          [[step]]\nrun = '''sh -c 'printf half; exec sleep infinity' '''\nready = 'half'",
     );

@@ -335,6 +335,53 @@ fn a_setting_that_the_kernel_has_not_is_named() {
 }
 
 #[test]
+fn nothing_that_cannot_be_meant_is_accepted() {
+    let checkout = Checkout::new();
+    let steps = "[[step]]\nrun = { program = 'nobody' }";
+    checkout.scenario("slip", &format!("bpf = ['hook_kprobe']\n{steps}"));
+    let ended = checkout.run(&["slip", "--accept"]);
+    ended
+        .with(1)
+        .says("step 1 failed")
+        .says("`allow = [\"failed_step\"]`");
+    assert!(!checkout.path("harness/tests/snapshots/slip.snap").exists());
+    checkout.scenario("slip", &format!("may_not_run = ['nobod']\n{steps}"));
+    let ended = checkout.run(&["slip"]);
+    ended
+        .with(125)
+        .says("there is no program `nobod`, which `may_not_run` names");
+}
+
+#[test]
+fn what_libbpf_said_of_one_program_is_not_told_of_the_next() {
+    let checkout = Checkout::new();
+    let program = |name: &str, text: &str| {
+        let head = "#include \"kassay.bpf.h\"\nchar LICENSE[] SEC(\"license\") = \"GPL\";\n";
+        checkout.write(&format!("bpf/{name}.bpf.c"), &format!("{head}{text}\n"));
+    };
+    program(
+        "one",
+        "SEC(\"kprobe/no_such\") int one(void *ctx) { return 0; }",
+    );
+    let kfunc = "extern int bpf_no_such(void) __ksym;\nSEC(\"tp/syscalls/sys_enter_unlinkat\")";
+    program(
+        "two",
+        &format!("{kfunc} int two(void *ctx) {{ return bpf_no_such(); }}"),
+    );
+    checkout.scenario("both", "bpf = ['one', 'two']\n[[step]]\nunlink = {}");
+    checkout.run(&["both"]).with(1);
+    let transcript = checkout.artifact("both", "transcript");
+    assert!(
+        transcript.contains("one: not attached to kprobe/no_such: failed to create kprobe"),
+        "{transcript}"
+    );
+    assert!(
+        transcript.contains("two: refused: extern (func ksym) 'bpf_no_such'"),
+        "{transcript}"
+    );
+}
+
+#[test]
 fn a_license_of_its_own_and_a_module_for_tests_are_no_leak() {
     let checkout = Checkout::broken("return 0;");
     let own = "LICENSE(\"Proprietary\");\nMODULE_INFO(test, \"Y\"";

@@ -17,13 +17,13 @@ use kassay_guest::{Outcome, Step};
 use self::command::Commands;
 use crate::bpf::{self, Attached};
 use crate::facts::Facts;
-use crate::net::Net;
+use crate::net::Lazy;
 
 /// Does one step of the plan, which has this place in it.
 pub fn run(
     (place, step): (usize, &Step),
     commands: &mut Commands,
-    net: &mut Option<Net>,
+    net: &mut Lazy,
     attached: &[Attached],
     facts: &mut Facts,
 ) -> Result<Outcome> {
@@ -31,7 +31,7 @@ pub fn run(
         Step::Unlink { times } => unlink::run(*times),
         Step::Exec { args } => exec::run(args),
         Step::Call { a, b } => call::run(*a, *b),
-        Step::Udp { packets } => udp::run(packets, Net::get(net)?),
+        Step::Udp { packets, by } => udp::run(packets, *by, net.get()?),
         Step::Run { program } => run::run(program, attached),
         Step::Command {
             line,
@@ -56,6 +56,6 @@ pub fn run(
             packets,
             seed,
             decoder,
-        } => storm::run(*packets, *seed, *decoder, Net::get(net)?),
+        } => storm::run(*packets, *seed, *decoder, net.get()?),
     }
 }

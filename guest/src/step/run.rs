@@ -1,4 +1,4 @@
-//! `run`: a child process runs a program that is attached nowhere.
+//! `run`: a child process runs a program that is attached nowhere, or reads an iterator.
 
 use std::io::{PipeReader, Read, Write, pipe};
 
@@ -8,26 +8,54 @@ use kassay_guest::Outcome;
 use crate::bpf::{self, Attached};
 use crate::process;
 
-/// Has a child run the program, and takes what it returned, or why it was not run.
+/// How much of an iterator is read, in bytes.
+const MOST: u64 = 1 << 20;
+
+/// Has a child run the program, and takes what it returned, or why it was not run. Of an iterator
+/// it takes what it wrote.
 pub fn run(program: &str, attached: &[Attached]) -> Result<Outcome> {
     let (answer, mut child) = pipe().context("make a pipe")?;
+    let iterator = bpf::iterator(attached, program)?;
+    let is_iterator = iterator.is_some();
     let pid = process::spawn("run", || {
-        let said = match bpf::run(attached, program) {
-            Ok(returned) => child.write_all(&returned.to_ne_bytes()).map(|()| 0),
-            Err(error) => write!(child, "{error:#}").map(|()| 1),
+        let done = match iterator {
+            Some(iterator) => {
+                let read = std::io::copy(&mut iterator.take(MOST), &mut child);
+                read.map(drop).context("read the iterator")
+            }
+            None => bpf::run(attached, program).and_then(|returned| {
+                let written = child.write_all(&returned.to_ne_bytes());
+                written.context("answer")
+            }),
         };
-        said.unwrap_or(2)
+        match done {
+            Ok(()) => 0,
+            Err(error) => write!(child, "{error:#}").map_or(2, |()| 1),
+        }
     })?;
     drop(child);
     let answer = read(answer)?;
-    match (process::exit_code(process::wait(pid)?), answer.try_into()) {
+    let status = process::exit_code(process::wait(pid)?);
+    let pid = pid.as_raw_nonzero().get();
+    match (status, <[u8; 4]>::try_from(answer.as_slice())) {
+        (0, _) if is_iterator => Ok(Outcome::Done {
+            pid,
+            text: lines(&answer),
+        }),
         (0, Ok(returned)) => Ok(Outcome::Run {
-            pid: pid.as_raw_nonzero().get(),
+            pid,
             returned: u32::from_ne_bytes(returned),
         }),
-        (1, Err(error)) => bail!("{}", String::from_utf8_lossy(&error)),
+        (1, _) => bail!("{}", String::from_utf8_lossy(&answer)),
         (code, _) => bail!("the child process ended with status {code}"),
     }
+}
+
+/// What an iterator wrote, each line after a line break.
+fn lines(written: &[u8]) -> String {
+    let written = String::from_utf8_lossy(written);
+    let lines = written.lines().map(|line| format!("\n  {line}"));
+    format!("read to its end{}", lines.collect::<String>())
 }
 
 fn read(mut from: PipeReader) -> Result<Vec<u8>> {

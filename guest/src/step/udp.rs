@@ -1,75 +1,186 @@
 //! `udp`: a child process sends packets over a veth pair, and they are counted
 //! where they leave, where the classifiers see them and where they arrive.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, PipeReader, Read, Write, pipe};
 use std::net::UdpSocket;
-use std::time::Duration;
+use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{FIRST_PORT, Outcome, Packet, SENTINEL_PORT};
+use kassay_guest::{By, FIRST_PORT, Outcome, Packet, SENTINEL_PORT};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::net::{self, Net, RECEIVER, SENDER};
 use crate::packet_socket::PacketSocket;
 use crate::{bpf, packet, process};
 
 /// How long the receiver waits for the next datagram before it gives up.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
 
 /// Sends the packets and the sentinel, and receives until the sentinel arrives.
-pub fn run(packets: &[Packet], net: &Net) -> Result<Outcome> {
+pub fn run(packets: &[Packet], by: By, net: &Net) -> Result<Outcome> {
     let socket =
         UdpSocket::bind((RECEIVER.ip, packet::LISTEN_PORT)).context("bind the receiving socket")?;
     socket
-        .set_read_timeout(Some(SILENCE))
-        .context("set a receive timeout")?;
-    let seen = bpf::runs(&net.classifiers);
+        .set_nonblocking(true)
+        .context("prepare the receiving socket")?;
+    let ran = bpf::runs(&net.classifiers);
     let dropped = net.drops()?;
 
-    let sentinel = packet::frame(&Packet::default(), SENTINEL_PORT, &SENDER, &RECEIVER);
-    let frames: Vec<Vec<u8>> = (FIRST_PORT..)
+    let sentinel = Packet::default();
+    let packets: Vec<(u16, &Packet)> = (FIRST_PORT..)
         .zip(packets)
-        .map(|(port, packet)| packet::frame(packet, port, &SENDER, &RECEIVER))
-        .chain([sentinel])
+        .chain([(SENTINEL_PORT, &sentinel)])
         .collect();
-    let pid = process::spawn("udp", || send(&frames, net).map_or(1, |()| 0))?;
-    let (delivered, arrived) = receive(&socket)?;
+    let (answer, mut child) = pipe().context("make a pipe")?;
+    let pid = process::spawn("udp", || {
+        let sent = send(&packets, by, net).and_then(|sent| Ok(serde_json::to_vec(&sent)?));
+        let sent = sent.and_then(|sent| Ok(child.write_all(&sent)?));
+        sent.map_or(1, |()| 0)
+    })?;
+    drop(child);
+    let mut receiver = Receiver {
+        socket,
+        delivered: Vec::new(),
+    };
+    let (sent, sentinel) = receiver.receive(answer)?;
     let code = process::exit_code(process::wait(pid)?);
     if code != 0 {
         bail!("the sending process ended with status {code}");
     }
     Ok(Outcome::Udp {
         pid: pid.as_raw_nonzero().get(),
-        sent: frames.len() as u64,
-        seen: bpf::runs(&net.classifiers) - seen,
+        sent,
+        seen: bpf::runs_since(&net.classifiers, &ran),
         dropped: net.drops()? - dropped,
-        delivered,
-        sentinel: arrived,
+        delivered: receiver.delivered,
+        sentinel,
     })
 }
 
-/// Places in the plan of the packets that arrive, and whether the sentinel does.
-fn receive(socket: &UdpSocket) -> Result<(Vec<usize>, bool)> {
-    let mut delivered = Vec::new();
-    let mut buffer = [0u8; 65536];
-    loop {
-        let port = match socket.recv_from(&mut buffer) {
-            Ok((_, from)) => from.port(),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok((delivered, false)),
-            Err(error) => return Err(error).context("receive a datagram"),
-        };
-        if port == SENTINEL_PORT {
-            return Ok((delivered, true));
+/// The receiving socket, and the places in the plan of what arrived.
+struct Receiver {
+    socket: UdpSocket,
+    delivered: Vec<usize>,
+}
+
+impl Receiver {
+    /// Receives until the sentinel arrives, or the sending child says that it did not even leave.
+    /// Returns how many packets left, and whether the sentinel arrived.
+    fn receive(&mut self, mut answer: PipeReader) -> Result<(u64, bool)> {
+        let mut said = Vec::new();
+        let mut arrived = false;
+        loop {
+            arrived |= self.drain()?;
+            // How many left is known at the end of what the child says.
+            if !said.is_empty() && (arrived || !left(&said)?.1) {
+                return Ok((left(&said)?.0, arrived));
+            }
+            let mut both = vec![PollFd::new(&self.socket, PollFlags::IN)];
+            if said.is_empty() {
+                both.push(PollFd::new(&answer, PollFlags::IN));
+            }
+            if poll(&mut both, Some(&SILENCE)).context("wait for a datagram")? == 0 {
+                let sent = if said.is_empty() { 0 } else { left(&said)?.0 };
+                return Ok((sent, arrived));
+            }
+            let has_said = both.get(1).is_some_and(|child| !child.revents().is_empty());
+            if has_said {
+                answer
+                    .read_to_end(&mut said)
+                    .context("read the child's answer")?;
+                if said.is_empty() {
+                    return Ok((0, arrived));
+                }
+            }
         }
-        delivered.push(usize::from(port.wrapping_sub(FIRST_PORT)));
+    }
+
+    /// Takes what is there; says whether the sentinel is among it.
+    fn drain(&mut self) -> Result<bool> {
+        let mut buffer = [0u8; 65536];
+        loop {
+            match self.socket.recv_from(&mut buffer) {
+                Ok((_, from)) if from.port() == SENTINEL_PORT => return Ok(true),
+                Ok((_, from)) => self
+                    .delivered
+                    .push(usize::from(from.port().wrapping_sub(FIRST_PORT))),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error).context("receive a datagram"),
+            }
+        }
     }
 }
 
-/// Sends frames out of the sending end, from its namespace.
-fn send(frames: &[Vec<u8>], net: &Net) -> Result<()> {
+/// How many packets left, and whether the last of them did, as the child says.
+fn left(said: &[u8]) -> Result<(u64, bool)> {
+    serde_json::from_slice(said).context("read the child's answer")
+}
+
+/// Sends packets out of the sending end, from its namespace and each from its port. Says how many
+/// left, and whether the last one did; others were dropped by a program on their way out.
+fn send(packets: &[(u16, &Packet)], by: By, net: &Net) -> Result<(u64, bool)> {
     net::enter(&net.sender_namespace)?;
-    let socket = PacketSocket::open(SENDER.name, 0)?;
-    for frame in frames {
-        socket.send(frame)?;
+    let (mut sent, mut has_left) = (0, false);
+    let frames = match by {
+        By::Frame => Some(PacketSocket::open(SENDER.name, 0)?),
+        By::Socket => {
+            net::introduce(net.sender)?;
+            None
+        }
+    };
+    for (port, packet) in packets {
+        let done = match &frames {
+            Some(socket) => socket.send(&packet::frame(packet, *port, &SENDER, &RECEIVER)),
+            None => send_datagram(packet, *port),
+        };
+        has_left = match done {
+            Ok(()) => true,
+            Err(error) if is_drop(&error) => false,
+            Err(error) => return Err(error),
+        };
+        sent += u64::from(has_left);
     }
-    Ok(())
+    Ok((sent, has_left))
+}
+
+/// Whether a packet was dropped before it left: by a filter at egress (`ENOBUFS`), or by a program
+/// of a cgroup (`EPERM`).
+fn is_drop(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<rustix::io::Errno>().copied();
+    let code = code.or_else(|| {
+        let error = error.downcast_ref::<std::io::Error>()?;
+        rustix::io::Errno::from_io_error(error)
+    });
+    matches!(
+        code,
+        Some(rustix::io::Errno::NOBUFS | rustix::io::Errno::PERM)
+    )
+}
+
+/// Sends a packet's payload by a UDP socket of that port.
+fn send_datagram(packet: &Packet, port: u16) -> Result<()> {
+    let socket = UdpSocket::bind((SENDER.ip, port)).context("bind a sending socket")?;
+    let on: libc::c_int = 1;
+    // Only so does the kernel tell of a drop at egress (net/ipv4/ip_output.c, 6.1 to 7.2).
+    // SAFETY: the value is a whole `int` and its size is given.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_IP,
+            libc::IP_RECVERR,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if set != 0 {
+        return Err(std::io::Error::last_os_error()).context("set IP_RECVERR");
+    }
+    let to = (RECEIVER.ip, packet::LISTEN_PORT);
+    socket
+        .send_to(&packet.payload, to)
+        .map(drop)
+        .context("send a datagram")
 }

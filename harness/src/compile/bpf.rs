@@ -1,9 +1,11 @@
 //! BPF objects, compiled by the host's clang, once for all kernels unless a program includes the
 //! kernel's `vmlinux.h`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use crate::cache::{Cache, Key};
 use crate::compile::{reads, vmlinux};
@@ -34,6 +36,24 @@ const FLAGS: &[&str] = &[
 
 /// What clang says of a header that nobody has but the kernel under test.
 const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
+
+/// The programs of an object: its functions but for those of `.text`, which programs call.
+pub fn programs(file: &Path) -> Result<Vec<String>> {
+    let read = || format!("read BPF object `{}`", file.display());
+    let data = fs::read(file).with_context(read)?;
+    let object = object::File::parse(&*data).with_context(read)?;
+    let is_program = |symbol: &object::Symbol| {
+        let section = symbol.section_index();
+        let section = section.and_then(|index| object.section_by_index(index).ok());
+        symbol.kind() == SymbolKind::Text
+            && symbol.is_global()
+            && section.is_some_and(|section| section.name() != Ok(".text"))
+    };
+    let programs = object.symbols().filter(is_program);
+    Ok(programs
+        .filter_map(|symbol| symbol.name().ok().map(str::to_owned))
+        .collect())
+}
 
 /// Compiles a program's file. Headers may lie beside it or in `bpf/`; those of
 /// libbpf are of the one that loads the program, since some of them must match it.

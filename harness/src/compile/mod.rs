@@ -20,6 +20,7 @@ use kassay_guest::Global;
 use crate::cache::Cache;
 use crate::globals;
 use crate::kernel::{self, Kernel};
+use crate::nearest;
 use crate::scenario::{Part, Scenario};
 
 /// Everything that one scenario needs on one kernel.
@@ -72,6 +73,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         .iter()
         .map(|(name, file)| (name.as_str(), file.as_path()));
     let globals = globals::set(files, &scenario.globals)?;
+    known(&scenario.may_not_run, &objects)?;
     Ok(Artifacts {
         guest,
         initramfs,
@@ -93,6 +95,25 @@ fn wanted(scenario: &Scenario, modules: &[module::Module]) -> Vec<String> {
         .chain(needed)
         .cloned()
         .collect()
+}
+
+/// Each of these is a program of an object.
+fn known(asked: &[String], objects: &[(String, PathBuf)]) -> Result<()> {
+    let programs = || -> Result<Vec<String>> {
+        let programs = objects.iter().map(|(_, object)| bpf::programs(object));
+        Ok(programs.collect::<Result<Vec<_>>>()?.concat())
+    };
+    let programs = match asked {
+        [] => return Ok(()),
+        _ => programs()?,
+    };
+    match asked.iter().find(|asked| !programs.contains(asked)) {
+        None => Ok(()),
+        Some(asked) => bail!(
+            "there is no program `{asked}`, which `may_not_run` names{}",
+            nearest::hint(asked, programs.iter().map(String::as_str))
+        ),
+    }
 }
 
 /// By its name each is known in the guest.

@@ -11,6 +11,7 @@ mod machine;
 mod omission;
 mod plan;
 mod reports;
+mod standing;
 mod storm;
 mod udp;
 
@@ -183,9 +184,9 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         ]
     });
     let faults = contracts.chain(others).filter_map(Result::err);
-    faults
-        .chain(omission::check(case.scenario, facts))
-        .collect()
+    let omissions = omission::check(case.scenario, facts);
+    let of_programs = standing::check(case.scenario, facts);
+    faults.chain(omissions).chain(of_programs).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::expectation::expected;
 use super::facts::refused;
 use super::{Fault, Verdict};
 use crate::kernel_report;
+use crate::refusal;
 use crate::scenario::{Allow, Scenario};
 
 /// What the scenario lacks and what could not be done, but for what it allows. A verdict that
@@ -45,14 +46,9 @@ pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
 
 /// A program that could not be attached, which only an expectation makes right.
 fn unattached(fact: &Fact) -> Option<Fault> {
-    let Fact::Attached {
-        error: Some(error), ..
-    } = fact
-    else {
-        return None;
-    };
+    let reason = refusal::of_attach(fact)?;
     let title = kernel_report::stable(&refused(fact)?);
-    Some(Fault::new(Verdict::Mismatch, title).because(bounded(error)))
+    Some(Fault::new(Verdict::Mismatch, title).because(bounded(&reason)))
 }
 
 /// Whether it runs commands, which may load programs of their own.

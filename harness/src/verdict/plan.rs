@@ -81,7 +81,7 @@ fn due(case: &Case, facts: &[Fact]) -> Vec<String> {
         names("step", &steps.collect::<Vec<_>>()),
         shown(&case.scenario.show),
         names("end of step", &running),
-        vec!["trace".to_owned()],
+        ["standing", "trace"].map(str::to_owned).to_vec(),
         names("remove", &inserted),
         ["left", "log", "leaks", "end"].map(str::to_owned).to_vec(),
     ]
@@ -152,12 +152,16 @@ pub fn part(fact: &Fact) -> Option<String> {
             program: None,
             ..
         } => format!("load {object}"),
-        Fact::Loaded { .. } | Fact::Attached { .. } | Fact::Exited { .. } => return None,
+        Fact::Loaded { .. }
+        | Fact::Attached { .. }
+        | Fact::Unattached { .. }
+        | Fact::Exited { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
         Fact::Ended { step, .. } => format!("end of step {step}"),
         Fact::Modules { .. } => "modules".to_owned(),
         Fact::Programs { .. } => "programs".to_owned(),
         Fact::Map { map, .. } => format!("map {map}"),
+        Fact::Standing { .. } => "standing".to_owned(),
         Fact::Trace { .. } => "trace".to_owned(),
         Fact::Removed { module, .. } => format!("remove {module}"),
         Fact::Left { .. } => "left".to_owned(),

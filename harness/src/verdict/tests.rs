@@ -1,6 +1,6 @@
 use kassay_guest::{
-    Command, Decoder, Disagreement, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show, State,
-    Step, Storm, Tally, done, trace_marks,
+    By, Command, Decoder, Disagreement, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show,
+    Standing, State, Step, Storm, Tally, Why, done, trace_marks,
 };
 
 use super::excerpt::{LINES, bounded};
@@ -19,7 +19,10 @@ fn scenario() -> Scenario {
     let names = ["drop", "accept"].map(str::to_owned).to_vec();
     let packets = vec![Packet::default(); names.len()];
     let udp = Asked {
-        step: Step::Udp { packets },
+        step: Step::Udp {
+            packets,
+            by: By::Frame,
+        },
         names,
     };
     let part = |name: &str| Part {
@@ -45,6 +48,7 @@ fn scenario() -> Scenario {
         sysctl: Default::default(),
         without: Vec::new(),
         allow: Vec::new(),
+        may_not_run: Vec::new(),
         show: Show::default(),
         steps: vec![Step::Unlink { times: 1 }.into(), udp],
     }
@@ -114,6 +118,19 @@ fn inserted(btf: Result<Vec<u8>, String>, symbols: &[&str]) -> Fact {
     }
 }
 
+/// What the kernel says of the program at the end.
+fn standing(place: Option<Result<&str, &str>>, runs: Option<u64>) -> Fact {
+    let owned = |place: Result<&str, &str>| place.map(str::to_owned).map_err(str::to_owned);
+    Fact::Standing {
+        programs: vec![Standing {
+            object: "b".to_owned(),
+            program: "p".to_owned(),
+            place: place.map(owned),
+            runs,
+        }],
+    }
+}
+
 /// The facts of a run in which all is well, without the closing record.
 fn facts() -> Vec<Fact> {
     vec![
@@ -134,6 +151,7 @@ fn facts() -> Vec<Fact> {
             program: "p".to_owned(),
             section: "tc/ingress".to_owned(),
             error: None,
+            log: String::new(),
         },
         Fact::Stepped {
             step: 0,
@@ -143,6 +161,7 @@ fn facts() -> Vec<Fact> {
             }),
         },
         udp(3, 3, 1, &[1], true),
+        standing(Some(Ok("tc ingress")), Some(3)),
         traced(&trace_marks(MARK), 0, 2),
         Fact::Removed {
             module: "m".to_owned(),
@@ -335,19 +354,55 @@ fn a_step_that_failed_or_a_program_that_is_not_attached_is_a_mismatch() {
 }
 
 #[test]
+fn a_program_runs_and_stays_where_its_section_says() {
+    let never = "mismatch: program p never ran";
+    assert_eq!(with(standing(Some(Ok("tc ingress")), Some(0))), never);
+    assert_eq!(with(standing(Some(Ok("tc ingress")), None)), "no fault");
+    let moved = "mismatch: p is not attached to tc/ingress";
+    assert_eq!(with(standing(Some(Ok("tc egress")), Some(3))), moved);
+    assert_eq!(with(standing(Some(Err("gone")), Some(3))), moved);
+    let mut scenario = scenario();
+    scenario.may_not_run = vec!["p".to_owned()];
+    let mut facts = facts();
+    facts[6] = standing(Some(Ok("tc ingress")), Some(0));
+    assert_eq!(judged_by(&scenario, &evidence(facts)), "no fault");
+}
+
+#[test]
+fn what_has_no_hook_is_run_by_a_step_or_only_loaded() {
+    let mut facts = facts();
+    facts[3] = Fact::Unattached {
+        object: "b".to_owned(),
+        program: "p".to_owned(),
+        section: "netkit/peer".to_owned(),
+        why: Why::NoHook,
+    };
+    facts[5] = udp(3, 0, 0, &[0, 1], true);
+    facts[6] = standing(None, Some(0));
+    let judged = |scenario: &Scenario| judged_by(scenario, &evidence(facts.clone()));
+    let mut scenario = scenario();
+    assert_eq!(
+        judged(&scenario),
+        "mismatch: p was not attached to netkit/peer"
+    );
+    scenario.may_not_run = vec!["p".to_owned()];
+    assert_eq!(judged(&scenario), "no fault");
+}
+
+#[test]
 fn a_closing_record_comes_once_and_last() {
     assert_eq!(
         after_lines(|lines| drop(lines.pop())),
         "lost: no closing record"
     );
     let follow = "lost: facts follow the closing record";
-    let again = r#"{"seq":12,"fact":"end","facts":12}"#;
+    let again = r#"{"seq":13,"fact":"end","facts":13}"#;
     assert_eq!(after_lines(|lines| lines.push(again.to_owned())), follow);
-    let more = r#"{"seq":12,"fact":"trace","lines":[],"lost":0,"read":0}"#;
+    let more = r#"{"seq":13,"fact":"trace","lines":[],"lost":0,"read":0}"#;
     assert_eq!(after_lines(|lines| lines.push(more.to_owned())), follow);
-    let other = r#"{"seq":11,"fact":"end","facts":12}"#;
+    let other = r#"{"seq":12,"fact":"end","facts":13}"#;
     let title = "lost: the closing record counts other facts";
-    assert_eq!(after_lines(|lines| lines[11] = other.to_owned()), title);
+    assert_eq!(after_lines(|lines| lines[12] = other.to_owned()), title);
 }
 
 #[test]

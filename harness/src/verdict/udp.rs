@@ -6,6 +6,7 @@ use kassay_guest::{Fact, Outcome, Packet, Step};
 
 use super::excerpt::bounded;
 use super::{Fault, Verdict};
+use crate::attachment;
 use crate::scenario::Scenario;
 use crate::step;
 
@@ -26,19 +27,25 @@ pub fn check(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), Fau
     else {
         return Ok(());
     };
-    let Some(Step::Udp { packets }) = scenario.steps.get(*step).map(|asked| &asked.step) else {
+    let Some(Step::Udp { packets, .. }) = scenario.steps.get(*step).map(|asked| &asked.step) else {
         return Ok(());
     };
-    let [tc, xdp, cgroup] = ["tc", "xdp", "cgroup"].map(|kind| is_attached(facts, kind));
+    let is_attached = |is_kind: fn(&str) -> bool| is_attached(facts, is_kind);
+    let tc = is_attached(attachment::classifies);
+    let xdp = is_attached(|section| section.starts_with("xdp"));
+    // What is dropped before it leaves is not sent, and so may the sentinel be.
+    let kept = (packets.len() as u64 + 1).saturating_sub(*sent);
+    let may_keep = is_attached(attachment::is_at_egress);
     // What has no datagram of its own may have been dropped or not; the
     // classifier's count bounds it. What XDP and cgroups drop no qdisc counts.
     let [missing, strays] = [true, false].map(|datagram| gone(packets, delivered, datagram));
-    let agree = *sent == packets.len() as u64 + 1
-        && *sentinel
+    let agree = *sent <= packets.len() as u64 + 1
+        && (kept == 0 || may_keep)
+        && (*sentinel || kept > 0)
         && is_in_order(packets, delivered)
         && (tc == xdp || seen == sent)
         && *dropped <= missing + strays
-        && (*dropped >= missing || xdp || cgroup);
+        && (dropped.saturating_add(kept) >= missing || is_attached(attachment::drops_uncounted));
     if agree {
         return Ok(());
     }
@@ -49,11 +56,11 @@ pub fn check(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), Fau
     Err(Fault::new(Verdict::Mismatch, "the packet counts disagree").because(bounded(&reason)))
 }
 
-/// Whether a program is in a section that begins so.
-fn is_attached(facts: &[Fact], kind: &str) -> bool {
-    facts.iter().any(|fact| {
-        matches!(fact, Fact::Attached { section, error: None, .. } if section.starts_with(kind))
-    })
+/// Whether a program is attached to a section of this kind.
+fn is_attached(facts: &[Fact], is_kind: fn(&str) -> bool) -> bool {
+    facts
+        .iter()
+        .any(|fact| matches!(fact, Fact::Attached { section, error: None, .. } if is_kind(section)))
 }
 
 /// How many packets were not delivered, of those with a datagram of their own or of the others.

@@ -45,7 +45,7 @@ pub fn run(packets: u32, seed: u32, decoder: Decoder, net: &Net) -> Result<Outco
         seed,
         ..Storm::default()
     };
-    let (seen, paged) = (bpf::runs(&net.classifiers), bpf::counter(SKBS.0, SKBS.1)?);
+    let (ran, paged) = (bpf::runs(&net.classifiers), bpf::counter(SKBS.0, SKBS.1)?);
     let (dropped, apart) = (net.drops()?, apart(decoder)?);
     let mut first = 0;
     while first < packets && storm.closed == storm.batches {
@@ -60,7 +60,7 @@ pub fn run(packets: u32, seed: u32, decoder: Decoder, net: &Net) -> Result<Outco
     if ends.lost()? > 0 {
         bail!("a receiving socket had no room for a frame");
     }
-    storm.seen = bpf::runs(&net.classifiers) - seen;
+    storm.seen = bpf::runs_since(&net.classifiers, &ran);
     storm.paged = bpf::counter(SKBS.0, SKBS.1)? - paged;
     storm.dropped = net.drops()? - dropped;
     storm.apart_seen = self::apart(decoder)? - apart;

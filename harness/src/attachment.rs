@@ -1,0 +1,89 @@
+//! Where a program is attached, by its section and by what the kernel says.
+
+use kassay_guest::{Fact, Standing, Why};
+
+/// What the kernel says at the end of a program that was attached.
+pub fn standing<'a>(facts: &'a [Fact], object: &str, program: &str) -> Option<&'a Standing> {
+    let mut all = facts.iter().flat_map(|fact| match fact {
+        Fact::Standing { programs } => programs.as_slice(),
+        _ => &[],
+    });
+    all.find(|standing| standing.object == object && standing.program == program)
+}
+
+/// Where a program is that is not where its section says, in the words of the guest.
+pub fn elsewhere(section: &str, standing: &Standing) -> Option<String> {
+    match standing.place.as_ref()? {
+        Ok(place) if is_at(section, place) => None,
+        Ok(place) => Some(format!("the kernel has it at {place}")),
+        Err(why) => Some(why.clone()),
+    }
+}
+
+/// What a transcript says of a program that was attached.
+pub fn tell(section: &str, standing: &Standing) -> String {
+    let place = match elsewhere(section, standing) {
+        None => format!("attached to {section}"),
+        Some(why) => format!("not attached to {section} at the end: {why}"),
+    };
+    match standing.runs {
+        Some(0) => format!("{place}, and never ran"),
+        _ => place,
+    }
+}
+
+/// Whether a place of the kernel's is that of a section, as far as it tells directions apart.
+fn is_at(section: &str, place: &str) -> bool {
+    let hook = match section {
+        "tc" | "tc/ingress" | "classifier" => "tc ingress",
+        "tc/egress" => "tc egress",
+        "tcx/ingress" => "tcx TcxIngress of interface ",
+        "tcx/egress" => "tcx TcxEgress of interface ",
+        "xdp" | "xdp.frags" => "xdp of interface ",
+        "cgroup_skb/ingress" => "cgroup CgroupInetIngress",
+        "cgroup_skb/egress" => "cgroup CgroupInetEgress",
+        _ => "",
+    };
+    // A link whose interface is gone has none.
+    place.starts_with(hook) && !place.ends_with("interface 0")
+}
+
+/// Whether a section is of a classifier on the receiving end of the veth pair.
+pub fn classifies(section: &str) -> bool {
+    matches!(section, "tc" | "tc/ingress" | "classifier" | "tcx/ingress")
+}
+
+/// Whether packets may be dropped there before they leave the sending end.
+pub fn is_at_egress(section: &str) -> bool {
+    matches!(section, "tc/egress" | "tcx/egress" | "cgroup_skb/egress")
+}
+
+/// Whether packets may be dropped there that no qdisc counts.
+pub fn drops_uncounted(section: &str) -> bool {
+    ["xdp", "tcx", "cgroup", "netfilter", "sk_lookup"]
+        .iter()
+        .any(|kind| section.starts_with(kind))
+}
+
+/// Why a program is left unattached, for a transcript.
+pub fn idle(section: &str, why: &Why) -> String {
+    match why {
+        Why::Optional => "not loaded, since its section begins with `?`".to_owned(),
+        Why::NoHook => format!("loaded, and attached nowhere: kassay has no hook for {section}"),
+        Why::Called(map) => format!("loaded, and called through {map}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_are_told_apart_and_a_link_without_an_interface_is_nowhere() {
+        assert!(is_at("tc", "tc ingress") && is_at("tc/egress", "tc egress"));
+        assert!(!is_at("tc/egress", "tc ingress"));
+        assert!(!is_at("tcx/egress", "tcx TcxIngress of interface 2"));
+        assert!(is_at("xdp", "xdp of interface 3") && !is_at("xdp", "xdp of interface 0"));
+        assert!(is_at("kprobe/f", "perf_event"));
+    }
+}
