@@ -438,6 +438,9 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
         outcome
             .reason
             .push_str(&left_out(case.kernel, case.scenario)?);
+        if let (Verdict::Leak, Some((_, text))) = (fault.verdict, &outcome.transcript) {
+            outcome.reason = format!("{}\n\n{text}", outcome.reason).trim().to_owned();
+        }
         outcome.title = fault.title;
         outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     } else {
