@@ -14,7 +14,7 @@ use crate::progress;
 use crate::vm::state;
 
 /// Kinds of entries that take a minute at most to make again, and no kernel build.
-const CHEAP: [&str; 9] = [
+const CHEAP: [&str; 10] = [
     state::KIND,
     "modules",
     "build",
@@ -22,6 +22,7 @@ const CHEAP: [&str; 9] = [
     "vmlinux",
     "initramfs",
     "guest",
+    "libelf",
     "target",
     "qemu",
 ];
