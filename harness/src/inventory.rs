@@ -23,6 +23,7 @@ const CHEAP: [&str; 10] = [
     "vmlinux",
     "initramfs",
     "guest",
+    "libelf",
     "target",
     "qemu",
 ];

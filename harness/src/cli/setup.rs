@@ -17,7 +17,7 @@ const LISTS_FRESH: Duration = Duration::from_secs(24 * 3600);
 
 /// Debian's packages by what they are for. `a|b` is one of them: whichever is installed, else
 /// the first that apt knows.
-const NEEDS: [(&str, &[&str]); 5] = [
+const NEEDS: [(&str, &[&str]); 4] = [
     ("run virtual machines", &["qemu-system-x86"]),
     (
         "build modules and kernels",
@@ -40,11 +40,6 @@ const NEEDS: [(&str, &[&str]); 5] = [
     (
         "compile BPF programs",
         &["bpftool", "clang-19|clang", "libbpf-dev", "linux-libc-dev"],
-    ),
-    // elfutils' static library needs zstd's from version 0.189 on.
-    (
-        "link the guest program",
-        &["libzstd-dev", "pkgconf|pkg-config", "zlib1g-dev"],
     ),
     ("search a history", &["git"]),
 ];

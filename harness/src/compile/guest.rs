@@ -1,11 +1,12 @@
 //! The guest program, built by cargo as one static file.
 
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::libelf;
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 use crate::tool::Tool;
@@ -14,10 +15,6 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Where the headers are in the cache entry.
 const HEADERS: &str = "include";
-
-/// Static libraries that the guest program is linked with. Newer versions of
-/// libelf need zstd.
-const LIBRARIES: &[&str] = &["libelf.a", "libz.a", "libzstd.a"];
 
 /// The guest program, and what goes with it.
 pub struct Guest {
@@ -31,7 +28,7 @@ pub struct Guest {
 /// rebuild it: the sources and the locked dependencies say what it does.
 ///
 /// # Errors
-/// Cargo's own lines; a host without libelf or zlib to link.
+/// Cargo's own lines.
 pub fn build(cache: &Cache) -> Result<Guest> {
     let repository = crate::repository();
     let key = key(&repository)?;
@@ -42,22 +39,34 @@ pub fn build(cache: &Cache) -> Result<Guest> {
         let _lock = cache.lock("target", "guest", "cargo's build of the guest program")?;
         let target = cache.dir("target").join("guest");
         let headers = directory.join(HEADERS).join("bpf");
-        fs::create_dir_all(&headers).with_context(|| format!("make directory `{}`", headers.display()))?;
-        let libraries = directory.join("libraries");
-        link_libraries(&libraries)?;
-        Tool::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--package", "kassay-guest", "--bin", "kassay-guest"])
+        fs::create_dir_all(&headers)
+            .with_context(|| format!("make directory `{}`", headers.display()))?;
+        let libelf = libelf::build(cache, &repository)?;
+        let includes = libelf
+            .headers
+            .map(|folder| format!("-I{}", folder.display()));
+        Tool::new(cargo())
+            .args([
+                "build",
+                "--package",
+                "kassay-guest",
+                "--bin",
+                "kassay-guest",
+            ])
             .args(["--locked", "--features", "static", "--profile", "guest"])
             .args(["--target", TARGET, "--target-dir"])
             .arg(&target)
-            .env("RUSTFLAGS", format!("-C target-feature=+crt-static -L native={}", libraries.display()))
+            .env("RUSTFLAGS", "-C target-feature=+crt-static")
+            .env("LIBBPF_SYS_LIBRARY_PATH", libelf.libraries)
+            .env("LIBBPF_SYS_EXTRA_CFLAGS", includes.join(" "))
             .env("KASSAY_HEADERS", &headers)
             .cwd(&repository)
             .run_logged(&cache.log("guest")?, |_| progress.inc(1))
-            .context("build the guest program; `cargo kassay setup` installs the libraries that it needs")?;
+            .context("build the guest program")?;
         let built = target.join(TARGET).join("guest/kassay-guest");
         cache.touch("target", "guest");
-        fs::copy(&built, directory.join("init")).with_context(|| format!("copy `{}`", built.display()))?;
+        fs::copy(&built, directory.join("init"))
+            .with_context(|| format!("copy `{}`", built.display()))?;
         progress.finish();
         if self::key(&repository)? != key {
             bail!("build the guest program: its sources changed meanwhile; run it again");
@@ -75,23 +84,11 @@ fn key(repository: &Path) -> Result<String> {
     Ok(Key::new("guest")
         .tree("source", &repository.join("guest"))?
         .file("lock", &repository.join("Cargo.lock"))?
-        .text("libraries", &LIBRARIES.join(" "))
         .file("profile", &repository.join("Cargo.toml"))?
         .finish())
 }
 
-/// Makes a directory of the static libraries that the guest program is linked
-/// with. The distribution's own directory will not do: a libbpf there would be
-/// taken instead of the one that libbpf-rs brings.
-fn link_libraries(directory: &Path) -> Result<()> {
-    let theirs = PathBuf::from(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH));
-    fs::create_dir_all(directory)
-        .with_context(|| format!("make directory `{}`", directory.display()))?;
-    for name in LIBRARIES {
-        let (library, link) = (theirs.join(name), directory.join(name));
-        if library.exists() {
-            symlink(&library, &link).with_context(|| format!("link `{}`", link.display()))?;
-        }
-    }
-    Ok(())
+/// The cargo that runs kassay, else the one on `PATH`.
+pub fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -5,6 +5,7 @@ pub mod bpf;
 pub mod guest;
 pub mod initramfs;
 mod makefile;
+pub mod libelf;
 pub mod module;
 mod reads;
 pub mod vmlinux;

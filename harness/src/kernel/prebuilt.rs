@@ -15,6 +15,16 @@ use crate::progress::Progress;
 /// The folder of an entry with the modules to insert at boot, named so that they sort in order.
 const BOOT: &str = "boot-modules";
 
+/// What the names of packages begin with that hold a part of a kernel or its headers. Since 7.2
+/// Debian's image package is empty, and its parts are in the first three.
+const PARTS: [&str; 5] = [
+    "linux-base-",
+    "linux-binary-",
+    "linux-modules-",
+    "linux-headers-",
+    "linux-kbuild-",
+];
+
 /// The packages that make up a kernel.
 #[derive(Debug, Serialize, Deserialize)]
 struct Found {
@@ -99,7 +109,8 @@ impl catalog::Prebuilt {
         format!("{name}-{}", key.finish())
     }
 
-    /// Follows the first known package to the kernel's own, and that to its headers'.
+    /// Follows the first known package to the kernel's own, and that and its headers' to those
+    /// that they are split into.
     fn resolve(&self) -> Result<Found> {
         let archive = apt::Archive::host();
         for package in &self.packages {
@@ -116,12 +127,16 @@ impl catalog::Prebuilt {
                 .trim_start_matches("linux-image-")
                 .trim_end_matches("-unsigned");
             let headers = format!("linux-headers-{release}");
-            let parts = archive.depends(&headers)?.into_iter().filter(|name| {
-                name.starts_with("linux-headers-") || name.starts_with("linux-kbuild-")
-            });
-            let names = [image.clone(), headers.clone()].into_iter().chain(parts);
+            let parts = [archive.depends(&image)?, archive.depends(&headers)?].concat();
+            let mut names = vec![image.clone(), headers];
+            for part in parts {
+                if PARTS.iter().any(|kind| part.starts_with(kind)) && !names.contains(&part) {
+                    names.push(part);
+                }
+            }
             let packages = names
-                .map(|name| archive.require(&name))
+                .iter()
+                .map(|name| archive.require(name))
                 .collect::<Result<_>>()?;
             return Ok(Found {
                 release: release.to_owned(),
@@ -140,6 +155,7 @@ impl catalog::Prebuilt {
         mend_headers(&headers(dir, &found.release))?;
         let modules = modules(dir, &found.release)?;
         Modules::of_package(&modules)?.put(&self.boot_modules, &[], &dir.join(BOOT))?;
+        move_to_boot(&modules, &dir.join("boot"), &found.release)?;
         // Nine tenths of the entry. Who names others gets them by `all_modules`.
         fs::remove_dir_all(&modules).with_context(|| format!("remove `{}`", modules.display()))
     }
@@ -202,15 +218,32 @@ fn kernel(name: &str, release: &str, entry: &Path, key: &str) -> Result<Kernel> 
     Ok(kernel)
 }
 
-/// Makes the headers work where they lie: their Makefile includes another by its absolute path.
+/// Puts the image and its config, which Debian has beside the modules since 7.2, where they were
+/// before.
+fn move_to_boot(modules: &Path, boot: &Path, release: &str) -> Result<()> {
+    fs::create_dir_all(boot).with_context(|| format!("make directory `{}`", boot.display()))?;
+    for name in ["vmlinuz", "config"] {
+        let (from, to) = (modules.join(name), boot.join(format!("{name}-{release}")));
+        if from.exists() {
+            fs::rename(&from, &to).with_context(|| format!("move `{}`", from.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the headers work where they lie: their Makefile includes another by its absolute path,
+/// and since 7.2 names its own folder.
 ///
 /// The new path starts at the Makefile itself, so it holds after the entry is renamed.
 fn mend_headers(build: &Path) -> Result<()> {
     let path = build.join("Makefile");
-    let mended = read(&path)?.replace(
-        "include /usr/src/",
-        "include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../",
-    );
+    let above = "$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../";
+    let mended = read(&path)?
+        .replace("include /usr/src/", &format!("include {above}"))
+        .replace(
+            "KBUILD_OUTPUT=/usr/src/",
+            &format!("KBUILD_OUTPUT:={above}"),
+        );
     fs::write(&path, mended).with_context(|| format!("write `{}`", path.display()))
 }
 
@@ -223,7 +256,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(
             dir.path().join("Makefile"),
-            "include /usr/src/linux-headers-1-common/Makefile\n",
+            "KBUILD_OUTPUT=/usr/src/linux-headers-1\n\
+             include /usr/src/linux-headers-1-common/Makefile\n",
         )
         .unwrap();
         mend_headers(dir.path()).unwrap();
@@ -232,5 +266,17 @@ mod tests {
             text.ends_with("../linux-headers-1-common/Makefile\n") && !text.contains("/usr/src"),
             "{text}"
         );
+        assert!(text.starts_with("KBUILD_OUTPUT:=$(dir "), "{text}");
+    }
+
+    #[test]
+    fn an_image_beside_the_modules_is_found_in_boot() {
+        let dir = tempfile::tempdir().unwrap();
+        let (modules, boot) = (dir.path().join("modules"), dir.path().join("boot"));
+        fs::create_dir(&modules).unwrap();
+        fs::write(modules.join("vmlinuz"), "image").unwrap();
+        move_to_boot(&modules, &boot, "7.2").unwrap();
+        assert_eq!(fs::read(boot.join("vmlinuz-7.2")).unwrap(), b"image");
+        assert!(!boot.join("config-7.2").exists());
     }
 }
