@@ -235,6 +235,8 @@ fn good() -> Vec<Value> {
             programs: Vec::new(),
             maps: Vec::new(),
             links: 0,
+            pins: Vec::new(),
+            stayed: Vec::new(),
             taint_before: 0,
             taint: 1 << 12,
         },

@@ -1,8 +1,9 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ use crate::{slots, system};
 
 /// Where the guest program mounts the cgroups.
 const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// Where BPF objects are pinned.
+const PINS: &str = "/sys/fs/bpf";
 
 /// Sections of programs that belong to no hook.
 const NOWHERE: [&str; 2] = ["raw_tp", "syscall"];
@@ -346,6 +350,36 @@ pub struct Left {
     pub links: usize,
 }
 
+impl Left {
+    /// Whether nothing is.
+    fn is_none(&self) -> bool {
+        self.programs.is_empty() && self.maps.is_empty() && self.links == 0
+    }
+
+    /// Where some of it is pinned; what is pinned at any other time is nobody's trouble.
+    pub fn pins(&self) -> Result<Vec<String>> {
+        let mut pins = Vec::new();
+        if !self.is_none() {
+            add_files(Path::new(PINS), &mut pins)?;
+        }
+        Ok(pins)
+    }
+}
+
+/// Adds every file below a folder, sorted.
+fn add_files(folder: &Path, files: &mut Vec<String>) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("list `{}`", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort_unstable();
+    for path in paths {
+        match path.is_dir() {
+            true => add_files(&path, files)?,
+            false => files.push(path.to_string_lossy().into_owned()),
+        }
+    }
+    Ok(())
+}
+
 impl Holdings {
     /// What the kernel holds now.
     pub fn now() -> Holdings {
@@ -386,8 +420,7 @@ pub fn wait_until_only(before: &Holdings) -> Left {
     let end = Instant::now() + Duration::from_secs(3);
     loop {
         let left = Holdings::now().beyond(before);
-        let none = left.programs.is_empty() && left.maps.is_empty() && left.links == 0;
-        if none || Instant::now() >= end {
+        if left.is_none() || Instant::now() >= end {
             return left;
         }
         std::thread::yield_now();

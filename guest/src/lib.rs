@@ -18,7 +18,7 @@ use crate::stream::Size;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -469,6 +469,10 @@ pub enum Fact {
         maps: Vec<String>,
         /// Number of BPF links, likewise.
         links: usize,
+        /// Where some of these are pinned: paths below `/sys/fs/bpf`.
+        pins: Vec<String>,
+        /// Whatever else exists now and did not before, what says most first.
+        stayed: Vec<Stayed>,
         /// `/proc/sys/kernel/tainted` before the plan.
         taint_before: u64,
         /// `/proc/sys/kernel/tainted` now.
@@ -498,6 +502,55 @@ pub enum Fact {
         /// How many facts came before.
         facts: u64,
     },
+}
+
+/// Something that exists and is no BPF object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Stayed {
+    /// What it is.
+    pub what: Thing,
+    /// Its name, as the kernel's list has it.
+    pub name: String,
+}
+
+/// A kind of thing of which the kernel has a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    /// A module that is none of the plan's.
+    Module,
+    /// A kernel thread that is no worker of the kernel's own.
+    KernelThread,
+    /// A workqueue that sysfs shows, or that has a thread for want of memory.
+    Workqueue,
+    /// An event that tracefs has been told of.
+    TraceEvent,
+    /// A network interface of the first namespace.
+    Interface,
+    /// A misc device.
+    MiscDevice,
+    /// A driver's name in `/proc/devices`.
+    DeviceNumber,
+    /// A file of `/dev`.
+    Device,
+    /// A file or folder of `/proc`.
+    ProcEntry,
+    /// A setting in `/proc/sys`.
+    Sysctl,
+    /// A slab cache.
+    SlabCache,
+    /// A file or folder of sysfs.
+    SysfsEntry,
+    /// A file or folder of debugfs.
+    DebugfsEntry,
+    /// A kprobe, by the function that it is on.
+    Kprobe,
+    /// What else ftrace calls, by the function that it is on.
+    FtraceHook,
+    /// A type of file system.
+    FileSystem,
+    /// A driver of a cryptographic algorithm.
+    CryptoDriver,
 }
 
 /// A line of `/proc/modules` (kernel/module/procfs.c, `m_show`).

@@ -16,6 +16,7 @@ mod module;
 mod net;
 mod packet;
 mod packet_socket;
+mod picture;
 mod plan;
 mod process;
 mod show;
@@ -34,6 +35,7 @@ use kassay_guest::{COMMAND_PORT, EXEC, FOLLOW, POWER_OFF, SAVE, SWITCH_ROOT};
 use crate::agent::Gate;
 use crate::capture::Trace;
 use crate::kallsyms::Kallsyms;
+use crate::picture::Picture;
 use crate::plan::Ready;
 
 fn main() {
@@ -49,6 +51,7 @@ fn main() {
                 port: stdout.into(),
                 kallsyms: None,
                 trace: None,
+                picture: None,
             });
             std::process::exit(ready.map_or(1, plan::run));
         }
@@ -78,12 +81,14 @@ fn serve() -> Result<()> {
         port: agent::open_port(COMMAND_PORT)?,
         kallsyms: None,
         trace: Trace::open().ok(),
+        picture: None,
     };
     if std::env::args().any(|argument| argument == SAVE) {
         ready.kallsyms = Some(Kallsyms::open_ahead()?);
         // A kernel without BTF has nothing to copy.
         let _ = system::quicken_btf();
         system::clear_free_memory()?;
+        ready.picture = Some(Picture::now());
     }
     let gate = Gate::pass()?;
     agent::serve(agent::open_port(agent::AGENT_PORT)?, ready, gate)

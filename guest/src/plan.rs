@@ -13,6 +13,7 @@ use crate::host_root::HostRoot;
 use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Net;
+use crate::picture::Picture;
 use crate::step::command::Commands;
 use crate::{capability, live, module, process, show, step, system};
 
@@ -24,6 +25,8 @@ pub struct Ready {
     pub kallsyms: Option<Kallsyms>,
     /// The trace buffer, empty.
     pub trace: Option<Trace>,
+    /// What the kernel has.
+    pub picture: Option<Picture>,
 }
 
 /// Runs the plan of the share, reports over the port and returns the exit
@@ -33,9 +36,10 @@ pub fn run(ready: Ready) -> i32 {
         port,
         kallsyms,
         trace,
+        picture,
     } = ready;
     let done = Facts::open(port).and_then(|mut facts| {
-        let done = follow(&mut facts, kallsyms, trace);
+        let done = follow(&mut facts, kallsyms, trace, picture);
         if let Err(error) = &done {
             // One way out may still work, even behind the closing record.
             let _ = facts.report(failed(error));
@@ -51,8 +55,13 @@ pub fn run(ready: Ready) -> i32 {
     }
 }
 
-fn follow(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
-    if let Err(error) = course(facts, kallsyms, trace) {
+fn follow(
+    facts: &mut Facts,
+    kallsyms: Option<Kallsyms>,
+    trace: Option<Trace>,
+    picture: Option<Picture>,
+) -> Result<()> {
+    if let Err(error) = course(facts, kallsyms, trace, picture) {
         facts.report(failed(&error))?;
     }
     facts.close()
@@ -63,7 +72,12 @@ fn failed(error: &anyhow::Error) -> Fact {
     Fact::Failed { error }
 }
 
-fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -> Result<()> {
+fn course(
+    facts: &mut Facts,
+    kallsyms: Option<Kallsyms>,
+    trace: Option<Trace>,
+    picture: Option<Picture>,
+) -> Result<()> {
     // Without it nobody could tell what then fails from a guest of another kind.
     facts.report(Fact::Start {
         protocol: PROTOCOL,
@@ -83,6 +97,9 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
         trace => trace,
     };
     let taint = system::taint()?;
+    // What the host's root brings was not there at the gate.
+    let picture = picture.filter(|_| !plan.host_root);
+    let picture = is_looked_at(&plan).then(|| picture.unwrap_or_else(Picture::now));
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
@@ -92,7 +109,7 @@ fn course(facts: &mut Facts, kallsyms: Option<Kallsyms>, trace: Option<Trace>) -
     // The programs are gone here: what they printed is complete.
     let (lines, lost) = trace.as_mut().map_or(Ok(Default::default()), Trace::take)?;
     facts.report(Fact::Trace { lines, lost })?;
-    take_back(inserted, &before, taint, facts)?;
+    take_back(inserted, &before, taint, picture.as_ref(), facts)?;
     let ended = Instant::now();
     let (records, lost) = log.take()?;
     facts.report(Fact::Log { records, lost })?;
@@ -123,22 +140,35 @@ fn set_up(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// Whether a plan may leave anything but BPF objects. A program that runs for somebody on the host
+/// may do as it likes.
+fn is_looked_at(plan: &Plan) -> bool {
+    let live = plan.live.as_ref();
+    live.is_none_or(|live| live.program.is_none())
+        && (!plan.modules.is_empty() || plan.steps.iter().any(Step::is_command))
+}
+
 /// Removes the modules, the last one first, and reports what stays behind of what was not there
 /// before.
 fn take_back(
     modules: Vec<&String>,
     before: &Holdings,
     taint_before: u64,
+    picture: Option<&Picture>,
     facts: &mut Facts,
 ) -> Result<()> {
     let left = bpf::wait_until_only(before);
+    let kprobes = picture.map(Picture::kprobes).unwrap_or_default();
     for name in modules.into_iter().rev() {
         facts.report(module::remove(name))?;
     }
+    let stayed = picture.map(|picture| picture.stayed(&kprobes));
     facts.report(Fact::Left {
+        pins: left.pins()?,
         programs: left.programs,
         maps: left.maps,
         links: left.links,
+        stayed: stayed.unwrap_or_default(),
         taint_before,
         taint: system::taint()?,
     })

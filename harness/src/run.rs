@@ -411,6 +411,9 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
         outcome.reason = explain(&fault, &reports, case.kernel, evidence);
+        if let (Verdict::Leak, Some((_, text))) = (fault.verdict, &outcome.transcript) {
+            outcome.reason = format!("{}\n\n{text}", outcome.reason).trim().to_owned();
+        }
         outcome.title = fault.title;
         outcome.is_comparison = is_comparison && outcome.verdict == Verdict::Mismatch;
     } else {

@@ -516,6 +516,18 @@ fn what_a_program_leaves_in_the_kernel_is_a_leak() {
 }
 
 #[test]
+fn a_pinned_map_is_told_with_its_path_and_the_transcript() {
+    let pin = "bpftool map create /sys/fs/bpf/mine type array key 4 value 4 entries 1 name mine";
+    let pinning = External::with(&format!("host_root = true\n[[step]]\nrun = '{pin}'"));
+    let ended = pinning.run();
+    ended
+        .with(1)
+        .says("leak      distro::case: 1 BPF map left behind");
+    ended.says("pinned: /sys/fs/bpf/mine");
+    ended.says(&format!("run {pin}"));
+}
+
+#[test]
 fn what_a_scenario_cannot_have_is_said() {
     let cases = [
         (

@@ -46,6 +46,7 @@ pub fn expected(expect: &Expect) -> (Verdict, &str) {
 fn follows(earlier: &Fault, fault: &Fault) -> bool {
     match (earlier.verdict, fault.verdict) {
         _ if earlier.stops => true,
+        (Verdict::Leak, _) if fault.stops => earlier.title.ends_with(STAYED),
         (Verdict::Report, Verdict::Hang) => true,
         (Verdict::Report, _) if earlier.title.starts_with("BPF: ") => {
             fault.title == MISSING_BTF || fault.title.ends_with(NO_BTF)
@@ -60,6 +61,7 @@ fn follows(earlier: &Fault, fault: &Fault) -> bool {
 /// What titles of faults end with that follow from others, or that others follow from.
 pub const NO_BTF: &str = " has no BTF";
 pub const LEFT: &str = " left behind";
+pub const STAYED: &str = " stayed";
 pub const NOT_REMOVED: &str = " could not be removed";
 /// The kernel's report of a module whose BTF it did not take.
 const MISSING_BTF: &str = "BPF: missing module BTF";

@@ -1,11 +1,12 @@
 //! What stays behind in the kernel.
 
-use kassay_guest::Fact;
+use kassay_guest::{Fact, Stayed, Thing};
 
 use super::excerpt::bounded;
-use super::expectation::{LEFT, NOT_REMOVED};
+use super::expectation::{LEFT, NOT_REMOVED, STAYED};
 use super::{Fault, Verdict};
 use crate::compile::module::Module;
+use crate::kernel_report;
 
 /// Taints that any module of ours may bring: out of tree, unsigned, and of those that say they
 /// are tests, `TEST`.
@@ -53,8 +54,56 @@ fn taints(bits: u64) -> String {
     set.map(word).collect::<Vec<_>>().join(", ")
 }
 
+/// What a thing is called in front of its name.
+fn word(what: Thing) -> &'static str {
+    match what {
+        Thing::Module => "module",
+        Thing::KernelThread => "kernel thread",
+        Thing::Workqueue => "workqueue",
+        Thing::TraceEvent => "trace event",
+        Thing::Interface => "network interface",
+        Thing::MiscDevice => "misc device",
+        Thing::DeviceNumber => "device number of",
+        Thing::Device => "device",
+        Thing::ProcEntry => "proc entry",
+        Thing::Sysctl => "sysctl",
+        Thing::SlabCache => "slab cache",
+        Thing::SysfsEntry => "sysfs entry",
+        Thing::DebugfsEntry => "debugfs entry",
+        Thing::Kprobe => "kprobe on",
+        Thing::FtraceHook => "ftrace hook on",
+        Thing::FileSystem => "file system",
+        Thing::CryptoDriver => "crypto driver",
+    }
+}
+
+fn named(Stayed { what, name }: &Stayed) -> String {
+    format!("{} {name}", word(*what))
+}
+
+/// Whether all that was not there before has gone, where every module has.
+fn check_stayed(stayed: &[Stayed]) -> Result<(), Fault> {
+    let Some(first) = stayed.first() else {
+        return Ok(());
+    };
+    let title = kernel_report::stable(&format!("{}{STAYED}", named(first)));
+    let all: Vec<String> = stayed.iter().map(named).collect();
+    let fault = Fault::new(Verdict::Leak, title);
+    Err(match all.len() {
+        1 => fault,
+        _ => fault.because(bounded(&format!("in all: {}", all.join(", ")))),
+    })
+}
+
 /// Whether modules, BPF objects and taints went as they came.
-pub fn check(fact: &Fact, modules: &[Module], is_reported: bool) -> Result<(), Fault> {
+///
+/// What a module that is still in holds is its own.
+pub fn check(
+    fact: &Fact,
+    modules: &[Module],
+    is_reported: bool,
+    is_held: bool,
+) -> Result<(), Fault> {
     match fact {
         Fact::Removed {
             module,
@@ -67,6 +116,8 @@ pub fn check(fact: &Fact, modules: &[Module], is_reported: bool) -> Result<(), F
             programs,
             maps,
             links,
+            pins,
+            stayed,
             taint_before,
             taint,
         } => {
@@ -78,8 +129,13 @@ pub fn check(fact: &Fact, modules: &[Module], is_reported: bool) -> Result<(), F
             ];
             if let Some((kind, count)) = kinds.into_iter().find(|(_, count)| *count > 0) {
                 let names = [programs.as_slice(), maps].concat().join(", ");
+                let pins = pins.iter().map(|path| format!("\npinned: {path}"));
+                let reason = format!("{names}{}", pins.collect::<String>());
                 let title = format!("{count} BPF {kind}{LEFT}");
-                return Err(Fault::new(Verdict::Leak, title).because(bounded(&names)));
+                return Err(Fault::new(Verdict::Leak, title).because(bounded(&reason)));
+            }
+            if !is_held {
+                check_stayed(stayed)?;
             }
             let is_proprietary = modules.iter().any(|module| module.is_proprietary);
             let known = EXPECTED_TAINT

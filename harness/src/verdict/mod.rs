@@ -167,12 +167,14 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         .modules
         .iter()
         .map(|module| contract::check(module, facts, offered));
+    let is_held = |fact: &Fact| matches!(fact, Fact::Removed { error: Some(_), .. });
+    let is_held = facts.iter().any(is_held);
     // What a module's users left behind is why it could not be removed.
     let mut order: Vec<&Fact> = facts.iter().collect();
     order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));
     let others = order.into_iter().flat_map(|fact| {
         [
-            leftover::check(fact, case.modules, is_reported),
+            leftover::check(fact, case.modules, is_reported, is_held),
             udp::check(case.scenario, facts, fact),
             storm::check(case.scenario, fact),
         ]

@@ -1,6 +1,6 @@
 use kassay_guest::{
     Command, DONE, Decoder, Disagreement, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show,
-    State, Step, Storm, Tally,
+    State, Stayed, Step, Storm, Tally, Thing,
 };
 
 use super::excerpt::{LINES, bounded};
@@ -68,6 +68,8 @@ fn left(programs: &[&str], maps: &[&str], links: usize, taint: u64) -> Fact {
         programs: names(programs),
         maps: names(maps),
         links,
+        pins: Vec::new(),
+        stayed: Vec::new(),
         taint_before: 0,
         taint,
     }
@@ -716,6 +718,40 @@ fn what_stays_may_be_expected_and_nothing_else_with_it() {
     );
 }
 
+/// What a run of which something stayed is judged to be.
+fn stayed(stayed: &[(Thing, &str)]) -> Fact {
+    let thing = |(what, name): &(Thing, &str)| Stayed {
+        what: *what,
+        name: (*name).to_owned(),
+    };
+    let mut fact = left(&[], &[], 0, 0);
+    if let Fact::Left { stayed: things, .. } = &mut fact {
+        *things = stayed.iter().map(thing).collect();
+    }
+    fact
+}
+
+#[test]
+fn what_the_kernel_lists_anew_is_a_leak_with_its_name() {
+    let thread = (Thing::KernelThread, "t");
+    let two = stayed(&[thread, (Thing::Kprobe, "f")]);
+    assert_eq!(with(two), "leak: kernel thread t stayed");
+    assert_eq!(
+        with(stayed(&[(Thing::Kprobe, "f")])),
+        "leak: kprobe on f stayed"
+    );
+    // What a module that is still in has is its own.
+    let error = Some("Resource temporarily unavailable".to_owned());
+    let mut facts = facts();
+    facts[7] = Fact::Removed {
+        module: "m".to_owned(),
+        error,
+    };
+    facts[8] = stayed(&[thread]);
+    let seen = judged(&evidence(facts));
+    assert_eq!(seen, "leak: module m could not be removed");
+}
+
 #[test]
 fn what_holds_a_module_keeps_it_in() {
     let error = Some("Resource temporarily unavailable".to_owned());
@@ -812,7 +848,7 @@ fn a_taint_is_a_leak_unless_a_module_brings_it() {
     };
     let check = |bits| {
         let fact = left(&[], &[], 0, bits);
-        leftover::check(&fact, std::slice::from_ref(&proprietary), false)
+        leftover::check(&fact, std::slice::from_ref(&proprietary), false, false)
     };
     assert_eq!(check(1), Ok(()));
     assert!(check(2).is_err());

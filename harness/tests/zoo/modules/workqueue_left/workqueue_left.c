@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/module.h>
+#include <linux/workqueue.h>
+
+static bool has_thread;
+module_param(has_thread, bool, 0444);
+MODULE_PARM_DESC(has_thread, "whether it has a thread for want of memory");
+
+static int __init zoo_init(void)
+{
+	return alloc_workqueue("zoo_left", has_thread ? WQ_MEM_RECLAIM : 0,
+			       0) ? 0 : -ENOMEM;
+}
+
+static void __exit zoo_exit(void)
+{
+}
+
+module_init(zoo_init);
+module_exit(zoo_exit);
+
+MODULE_DESCRIPTION("A module that goes and forgets its workqueue");
+MODULE_LICENSE("GPL");
