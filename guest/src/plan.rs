@@ -103,8 +103,9 @@ fn course(
         trace.begin(&plan.mark)?;
     }
     let taint = system::taint()?;
-    // What the host's root brings was not there at the gate.
-    let picture = picture.filter(|_| !plan.host_root);
+    // What the host's root or the kernel's own modules bring was not there at the gate.
+    let is_as_at_gate = !plan.host_root && plan.kernel_modules.is_empty();
+    let picture = picture.filter(|_| is_as_at_gate);
     let picture = is_looked_at(&plan).then(|| picture.unwrap_or_else(Picture::now));
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
