@@ -4,8 +4,8 @@
 pub mod bpf;
 pub mod guest;
 pub mod initramfs;
-mod makefile;
 pub mod libelf;
+mod makefile;
 pub mod module;
 mod reads;
 pub mod vmlinux;

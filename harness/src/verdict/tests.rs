@@ -749,7 +749,7 @@ fn who_looks_on_may_do_what_they_like_with_the_trace() {
         ..case(&scenario, &modules)
     };
     let mut facts = facts();
-    facts[6] = traced(&[], 0, 9);
+    facts[7] = traced(&[], 0, 9);
     assert_eq!(judge(&case, &evidence(facts)).0, Ok(()));
 }
 
@@ -802,7 +802,7 @@ fn an_expected_verdict_is_a_pass() {
     );
     // It brings a taint, and may be repeated.
     let mut tainted = facts();
-    tainted[8] = left(&[], &[], 0, 1 << 9);
+    tainted[9] = left(&[], &[], 0, 1 << 9);
     let twice = printing(tainted, &[WARNING, WARNING]);
     assert_eq!(expecting(expect, &twice), "no fault");
     let expect = Expect::Panic("Oops in f".to_owned());
@@ -841,7 +841,7 @@ fn any_other_verdict_than_the_expected_is_a_mismatch() {
     let two = [WARNING, "BUG: another"];
     assert_eq!(seen(facts(), &two), format!("{due} report: BUG: another"));
     let mut leaking = facts();
-    leaking[8] = left(&["p"], &[], 0, 0);
+    leaking[9] = left(&["p"], &[], 0, 0);
     let leak = format!("{due} leak: 1 BPF program left behind");
     assert_eq!(seen(leaking, &[WARNING]), leak);
     let lost = format!("{due} lost: the facts are not those of the plan");
@@ -853,10 +853,10 @@ fn what_stays_may_be_expected_and_nothing_else_with_it() {
     let error = Some("Resource temporarily unavailable".to_owned());
     let module = "m".to_owned();
     let mut facts = facts();
-    facts[7] = Fact::Removed { module, error };
+    facts[8] = Fact::Removed { module, error };
     let expect = || Expect::Leak("module m could not be removed".to_owned());
     assert_eq!(expecting(expect(), &evidence(facts.clone())), "no fault");
-    facts[8] = left(&["p"], &[], 0, 0);
+    facts[9] = left(&["p"], &[], 0, 0);
     let seen = expecting(expect(), &evidence(facts));
     assert!(
         seen.ends_with("but there is leak: 1 BPF program left behind"),
@@ -889,11 +889,11 @@ fn what_the_kernel_lists_anew_is_a_leak_with_its_name() {
     // What a module that is still in has is its own.
     let error = Some("Resource temporarily unavailable".to_owned());
     let mut facts = facts();
-    facts[7] = Fact::Removed {
+    facts[8] = Fact::Removed {
         module: "m".to_owned(),
         error,
     };
-    facts[8] = stayed(&[thread]);
+    facts[9] = stayed(&[thread]);
     let seen = judged(&evidence(facts));
     assert_eq!(seen, "leak: module m could not be removed");
 }
@@ -903,8 +903,8 @@ fn what_holds_a_module_keeps_it_in() {
     let error = Some("Resource temporarily unavailable".to_owned());
     let module = "m".to_owned();
     let mut facts = facts();
-    facts[7] = Fact::Removed { module, error };
-    facts[8] = left(&["p"], &["a"], 1, 0);
+    facts[8] = Fact::Removed { module, error };
+    facts[9] = left(&["p"], &["a"], 1, 0);
     let link = "1 BPF link left behind";
     let left = evidence(facts);
     assert_eq!(judged(&left), format!("leak: {link}"));
@@ -1189,11 +1189,16 @@ fn memory_that_was_lost_before_the_plan_has_a_title() {
 #[test]
 fn what_xdp_and_cgroups_drop_no_qdisc_counts() {
     let with = |kind: &str, fact: Fact| {
+        let place = match kind {
+            "xdp" => "xdp of interface 3",
+            _ => "cgroup CgroupInetIngress",
+        };
         let mut facts = facts();
         if let Fact::Attached { section, .. } = &mut facts[3] {
             *section = kind.to_owned();
         }
         facts[5] = fact;
+        facts[6] = standing(Some(Ok(place)), Some(3));
         judged(&evidence(facts))
     };
     let disagree = "mismatch: the packet counts disagree";
