@@ -167,9 +167,9 @@ fn scenario(expect: u8) -> Scenario {
             Step::Unlink { times: 1 }.into(),
             Asked {
                 step: Step::Udp {
-            packets,
-            by: By::Frame,
-        },
+                    packets,
+                    by: By::Frame,
+                },
                 names: vec!["drop".to_owned(), "accept".to_owned()],
             },
             Step::Storm {
@@ -344,7 +344,11 @@ fn evidence(input: &Input) -> Evidence {
         Some(raw) => raw.iter().map(|line| (*line).to_owned()).collect(),
         None => lines.iter().map(Value::to_string).collect(),
     };
-    let done = if input.is_done { String::new() } else { done(MARK) };
+    let done = if input.is_done {
+        String::new()
+    } else {
+        done(MARK)
+    };
     Evidence {
         answered: true,
         file: Some(input.file.map_or_else(|| port.join("\n"), str::to_owned)),
