@@ -253,7 +253,7 @@ fn a_program_of_pypi_that_is_not_as_wanted_is_a_reason_to_skip() {
     checkout
         .run(&["generated"])
         .with(1)
-        .says("there is no snapshot");
+        .says("the scenario has no steps");
 }
 
 #[test]
@@ -438,7 +438,7 @@ fn what_never_ends_does_not_follow_from_an_expected_warning() {
     for forever in [LOOP, "for (;;)\n\t\tschedule_timeout_uninterruptible(HZ);"] {
         let provoke = format!("WARN_ON(1);\n\t{forever}");
         let checkout = Checkout::broken(&provoke);
-        let expect = "timeout = 5\nexpect = { report = 'WARNING in provoke' }";
+        let expect = "timeout = 10\nexpect = { report = 'WARNING in provoke' }";
         checkout.scenario("broken", &format!("modules = ['broken']\n{expect}"));
         let ended = checkout.run(&["broken"]);
         ended.with(1).says("mismatch  distro::broken");
