@@ -529,7 +529,8 @@ fn a_uprobe_is_of_a_program_of_the_host() {
 #[test]
 fn a_loader_that_does_not_get_ready_is_shown_with_what_it_said() {
     let loader = External::with(
-        "host_root = true\nallow = ['failed_step']\n[[step]]\nrun = 'echo no permission >&2; exit 4'\nready = 'attached'",
+        "host_root = true\nallow = ['failed_step']\n[[step]]\n\
+         run = 'echo no permission >&2; exit 4'\nready = 'attached'",
     );
     let ended = loader.run();
     ended
