@@ -149,7 +149,7 @@ fn what_cannot_be_run_again_says_why() {
     with("/vmlinuz", "/no-vmlinuz")
         .with(125)
         .says("the kernel distro is gone");
-    with("\"form\": 1", "\"form\": 99")
+    with("\"form\": 2", "\"form\": 99")
         .with(125)
         .says("another version");
     with("\"form\"", "form").with(125).says("parse `");
