@@ -363,7 +363,7 @@ fn structure(link: &Link) -> Result<String> {
 }
 
 /// What the kernel says of all programs that were loaded with others. How often they ran is told
-/// where it counts, which it does from the boot on (see [`system::count_runs`]).
+/// where it counts, which it does from the boot on (see [`crate::system::count_runs`]).
 pub fn standing(attached: &[Attached], is_counted: bool, net: Option<&Net>) -> Result<Fact> {
     let runs = match is_counted {
         true => ProgInfoIter::default()

@@ -81,7 +81,8 @@ fn name_pids(message: &str, triggers: &Triggers) -> String {
         let pid = number.parse().ok().filter(|_| gap > 0);
         out.push_str(match pid {
             Some(pid) if triggers.has(pid) => "[pid]",
-            Some(pid) if triggers.own.contains(&pid) => "[kassay]",
+            // The first process has the same number in each run.
+            Some(pid) if pid != 1 && triggers.own.contains(&pid) => "[kassay]",
             _ => number,
         });
         rest = &after[gap + digits..];
@@ -397,6 +398,8 @@ mod tests {
     fn the_guest_program_is_named_alike_in_each_run() {
         let line = " kassay-plan-78      [000] ...21     1.2: bpf_trace_printk: write by PID 78";
         assert_eq!(trace(line), "[kassay]: write by PID [kassay]");
+        let line = " kassay-plan-78      [000] ...21     1.2: bpf_trace_printk: found PID 1";
+        assert_eq!(trace(line), "[kassay]: found PID 1");
         let line = " kassay-plan-78      [000] ..s21     1.2: bpf_trace_printk: received";
         assert_eq!(trace(line), "[softirq]: received");
     }
