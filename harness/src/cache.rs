@@ -3,17 +3,19 @@
 //! An entry is made in a folder beside its place and renamed when it is whole, so a run that
 //! is killed leaves nothing that could be taken for an entry. A file lock per entry lets one
 //! process make it while others wait; the kernel drops the lock of a process that dies.
+//! What could not be made is not tried again by the same user of the cache: it is needed by many.
 //! Who works with the cache shares a lock on all of it, so that only one that is alone
 //! clears away what others may be using.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, utimensat,
 };
@@ -47,6 +49,8 @@ pub struct Cache {
     in_use: Arc<File>,
     /// Whether an entry was made.
     grew: Arc<AtomicBool>,
+    /// Why entries could not be made, by their places.
+    failed: Arc<Mutex<BTreeMap<PathBuf, String>>>,
 }
 
 impl Cache {
@@ -88,6 +92,7 @@ impl Cache {
             root: root.canonicalize().with_context(advice)?,
             in_use: Arc::new(in_use),
             grew: Arc::default(),
+            failed: Arc::default(),
         })
     }
 
@@ -176,7 +181,8 @@ impl Cache {
     /// While another process makes the same entry, waits for it and says so, naming `what`.
     ///
     /// # Errors
-    /// Those of `make`, which then leaves nothing; a full disk; an interrupt while waiting.
+    /// Those of `make`, which then leaves nothing, and is not called again for the same entry; a
+    /// full disk; an interrupt while waiting.
     pub fn get_or_make(
         &self,
         kind: &str,
@@ -191,8 +197,12 @@ impl Cache {
         if let Some(entry) = self.take(kind, key)? {
             return Ok(entry);
         }
-        self.grew.store(true, Ordering::Relaxed);
         let (entry, partial) = (self.dir(kind).join(key), self.partial(kind, key));
+        let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = failed().get(&entry) {
+            return Err(anyhow!("{why}"));
+        }
+        self.grew.store(true, Ordering::Relaxed);
         // Whoever made the leftover is dead: it would hold the lock.
         clear(&partial)?;
         let made = fs::create_dir_all(&partial)
@@ -208,7 +218,9 @@ impl Cache {
             });
         if let Err(error) = made {
             clear(&partial)?;
-            return Err(self.explain(error));
+            let error = self.explain(error);
+            failed().insert(entry, format!("{error:#}"));
+            return Err(error);
         }
         Ok(entry)
     }
@@ -620,6 +632,8 @@ mod tests {
         });
         assert!(failed.is_err() && cache.get("k", "one").is_none());
         assert_eq!(fs::read_dir(cache.dir("k")).unwrap().count(), 0);
+        let again = cache.get_or_make("k", "one", "one", |_| panic!("it was tried"));
+        assert_eq!(again.unwrap_err().to_string(), "no");
     }
 
     #[test]

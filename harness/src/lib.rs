@@ -15,6 +15,7 @@ pub mod cli;
 pub mod compile;
 pub mod complaint;
 pub mod debugger;
+pub mod detector;
 pub mod diff;
 pub mod globals;
 pub mod interrupt;

@@ -23,7 +23,7 @@ use crate::tool::Tool;
 use crate::verdict::{self, Fault, Verdict, bounded};
 use crate::vm::machine::Size;
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot, tsc};
-use crate::{btf, debugger, interrupt, progress, tool, vm};
+use crate::{btf, debugger, detector, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
 #[derive(Clone)]
@@ -48,6 +48,8 @@ pub struct Setting {
     pub keep_dump: bool,
     /// Whether the machine stands still until a debugger lets it go.
     pub gdb: bool,
+    /// Whether nothing passes on a kernel that lacks a detector.
+    pub strict: bool,
 }
 
 /// How long a virtual machine may take unless the user or its scenario says otherwise.
@@ -67,6 +69,7 @@ impl Setting {
             keep: false,
             keep_dump: false,
             gdb: false,
+            strict: false,
         }
     }
 }
@@ -124,8 +127,7 @@ impl<'a> Case<'a> {
                 _ => btf::base_strings(&self.kernel.btf)?,
             },
             is_traced_alone: self.streams.is_none(),
-            has_kmemleak: self.kernel.config_has("DEBUG_KMEMLEAK")?
-                && !self.kernel.config_has("DEBUG_KMEMLEAK_DEFAULT_OFF")?,
+            has_kmemleak: detector::has_kmemleak(self.kernel)?,
         })
     }
 }
@@ -245,14 +247,9 @@ fn title(verdict: Verdict, reason: &str) -> &str {
 /// # Errors
 /// Only an interruption by the user.
 pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
-    let outcome = match lacks(kernel, scenario) {
+    let outcome = match unfit(setting, kernel, scenario) {
         Ok(None) => attempt(setting, kernel, scenario),
-        Ok(Some(reason)) => Ok(Outcome::without_machine(
-            &kernel.name,
-            scenario,
-            Verdict::Skipped,
-            reason,
-        )),
+        Ok(Some(outcome)) => Ok(outcome),
         Err(error) => Err(error),
     };
     interrupt::check()?;
@@ -260,6 +257,18 @@ pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         outcome.unwrap_or_else(|error| unbuilt(&kernel.name, scenario, format!("{error:#}")));
     outcome.release.clone_from(&kernel.release);
     Ok(outcome)
+}
+
+/// The outcome of a case that is not run on this kernel.
+fn unfit(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Option<Outcome>> {
+    let name = &kernel.name;
+    if let Some(reason) = lacks(kernel, scenario)? {
+        let skipped = Outcome::without_machine(name, scenario, Verdict::Skipped, reason);
+        return Ok(Some(skipped));
+    }
+    let missing = setting.strict.then(|| detector::missing(kernel));
+    let missing = missing.transpose()?.flatten();
+    Ok(missing.map(|reason| unbuilt(name, scenario, reason)))
 }
 
 /// The outcome of a case that something could not be had or built for.

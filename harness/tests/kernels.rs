@@ -31,8 +31,11 @@ impl Host {
     }
 
     fn kernel(&self, args: &[&str]) -> Output {
+        self.kassay(&[&["kernel"], args].concat())
+    }
+
+    fn kassay(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_kassay"))
-            .arg("kernel")
             .args(args)
             .current_dir(self.0.path())
             .env("KASSAY_CACHE", self.path("cache"))
@@ -157,6 +160,20 @@ fn without_a_network_the_address_is_named() {
         &error,
         &format!("download `http://{closed}/tiny.tar.xz`: is there a network?"),
     );
+}
+
+#[test]
+fn a_server_that_was_out_of_reach_is_so_until_it_answers() {
+    let host = Host::tarball("http://127.0.0.1:1/linux.tar.xz", "00");
+    host.kassay(&["run"]);
+    let memo = fs::read_dir(host.path("cache/memo")).unwrap().next();
+    let file = fs::File::open(memo.unwrap().unwrap().path()).unwrap();
+    let hours = std::time::Duration::from_secs(5 * 3600 + 60);
+    file.set_modified(std::time::SystemTime::now() - hours)
+        .unwrap();
+    let list = String::from_utf8(host.kassay(&["list"]).stdout).unwrap();
+    assert_has(&list, "not obtainable");
+    assert_has(&list, "cannot be reached, as of 5 hours ago");
 }
 
 #[test]

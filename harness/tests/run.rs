@@ -56,6 +56,36 @@ fn a_changed_result_is_a_mismatch_that_shows_both() {
 }
 
 #[test]
+fn nothing_passes_strictly_without_detectors() {
+    let checkout = Checkout::new();
+    let lacks = "no KASAN, no lockdep, no kmemleak";
+    checkout
+        .run(&["kfunc_sum"])
+        .with(0)
+        .says("1 of 1 passed; distro: KASAN no, lockdep no, kmemleak no");
+    checkout
+        .run(&["--strict", "kfunc_sum", "loop"])
+        .with(125)
+        .says(&format!("judge with `--strict`\n    distro has {lacks}"))
+        .says("stopped 2 cases");
+}
+
+#[test]
+fn what_stops_every_case_is_built_and_told_once() {
+    let checkout = Checkout::new();
+    checkout.edit("guest/src/main.rs", "fn main()", "fn broken(\nfn main()");
+    let ended = checkout.run(&["kfunc_sum", "kfunc_strstr", "loop"]);
+    ended
+        .with(125)
+        .says("stopped 3 cases: build the guest program");
+    assert_eq!(
+        ended.stdout.matches("could not compile").count(),
+        1,
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn a_first_transcript_is_shown_accepted_and_then_passes() {
     let checkout = Checkout::new();
     fs::remove_file(checkout.path("harness/tests/snapshots/kfunc_strstr.snap")).unwrap();

@@ -7,17 +7,20 @@ mod chosen;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use anyhow::Result;
 use chosen::Chosen;
 use kassay::cli::run;
 use kassay::normalise::visible;
-use kassay::report::pretty;
+use kassay::report::pretty::Told;
 use kassay::run::Outcome;
 use kassay::scenario::Scenario;
 use kassay::verdict::Verdict;
 use libtest_mimic::{Completion, Failed, Trial};
+
+/// What stops many cases fills no screen for each.
+static TOLD: LazyLock<Told> = LazyLock::new(Told::default);
 
 fn main() -> ExitCode {
     chosen::main(trials)
@@ -39,7 +42,10 @@ fn test(on: &Chosen, scenario: &Scenario) -> Result<Completion, Failed> {
         Verdict::Pass => Ok(Completion::Completed),
         Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason)),
         Verdict::Mismatch if outcome.is_comparison => review(&outcome, scenario),
-        _ => Err(pretty::case(&on.setting, &outcome).into()),
+        _ => Err(TOLD
+            .case(&on.setting, &outcome)
+            .unwrap_or_else(|| format!("{}, as of another case", outcome.title))
+            .into()),
     }
 }
 

@@ -10,6 +10,7 @@ use clap::Args;
 use super::cache::limit;
 use super::{Usage, is_left, print, usage};
 use crate::cache::Cache;
+use crate::detector;
 use crate::inventory;
 use crate::kernel::{self, Availability, Catalog, Kernel};
 use crate::pool;
@@ -37,6 +38,9 @@ pub struct RunArgs {
     /// what differs between boots shows in the next run
     #[arg(long, conflicts_with = "gdb")]
     accept: bool,
+    /// Let nothing pass on a kernel without KASAN, lockdep and kmemleak
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     aids: Aids,
 }
@@ -123,6 +127,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         .add_to(choice.how.setting(args.changed)?, choice.how.timeout);
     // Machines of one saved state have the same pointers, hashed or not, and the same ids.
     setting.cold |= args.accept;
+    setting.strict = args.strict;
     let kernels = choice.kernels(&setting.cache, &catalog, &scenarios)?;
     let cases = choice.cases(&kernels, &scenarios);
     if setting.gdb && cases.len() > 1 {
@@ -130,15 +135,18 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         return Err(Usage(format!("`--gdb` takes one case, and {count} were chosen")).into());
     }
     cases.iter().try_for_each(Case::check).map_err(usage)?;
+    let told = pretty::Told::default();
     let outcomes = each(&setting, &cases, args.accept, |outcome| match args.format {
-        Format::Pretty => print(&pretty::case(&setting, outcome)),
+        Format::Pretty => told
+            .case(&setting, outcome)
+            .map_or(Ok(()), |text| print(&text)),
         Format::Json => print(&json::line(&setting, outcome)),
     })?;
     inventory::clear_up(&setting.cache, limit);
     if outcomes.is_empty() {
         return Err(choice.no_case().into());
     }
-    let summary = pretty::summary(&outcomes);
+    let summary = format!("{}{}", pretty::summary(&outcomes), detectors(&kernels)?);
     match args.format {
         Format::Pretty if kernels.len() > 1 => {
             print(&format!("\n{}\n\n{summary}", matrix::table(&outcomes)?))?;
@@ -147,6 +155,15 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         Format::Json => {}
     }
     Ok(report::exit_code(&outcomes))
+}
+
+/// The end of the last line: what of each kernel sees faults that leave no trace.
+fn detectors(kernels: &[Named]) -> Result<String> {
+    let had = kernels
+        .iter()
+        .filter_map(|(_, kernel)| kernel.as_ref().ok());
+    let told = had.map(|kernel| Ok(format!("; {}", detector::told(kernel)?)));
+    told.collect()
 }
 
 impl Aids {

@@ -98,8 +98,10 @@ fn batch(
         return Ok(());
     }
     let setting = choice.how.setting(false)?;
+    let told = pretty::Told::default();
     let outcomes = each(&setting, &cases, false, |outcome| {
-        print(&pretty::case(&setting, outcome))
+        told.case(&setting, outcome)
+            .map_or(Ok(()), |text| print(&text))
     })?;
     let summary = pretty::summary(&outcomes);
     print(&format!(

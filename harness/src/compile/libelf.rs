@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
-use crate::tool::Tool;
+use crate::tool::{self, Tool};
 
 /// What elfutils' configure script would find out about a machine with gcc and glibc.
 const CONFIG: &str = "\
@@ -39,7 +39,7 @@ pub struct Libelf {
     pub headers: [PathBuf; 2],
 }
 
-/// Compiles what is not in the cache yet. A change of the compiler alone compiles nothing again.
+/// Compiles what is not in the cache yet.
 ///
 /// # Errors
 /// What cargo or the compiler says.
@@ -49,6 +49,8 @@ pub fn build(cache: &Cache, repository: &Path) -> Result<Libelf> {
     let key = Key::new("libelf")
         .text("sources", &id)
         .text("config", CONFIG);
+    // What one C library's headers make of it may not link with an older one.
+    let key = key.text("compiler", &tool::identity("cc"));
     let key = key.text("flags", &FLAGS.join(" ")).finish();
     let libraries = cache.get_or_make("libelf", &key, "libelf", |directory| {
         let progress = Progress::steps("compile libelf", None);

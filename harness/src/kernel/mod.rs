@@ -10,6 +10,7 @@ mod tree;
 mod unpack;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -257,7 +258,9 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
     Ok(match source {
         Source::Tarball(tarball) => match tarball.cached(cache) {
             Some(source) => built(source),
-            None => tarball.unreachable(cache).map_or(Obtainable, Unobtainable),
+            None => tarball
+                .unreachable(cache)
+                .map_or(Obtainable, |(why, age)| Unobtainable(ago(why, age))),
         },
         Source::Package(package) => match package.cached(cache) {
             Some(source) => built(source),
@@ -276,15 +279,23 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
 /// # Errors
 /// There is no such kernel, or the cache cannot be written.
 pub fn attainable(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
-    let state = availability(cache, catalog, name)?;
-    match (state, catalog.get(name)?.0) {
-        (Availability::Obtainable, Source::Tarball(tarball)) if tarball.cached(cache).is_none() => {
+    match catalog.get(name)?.0 {
+        Source::Tarball(tarball) if tarball.cached(cache).is_none() => {
             Ok(match tarball.probe(cache)? {
                 Some(why) => Availability::Unobtainable(why),
                 None => Availability::Obtainable,
             })
         }
-        (state, _) => Ok(state),
+        _ => availability(cache, catalog, name),
+    }
+}
+
+/// What was found some time ago.
+fn ago(why: String, age: Duration) -> String {
+    match age.as_secs() / 3600 {
+        0 => why,
+        1 => format!("{why}, as of an hour ago"),
+        hours => format!("{why}, as of {hours} hours ago"),
     }
 }
 

@@ -159,20 +159,22 @@ impl catalog::Tarball {
         Ok(())
     }
 
-    /// Why the server is believed to be out of reach, if a probe failed within the last hour.
-    pub fn unreachable(&self, cache: &Cache) -> Option<String> {
-        let (why, age) = cache.recall(&self.probe_name())?;
-        (age < PROBE_AGAIN).then_some(why)
+    /// Why the server was out of reach when it was last asked, and how long ago that was.
+    pub fn unreachable(&self, cache: &Cache) -> Option<(String, Duration)> {
+        cache.recall(&self.probe_name())
     }
 
-    /// Why the server cannot be reached, if so; asks it, and takes at most 3 seconds.
+    /// Why the server cannot be reached, if so; asks it, unless it was out of reach within the last
+    /// hour, and takes at most 3 seconds.
     ///
     /// A failure is remembered for [`Tarball::unreachable`](Self::unreachable).
     ///
     /// # Errors
     /// The cache cannot be written.
     pub fn probe(&self, cache: &Cache) -> Result<Option<String>> {
-        if let Some(why) = self.unreachable(cache) {
+        if let Some((why, age)) = self.unreachable(cache)
+            && age < PROBE_AGAIN
+        {
             return Ok(Some(why));
         }
         let agent: ureq::Agent = ureq::Agent::config_builder()
@@ -180,6 +182,7 @@ impl catalog::Tarball {
             .build()
             .into();
         if agent.head(&self.url).call().is_ok() {
+            cache.forget(&self.probe_name())?;
             return Ok(None);
         }
         let why = format!("{} cannot be reached", self.host());

@@ -1,7 +1,8 @@
 //! Lines for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
 
 use crate::normalise::visible;
 use crate::run::{Outcome, Setting};
@@ -47,6 +48,34 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
     text
 }
 
+/// Why cases could not be run, as far as it was told.
+#[derive(Default)]
+pub struct Told(Mutex<BTreeSet<String>>);
+
+impl Told {
+    /// What [`case`] says, unless the case was stopped by what was told of another already.
+    pub fn case(&self, setting: &Setting, outcome: &Outcome) -> Option<String> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !outcome.unbuilt || told.insert(outcome.reason.clone());
+        is_new.then(|| case(setting, outcome))
+    }
+}
+
+/// A line for each thing that could not be had or built for several cases.
+fn stopped(outcomes: &[Outcome]) -> String {
+    let mut counts: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    for outcome in outcomes.iter().filter(|outcome| outcome.unbuilt) {
+        counts
+            .entry(&outcome.reason)
+            .or_insert((&outcome.title, 0))
+            .1 += 1;
+    }
+    let several = counts.into_values().filter(|(_, count)| *count > 1);
+    several
+        .map(|(title, count)| format!("stopped {count} cases: {}\n", visible(title)))
+        .collect()
+}
+
 /// A reason without its title, with which it may begin.
 fn beyond<'a>(title: &str, reason: &'a str) -> &'a str {
     match reason.strip_prefix(title) {
@@ -59,7 +88,7 @@ fn beyond<'a>(title: &str, reason: &'a str) -> &'a str {
     }
 }
 
-/// The last line: how many cases came to which verdict.
+/// The last lines: what stopped several cases, and how many came to which verdict.
 pub fn summary(outcomes: &[Outcome]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let unchanged = outcomes.iter().filter(|outcome| outcome.unchanged).count();
@@ -71,7 +100,12 @@ pub fn summary(outcomes: &[Outcome]) -> String {
     let others = counts
         .iter()
         .map(|(verdict, count)| format!(", {count} {verdict}"));
-    let mut line = format!("{passed} of {run} passed{}", others.collect::<String>());
+    let mut line = stopped(outcomes);
+    let _ = write!(
+        line,
+        "{passed} of {run} passed{}",
+        others.collect::<String>()
+    );
     if unchanged > 0 {
         let _ = write!(line, ", {unchanged} unchanged since they passed");
     }
@@ -94,6 +128,25 @@ mod tests {
         assert_eq!(beyond("needs a", "needs a"), "");
         assert_eq!(beyond("BUG: a", "BUG: a\nb"), "b");
         assert_eq!(beyond("BUG: a", "BUG: abc"), "BUG: abc");
+    }
+
+    #[test]
+    fn what_stops_several_cases_is_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let setting = Setting::new(Cache::at(directory.path()).unwrap(), Accelerator::Tcg);
+        let stopped = |case| Outcome {
+            title: "build the guest program".to_owned(),
+            reason: "build the guest program: no".to_owned(),
+            unbuilt: true,
+            ..outcome("distro", case, Verdict::Infra)
+        };
+        let (told, one, other) = (Told::default(), stopped("one"), stopped("other"));
+        assert!(told.case(&setting, &one).is_some());
+        assert_eq!(told.case(&setting, &other), None);
+        assert_eq!(
+            summary(&[one, other]),
+            "stopped 2 cases: build the guest program\n0 of 2 passed, 2 infra"
+        );
     }
 
     #[test]
