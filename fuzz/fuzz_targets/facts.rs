@@ -80,6 +80,7 @@ fuzz_target!(|data: &[u8]| {
         modules: &[module],
         release: "6.11.0",
         base_strings: b"\0st_value\0".to_vec(),
+        flaws: Default::default(),
         is_traced_alone: true,
         has_kmemleak: true,
     };

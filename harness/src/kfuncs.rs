@@ -265,6 +265,20 @@ pub struct Set {
 /// # Errors
 /// `.BTF_ids` does not have what its symbols promise.
 pub fn sets<'a, R: ReadRef<'a>>(elf: &object::File<'a, R>) -> Result<Vec<Set>> {
+    all_sets(elf).map(of_kfuncs)
+}
+
+/// The names of the sets with flags that are not marked as sets of kfuncs, in a file.
+///
+/// # Errors
+/// As [`sets`].
+pub fn unmarked<'a, R: ReadRef<'a>>(elf: &object::File<'a, R>) -> Result<Vec<String>> {
+    let sets = all_sets(elf)?.into_iter().filter(|set| !set.is_marked);
+    Ok(sets.map(|set| set.name).collect())
+}
+
+/// The sets with flags in a file.
+fn all_sets<'a, R: ReadRef<'a>>(elf: &object::File<'a, R>) -> Result<Vec<Set>> {
     let Some(section) = elf.section_by_name(".BTF_ids") else {
         return Ok(Vec::new());
     };
@@ -281,8 +295,7 @@ pub fn sets<'a, R: ReadRef<'a>>(elf: &object::File<'a, R>) -> Result<Vec<Set>> {
     sets_in(data, &symbols)
 }
 
-/// Sets without flags and lists are other things, and so are sets that are not marked, where any
-/// is.
+/// Sets without flags and lists are other things.
 fn sets_in(data: &[u8], symbols: &[(usize, &str)]) -> Result<Vec<Set>> {
     let mut sets = Vec::new();
     for (at, symbol) in symbols {
@@ -292,10 +305,15 @@ fn sets_in(data: &[u8], symbols: &[(usize, &str)]) -> Result<Vec<Set>> {
             sets.push(set);
         }
     }
+    Ok(sets)
+}
+
+/// Where any set is marked, those that are not are other things.
+fn of_kfuncs(mut sets: Vec<Set>) -> Vec<Set> {
     let any_is_marked = sets.iter().any(|set| set.is_marked);
     sets.retain(|set| set.is_marked || !any_is_marked);
     sets.retain(|set| !FMOD_RET.contains(&set.name.as_str()));
-    Ok(sets)
+    sets
 }
 
 /// A count and the set's flags, and an id and flags for each entry (struct btf_id_set8).
@@ -342,7 +360,7 @@ mod tests {
     }
 
     fn names(data: &[u8], symbols: &[(usize, &str)]) -> Vec<String> {
-        let sets = sets_in(data, symbols).unwrap();
+        let sets = of_kfuncs(sets_in(data, symbols).unwrap());
         sets.into_iter().map(|set| set.name).collect()
     }
 

@@ -17,6 +17,7 @@ pub mod complaint;
 pub mod debugger;
 pub mod detector;
 pub mod diff;
+pub mod flaw;
 pub mod globals;
 pub mod interrupt;
 pub mod inventory;

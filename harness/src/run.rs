@@ -23,7 +23,7 @@ use crate::tool::Tool;
 use crate::verdict::{self, Fault, Verdict, bounded};
 use crate::vm::machine::Size;
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot, tsc};
-use crate::{btf, debugger, detector, interrupt, progress, tool, vm};
+use crate::{btf, debugger, detector, flaw, interrupt, progress, tool, vm};
 
 /// How to run, for every case alike.
 #[derive(Clone)]
@@ -117,15 +117,21 @@ impl<'a> Case<'a> {
     /// # Errors
     /// The kernel's BTF or configuration cannot be read.
     pub fn known(&self) -> Result<verdict::Case<'a>> {
+        // Only the BTF of modules is read with it, and a kernel's may be missing.
+        let base_strings = match self.modules {
+            [] => Vec::new(),
+            _ => btf::base_strings(&self.kernel.btf)?,
+        };
+        let flaws = |module: &Module| {
+            let flaws = flaw::of(self.kernel, module, &base_strings)?;
+            anyhow::Ok((module.name.clone(), flaws))
+        };
         Ok(verdict::Case {
             scenario: self.scenario,
             modules: self.modules,
             release: &self.kernel.release,
-            // Only the BTF of modules is read with it, and a kernel's may be missing.
-            base_strings: match self.modules {
-                [] => Vec::new(),
-                _ => btf::base_strings(&self.kernel.btf)?,
-            },
+            flaws: self.modules.iter().map(flaws).collect::<Result<_>>()?,
+            base_strings,
             is_traced_alone: self.streams.is_none(),
             has_kmemleak: detector::has_kmemleak(self.kernel)?,
         })
@@ -417,7 +423,8 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
             case.kernel.name
         ));
     }
-    let (judged, transcript) = verdict::judge(&case.known()?, evidence);
+    let known = case.known()?;
+    let (judged, transcript) = verdict::judge(&known, evidence);
     let snapshot = Snapshot::of(case.scenario, case.kernel);
     let is_comparison = judged.is_ok();
     let fault = match (judged, &transcript) {
@@ -444,6 +451,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
         outcome.reason = explain(&fault, &reports, case.kernel, evidence);
+        outcome.reason.push_str(&refused_for(&known, evidence));
         outcome
             .reason
             .push_str(&left_out(case.kernel, case.scenario)?);
@@ -736,6 +744,23 @@ fn left_out(kernel: &Kernel, scenario: &Scenario) -> Result<String> {
         }
     }
     Ok(said)
+}
+
+/// Why the kernel did not take modules, where it says little and their files tell more.
+fn refused_for(known: &verdict::Case, evidence: &Evidence) -> String {
+    let why = |fact| match fact {
+        Fact::Inserted {
+            module,
+            error: Some(error),
+            ..
+        } => {
+            let module = known.modules.iter().find(|other| other.name == module)?;
+            flaw::why(module, known.flaws.get(&module.name)?, &error)
+        }
+        _ => None,
+    };
+    let told = verdict::told(evidence).filter_map(why);
+    told.map(|why| format!("\n\n{why}")).collect()
 }
 
 /// The reason of a fault: a report of the kernel as it is told, where each CPU was at the deadline,

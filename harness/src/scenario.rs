@@ -168,6 +168,8 @@ pub enum Allow {
     NoSteps,
     /// No BPF program is loaded.
     NoPrograms,
+    /// A module registers nothing that programs use.
+    NoKfuncs,
     /// A step that could not be done, or a command that ended with another status than 0.
     FailedStep,
 }
@@ -177,6 +179,7 @@ impl fmt::Display for Allow {
         f.write_str(match self {
             Allow::NoSteps => "no_steps",
             Allow::NoPrograms => "no_programs",
+            Allow::NoKfuncs => "no_kfuncs",
             Allow::FailedStep => "failed_step",
         })
     }

@@ -122,7 +122,7 @@ fn scenario(directory: &Path, parts: &[Part], chosen: &[&Kfunc]) -> Result<Scena
     let bpf: Vec<String> = (0..chosen.len()).map(object).collect();
     let text = format!(
         "about = 'which programs may call which kfuncs'\neach = true\n\
-         bpf = {}\n",
+         allow = ['no_kfuncs']\nbpf = {}\n",
         serde_json::to_string(&bpf)?
     );
     write("kfuncs.toml".to_owned(), text)?;

@@ -285,6 +285,42 @@ fn modules_that_need_others_are_listed_behind_them() {
 }
 
 #[test]
+fn a_set_that_names_what_btf_lacks_does_not_build() {
+    let from = kassay::repository().join("harness/tests/zoo/modules/set_no_type");
+    for (file, from_text, to) in [
+        ("set_no_type.c", "__bpf_kfunc u64 bpf", "static u64 bpf"),
+        (
+            "set_no_type.c",
+            "(func, bpf_zoo_no_type)",
+            "(func, bpf_misspelled)",
+        ),
+        ("Kbuild", "ccflags-y +=", "ccflags-y += -g0"),
+    ] {
+        let unresolved = External::with("modules = ['./m']");
+        copy(&from, &unresolved.path("own/m"));
+        unresolved.edit(&format!("m/{file}"), from_text, to);
+        for _ in 0..2 {
+            let ended = unresolved.run();
+            ended.with(125).says("resolve_btfids finds no `bpf_");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_sets_is_said_where_they_are_listed() {
+    let root = kassay::repository().join("harness/tests/zoo/modules");
+    for (module, words) in [
+        ("set_without_flag", "does not have BTF_SET8_KFUNCS"),
+        ("name_taken", "BTF has a function kernel_init"),
+        ("unregistered", "does not call register_btf_kfunc_id_set"),
+    ] {
+        let module = root.join(module);
+        let args = ["kfuncs", "--kernel", "distro", module.to_str().unwrap()];
+        Checkout::new().kassay(&args).with(0).says(words);
+    }
+}
+
+#[test]
 fn a_repository_that_is_laid_out_as_the_action_wants_it_runs_where_it_lies() {
     let laid = External::empty();
     fs::create_dir_all(laid.path("own/modules")).unwrap();

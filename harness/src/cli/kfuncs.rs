@@ -8,8 +8,10 @@ use super::cache::limit;
 use super::place::{With, path_of};
 use super::run::{kernel, kernels};
 use super::{print, usage};
+use crate::btf;
 use crate::cache::Cache;
 use crate::compile::module;
+use crate::flaw;
 use crate::inventory;
 use crate::kernel::{Catalog, Kernel};
 use crate::kfuncs::{self, Kfunc, Listing};
@@ -114,6 +116,13 @@ fn listings<'a>(
         return Ok(vec![(parts, kfuncs::of_kernel(kernel)?)]);
     }
     let built = module::build(cache, kernel, parts)?;
+    let strings = btf::base_strings(&kernel.btf)?;
+    for module in built.iter().flatten() {
+        for flaw in flaw::of(kernel, module, &strings)? {
+            let title = flaw.title(&module.name);
+            progress::note(format!("on {}: {title}: {flaw}", kernel.name));
+        }
+    }
     let of = |(place, modules)| Ok((&parts[..=place], kfuncs::of_modules(kernel, modules)?));
     built.iter().enumerate().map(of).collect()
 }

@@ -48,6 +48,10 @@ const LICENSES: [&str; 6] = [
 /// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
 const NO_BTF: &str = "Skipping BTF generation";
 
+/// What resolve_btfids says before each name of a set that BTF lacks; then it goes on
+/// (tools/bpf/resolve_btfids/main.c, 6.1 to 7.2).
+const UNRESOLVED: &str = "WARN: resolve_btfids: unresolved symbol ";
+
 /// How much a directory may hold, in bytes: more is none of a module's sources.
 const MOST: u64 = 256 << 20;
 
@@ -518,7 +522,7 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
     let built = place.join(directory);
     let progress = Progress::steps(format!("build {what}"), None);
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let (mut skipped, mut missing) = (None, Vec::new());
+    let (mut skipped, mut missing, mut unresolved) = (None, Vec::new(), Vec::new());
     Tool::hermetic("make")
         .arg("-C")
         .arg(&kernel.build)
@@ -539,14 +543,18 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
                 skipped = Some(line.to_owned());
             }
             missing.extend(missed(line).map(|name| format!("`{name}`")));
+            let symbol = line.trim().strip_prefix(UNRESOLVED);
+            unresolved.extend(symbol.map(|name| format!("`{name}`")));
         })
         .map_err(|error| explain(error, &missing))
         .map_err(|error| anyhow!("{error:#}\n{}", by_hand(kernel, sources)))
         .with_context(|| format!("build {what}"))?;
     progress.finish();
+    // kbuild takes what lies there for made, and would not say it again.
+    let forget =
+        || fs::remove_dir_all(&built).with_context(|| format!("remove `{}`", built.display()));
     if let Some(line) = skipped {
-        // kbuild takes what lies there for made, and would not say it again.
-        fs::remove_dir_all(&built).with_context(|| format!("remove `{}`", built.display()))?;
+        forget()?;
         bail!(
             "build {what}: kbuild says `{}`; a module without BTF inserts cleanly and its kfuncs \
              are missed much later. Put the kernel's vmlinux at `{}` (from its debug package, or \
@@ -555,6 +563,16 @@ fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path
             line.trim(),
             kernel.btf.display(),
             kernel.image.display()
+        );
+    }
+    if !unresolved.is_empty() {
+        forget()?;
+        bail!(
+            "build {what}: resolve_btfids finds no {} in BTF, which a set of the module names: no \
+             program could call it, and the kernel may refuse the set. Such a function was \
+             optimised away or is `static` (declare it with `__bpf_kfunc`, and not `static`), is \
+             misspelled, or was compiled without debug information (`-g0`)",
+            unresolved.join(", ")
         );
     }
     Ok(())

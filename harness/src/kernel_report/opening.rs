@@ -98,8 +98,9 @@ const OOM: Title = Just(OUT_OF_MEMORY);
 const BTF: Title = Just("BPF: failed to validate BTF");
 /// What KASAN adds to the fault of an inline check (kasan_non_canonical_hook).
 const KASAN_NULL: &str = "KASAN: null-ptr-deref in range";
-/// What do_init_module (kernel/module/main.c) says after the module's name.
+/// What do_init_module (kernel/module/main.c, 6.1 to 6.12 and 7.2) says after the module's name.
 const INIT_RETURNED: &str = "'->init suspiciously returned ";
+const NEW_INIT_RETURNED: &str = ": init suspiciously returned ";
 const DETECTED_HARD: &str = "Watchdog detected hard LOCKUP";
 
 /// The first that matches counts: special ones stand before general ones.
@@ -133,6 +134,8 @@ const OPENINGS: &[Opening] = &[
     opening("list_add double add", "", REPORT, Marker, In("list_add corruption")),
     opening("list_del corruption", "", REPORT, Marker, In("list_del corruption")),
     opening("do_init_module: '", INIT_RETURNED, REPORT, Stack, Init),
+    // Without a stack.
+    opening("", NEW_INIT_RETURNED, REPORT, Line, Init),
     opening("refcount_t: ", "", REPORT, Marker, Message),
     opening("ODEBUG: ", "", REPORT, Marker, SaysIn("ODEBUG: ")),
     opening("verifier bug", "", REPORT, Marker, Says("verifier bug")),
@@ -275,7 +278,7 @@ impl Opening {
             Slab => (slab(rest), culprit),
             Trap => (trap(lines[0]).to_owned(), culprit),
             Init => {
-                let module = rest.split('\'').next();
+                let module = rest.split(['\'', ':']).next();
                 ("init returned more than 0".to_owned(), module)
             }
             Protector => {

@@ -27,7 +27,10 @@ fn title_of(text: &str) -> String {
 fn an_init_that_returns_a_number_is_a_report_of_its_module() {
     let text = "do_init_module: 'm'->init suspiciously returned 1, it should follow 0/-E convention\n\
                 do_init_module: loading module anyway...";
-    assert_eq!(title_of(text), "init returned more than 0 in m");
+    let title = "init returned more than 0 in m";
+    assert_eq!(title_of(text), title);
+    let new = "m: init suspiciously returned 1, it should follow 0/-E convention";
+    assert_eq!(titles(new), [title]);
 }
 
 macro_rules! logs {

@@ -8,10 +8,11 @@ use super::expectation::NO_BTF;
 use super::{Case, Fault, Verdict};
 use crate::btf;
 use crate::compile::module::Module;
+use crate::flaw::Flaw;
 use crate::transcript::Offered;
 
 /// The kfuncs that the kernel shows of each module that was inserted: those of
-/// the module that both its BTF and kallsyms name.
+/// the module that both its BTF and kallsyms name. One that registers nothing has none.
 pub fn offered(case: &Case, facts: &[Fact]) -> Offered {
     let mut offered = Offered::new();
     for fact in facts {
@@ -28,6 +29,10 @@ pub fn offered(case: &Case, facts: &[Fact]) -> Offered {
         let Some(module) = case.modules.iter().find(|module| module.name == *name) else {
             continue;
         };
+        if case.flaws_of(name).contains(&Flaw::Unregistered) {
+            offered.insert(name.clone(), Vec::new());
+            continue;
+        }
         let functions = btf::functions(btf, &case.base_strings).unwrap_or_default();
         let shown = module
             .kfuncs
@@ -38,9 +43,10 @@ pub fn offered(case: &Case, facts: &[Fact]) -> Offered {
     offered
 }
 
-/// Two modules that offer a kfunc of one name, which 6.12 takes. libbpf finds the kfunc in the BTF
-/// of the first, and the verifier has its address from kallsyms, where the module inserted last
-/// comes first (add_kfunc_call in kernel/bpf/verifier.c, 6.12).
+/// Two modules that offer a kfunc of one name. Up to 7.1 the kernel takes both: libbpf finds the
+/// kfunc in the BTF of the first, and the verifier has its address from kallsyms, where the module
+/// inserted last comes first (add_kfunc_call in kernel/bpf/verifier.c, 6.12). 7.2 refuses the second
+/// (btf_check_kfunc_name in kernel/bpf/btf.c).
 pub fn twins(offered: &Offered) -> Result<(), Fault> {
     for (module, kfuncs) in offered {
         let others = offered.range::<String, _>((Bound::Excluded(module), Bound::Unbounded));
@@ -56,18 +62,35 @@ pub fn twins(offered: &Offered) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A module that is in shows its BTF, and its kfuncs there and in kallsyms.
-pub fn check(module: &Module, facts: &[Fact], offered: &Offered) -> Result<(), Fault> {
+/// A module has sets that the kernel takes, and one that is in shows its BTF, and its kfuncs there
+/// and in kallsyms.
+pub fn check(case: &Case, module: &Module, facts: &[Fact], offered: &Offered) -> Result<(), Fault> {
     let inserted = facts.iter().find_map(|fact| match fact {
         Fact::Inserted {
             module: name,
-            error: None,
+            error,
             btf,
             ..
-        } if *name == module.name => Some(btf),
+        } if *name == module.name => Some((error, btf)),
         _ => None,
     });
-    let Some(btf) = inserted else { return Ok(()) };
+    let Some((error, btf)) = inserted else {
+        return Ok(());
+    };
+    let flaws = case.flaws_of(&module.name);
+    // A name that is taken is only a fault where the kernel does not say so.
+    let counts = |flaw: &&Flaw| match flaw {
+        Flaw::Unmarked(_) => true,
+        Flaw::Taken(_) => error.is_none(),
+        Flaw::Unregistered => false,
+    };
+    if let Some(flaw) = flaws.iter().find(counts) {
+        let fault = Fault::new(Verdict::Mismatch, flaw.title(&module.name));
+        return Err(fault.because(flaw.to_string()));
+    }
+    if error.is_some() || flaws.contains(&Flaw::Unregistered) {
+        return Ok(());
+    }
     if let Err(error) = btf {
         let reason = format!("read `/sys/kernel/btf/{}`: {error}", module.name);
         return Err(

@@ -15,11 +15,13 @@ mod standing;
 mod storm;
 mod udp;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use kassay_guest::Fact;
 
 use crate::compile::module::Module;
+use crate::flaw::Flaw;
 use crate::scenario::{Expect, Scenario};
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
@@ -99,11 +101,23 @@ pub struct Case<'a> {
     pub release: &'a str,
     /// The strings of the kernel's own BTF.
     pub base_strings: Vec<u8>,
+    /// What is wrong with modules, by their names.
+    pub flaws: BTreeMap<String, Vec<Flaw>>,
     /// Whether nobody but the guest program has to do with the trace buffer that it reads: nothing
     /// that somebody looks on at. Commands have the kernel's, and the guest program then its own.
     pub is_traced_alone: bool,
     /// Whether the kernel looks for memory that nothing points to.
     pub has_kmemleak: bool,
+}
+
+impl Case<'_> {
+    /// What is wrong with a module.
+    fn flaws_of(&self, module: &str) -> &[Flaw] {
+        self.flaws
+            .get(module)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
 }
 
 /// Judges the evidence: whether it may be compared with the snapshot, or what is
@@ -171,7 +185,7 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
     let contracts = case
         .modules
         .iter()
-        .map(|module| contract::check(module, facts, offered))
+        .map(|module| contract::check(case, module, facts, offered))
         .chain([contract::twins(offered)]);
     let is_held = |fact: &Fact| matches!(fact, Fact::Removed { error: Some(_), .. });
     let is_held = facts.iter().any(is_held);
@@ -186,7 +200,7 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         ]
     });
     let faults = contracts.chain(others).filter_map(Result::err);
-    let omissions = omission::check(case.scenario, facts);
+    let omissions = omission::check(case, facts);
     let of_programs = standing::check(case.scenario, facts);
     faults.chain(omissions).chain(of_programs).collect()
 }

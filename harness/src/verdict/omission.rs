@@ -1,19 +1,21 @@
-//! What would pass by accident: a scenario that triggers nothing, or has nothing to trigger,
-//! and a step that could not be done. Each is no fault where the scenario says that it is meant.
+//! What would pass by accident: a scenario that triggers nothing, or has nothing to trigger, a
+//! module that registers nothing, and a step that could not be done. Each is no fault where the scenario says that it is meant.
 
 use kassay_guest::{Command, Fact, Outcome, State, Step};
 
 use super::excerpt::bounded;
 use super::expectation::expected;
 use super::facts::refused;
-use super::{Fault, Verdict};
+use super::{Case, Fault, Verdict};
+use crate::flaw::Flaw;
 use crate::kernel_report;
 use crate::refusal;
 use crate::scenario::{Allow, Scenario};
 
 /// What the scenario lacks and what could not be done, but for what it allows. A verdict that
 /// it expects is a word of its own, and needs neither steps nor programs.
-pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
+pub fn check(case: &Case, facts: &[Fact]) -> Vec<Fault> {
+    let scenario = case.scenario;
     let lacks = |allow: Allow, is_lacking: bool, title: &str| {
         let expect = scenario.expect.as_ref().map(expected);
         let is_word = expect.is_some_and(|(_, other)| other != title);
@@ -34,7 +36,9 @@ pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
     ];
     let failed = facts.iter().filter_map(|fact| failed(scenario, fact));
     let failed = failed.map(|(title, reason)| (Allow::FailedStep, title, reason));
-    let found = missing.into_iter().flatten().chain(failed);
+    let silent = facts.iter().filter_map(|fact| unregistered(case, fact));
+    let silent = silent.filter_map(|title| lacks(Allow::NoKfuncs, true, &title));
+    let found = missing.into_iter().flatten().chain(silent).chain(failed);
     let found = found.filter(|(allow, ..)| !scenario.allow.contains(allow));
     let found = found.map(|(allow, title, reason)| {
         let word = format!("if that is meant, the scenario says `allow = [\"{allow}\"]`");
@@ -42,6 +46,26 @@ pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
         Fault::new(Verdict::Mismatch, title).because(reason.trim_start())
     });
     facts.iter().filter_map(unattached).chain(found).collect()
+}
+
+/// The title of a module that is in and registers nothing. One that another module needs is there
+/// for that one.
+fn unregistered(case: &Case, fact: &Fact) -> Option<String> {
+    let Fact::Inserted {
+        module,
+        error: None,
+        ..
+    } = fact
+    else {
+        return None;
+    };
+    let is_needed = case
+        .modules
+        .iter()
+        .any(|other| other.needs.contains(module));
+    let flaw = Flaw::Unregistered;
+    let counts = case.flaws_of(module).contains(&flaw) && !is_needed;
+    counts.then(|| flaw.title(module))
 }
 
 /// A program that could not be attached, which only an expectation makes right.

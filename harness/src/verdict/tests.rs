@@ -242,6 +242,7 @@ fn case<'a>(scenario: &'a Scenario, modules: &'a [Module]) -> Case<'a> {
         modules,
         release: RELEASE,
         base_strings: btf::SAMPLE_BASE.to_vec(),
+        flaws: Default::default(),
         is_traced_alone: true,
         has_kmemleak: true,
     }

@@ -20,7 +20,7 @@ pub const LOOP: &str = "for (;;)\n\t\tcpu_relax();";
 pub struct Checkout(TempDir);
 
 /// What a scenario says that only inserts modules.
-pub const ALONE: &str = "allow = ['no_steps', 'no_programs']";
+pub const ALONE: &str = "allow = ['no_steps', 'no_programs', 'no_kfuncs']";
 
 /// How a run of kassay ended.
 #[derive(Debug)]
