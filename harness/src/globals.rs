@@ -117,10 +117,15 @@ fn variables(name: &str, file: &Path) -> Result<Vec<Variable>> {
 fn encode(layout: &Layout, value: &Value) -> Result<Vec<u8>> {
     match (layout, value) {
         (Layout::Int { bytes, is_signed }, Value::Integer(number)) => {
-            integer(*bytes, *is_signed, *number)
+            integer(*bytes, *is_signed, (*number).into())
+        }
+        (Layout::Int { bytes, is_signed }, Value::String(text)) if number(text).is_some() => {
+            integer(*bytes, *is_signed, number(text).unwrap_or_default())
         }
         (Layout::Bool, Value::Boolean(value)) => Ok(vec![(*value).into()]),
-        (Layout::Enum { bytes, .. }, Value::Integer(number)) => integer(*bytes, true, *number),
+        (Layout::Enum { bytes, .. }, Value::Integer(number)) => {
+            integer(*bytes, true, (*number).into())
+        }
         (Layout::Enum { bytes, values }, Value::String(name)) => {
             let value = values.iter().find(|(one, _)| one == name);
             let (_, value) = value.with_context(|| {
@@ -150,13 +155,21 @@ fn is_letter(layout: &Layout) -> bool {
     matches!(layout, Layout::Int { bytes: 1, .. })
 }
 
-fn integer(bytes: usize, is_signed: bool, number: i64) -> Result<Vec<u8>> {
+/// The number that a text is, decimal or `0x…`: those of TOML end at 2^63 - 1.
+fn number(text: &str) -> Option<i128> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok().map(i128::from),
+        None => text.parse().ok(),
+    }
+}
+
+fn integer(bytes: usize, is_signed: bool, number: i128) -> Result<Vec<u8>> {
     let bits = 8 * bytes as u32;
     let (least, most) = match is_signed {
         true => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
         false => (0, (1i128 << bits) - 1),
     };
-    if !(least..=most).contains(&number.into()) {
+    if !(least..=most).contains(&number) {
         bail!("{number} is out of range: it has {bytes} bytes, from {least} to {most}");
     }
     Ok(number.to_le_bytes()[..bytes].to_vec())
@@ -165,7 +178,7 @@ fn integer(bytes: usize, is_signed: bool, number: i64) -> Result<Vec<u8>> {
 /// What a value for this layout is, in words.
 fn wants(layout: &Layout) -> String {
     match layout {
-        Layout::Int { .. } => "an integer".to_owned(),
+        Layout::Int { .. } => "an integer (or its digits, or `0x…`, as text)".to_owned(),
         Layout::Bool => "`true` or `false`".to_owned(),
         Layout::Enum { .. } => "the name of an enumerator, or an integer".to_owned(),
         Layout::Array(of, length) if is_letter(of) => format!("text of up to {} bytes", length - 1),
@@ -203,10 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn a_number_beyond_those_of_toml_is_a_text() {
+        let word = Layout::Int {
+            bytes: 8,
+            is_signed: false,
+        };
+        for text in ["18446744073709551615", "0xffffffffffffffff"] {
+            assert_eq!(encoded(&word, text).unwrap(), [0xff; 8]);
+        }
+        let error = encoded(&word, "18446744073709551616").unwrap_err();
+        assert!(error.contains("is out of range: it has 8 bytes"), "{error}");
+        assert!(encoded(&word, "0x").is_err() && encoded(&word, "0x-1").is_err());
+        assert!(encoded(&word, "0x10000000000000000").is_err());
+    }
+
+    #[test]
     fn a_value_is_of_the_variables_kind() {
         assert_eq!(encoded(&Layout::Bool, true).unwrap(), [1]);
         let error = encoded(&BYTE, "a").unwrap_err();
-        assert_eq!(error, "it takes an integer, and this is \"a\"");
+        assert_eq!(
+            error,
+            "it takes an integer (or its digits, or `0x…`, as text), and this is \"a\""
+        );
         assert!(encoded(&Layout::Bool, 1).is_err() && encoded(&Layout::Other, 1).is_err());
     }
 

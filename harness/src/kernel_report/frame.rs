@@ -219,6 +219,11 @@ pub fn allocator(stack: &[&str]) -> Option<String> {
     name.map_or_else(|| culprit(stack), |name| Some(name.to_owned()))
 }
 
+/// Whether a line is a frame of a module or a BPF program.
+pub fn is_of_others(line: &str) -> bool {
+    function(line).is_some_and(|name| line.ends_with(']') || name.starts_with("bpf_prog_"))
+}
+
 /// The function of `RIP: 0010:NAME+0x1/0x2` or ` NAME+0x1/0x2 [MODULE]`. What
 /// stands behind a question mark only lay on the stack.
 fn function(line: &str) -> Option<&str> {

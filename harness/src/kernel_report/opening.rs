@@ -41,6 +41,9 @@ enum Title {
     Just(&'static str),
     /// This, and the culprit.
     In(&'static str),
+    /// This, and the culprit, where a module or a program is on the stack: it may be long gone when
+    /// the kernel comes upon what it left, and then who was there is chance.
+    InStack(&'static str),
     /// This, and what its first message goes on with until something varies.
     Says(&'static str),
     /// Both.
@@ -62,7 +65,9 @@ enum Title {
 }
 
 use End::{Line, Marker, Stack, While};
-use Title::{In, Init, Just, Message, Protection, Protector, Sanitizer, Says, SaysIn, Slab, Trap};
+use Title::{
+    In, InStack, Init, Just, Message, Protection, Protector, Sanitizer, Says, SaysIn, Slab, Trap,
+};
 
 const fn opening(
     begins: &'static str,
@@ -86,7 +91,7 @@ const NULL: Title = In(NULL_DEREFERENCE);
 const FAULT: Title = In("BUG: unable to handle page fault");
 const LOCK_HELD: Title = Just("WARNING: lock held when returning to user space");
 const KEY: Title = In("INFO: trying to register non-static key");
-const SLEEP: Title = In("BUG: sleeping function called from invalid context");
+const SLEEP: Title = InStack("BUG: sleeping function called from invalid context");
 const NETDEVICE: Title = Just("unregister_netdevice: waiting for DEV to become free");
 const WARNING: Title = In("WARNING");
 const BUG: Title = In("kernel BUG");
@@ -154,7 +159,7 @@ const OPENINGS: &[Opening] = &[
     opening("WARNING: suspicious RCU usage", "", REPORT, Stack, In("WARNING: suspicious RCU usage")),
     opening("[ BUG: Invalid wait context ]", "", REPORT, Stack, In("BUG: Invalid wait context")),
     opening("INFO: trying to register non-static key", "", REPORT, Stack, KEY),
-    opening("BUG: scheduling while atomic", "", REPORT, Stack, In("BUG: scheduling while atomic")),
+    opening("BUG: scheduling while atomic", "", REPORT, Stack, InStack("BUG: scheduling while atomic")),
     opening("BUG: sleeping function called from", "", REPORT, Stack, SLEEP),
     opening("watchdog: BUG: soft lockup", "", Stall, Stack, SOFT),
     opening("BUG: soft lockup", "", Stall, Stack, SOFT),
@@ -260,6 +265,10 @@ impl Opening {
         let (words, place) = match self.title {
             Just(words) => return words.to_owned(),
             In(words) => (words.to_owned(), culprit),
+            InStack(words) => {
+                let is_known = lines.iter().any(|line| frame::is_of_others(line));
+                (words.to_owned(), culprit.filter(|_| is_known))
+            }
             Says(words) => return format!("{words}{}", constant(rest)),
             SaysIn(words) => (format!("{words}{}", constant(rest)), culprit),
             Message => (lines[0].trim_end_matches('.').to_owned(), culprit),

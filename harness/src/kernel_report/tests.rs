@@ -307,6 +307,32 @@ fn what_a_kernel_or_a_module_says_in_passing_is_no_report() {
 }
 
 #[test]
+fn who_was_there_when_something_left_was_found_is_chance() {
+    let title = |text: &str, frames: &str| {
+        let stack = format!("Call Trace:\n <TASK>\n schedule+0x1/0x2\n {frames}\n </TASK>");
+        titles(&format!("{text}\n{stack}"))
+    };
+    for (text, words) in [
+        (
+            "BUG: scheduling while atomic: a/1/0x00000002",
+            "BUG: scheduling while atomic",
+        ),
+        (
+            "BUG: sleeping function called from invalid context at m.c:5",
+            "BUG: sleeping function called from invalid context",
+        ),
+    ] {
+        assert_eq!(title(text, "do_wait+0x1/0x2"), [words]);
+        assert_eq!(
+            title(text, "f+0x1/0x2\n g+0x1/0x2 [m]"),
+            [format!("{words} in f")]
+        );
+        let program = title(text, "f+0x1/0x2\n bpf_prog_0123_g+0x1/0x2");
+        assert_eq!(program, [format!("{words} in f")]);
+    }
+}
+
+#[test]
 fn a_panic_belongs_to_what_it_is_for() {
     let warning = with_stack("WARNING: CPU: 0 PID: 1 at m.c:5 f+0x1/0x2 [m]", "f");
     let log = |reason: &str| format!("{warning}\nKernel panic - not syncing: {reason}");
