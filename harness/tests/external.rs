@@ -614,6 +614,21 @@ fn a_pinned_map_is_told_with_its_path_and_the_transcript() {
 }
 
 #[test]
+fn what_a_command_leaves_running_is_heard_or_told_of() {
+    let run = |line: &str| {
+        let step = format!("host_root = true\n[[step]]\nrun = \"{line}\"");
+        External::with(&step).run()
+    };
+    let told = "kassay: what this left running goes on";
+    let ended = run("(sleep 2; echo l''ate) & echo early");
+    ended.with(1).says("early\n").says("late\n");
+    assert!(!ended.stdout.contains(told), "{ended:?}");
+    run("sleep 1000 & echo early").with(1).says(told);
+    let silent = run("sleep 1000 > /dev/null 2>&1 &");
+    assert!(!silent.with(1).stdout.contains(told), "{silent:?}");
+}
+
+#[test]
 fn what_a_scenario_cannot_have_is_said() {
     let cases = [
         (

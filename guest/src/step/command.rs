@@ -23,8 +23,13 @@ use crate::{process, system, terminal};
 /// How long a command may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a command may take to end once it was told to.
+/// How long a command may take to end once it was told to, and something that it left running to
+/// end behind it.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// What is said of something that was left running and goes on.
+const LEFT: &str = "kassay: what this left running goes on, with its output open: what it prints from here on is \
+                    not shown\n";
 
 /// How much a command may print, in bytes.
 const MOST: usize = 1 << 20;
@@ -72,6 +77,9 @@ impl<'a> Commands<'a> {
             self.running.push((place, command));
             let lines = Vec::new();
             return Ok(Outcome::Command(Command { pids, state, lines }));
+        }
+        if let State::Ended(_) = state {
+            command.hear_out()?;
         }
         Ok(Outcome::Command(command.tell(state)?))
     }
@@ -177,6 +185,31 @@ impl Running {
         let has_ended = !files[0].revents().is_empty();
         self.read()?;
         Ok(has_ended)
+    }
+
+    /// Reads what is printed behind its end, until nobody has the terminal open any more.
+    fn hear_out(&mut self) -> Result<()> {
+        let end = Instant::now() + GRACE;
+        while let Some(terminal) = &self.terminal {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.printed.truncate(MOST - LEFT.len());
+                self.printed.extend_from_slice(LEFT.as_bytes());
+                return Ok(());
+            }
+            let timeout = Timespec {
+                tv_sec: left.as_secs() as i64,
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            match poll(&mut [PollFd::new(terminal, PollFlags::IN)], Some(&timeout)) {
+                Ok(_) | Err(Errno::INTR) => self.read()?,
+                Err(error) => return Err(error).context("wait for what a command left running"),
+            }
+            if self.printed.len() > MOST {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Reads what there is, up to the bound.

@@ -1,5 +1,6 @@
 //! What would pass by accident: a scenario that triggers nothing, or has nothing to trigger, a
-//! module that registers nothing, and a step that could not be done. Each is no fault where the scenario says that it is meant.
+//! module that registers nothing, and a step that could not be done. Each is no fault where the
+//! scenario says that it is meant.
 
 use kassay_guest::{Command, Fact, Outcome, State, Step};
 
