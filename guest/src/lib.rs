@@ -306,6 +306,10 @@ pub enum Fault {
     Truncate,
     /// It fills the share, if that has room for less than 16 MiB, and goes on.
     Fill,
+    /// It writes more lines to the port than the host keeps.
+    Flood,
+    /// It writes more to the share's facts than the host reads.
+    Grow,
     /// It sleeps for ever.
     Silent,
     /// It powers the machine off.

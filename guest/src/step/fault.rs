@@ -42,6 +42,8 @@ pub fn run(fault: Fault, facts: &mut Facts) -> Result<Outcome> {
         Fault::Pipe => replace(|path| mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0))?,
         Fault::Truncate => replace(|path| File::create(path).map(drop))?,
         Fault::Fill => fill()?,
+        Fault::Flood => flood(|line| facts.write(&[], line))?,
+        Fault::Grow => flood(|line| facts.write(line, &[]))?,
         Fault::Silent => loop {
             std::thread::park();
         },
@@ -80,6 +82,13 @@ fn replace<E: Into<anyhow::Error>>(put: impl FnOnce(&str) -> Result<(), E>) -> R
     put(&path)
         .map_err(Into::into)
         .with_context(|| format!("replace `{path}`"))
+}
+
+/// Writes 40 MiB, in lines: the host takes 32.
+fn flood(mut write: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut line = vec![b'x'; 1 << 20];
+    line[(1 << 20) - 1] = b'\n';
+    (0..40).try_for_each(|_| write(&line))
 }
 
 /// Fills the share, as far as [`Fault::Fill`] goes.
