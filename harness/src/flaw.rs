@@ -101,8 +101,17 @@ fn read(file: &Path) -> Result<(Vec<&'static str>, Vec<String>)> {
 
 /// Why the kernel did not take a module, which says no more than this error.
 pub fn why(module: &Module, flaws: &[Flaw], error: &str) -> Option<String> {
+    if error.contains("os error 2)") && !module.needs.is_empty() {
+        let needs = module.needs.join(", ");
+        return Some(format!(
+            "{} uses symbols of {needs}, which have to be in before: name them before it in \
+             `modules`, or in `kernel_modules`",
+            module.name
+        ));
+    }
     let is_vague = error.contains("os error 22") && !module.kfuncs.is_empty();
-    let words: Vec<String> = flaws.iter().map(Flaw::to_string).collect();
+    let counts = |flaw: &&Flaw| **flaw != Flaw::Unregistered;
+    let words: Vec<String> = flaws.iter().filter(counts).map(Flaw::to_string).collect();
     match words.is_empty() {
         false => Some(format!("{}: {}", module.name, words.join("; "))),
         true if is_vague => Some(format!(
@@ -112,5 +121,32 @@ pub fn why(module: &Module, flaws: &[Flaw], error: &str) -> Option<String> {
             module.name
         )),
         true => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_does_not_say_is_said() {
+        let mut module = Module {
+            name: "m".to_owned(),
+            file: "m.ko".into(),
+            params: String::new(),
+            kfuncs: vec!["f".to_owned()],
+            needs: vec!["other".to_owned()],
+            is_proprietary: false,
+        };
+        let flaws = [Flaw::Unmarked("ids".to_owned())];
+        let invalid = "Invalid argument (os error 22)";
+        let said = |module: &Module, flaws, error| why(module, flaws, error).unwrap_or_default();
+        assert!(said(&module, &flaws, invalid).contains("`ids` does not have BTF_SET8_KFUNCS"));
+        assert!(said(&module, &[], invalid).contains("a type of programs that may call no"));
+        let missing = "No such file or directory (os error 2)";
+        assert!(said(&module, &[], missing).starts_with("m uses symbols of other, which"));
+        module.kfuncs.clear();
+        assert_eq!(why(&module, &[Flaw::Unregistered], invalid), None);
+        assert_eq!(why(&module, &[], "Out of memory (os error 12)"), None);
     }
 }

@@ -307,6 +307,32 @@ fn a_set_that_names_what_btf_lacks_does_not_build() {
 }
 
 #[test]
+fn why_the_kernel_did_not_take_a_module_is_said() {
+    let from = kassay::repository().join("harness/tests/zoo/modules/set_no_type");
+    let refused = External::with(&format!("modules = ['./m']\n{ALONE}"));
+    copy(&from, &refused.path("own/m"));
+    refused
+        .run()
+        .with(1)
+        .says("a type of programs that may call no");
+    let pair = External::of("pair", TWIN);
+    let only = |module: &str| {
+        let with = "with = [\"./common\"]";
+        pair.edit("pair.toml", with, &format!("{with}, insert = [{module}]"));
+        pair.run()
+    };
+    let ended = only("'pair-user', 'pair-core'");
+    ended
+        .with(1)
+        .says("pair_user uses symbols of pair_core, which");
+    pair.edit("pair.toml", ", 'pair-core']", "]");
+    let ended = pair.run();
+    ended
+        .with(125)
+        .says("pair_user needs pair_core, which is not named");
+}
+
+#[test]
 fn what_is_wrong_with_sets_is_said_where_they_are_listed() {
     let root = kassay::repository().join("harness/tests/zoo/modules");
     for (module, words) in [

@@ -63,6 +63,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
     });
     let (modules, objects) = (modules?.concat(), objects?);
     let kernel_modules = kernel::modules(cache, kernel, &wanted(scenario, &modules))
+        .map_err(|error| explain(error, kernel, &modules))
         .with_context(|| format!("get modules of {} itself", kernel.name))?;
     let of_kernel = kernel_modules.iter().map(|(name, _)| name);
     once(
@@ -96,6 +97,30 @@ fn wanted(scenario: &Scenario, modules: &[module::Module]) -> Vec<String> {
         .chain(needed)
         .cloned()
         .collect()
+}
+
+/// Adds to an error what modules need of others, and for which symbols of the kernel's.
+fn explain(error: anyhow::Error, kernel: &Kernel, modules: &[module::Module]) -> anyhow::Error {
+    let needs = |module: &module::Module| {
+        let tell = |need: &String| {
+            let symbols = module::uses(kernel, module, need).unwrap_or_default();
+            match symbols.is_empty() {
+                true => format!("{} needs {need}, which is not named before", module.name),
+                false => {
+                    let symbols = symbols.join(", ");
+                    format!("{} uses {symbols} of the kernel's {need}", module.name)
+                }
+            }
+        };
+        let others = |need: &&String| !modules.iter().any(|other| other.name == **need);
+        let told = module.needs.iter().filter(others).map(tell);
+        told.collect::<Vec<_>>()
+    };
+    let told: Vec<String> = modules.iter().flat_map(needs).collect();
+    match told.is_empty() {
+        true => error,
+        false => anyhow::anyhow!("{error:#}; {}", told.join("; ")),
+    }
 }
 
 /// Each of these is a program of an object.

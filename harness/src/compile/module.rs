@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, ObjectSymbol};
 
 use crate::cache::{Cache, Key, is_scratch};
 use crate::compile::makefile;
@@ -468,6 +468,33 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
     Ok(modules)
 }
 
+/// The symbols that a module uses of one of the kernel's own, by the list that lies where the kernel
+/// was built. None where there is no list.
+pub fn uses(kernel: &Kernel, module: &Module, owner: &str) -> Result<Vec<String>> {
+    let read = || -> Result<Vec<String>> {
+        let data = plain::read(&module.file, plain::MADE)?;
+        let file = object::File::parse(&*data)?;
+        let undefined = file.symbols().filter(|symbol| symbol.is_undefined());
+        let names = undefined.filter_map(|symbol| Some(symbol.name().ok()?.to_owned()));
+        Ok(names.collect())
+    };
+    let used = read().with_context(|| format!("read `{}`", module.file.display()))?;
+    let list = fs::read_to_string(kernel.build.join(SYMVERS)).unwrap_or_default();
+    let exported = list
+        .lines()
+        .filter_map(|line| exported(line).filter(|(of, _)| of == owner));
+    let names = exported.map(|(_, name)| name.to_owned());
+    Ok(names.filter(|name| used.contains(name)).collect())
+}
+
+/// The module and the symbol of a line of Module.symvers: `CRC\tSYMBOL\tPATH\tHOW\tNAMESPACE`.
+fn exported(line: &str) -> Option<(String, &str)> {
+    let mut fields = line.split('\t').skip(1);
+    let (symbol, path) = (fields.next()?, fields.next()?);
+    let module = path.rsplit('/').next()?.replace('-', "_");
+    Some((module, symbol))
+}
+
 /// The modules that a module needs.
 fn needs(module: &Path) -> Result<Vec<String>> {
     let names = info(module, "depends")?.join(",").replace('-', "_");
@@ -686,6 +713,15 @@ mod tests {
         fs::remove_file(from.join("a.c")).unwrap();
         renew();
         assert!(!to.join("a/b/a.o").exists() && !to.join("a/b/a.c").exists());
+    }
+
+    #[test]
+    fn a_symbol_has_the_module_that_exports_it() {
+        let line = "0x8ffe7e89\tf\tnet/netfilter/nf-conntrack\tEXPORT_SYMBOL_GPL\t";
+        assert_eq!(exported(line), Some(("nf_conntrack".to_owned(), "f")));
+        let line = "0xf7370f56\tg\tvmlinux\tEXPORT_SYMBOL\t";
+        assert_eq!(exported(line), Some(("vmlinux".to_owned(), "g")));
+        assert_eq!(exported("0xf7370f56"), None);
     }
 
     #[test]
