@@ -89,19 +89,21 @@ impl Trace {
             // Where tracing is off the kernel refuses it, and the host sees that it is not there.
             let _ = self.marker.write_all(end.as_bytes());
         }
-        let mut text = Vec::new();
-        match self.pipe.read_to_end(&mut text) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error).context("read `trace_pipe`"),
-        }
-        let lines = String::from_utf8_lossy(&text)
-            .lines()
-            .map(str::to_owned)
-            .collect();
+        let lines = drain(&mut self.pipe)?.lines().map(str::to_owned).collect();
         let (lost, read) = counted(&self.root)?;
         Ok(Traced { lines, lost, read })
     }
+}
+
+/// What is in a `trace_pipe` that does not wait for more.
+pub fn drain(pipe: &mut File) -> Result<String> {
+    let mut text = Vec::new();
+    match pipe.read_to_end(&mut text) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        Err(error) => return Err(error).context("read `trace_pipe`"),
+    }
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 impl From<Traced> for Fact {
@@ -112,7 +114,7 @@ impl From<Traced> for Fact {
 
 /// Events that were lost and that were read, summed over the CPUs (kernel/trace/trace.c,
 /// `tracing_stats_read`).
-fn counted(root: &str) -> Result<(u64, u64)> {
+pub fn counted(root: &str) -> Result<(u64, u64)> {
     let (mut lost, mut read) = (0, 0);
     for cpu in fs::read_dir(format!("{root}/per_cpu")).context("list the trace buffers")? {
         for line in system::read(cpu?.path().join("stats"))?.lines() {
@@ -183,7 +185,8 @@ fn record(raw: &str) -> Option<Record> {
     })
 }
 
-fn nonblocking(path: &str) -> Result<File> {
+/// Opens a file whose end is not waited for.
+pub fn nonblocking(path: &str) -> Result<File> {
     OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)

@@ -45,6 +45,16 @@ impl Facts {
         self.send(&line, &line)
     }
 
+    /// Reports facts at once, so that nothing comes between.
+    pub fn report_all(&mut self, facts: Vec<Fact>) -> Result<()> {
+        let mut lines = Vec::new();
+        for fact in facts {
+            lines.extend(self.word(fact)?);
+            self.next += 1;
+        }
+        self.write(&lines, &lines)
+    }
+
     /// Sends the next line, which may be worded differently for the two ways.
     pub fn send(&mut self, to_share: &[u8], to_port: &[u8]) -> Result<()> {
         self.next += 1;
@@ -59,12 +69,12 @@ impl Facts {
         Ok(line)
     }
 
-    /// Writes bytes both ways. When one way fails, the other still tells of it.
+    /// Writes bytes both ways, first to the port, where the process does not sleep. When one way
+    /// fails, the other still tells of it.
     pub fn write(&mut self, to_share: &[u8], to_port: &[u8]) -> Result<()> {
+        let ported = self.port.write_all(to_port);
         let shared = self.file.write_all(to_share);
-        self.port
-            .write_all(to_port)
-            .context("write a fact to the command port")?;
+        ported.context("write a fact to the command port")?;
         shared.context(TO_SHARE)
     }
 

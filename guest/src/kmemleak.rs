@@ -1,12 +1,10 @@
 //! kmemleak, which finds memory that nothing points to any more
 //! (Documentation/dev-tools/kmemleak.rst and mm/kmemleak.c, Linux 6.11).
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use kassay_guest::Code;
 
 use crate::system;
 
@@ -32,20 +30,6 @@ impl Kmemleak {
         let line = list.lines().find_map(|line| line.strip_prefix("jiffies: "));
         line.and_then(|ticks| ticks.trim().parse().ok())
             .unwrap_or(0)
-    }
-
-    /// Where the code of a module is that was inserted at this time.
-    pub fn code(&self, module: &str, since: u64) -> Code {
-        let directory = format!("/sys/module/{module}/sections");
-        let files = fs::read_dir(directory).into_iter().flatten().flatten();
-        let section = |file: fs::DirEntry| {
-            let name = file.file_name().into_string().ok()?;
-            let address = system::read(file.path()).ok()?;
-            let address = u64::from_str_radix(address.trim().strip_prefix("0x")?, 16).ok()?;
-            name.contains("text").then_some((name, address))
-        };
-        let sections = files.filter_map(section).collect();
-        Code { since, sections }
     }
 
     /// Everything that nothing points to, as the kernel lists it. An object is reported by the

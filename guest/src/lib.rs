@@ -118,6 +118,10 @@ pub struct Plan {
     pub live: Option<Live>,
     /// Settings of /proc/sys to make first, by their names with dots.
     pub sysctl: Vec<(String, String)>,
+    /// Functions that modules have things called later by, which no list shows.
+    pub watch: Vec<String>,
+    /// How long the kernel runs on when the modules are gone, in ms.
+    pub linger_ms: u64,
     /// Capabilities not to have while objects are loaded, such as `CAP_SYS_BOOT`.
     pub without: Vec<String>,
     /// Wall clock of the host, in nanoseconds since 1970. A guest that was
@@ -429,7 +433,7 @@ pub enum Fact {
         btf: Result<Vec<u8>, String>,
         /// Names that `/proc/kallsyms` gives for this module.
         symbols: Vec<String>,
-        /// Where its code was; none where the kernel does not look for leaks.
+        /// Where its code was; none where the kernel does not look for leaks and nothing is watched.
         code: Option<Code>,
     },
     /// A BPF object was opened and loaded, or was refused. Where each program is
@@ -544,6 +548,8 @@ pub enum Fact {
         pins: Vec<String>,
         /// Whatever else exists now and did not before, what says most first.
         stayed: Vec<Stayed>,
+        /// Whether something was to be watched, and the kernel has no events for that, or lost some.
+        is_blind: bool,
         /// `/proc/sys/kernel/tainted` before the plan.
         taint_before: u64,
         /// `/proc/sys/kernel/tainted` now.
@@ -604,7 +610,7 @@ pub struct Standing {
 }
 
 /// Something that exists and is no BPF object.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stayed {
     /// What it is.
     pub what: Thing,
@@ -612,8 +618,8 @@ pub struct Stayed {
     pub name: String,
 }
 
-/// A kind of thing of which the kernel has a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A kind of thing of which the kernel has a list, or that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Thing {
     /// A module that is none of the plan's.
@@ -650,6 +656,14 @@ pub enum Thing {
     FileSystem,
     /// A driver of a cryptographic algorithm.
     CryptoDriver,
+    /// A timer, by its function or the address of that.
+    Timer,
+    /// Work that waits for its time, by the same.
+    DelayedWork,
+    /// Work that waits or runs, by the same.
+    Work,
+    /// A notifier, by the same.
+    Notifier,
 }
 
 /// A line of `/proc/modules` (kernel/module/procfs.c, `m_show`).
@@ -680,7 +694,7 @@ pub struct ListedProgram {
 pub struct Code {
     /// `jiffies` of the kernel before the module was inserted.
     pub since: u64,
-    /// Names of its sections of code, and their addresses.
+    /// Names of its sections, and their addresses.
     pub sections: Vec<(String, u64)>,
 }
 

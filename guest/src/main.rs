@@ -26,6 +26,7 @@ mod step;
 mod system;
 mod terminal;
 mod value;
+mod watch;
 
 use std::convert::Infallible;
 use std::os::fd::AsFd;

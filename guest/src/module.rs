@@ -7,8 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use kassay_guest::{Fact, PERMANENT, SHARE};
+use kassay_guest::{Code, Fact, PERMANENT, SHARE};
 use rustix::io::Errno;
+
+/// How long to let others run before the module is asked for again.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// How long a module may take to lose its last user after the programs that
 /// called it are gone: the kernel frees those in the background.
@@ -47,6 +50,20 @@ pub fn insert(name: &str, params: &str) -> (Option<String>, Result<Vec<u8>, Stri
     (error, btf)
 }
 
+/// Where a module is that was inserted at this time.
+pub fn code(module: &str, since: u64) -> Code {
+    let directory = format!("/sys/module/{module}/sections");
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    let section = |file: fs::DirEntry| {
+        let name = file.file_name().into_string().ok()?;
+        let address = fs::read_to_string(file.path()).ok()?;
+        let address = u64::from_str_radix(address.trim().strip_prefix("0x")?, 16).ok()?;
+        Some((name, address))
+    };
+    let sections = files.filter_map(section).collect();
+    Code { since, sections }
+}
+
 /// Removes a module of the plan, waiting for its last user to let go.
 pub fn remove(name: &str) -> Fact {
     let Ok(c_name) = CString::new(name) else {
@@ -60,7 +77,7 @@ pub fn remove(name: &str) -> Fact {
         // `O_NONBLOCK`: a module in use is an answer, not a reason to wait.
         match rustix::system::delete_module(&c_name, libc::O_NONBLOCK) {
             Ok(()) => break None,
-            Err(Errno::AGAIN) if Instant::now() < end => std::thread::yield_now(),
+            Err(Errno::AGAIN) if Instant::now() < end => std::thread::sleep(PAUSE),
             Err(Errno::BUSY) if is_permanent(name) => break Some(PERMANENT.to_owned()),
             Err(error) => break Some(error.to_string()),
         }

@@ -1,7 +1,7 @@
 //! The course of a plan: insert, load, attach, trigger, capture, take back.
 
 use std::fs::{self, File};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kassay_guest::{Fact, PROTOCOL, Plan, SHARE, Step};
@@ -15,6 +15,7 @@ use crate::kmemleak::Kmemleak;
 use crate::net::Lazy;
 use crate::picture::Picture;
 use crate::step::command::Commands;
+use crate::watch::Watch;
 use crate::{capability, live, module, process, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
@@ -107,6 +108,8 @@ fn course(
     let is_as_at_gate = !plan.host_root && plan.kernel_modules.is_empty();
     let picture = picture.filter(|_| is_as_at_gate);
     let picture = is_looked_at(&plan).then(|| picture.unwrap_or_else(Picture::now));
+    let is_watching = picture.is_some() && !plan.watch.is_empty();
+    let watch = is_watching.then(|| Watch::begin(&plan.watch));
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
@@ -116,7 +119,10 @@ fn course(
     // The programs are gone here: what they printed is complete.
     let traced = trace.as_mut().map(Trace::take).transpose()?;
     facts.report(traced.unwrap_or_default().into())?;
-    take_back(inserted, &before, taint, picture.as_ref(), facts)?;
+    let has_stayed = take_back(inserted, &before, taint, picture.as_ref(), watch, facts)?;
+    if !has_stayed {
+        std::thread::sleep(Duration::from_millis(plan.linger_ms));
+    }
     let ended = Instant::now();
     let (records, lost) = log.take(&plan.mark)?;
     facts.report(Fact::Log { records, lost })?;
@@ -157,29 +163,42 @@ fn is_looked_at(plan: &Plan) -> bool {
 }
 
 /// Removes the modules, the last one first, and reports what stays behind of what was not there
-/// before.
+/// before. Returns whether anything but BPF objects does.
 fn take_back(
     modules: Vec<&String>,
     before: &Holdings,
     taint_before: u64,
     picture: Option<&Picture>,
+    watch: Option<Option<Watch>>,
     facts: &mut Facts,
-) -> Result<()> {
+) -> Result<bool> {
     let left = bpf::wait_until_only(before);
+    let pins = left.pins()?;
     let kprobes = picture.map(Picture::kprobes).unwrap_or_default();
-    for name in modules.into_iter().rev() {
-        facts.report(module::remove(name))?;
+    let is_wanted = watch.is_some();
+    let mut watch = watch.flatten();
+    let remove = || modules.iter().rev().map(|name| module::remove(name));
+    let (mut removed, mut stayed, is_all) = match &mut watch {
+        Some(watch) => watch.follow(&modules, || remove().collect())?,
+        None => (remove().collect::<Vec<_>>(), Vec::new(), !is_wanted),
+    };
+    if stayed.is_empty() {
+        drop(watch.take());
+        stayed = picture.map_or_else(Vec::new, |picture| picture.stayed(&kprobes));
     }
-    let stayed = picture.map(|picture| picture.stayed(&kprobes));
-    facts.report(Fact::Left {
-        pins: left.pins()?,
+    let has_stayed = !stayed.is_empty();
+    removed.push(Fact::Left {
+        pins,
         programs: left.programs,
         maps: left.maps,
         links: left.links,
-        stayed: stayed.unwrap_or_default(),
+        stayed,
+        is_blind: !is_all,
         taint_before,
         taint: system::taint()?,
-    })
+    });
+    facts.report_all(removed)?;
+    Ok(has_stayed)
 }
 
 /// Inserts the modules and returns those that are in.
@@ -205,9 +224,8 @@ fn insert<'a>(
             inserted.push(module);
         }
         let symbols = names.remove(module).unwrap_or_default();
-        let code = kmemleak
-            .zip(since)
-            .map(|(kmemleak, since)| kmemleak.code(module, since));
+        let is_looked_for = since.is_some() || !plan.watch.is_empty();
+        let code = is_looked_for.then(|| module::code(module, since.unwrap_or(0)));
         facts.report(Fact::Inserted {
             module: module.clone(),
             error,

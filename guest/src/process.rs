@@ -14,7 +14,10 @@ pub fn spawn(name: &str, work: impl FnOnce() -> i32) -> Result<Pid> {
         0 => {
             let name = std::ffi::CString::new(name).unwrap_or_default();
             let _ = rustix::thread::set_name(&name);
-            end(work())
+            let status = work();
+            // A task that is still in a section of RCU, or with preemption off, is reported here.
+            rustix::thread::sched_yield();
+            end(status)
         }
         pid => Pid::from_raw(pid).ok_or_else(|| anyhow!("fork returned no PID")),
     }

@@ -173,6 +173,19 @@ pub fn add_entropy(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Has this process run in front of all that the kernel does in threads, or as any other.
+pub fn run_first(is_first: bool) {
+    let (policy, priority) = match is_first {
+        true => (libc::SCHED_FIFO, 1),
+        false => (libc::SCHED_OTHER, 0),
+    };
+    let parameters = libc::sched_param {
+        sched_priority: priority,
+    };
+    // SAFETY: the kernel only reads the parameters. Where it refuses, the order is chance.
+    unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
+}
+
 /// `uname -r`.
 pub fn release() -> String {
     rustix::system::uname()

@@ -328,6 +328,14 @@ pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
             )));
         }
     }
+    for option in &scenario.requires.without {
+        if kernel.config_has(option)? {
+            return Ok(Some(format!(
+                "needs a kernel without CONFIG_{option}, and {} has it",
+                kernel.release
+            )));
+        }
+    }
     for program in &scenario.requires.pip {
         if let Some(reason) = lacks_program(program)? {
             return Ok(Some(reason));
@@ -421,6 +429,12 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
         progress::note(format!(
             "before the plan, {} had: {titles}",
             case.kernel.name
+        ));
+    }
+    if verdict::is_blind(evidence) {
+        progress::note(format!(
+            "{}::{}: not all timers, work, notifiers and workqueues of its modules could be watched",
+            case.kernel.name, case.scenario.name
         ));
     }
     let known = case.known()?;
@@ -661,6 +675,8 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         show: scenario.show.clone(),
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
+        watch: module::unseen(&artifacts.modules)?,
+        linger_ms: scenario.linger.as_millis() as u64,
         clock_ns,
         entropy,
         mark,

@@ -57,6 +57,8 @@ pub struct Scenario {
     pub allow: Vec<Allow>,
     /// Programs that may not run.
     pub may_not_run: Vec<String>,
+    /// How long the kernel runs on when the modules are gone.
+    pub linger: Duration,
     /// What triggers the programs.
     pub steps: Vec<Asked>,
     /// What else the transcript shows.
@@ -99,6 +101,8 @@ pub struct Requires {
     pub kernel: Option<Bound>,
     /// Options that must be `y` or `m`, without `CONFIG_`.
     pub config: Vec<String>,
+    /// Options that must be neither.
+    pub without: Vec<String>,
     /// USDT probes, as `PROVIDER:NAME`, that the guest program must have. Those
     /// of `libc` are there if the host's C library was built with them.
     pub probes: Vec<String>,
@@ -263,6 +267,8 @@ struct File {
     #[serde(default)]
     sysctl: BTreeMap<String, Setting>,
     #[serde(default)]
+    linger: Linger,
+    #[serde(default)]
     without: Vec<String>,
     #[serde(default)]
     allow: Vec<Allow>,
@@ -389,6 +395,27 @@ fn variable(text: String) -> Result<String> {
     }
 }
 
+/// A time such as `5s` or `200ms`.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "String")]
+struct Linger(Duration);
+
+impl TryFrom<String> for Linger {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Linger, String> {
+        let ms = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+            (Some(ms), _) => ms.parse::<u16>().map(u64::from),
+            (None, s) => s
+                .unwrap_or_default()
+                .parse::<u16>()
+                .map(|s| u64::from(s) * 1000),
+        };
+        ms.map(|ms| Linger(Duration::from_millis(ms)))
+            .map_err(|_| format!("`{text}` is no time such as `5s` or `200ms`"))
+    }
+}
+
 /// What a setting of /proc/sys is set to.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -485,6 +512,7 @@ impl Scenario {
             cpus: file.cpus,
             memory_mib: file.memory,
             sysctl: file.sysctl.into_iter().map(sysctl).collect::<Result<_>>()?,
+            linger: file.linger.0,
             without: file
                 .without
                 .into_iter()

@@ -1,6 +1,7 @@
 //! Kernel modules, built by kbuild against the kernel under test, outside both
 //! source trees, and what they say of their kfuncs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -195,6 +196,34 @@ fn known(cache: &Cache, kernel: &Kernel, place: &Path) -> Vec<PathBuf> {
     }
     let whole = known.iter().filter_map(|path| path.canonicalize().ok());
     whole.collect()
+}
+
+/// What these in names of functions have something called later by, of which no list of the
+/// kernel says whose it is.
+const LATER: [&str; 6] = [
+    "timer",
+    "work",
+    "tasklet",
+    "notifier",
+    "call_rcu",
+    "async_schedule",
+];
+
+/// The functions by which modules may leave what no list of the kernel shows.
+///
+/// # Errors
+/// A module cannot be read.
+pub fn unseen(modules: &[Module]) -> Result<Vec<String>> {
+    let mut functions = BTreeSet::new();
+    for Module { file, .. } in modules {
+        let data = fs::read(file).with_context(|| format!("read `{}`", file.display()))?;
+        let object =
+            object::File::parse(&*data).with_context(|| format!("read `{}`", file.display()))?;
+        let imports = object.symbols().filter(|symbol| symbol.is_undefined());
+        let names = imports.filter_map(|symbol| symbol.name().ok().map(str::to_owned));
+        functions.extend(names.filter(|name| LATER.iter().any(|part| name.contains(part))));
+    }
+    Ok(functions.into_iter().collect())
 }
 
 /// A digest of all that a directory of modules is built of, but for the kernel and what others

@@ -83,6 +83,32 @@ fn name_one(object: &str, modules: &[Functions]) -> String {
     lines.collect()
 }
 
+/// The function or variable that was at an address, of modules which stand in the order in which
+/// they were inserted.
+pub fn symbol(modules: &[(&Module, &Code)], word: &str) -> Option<String> {
+    let address = address(word)?;
+    let of = |(module, code): &(&Module, &Code)| {
+        let data = fs::read(&module.file).ok()?;
+        let file = object::File::parse(&*data).ok()?;
+        let is_at = |symbol: &object::Symbol| {
+            let section = symbol.section_index()?;
+            let section = file.section_by_index(section).ok()?;
+            let mut sections = code.sections.iter();
+            let (_, base) = sections.find(|(name, _)| Ok(name.as_str()) == section.name())?;
+            let start = base.checked_add(symbol.address())?;
+            let size = symbol.size().max(1);
+            Some((start..start.saturating_add(size)).contains(&address))
+        };
+        let kinds = [SymbolKind::Text, SymbolKind::Data];
+        let mut symbols = file
+            .symbols()
+            .filter(|symbol| kinds.contains(&symbol.kind()));
+        let found = symbols.find(|symbol| is_at(symbol) == Some(true))?;
+        Some(found.name().ok()?.to_owned())
+    };
+    modules.iter().rev().find_map(of)
+}
+
 fn address(word: &str) -> Option<u64> {
     u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()
 }

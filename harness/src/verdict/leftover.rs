@@ -1,12 +1,14 @@
 //! What stays behind in the kernel.
 
-use kassay_guest::{Fact, PERMANENT, Stayed, Thing};
+use kassay_guest::{Code, Fact, PERMANENT, Stayed, Thing};
 
 use super::excerpt::bounded;
 use super::expectation::{LEFT, NOT_REMOVED, STAYED};
-use super::{Fault, Verdict};
+use super::reports::codes;
+use super::{Fault, Verdict, told};
 use crate::compile::module::Module;
-use crate::kernel_report;
+use crate::kernel_report::{self, leak};
+use crate::vm::Evidence;
 
 /// Taints that any module of ours may bring: out of tree, unsigned, and of those that say they
 /// are tests, `TEST`.
@@ -74,20 +76,45 @@ fn word(what: Thing) -> &'static str {
         Thing::FtraceHook => "ftrace hook on",
         Thing::FileSystem => "file system",
         Thing::CryptoDriver => "crypto driver",
+        Thing::Timer => "timer",
+        Thing::DelayedWork => "delayed work",
+        Thing::Work => "work",
+        Thing::Notifier => "notifier",
     }
 }
 
-fn named(Stayed { what, name }: &Stayed) -> String {
-    format!("{} {name}", word(*what))
+/// Where modules were.
+pub type Codes<'a> = [(&'a Module, &'a Code)];
+
+/// A thing by its name, which of one that goes by an address the module has.
+fn named(Stayed { what, name }: &Stayed, codes: &Codes) -> String {
+    let symbol = leak::symbol(codes, name);
+    format!("{} {}", word(*what), symbol.as_deref().unwrap_or(name))
+}
+
+/// What the guest told to have stayed, whatever came of the machine then.
+pub fn first_stayed(evidence: &Evidence, modules: &[Module]) -> Option<Fault> {
+    let facts: Vec<Fact> = told(evidence).collect();
+    let codes = codes(&facts, modules);
+    facts.iter().find_map(|fact| match fact {
+        Fact::Left { stayed, .. } => check_stayed(stayed, &codes).err(),
+        _ => None,
+    })
+}
+
+/// Whether there was something to watch, and the guest did not see all of it.
+pub fn is_blind(evidence: &Evidence) -> bool {
+    told(evidence).any(|fact| matches!(fact, Fact::Left { is_blind: true, .. }))
 }
 
 /// Whether all that was not there before has gone, where every module has.
-fn check_stayed(stayed: &[Stayed]) -> Result<(), Fault> {
+fn check_stayed(stayed: &[Stayed], codes: &Codes) -> Result<(), Fault> {
     let Some(first) = stayed.first() else {
         return Ok(());
     };
-    let title = kernel_report::stable(&format!("{}{STAYED}", named(first)));
-    let all: Vec<String> = stayed.iter().map(named).collect();
+    let title = kernel_report::stable(&format!("{}{STAYED}", named(first, codes)));
+    let mut all: Vec<String> = stayed.iter().map(|thing| named(thing, codes)).collect();
+    all.dedup();
     let fault = Fault::new(Verdict::Leak, title);
     Err(match all.len() {
         1 => fault,
@@ -103,6 +130,7 @@ pub fn check(
     modules: &[Module],
     is_reported: bool,
     is_held: bool,
+    codes: &Codes,
 ) -> Result<(), Fault> {
     match fact {
         Fact::Removed {
@@ -121,6 +149,7 @@ pub fn check(
             links,
             pins,
             stayed,
+            is_blind: _,
             taint_before,
             taint,
         } => {
@@ -138,7 +167,7 @@ pub fn check(
                 return Err(Fault::new(Verdict::Leak, title).because(bounded(&reason)));
             }
             if !is_held {
-                check_stayed(stayed)?;
+                check_stayed(stayed, codes)?;
             }
             let is_proprietary = modules.iter().any(|module| module.is_proprietary);
             let known = EXPECTED_TAINT

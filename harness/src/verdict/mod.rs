@@ -30,6 +30,7 @@ pub use excerpt::bounded;
 pub use expectation::expected;
 pub use facts::{refusal, told};
 pub use fault::Fault;
+pub use leftover::is_blind;
 pub use plan::LOG_OVERFLOW;
 pub use reports::{earlier_leaks, reports};
 
@@ -152,7 +153,14 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         Verdict::Report => 2,
         _ => 3,
     });
-    if let Err(fault) = machine::check(case, evidence) {
+    let ended = machine::check(case, evidence);
+    // A kernel that stopped after it told what had stayed stopped because of that.
+    let has_stopped = ended.is_err() || faults.first().is_some_and(|fault| fault.stops);
+    if has_stopped && let Some(stayed) = leftover::first_stayed(evidence, case.modules) {
+        let stops = true;
+        faults.insert(0, Fault { stops, ..stayed });
+    }
+    if let Err(fault) = ended {
         if !evidence.answered {
             return (vec![machine::not_booted(faults, fault, evidence)], None);
         }
@@ -189,12 +197,13 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         .chain([contract::twins(offered)]);
     let is_held = |fact: &Fact| matches!(fact, Fact::Removed { error: Some(_), .. });
     let is_held = facts.iter().any(is_held);
+    let codes = reports::codes(facts, case.modules);
     // What a module's users left behind is why it could not be removed.
     let mut order: Vec<&Fact> = facts.iter().collect();
     order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));
     let others = order.into_iter().flat_map(|fact| {
         [
-            leftover::check(fact, case.modules, is_reported, is_held),
+            leftover::check(fact, case.modules, is_reported, is_held, &codes),
             udp::check(case.scenario, facts, fact),
             storm::check(case.scenario, fact),
         ]

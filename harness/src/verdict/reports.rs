@@ -48,8 +48,8 @@ pub fn earlier_leaks(evidence: &Evidence) -> Vec<String> {
     reports.map(|report| report.title).collect()
 }
 
-/// Where each module's code was.
-fn codes<'a>(facts: &'a [Fact], modules: &'a [Module]) -> Vec<(&'a Module, &'a Code)> {
+/// Where each module was.
+pub fn codes<'a>(facts: &'a [Fact], modules: &'a [Module]) -> Vec<(&'a Module, &'a Code)> {
     let code = |fact: &'a Fact| match fact {
         Fact::Inserted {
             module,

@@ -46,6 +46,7 @@ fn scenario() -> Scenario {
         cpus: None,
         memory_mib: None,
         sysctl: Default::default(),
+        linger: std::time::Duration::ZERO,
         without: Vec::new(),
         allow: Vec::new(),
         may_not_run: Vec::new(),
@@ -76,6 +77,7 @@ fn left(programs: &[&str], maps: &[&str], links: usize, taint: u64) -> Fact {
         links,
         pins: Vec::new(),
         stayed: Vec::new(),
+        is_blind: false,
         taint_before: 0,
         taint,
     }
@@ -900,6 +902,20 @@ fn what_the_kernel_lists_anew_is_a_leak_with_its_name() {
 }
 
 #[test]
+fn what_was_told_to_stay_decides_over_the_panic_that_it_brings() {
+    let mut facts = facts();
+    facts[9] = stayed(&[(Thing::Timer, "f")]);
+    let mut stopped = evidence(facts);
+    stopped.console = Some("Kernel panic - not syncing: no\n".to_owned());
+    stopped.shutdown = None;
+    assert_eq!(judged(&stopped), "leak: timer f stayed");
+    let expect = Expect::Leak("timer f stayed".to_owned());
+    assert_eq!(expecting(expect, &stopped), "no fault");
+    stopped.port.truncate(9);
+    assert_eq!(judged(&stopped), "panic: panic: no");
+}
+
+#[test]
 fn what_holds_a_module_keeps_it_in() {
     let error = Some("Resource temporarily unavailable".to_owned());
     let module = "m".to_owned();
@@ -995,7 +1011,7 @@ fn a_taint_is_a_leak_unless_a_module_brings_it() {
     };
     let check = |bits| {
         let fact = left(&[], &[], 0, bits);
-        leftover::check(&fact, std::slice::from_ref(&proprietary), false, false)
+        leftover::check(&fact, std::slice::from_ref(&proprietary), false, false, &[])
     };
     assert_eq!(check(1), Ok(()));
     assert!(check(2).is_err());

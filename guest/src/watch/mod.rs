@@ -1,0 +1,218 @@
+//! What a module has the kernel call later: timers, work, notifiers and workqueues, of which no
+//! list shows whose they are. They are watched as they come and go, by events in a trace instance
+//! of kassay's own (Documentation/trace/ftrace.rst and kprobetrace.rst, Linux 6.1 to 7.2).
+
+mod open;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use kassay_guest::Stayed;
+
+use crate::{capture, module, system};
+use open::{LOWEST, Open};
+
+const KPROBES: &str = "/sys/kernel/tracing/kprobe_events";
+const INSTANCE: &str = "/sys/kernel/tracing/instances/kassay-watch";
+const GROUP: &str = "kassay_watch";
+
+/// The size of its buffer of each CPU, in KiB.
+const BUFFER_KIB: &str = "512";
+
+/// Events, and whether only those are of interest whose function is a module's: there are many
+/// others.
+const EVENTS: &[(&str, bool)] = &[
+    ("module/module_free", false),
+    ("timer/timer_start", false),
+    ("timer/timer_cancel", false),
+    ("timer/timer_expire_entry", false),
+    ("timer/hrtimer_start", true),
+    ("timer/hrtimer_cancel", false),
+    ("timer/hrtimer_expire_entry", true),
+    ("workqueue/workqueue_queue_work", true),
+    ("workqueue/workqueue_execute_start", true),
+    ("workqueue/workqueue_execute_end", true),
+];
+
+/// A probe's name, what it fetches, and where it is. A kernel need not have all of the functions.
+type Probe = (&'static str, &'static str, &'static [&'static str]);
+
+/// What the kernel has no events for, by a part of the names of functions that modules call. These
+/// functions are exported. What is behind the number of a work and its place in a list is its
+/// function.
+const PROBES: &[(&str, &[Probe])] = &[
+    (
+        "notifier",
+        &[
+            (
+                "notifier_add",
+                "block=%si:x64 function=+0(%si):x64",
+                &[
+                    "blocking_notifier_chain_register",
+                    "atomic_notifier_chain_register",
+                    "raw_notifier_chain_register",
+                    "srcu_notifier_chain_register",
+                ],
+            ),
+            (
+                "notifier_del",
+                "block=%si:x64",
+                &[
+                    "blocking_notifier_chain_unregister",
+                    "atomic_notifier_chain_unregister",
+                    "raw_notifier_chain_unregister",
+                    "srcu_notifier_chain_unregister",
+                ],
+            ),
+        ],
+    ),
+    (
+        "delayed_work",
+        &[(
+            "work_delay",
+            "work=%dx:x64 function=+24(%dx):x64",
+            &["queue_delayed_work_on", "mod_delayed_work_on"],
+        )],
+    ),
+    (
+        "work",
+        &[(
+            "work_cancel",
+            "work=%di:x64",
+            &[
+                "cancel_work",
+                "cancel_work_sync",
+                "cancel_delayed_work",
+                "cancel_delayed_work_sync",
+                "disable_work",
+                "disable_work_sync",
+                "disable_delayed_work",
+                "disable_delayed_work_sync",
+            ],
+        )],
+    ),
+];
+
+/// The watch, until it is told.
+pub struct Watch {
+    /// The names of the probes that it made.
+    probes: BTreeSet<String>,
+    /// Its lines, of which each is read once.
+    pipe: Option<File>,
+    open: Open,
+}
+
+impl Watch {
+    /// Watches what is done by these functions, which modules call. None where the kernel has
+    /// no events to watch it by.
+    pub fn begin(functions: &[String]) -> Option<Watch> {
+        fs::create_dir(INSTANCE).ok()?;
+        let mut watch = Watch {
+            probes: BTreeSet::new(),
+            pipe: capture::nonblocking(&format!("{INSTANCE}/trace_pipe")).ok(),
+            open: Open::default(),
+        };
+        let is_enabled = watch.pipe.is_some() && watch.enable(functions).is_ok();
+        is_enabled.then_some(watch)
+    }
+
+    fn enable(&mut self, functions: &[String]) -> Result<()> {
+        set("buffer_size_kb", BUFFER_KIB)?;
+        set("options/hash-ptr", "0")?;
+        for (event, is_filtered) in EVENTS {
+            if *is_filtered {
+                let filter = format!("function >= {LOWEST:#x}");
+                set(&format!("events/{event}/filter"), &filter)?;
+            }
+            set(&format!("events/{event}/enable"), "1")?;
+        }
+        for (part, probes) in PROBES {
+            if functions.iter().any(|function| function.contains(part)) {
+                for probe in *probes {
+                    self.probe(probe)?;
+                }
+            }
+        }
+        let is_allocation = |function: &&String| function.starts_with("alloc_workqueue");
+        if let Some(function) = functions.iter().find(is_allocation) {
+            // Its name is a format, in most cases that of a string.
+            let name = "format=+0(%di):string name=+0(%cx):string";
+            self.add('p', "queue_name", function, name)?;
+            self.add('r', "queue_add", function, "queue=$retval:x64")?;
+            self.add('p', "queue_del", "destroy_workqueue", "queue=%di:x64")?;
+            for name in ["queue_name", "queue_add", "queue_del"] {
+                set(&format!("events/{GROUP}/{name}/enable"), "1")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a probe at each of its places that the kernel has.
+    fn probe(&mut self, (name, fetch, places): &Probe) -> Result<()> {
+        let added = places.iter().map(|place| self.add('p', name, place, fetch));
+        let is_any = added.filter(Result::is_ok).count() > 0;
+        anyhow::ensure!(is_any, "the kernel has none of the functions of `{name}`");
+        set(&format!("events/{GROUP}/{name}/enable"), "1")
+    }
+
+    fn add(&mut self, kind: char, name: &str, function: &str, fetch: &str) -> Result<()> {
+        append(&format!("{kind}:{GROUP}/{name} {function} {fetch}\n"))?;
+        self.probes.insert(name.to_owned());
+        Ok(())
+    }
+
+    /// Has modules removed, and returns what `remove` does, what the kernel may still call of them,
+    /// and whether that is all: the buffer may have overflown. It goes by addresses where the names
+    /// went with the modules.
+    ///
+    /// From then on this process runs in front of all threads of the kernel until the watch ends, so
+    /// that what has stayed can be told before it is called.
+    pub fn follow<T>(
+        &mut self,
+        modules: &[&String],
+        remove: impl FnOnce() -> T,
+    ) -> Result<(T, Vec<Stayed>, bool)> {
+        for module in modules {
+            self.open.place(module, &module::code(module, 0));
+        }
+        self.catch_up()?;
+        let (lost, _) = capture::counted(INSTANCE)?;
+        system::run_first(true);
+        let removed = remove();
+        self.catch_up()?;
+        Ok((removed, self.open.stayed(), lost == 0))
+    }
+
+    /// Reads what has happened since it was called last.
+    fn catch_up(&mut self) -> Result<()> {
+        if let Some(pipe) = &mut self.pipe {
+            let text = capture::drain(pipe)?;
+            text.lines().for_each(|line| self.open.read(line));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Watch {
+    /// Takes back what it made. What cannot be is found by who looks at what has stayed.
+    fn drop(&mut self) {
+        system::run_first(false);
+        self.pipe = None;
+        let _ = fs::remove_dir(INSTANCE);
+        for name in &self.probes {
+            let _ = append(&format!("-:{GROUP}/{name}\n"));
+        }
+    }
+}
+
+fn set(file: &str, value: &str) -> Result<()> {
+    system::write(&format!("{INSTANCE}/{file}"), value)
+}
+
+fn append(line: &str) -> Result<()> {
+    let file = OpenOptions::new().append(true).open(KPROBES);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .with_context(|| format!("write `{}` to `{KPROBES}`", line.trim_end()))
+}
