@@ -53,6 +53,9 @@ const NO_BTF: &str = "Skipping BTF generation";
 /// (tools/bpf/resolve_btfids/main.c, 6.1 to 7.2).
 const UNRESOLVED: &str = "WARN: resolve_btfids: unresolved symbol ";
 
+/// What a build has been seen to be without, for keys: one that was not looked at counts for nothing.
+const RESOLVED: &str = "unresolved symbols";
+
 /// How much a directory may hold, in bytes: more is none of a module's sources.
 const MOST: u64 = 256 << 20;
 
@@ -109,6 +112,7 @@ fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Re
     }
     let what = format!("module {} for {}", part.name, kernel.name);
     let place = Key::new("build")
+        .text("without", RESOLVED)
         .text("source", &part.path.to_string_lossy())
         // make does not see that a tool, a program or a variable has changed.
         .text("by", &by)
@@ -301,6 +305,7 @@ impl Sources {
     fn key(&self, by: &str) -> Result<String> {
         let key = Key::new("modules")
             .text("keeps", SYMVERS)
+            .text("without", RESOLVED)
             .text("by", by)
             .text("programs", &self.programs)
             .text("make", &self.make.join("\0"))
