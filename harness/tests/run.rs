@@ -154,7 +154,7 @@ fn flags_of_the_environment_are_passed_neither_to_make_nor_to_clang() {
     let checkout = whatever();
     checkout.scenario(
         "broken",
-        "modules = ['broken']\nbpf = ['kfunc_strstr']\nallow = ['no_steps']",
+        "modules = ['broken']\nbpf = ['kfunc_strstr']\nallow = ['no_steps', 'no_kfuncs']",
     );
     checkout.write("own/linux/bpf.h", "#error of CPATH");
     let mut command = checkout.command(&["run", "--kernel", "distro", "broken"]);

@@ -163,7 +163,7 @@ impl Place {
         let modules: Vec<String> = modules.collect();
         let text = format!(
             "about = ''\nhost_root = {host_root}\nmodules = [{}]\n\
-             allow = ['no_steps', 'no_programs', 'failed_step']\n{more}",
+             allow = ['no_steps', 'no_programs', 'no_kfuncs', 'failed_step']\n{more}",
             modules.join(", "),
         );
         Scenario::parse(
