@@ -465,7 +465,8 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
     if let Some(fault) = fault {
         outcome.verdict = fault.verdict;
         outcome.reason = explain(&fault, &reports, case.kernel, evidence);
-        outcome.reason.push_str(&refused_for(&known, evidence));
+        let why = refused_for(&known, evidence, &fault);
+        outcome.reason.push_str(&why);
         outcome
             .reason
             .push_str(&left_out(case.kernel, case.scenario)?);
@@ -762,8 +763,9 @@ fn left_out(kernel: &Kernel, scenario: &Scenario) -> Result<String> {
     Ok(said)
 }
 
-/// Why the kernel did not take modules, where it says little and their files tell more.
-fn refused_for(known: &verdict::Case, evidence: &Evidence) -> String {
+/// Why the kernel did not take modules, where it says little and their files tell more than the
+/// fault.
+fn refused_for(known: &verdict::Case, evidence: &Evidence, fault: &Fault) -> String {
     let why = |fact| match fact {
         Fact::Inserted {
             module,
@@ -771,7 +773,9 @@ fn refused_for(known: &verdict::Case, evidence: &Evidence) -> String {
             ..
         } => {
             let module = known.modules.iter().find(|other| other.name == module)?;
-            flaw::why(module, known.flaws.get(&module.name)?, &error)
+            let flaws = known.flaws.get(&module.name)?;
+            let is_told = flaws.iter().any(|flaw| fault.reason == flaw.to_string());
+            flaw::why(module, flaws, &error).filter(|_| !is_told)
         }
         _ => None,
     };

@@ -43,10 +43,10 @@ pub fn offered(case: &Case, facts: &[Fact]) -> Offered {
     offered
 }
 
-/// Two modules that offer a kfunc of one name. Up to 7.1 the kernel takes both: libbpf finds the
-/// kfunc in the BTF of the first, and the verifier has its address from kallsyms, where the module
-/// inserted last comes first (add_kfunc_call in kernel/bpf/verifier.c, 6.12). 7.2 refuses the second
-/// (btf_check_kfunc_name in kernel/bpf/btf.c).
+/// Two modules that offer a kfunc of one name. 6.12 takes both: libbpf finds the kfunc in the BTF of
+/// the first, and the verifier has its address from kallsyms, where the module inserted last comes
+/// first (add_kfunc_call in kernel/bpf/verifier.c, 6.12). 7.2 refuses the second: its
+/// btf_check_kfunc_name (kernel/bpf/btf.c) was sent in June 2026, too late for 7.1.
 pub fn twins(offered: &Offered) -> Result<(), Fault> {
     for (module, kfuncs) in offered {
         let others = offered.range::<String, _>((Bound::Excluded(module), Bound::Unbounded));

@@ -38,7 +38,10 @@ pub fn check(case: &Case, facts: &[Fact]) -> Vec<Fault> {
     let failed = facts.iter().filter_map(|fact| failed(scenario, fact));
     let failed = failed.map(|(title, reason)| (Allow::FailedStep, title, reason));
     let silent = facts.iter().filter_map(|fact| unregistered(case, fact));
-    let silent = silent.filter_map(|title| lacks(Allow::NoKfuncs, true, &title));
+    let silent = silent.filter_map(|title| {
+        let (allow, title, _) = lacks(Allow::NoKfuncs, true, &title)?;
+        Some((allow, title, Flaw::Unregistered.to_string()))
+    });
     let found = missing.into_iter().flatten().chain(silent).chain(failed);
     let found = found.filter(|(allow, ..)| !scenario.allow.contains(allow));
     let found = found.map(|(allow, title, reason)| {
