@@ -251,6 +251,7 @@ fn good() -> Vec<Value> {
             ],
             lost: 0,
             read: 3,
+            unseen: 0,
         },
         Fact::Removed {
             module: text("m"),

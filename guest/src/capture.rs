@@ -33,6 +33,8 @@ pub struct Traced {
     pub lost: u64,
     /// How many events were read from them, by whomever.
     pub read: u64,
+    /// How many more programs printed, by another buffer.
+    pub unseen: u64,
 }
 
 impl Trace {
@@ -91,7 +93,22 @@ impl Trace {
         }
         let lines = drain(&mut self.pipe)?.lines().map(str::to_owned).collect();
         let (lost, read) = counted(&self.root)?;
-        Ok(Traced { lines, lost, read })
+        Ok(Traced {
+            lines,
+            lost,
+            read,
+            unseen: 0,
+        })
+    }
+}
+
+impl Traced {
+    /// How often programs printed.
+    pub fn printed(&self) -> u64 {
+        let lines = self.lines.iter();
+        lines
+            .filter(|line| line.contains(": bpf_trace_printk: "))
+            .count() as u64
     }
 }
 
@@ -107,8 +124,19 @@ pub fn drain(pipe: &mut File) -> Result<String> {
 }
 
 impl From<Traced> for Fact {
-    fn from(Traced { lines, lost, read }: Traced) -> Fact {
-        Fact::Trace { lines, lost, read }
+    fn from(traced: Traced) -> Fact {
+        let Traced {
+            lines,
+            lost,
+            read,
+            unseen,
+        } = traced;
+        Fact::Trace {
+            lines,
+            lost,
+            read,
+            unseen,
+        }
     }
 }
 

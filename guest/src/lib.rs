@@ -528,6 +528,8 @@ pub enum Fact {
         lost: u64,
         /// Events that were read from the ring buffers since they were last cleared.
         read: u64,
+        /// What programs printed and these buffers do not have, as far as that is watched.
+        unseen: u64,
     },
     /// `delete_module(2)` returned for a module; in reverse order of insertion.
     Removed {

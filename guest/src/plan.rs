@@ -109,7 +109,7 @@ fn course(
     let picture = picture.filter(|_| is_as_at_gate);
     let picture = is_looked_at(&plan).then(|| picture.unwrap_or_else(Picture::now));
     let is_watching = picture.is_some() && !plan.watch.is_empty();
-    let watch = is_watching.then(|| Watch::begin(&plan.watch));
+    let mut watch = is_watching.then(|| Watch::begin(&plan.watch));
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
@@ -118,7 +118,11 @@ fn course(
     let steps = steps(&plan, host_root.as_ref(), trace.as_ref(), facts);
     // The programs are gone here: what they printed is complete.
     let traced = trace.as_mut().map(Trace::take).transpose()?;
-    facts.report(traced.unwrap_or_default().into())?;
+    let mut traced = traced.unwrap_or_default();
+    if let Some(Some(watch)) = &mut watch {
+        traced.unseen = watch.printed()?.saturating_sub(traced.printed());
+    }
+    facts.report(traced.into())?;
     let has_stayed = take_back(inserted, &before, taint, picture.as_ref(), watch, facts)?;
     if !has_stayed {
         std::thread::sleep(Duration::from_millis(plan.linger_ms));

@@ -9,6 +9,8 @@ pub struct Event<'a> {
     pub pid: i32,
     /// What the CPU was serving in the place of the task, if anything.
     pub interrupt: Option<&'static str>,
+    /// Whether interrupts were off.
+    pub is_off: bool,
     /// What is said, without the name of `bpf_trace_printk`.
     pub message: &'a str,
 }
@@ -25,6 +27,7 @@ impl Event<'_> {
             task,
             pid: pid.parse().ok()?,
             interrupt: interrupt(flags),
+            is_off: flags.starts_with(['d', 'D']),
             message,
         })
     }

@@ -43,6 +43,7 @@ pub fn trace_line(line: &str, triggers: &Triggers) -> String {
         pid,
         interrupt,
         message,
+        ..
     }) = Event::of(line)
     else {
         return line.to_owned();

@@ -135,6 +135,9 @@ impl Watch {
                 }
             }
         }
+        if functions.iter().any(|function| function == "tracing_off") {
+            set("events/bpf_trace/bpf_trace_printk/enable", "1")?;
+        }
         let is_allocation = |function: &&String| function.starts_with("alloc_workqueue");
         if let Some(function) = functions.iter().find(is_allocation) {
             // Its name is a format, in most cases that of a string.
@@ -161,6 +164,12 @@ impl Watch {
         append(&format!("{kind}:{GROUP}/{name} {function} {fetch}\n"))?;
         self.probes.insert(name.to_owned());
         Ok(())
+    }
+
+    /// How often programs have printed while a module could switch the kernel's trace off.
+    pub fn printed(&mut self) -> Result<u64> {
+        self.catch_up()?;
+        Ok(self.open.printed)
     }
 
     /// Has modules removed, and returns what `remove` does, what the kernel may still call of them,

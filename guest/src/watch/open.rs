@@ -32,6 +32,8 @@ pub struct Open {
     /// Modules that have gone, and what was open then or was begun later.
     freed: BTreeSet<String>,
     stayed: BTreeSet<Stayed>,
+    /// How often programs printed.
+    pub printed: u64,
 }
 
 impl Open {
@@ -81,6 +83,7 @@ impl Open {
             }
             "queue_del" => drop(self.queues.remove(&number(what, "queue="))),
             "module_free" => self.free(what.trim()),
+            "bpf_trace_printk" => self.printed += 1,
             _ => {}
         }
     }

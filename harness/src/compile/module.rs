@@ -202,15 +202,16 @@ fn known(cache: &Cache, kernel: &Kernel, place: &Path) -> Vec<PathBuf> {
     whole.collect()
 }
 
-/// What these in names of functions have something called later by, of which no list of the
-/// kernel says whose it is.
-const LATER: [&str; 6] = [
+/// What functions have in their names that have something called later, of which no list of the
+/// kernel says whose it is, or that hide what programs print.
+const LATER: [&str; 7] = [
     "timer",
     "work",
     "tasklet",
     "notifier",
     "call_rcu",
     "async_schedule",
+    "tracing_off",
 ];
 
 /// The functions by which modules may leave what no list of the kernel shows.

@@ -1,6 +1,7 @@
 //! From evidence to a verdict. What is missing is never taken for good: every
 //! kind of gap has a verdict of its own.
 
+mod context;
 mod contract;
 mod excerpt;
 mod expectation;
@@ -211,7 +212,12 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
     let faults = contracts.chain(others).filter_map(Result::err);
     let omissions = omission::check(case, facts);
     let of_programs = standing::check(case.scenario, facts);
-    faults.chain(omissions).chain(of_programs).collect()
+    let of_context = context::check(facts).filter(|_| !context::is_switched(case.scenario));
+    faults
+        .chain(omissions)
+        .chain(of_programs)
+        .chain(of_context)
+        .collect()
 }
 
 #[cfg(test)]

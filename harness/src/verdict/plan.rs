@@ -39,7 +39,7 @@ fn check_trace([begins, ends]: [bool; 2], lines: &[String], read: u64) -> Result
     let ours = lines.len() as u64 + u64::from(begins) + u64::from(ends);
     let title = match (begins, ends) {
         (false, _) => "the trace buffer was cleared, or read by something else",
-        (_, false) => "tracing was switched off",
+        (_, false) => TRACE_OFF,
         _ if read > ours => "the trace buffer was read by something else",
         _ => return Ok(()),
     };
@@ -172,6 +172,9 @@ pub fn part(fact: &Fact) -> Option<String> {
     })
 }
 
+/// The title of a run of which the trace lacks what programs printed.
+const TRACE_OFF: &str = "tracing was switched off";
+
 /// The title of a run of which the kernel log is not whole.
 pub const LOG_OVERFLOW: &str = "the kernel log overflowed";
 
@@ -185,6 +188,7 @@ fn check_capture(case: &Case, fact: &Fact) -> Result<(), Fault> {
         Fact::Trace { lost: 1.., .. } => {
             Err(Fault::new(Verdict::Lost, "the trace buffer overflowed"))
         }
+        Fact::Trace { unseen: 1.., .. } => Err(Fault::new(Verdict::Lost, TRACE_OFF)),
         Fact::Log { lost: 1.., .. } => Err(Fault::new(Verdict::Lost, LOG_OVERFLOW)),
         Fact::Leaks { objects: None, .. } if case.has_kmemleak => Err(Fault::new(
             Verdict::Lost,

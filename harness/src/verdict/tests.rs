@@ -102,6 +102,7 @@ fn traced(lines: &[String], lost: u64, read: u64) -> Fact {
         lines: lines.iter().map(line).collect(),
         lost,
         read,
+        unseen: 0,
     }
 }
 
@@ -403,7 +404,7 @@ fn a_closing_record_comes_once_and_last() {
     let follow = "lost: facts follow the closing record";
     let again = r#"{"seq":13,"fact":"end","facts":13}"#;
     assert_eq!(after_lines(|lines| lines.push(again.to_owned())), follow);
-    let more = r#"{"seq":13,"fact":"trace","lines":[],"lost":0,"read":0}"#;
+    let more = r#"{"seq":13,"fact":"trace","lines":[],"lost":0,"read":0,"unseen":0}"#;
     assert_eq!(after_lines(|lines| lines.push(more.to_owned())), follow);
     let other = r#"{"seq":12,"fact":"end","facts":13}"#;
     let title = "lost: the closing record counts other facts";
