@@ -5,17 +5,17 @@
 use kassay::btf;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (Option<u16>, u16, &[u8])| {
+fuzz_target!(|input: (Option<u16>, &[u8], &[u8])| {
     let (types, base, bytes) = input;
     let data = types.map_or(bytes.to_vec(), |types| framed(bytes, types.into()));
-    let Ok(names) = btf::functions(&data, base.into()) else {
+    let Ok(names) = btf::functions(&data, base) else {
         return;
     };
     // A type takes twelve bytes, and a name is a kernel's.
     assert!(names.len() <= data.len() / 12);
     // Each byte that is not UTF-8 becomes the three of U+FFFD.
     assert!(names.iter().all(|name| name.len() < 3 * 512));
-    assert_eq!(names, btf::functions(&data, base.into()).unwrap());
+    assert_eq!(names, btf::functions(&data, base).unwrap());
 });
 
 /// BTF of which the first bytes are types and the others strings.
