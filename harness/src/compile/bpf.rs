@@ -22,7 +22,8 @@ const NAMES: &[&str] = &[
 ];
 
 /// The compiler's flags. The C library's headers are those of the guest's machine, as its kernel's
-/// are: with another word size they ask for `gnu/stubs-32.h`, which few hosts have.
+/// are: with another word size they ask for `gnu/stubs-32.h`, which few hosts have. Kernels since
+/// 6.19 have structures with members that have a tag and no name, which clang leaves out otherwise.
 const FLAGS: &[&str] = &[
     "-target",
     "bpf",
@@ -30,6 +31,8 @@ const FLAGS: &[&str] = &[
     "-O2",
     "-Wall",
     "-Werror",
+    "-fms-extensions",
+    "-Wno-microsoft-anon-tag",
     "-D__TARGET_ARCH_x86",
     "-D__x86_64__",
 ];
