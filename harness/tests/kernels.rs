@@ -40,6 +40,7 @@ impl Host {
             .current_dir(self.0.path())
             .env("KASSAY_CACHE", self.path("cache"))
             .env("KASSAY_CATALOG", self.path("kernels.toml"))
+            .env_remove("KASSAY_KERNELS")
             .env_remove("http_proxy")
             .env_remove("HTTP_PROXY")
             .env_remove("all_proxy")
