@@ -119,7 +119,7 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, evidence: &Evidence) ->
     // Who loads a BPF program wants to know what becomes of it; else only the program counts.
     let of_bpf = |code: u8| if live.trace { REFUSED } else { code };
     if let Some(refusal) = verdict::refusal(evidence) {
-        for log in run::verifier_logs(evidence, |_| true) {
+        for (_, log) in run::verifier_logs(evidence, |_| true) {
             say(&log);
         }
         for error in facts.iter().filter_map(refusal::of_attach) {

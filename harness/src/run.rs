@@ -501,7 +501,9 @@ fn keep(
         };
         let transcript = outcome.transcript.as_ref();
         kit.text("transcript", transcript.map_or("", |(_, text)| text))?;
-        kit.text("verifier", &verifier_logs(evidence, |_| true).join("\n"))?;
+        let logs = verifier_logs(evidence, |_| true).into_iter();
+        let logs: Vec<String> = logs.map(|(_, log)| log).collect();
+        kit.text("verifier", &logs.join("\n"))?;
         kit.text("report", &told(reports))?;
         // With the clock and the randomness of this very run.
         kit.text("plan.json", plan)?;
@@ -799,24 +801,29 @@ fn explain(
         let place = symbol::at(kernel, *address);
         reason.push_str(&format!("\nat the deadline CPU {cpu} was at {place}"));
     }
-    for log in verifier_logs(evidence, |program| program.is_none()) {
-        reason.push_str("\n\nlibbpf and the verifier say at last:");
+    for (object, log) in verifier_logs(evidence, |program| program.is_none()) {
+        reason.push_str(&format!(
+            "\n\nof {object} libbpf and the verifier say at last:"
+        ));
         reason.push_str(&tool::last_lines(&log));
     }
     reason
 }
 
-/// What libbpf and the verifier said of what was refused: objects, and these programs
-/// of those that were loaded by themselves.
-pub fn verifier_logs(evidence: &Evidence, wanted: fn(&Option<String>) -> bool) -> Vec<String> {
+/// What libbpf and the verifier said of what was refused, under the names of the objects: of objects,
+/// and of these programs of those that were loaded by themselves.
+pub fn verifier_logs(
+    evidence: &Evidence,
+    wanted: fn(&Option<String>) -> bool,
+) -> Vec<(String, String)> {
     verdict::told(evidence)
         .filter_map(|fact| match fact {
             Fact::Loaded {
+                object,
                 program,
                 error: Some(error),
                 log,
-                ..
-            } if wanted(&program) => Some(format!("{log}\n{error}")),
+            } if wanted(&program) => Some((object, format!("{log}\n{error}"))),
             _ => None,
         })
         .collect()

@@ -399,7 +399,11 @@ fn what_libbpf_said_of_one_program_is_not_told_of_the_next() {
         &format!("{kfunc} int two(void *ctx) {{ return bpf_no_such(); }}"),
     );
     checkout.scenario("both", "bpf = ['one', 'two']\n[[step]]\nunlink = {}");
-    checkout.run(&["both"]).with(1);
+    let ended = checkout.run(&["both"]);
+    ended
+        .with(1)
+        .says("one was not attached to kprobe/no_such")
+        .says("of two libbpf and the verifier say at last:");
     let transcript = checkout.artifact("both", "transcript");
     assert!(
         transcript.contains("one: not attached to kprobe/no_such: failed to create kprobe"),
