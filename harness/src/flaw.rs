@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use object::{Object, ObjectSymbol, ReadCache};
+use object::ReadCache;
 
 use crate::btf;
-use crate::compile::module::Module;
+use crate::compile::module::{self, Module};
 use crate::kernel::Kernel;
 use crate::kfuncs;
 use crate::plain;
@@ -93,9 +93,9 @@ pub fn of(kernel: &Kernel, module: &Module, strings: &[u8]) -> Result<Vec<Flaw>>
 fn read(file: &Path) -> Result<(Vec<&'static str>, Vec<String>)> {
     let cache = ReadCache::new(plain::open(file)?);
     let elf = object::File::parse(&cache)?;
-    let undefined = elf.symbols().filter(|symbol| symbol.is_undefined());
-    let names: Vec<&str> = undefined.filter_map(|symbol| symbol.name().ok()).collect();
-    let calls = REGISTER.into_iter().filter(|name| names.contains(name));
+    let names = module::imports(file)?;
+    let is_called = |name: &&str| names.iter().any(|import| import == name);
+    let calls = REGISTER.into_iter().filter(is_called);
     Ok((calls.collect(), kfuncs::unmarked(&elf)?))
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
-use object::{Object, ObjectSection, ObjectSymbol};
+use object::{Object, ObjectSection, ObjectSymbol, ReadCache};
 
 use crate::cache::{Cache, Key, is_scratch};
 use crate::compile::makefile;
@@ -204,15 +204,7 @@ fn known(cache: &Cache, kernel: &Kernel, place: &Path) -> Vec<PathBuf> {
 
 /// What functions have in their names that have something called later, of which no list of the
 /// kernel says whose it is, or that hide what programs print.
-const LATER: [&str; 7] = [
-    "timer",
-    "work",
-    "tasklet",
-    "notifier",
-    "call_rcu",
-    "async_schedule",
-    "tracing_off",
-];
+const LATER: [&str; 4] = ["timer", "work", "notifier", "tracing_off"];
 
 /// The functions by which modules may leave what no list of the kernel shows.
 ///
@@ -220,15 +212,26 @@ const LATER: [&str; 7] = [
 /// A module cannot be read.
 pub fn unseen(modules: &[Module]) -> Result<Vec<String>> {
     let mut functions = BTreeSet::new();
-    for Module { file, .. } in modules {
-        let data = fs::read(file).with_context(|| format!("read `{}`", file.display()))?;
-        let object =
-            object::File::parse(&*data).with_context(|| format!("read `{}`", file.display()))?;
-        let imports = object.symbols().filter(|symbol| symbol.is_undefined());
-        let names = imports.filter_map(|symbol| symbol.name().ok().map(str::to_owned));
+    for module in modules {
+        let names = imports(&module.file)?.into_iter();
         functions.extend(names.filter(|name| LATER.iter().any(|part| name.contains(part))));
     }
     Ok(functions.into_iter().collect())
+}
+
+/// The symbols that a module takes from the kernel or from other modules.
+///
+/// # Errors
+/// It cannot be read.
+pub fn imports(file: &Path) -> Result<Vec<String>> {
+    let read = || -> Result<Vec<String>> {
+        let cache = ReadCache::new(plain::open(file)?);
+        let elf = object::File::parse(&cache)?;
+        let undefined = elf.symbols().filter(|symbol| symbol.is_undefined());
+        let names = undefined.filter_map(|symbol| Some(symbol.name().ok()?.to_owned()));
+        Ok(names.collect())
+    };
+    read().with_context(|| format!("read `{}`", file.display()))
 }
 
 /// A digest of all that a directory of modules is built of, but for the kernel and what others
@@ -506,14 +509,7 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
 /// The symbols that a module uses of one of the kernel's own, by the list that lies where the kernel
 /// was built. None where there is no list.
 pub fn uses(kernel: &Kernel, module: &Module, owner: &str) -> Result<Vec<String>> {
-    let read = || -> Result<Vec<String>> {
-        let data = plain::read(&module.file, plain::MADE)?;
-        let file = object::File::parse(&*data)?;
-        let undefined = file.symbols().filter(|symbol| symbol.is_undefined());
-        let names = undefined.filter_map(|symbol| Some(symbol.name().ok()?.to_owned()));
-        Ok(names.collect())
-    };
-    let used = read().with_context(|| format!("read `{}`", module.file.display()))?;
+    let used = imports(&module.file)?;
     let list = fs::read_to_string(kernel.build.join(SYMVERS)).unwrap_or_default();
     let exported = list
         .lines()
