@@ -337,6 +337,17 @@ fn a_program_that_the_verifier_rejects_shows_its_log() {
 }
 
 #[test]
+fn members_without_a_name_are_members() {
+    let checkout = Checkout::new();
+    let program = "struct inner { int a, b; };\n\
+                   struct outer { long first; struct inner; int last; };\n\
+                   _Static_assert(sizeof(struct outer) == 24, \"inner is in it\");\n\
+                   SEC(\"kprobe/";
+    checkout.edit("bpf/kfunc_sum.bpf.c", "SEC(\"kprobe/", program);
+    checkout.run(&["kfunc_sum"]).with(0);
+}
+
+#[test]
 fn an_attach_target_that_is_missing_is_named() {
     let checkout = Checkout::new();
     let program = "bpf/kfunc_sum.bpf.c";
