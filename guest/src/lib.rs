@@ -18,7 +18,7 @@ use crate::stream::Size;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 8;
+pub const PROTOCOL: u32 = 9;
 
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
@@ -118,6 +118,8 @@ pub struct Plan {
     pub live: Option<Live>,
     /// Settings of /proc/sys to make first, by their names with dots.
     pub sysctl: Vec<(String, String)>,
+    /// Whether more of its modules may stay than memory and BPF objects.
+    pub may_stay: bool,
     /// Functions that modules have things called later by, which no list shows.
     pub watch: Vec<String>,
     /// How long the kernel runs on when the modules are gone, in ms.

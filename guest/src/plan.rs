@@ -163,7 +163,7 @@ fn set_up(plan: &Plan) -> Result<()> {
 fn is_looked_at(plan: &Plan) -> bool {
     let live = plan.live.as_ref();
     live.is_none_or(|live| live.program.is_none())
-        && (!plan.modules.is_empty() || plan.steps.iter().any(Step::is_command))
+        && (plan.may_stay || plan.steps.iter().any(Step::is_command))
 }
 
 /// Removes the modules, the last one first, and reports what stays behind of what was not there

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use object::ReadCache;
 
 use crate::btf;
-use crate::compile::module::{self, Module};
+use crate::compile::imports;
+use crate::compile::module::Module;
 use crate::kernel::Kernel;
 use crate::kfuncs;
 use crate::plain;
@@ -93,7 +94,7 @@ pub fn of(kernel: &Kernel, module: &Module, strings: &[u8]) -> Result<Vec<Flaw>>
 fn read(file: &Path) -> Result<(Vec<&'static str>, Vec<String>)> {
     let cache = ReadCache::new(plain::open(file)?);
     let elf = object::File::parse(&cache)?;
-    let names = module::imports(file)?;
+    let names = imports::of(file)?;
     let is_called = |name: &&str| names.iter().any(|import| import == name);
     let calls = REGISTER.into_iter().filter(is_called);
     Ok((calls.collect(), kfuncs::unmarked(&elf)?))

@@ -258,11 +258,14 @@ mod tests {
             make(&cache, state::KIND, key, 0);
             let label = serde_json::json!({
                 "key": key, "kernel": kernel, "accelerator": accelerator,
-                "size": { "cpus": 1, "memory_mib": memory_mib }, "bytes": 0, "digest": "", "incoming": ""
+                "size": { "cpus": 1, "memory_mib": memory_mib },
+                "bytes": [0, 0], "digests": ["", ""], "incoming": ""
             });
             let dir = cache.dir(state::KIND).join(key);
             fs::write(dir.join("label.json"), label.to_string()).unwrap();
-            fs::write(dir.join("state"), "").unwrap();
+            for file in ["state", "memory"] {
+                fs::write(dir.join(file), "").unwrap();
+            }
             set_used(&cache, state::KIND, key, minutes);
         }
         assert_eq!(keys(&evict(&cache, LIMIT).unwrap()), ["a"]);

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use kassay_guest::{Fact, Plan};
 
 use crate::cache::{Cache, hex};
+use crate::compile::imports;
 use crate::compile::module::{self, Module};
 use crate::compile::{self, Artifacts};
 use crate::kernel::{self, Kernel};
@@ -678,7 +679,8 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         show: scenario.show.clone(),
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
-        watch: module::unseen(&artifacts.modules)?,
+        may_stay: imports::may_stay(&artifacts.modules)?,
+        watch: imports::unseen(&artifacts.modules)?,
         linger_ms: scenario.linger.as_millis() as u64,
         clock_ns,
         entropy,

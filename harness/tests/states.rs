@@ -4,6 +4,7 @@ mod checkout;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc;
@@ -60,11 +61,13 @@ fn every_kind_of_step_gives_the_same_cold_and_restored() {
 
 #[test]
 fn a_truncated_state_is_made_again() {
-    let ended = after(|state| {
-        let file = fs::File::options().write(true).open(state.join("state"));
-        file.unwrap().set_len(1 << 20).unwrap();
-    });
-    verdicts(ended.with(0).says(MAKES), true);
+    for name in ["state", "memory"] {
+        let ended = after(|state| {
+            let file = fs::File::options().write(true).open(state.join(name));
+            file.unwrap().set_len(1 << 18).unwrap();
+        });
+        verdicts(ended.with(0).says(MAKES), true);
+    }
 }
 
 #[test]
@@ -92,26 +95,34 @@ fn a_state_that_does_not_answer_is_made_again() {
     verdicts(ended, true);
 }
 
-#[test]
-fn a_damaged_state_gives_no_verdict_but_pass() {
-    use std::os::unix::fs::FileExt;
+/// Changes a byte of a file of a state that no machine reads, and runs a case that fails.
+fn damaged(name: &str, place: impl Fn(u64) -> u64) {
     let checkout = Checkout::with_cache();
     checkout.edit("bpf/kfunc_sum.bpf.c", "1, 2, 3, 4", "1, 2, 3, 5");
     checkout.run(&["kfunc_sum"]).with(1).says(MAKES);
     let state = checkout.state();
-    let file = fs::File::options()
-        .write(true)
-        .open(state.join("state"))
-        .unwrap();
-    // The end of the stream is a description of the devices, which nobody reads.
+    let file = fs::File::options().write(true).open(state.join(name));
+    let file = file.unwrap();
     let length = file.metadata().unwrap().len();
-    file.write_all_at(b"?", length - 100).unwrap();
+    file.write_all_at(b"?", place(length)).unwrap();
     let ended = checkout.run(&["kfunc_sum", "--format", "json"]);
     ended
         .with(1)
         .says("the warm state of distro is damaged; booting instead");
     assert_eq!(ended.objects()[0]["restored"], false);
     assert!(!state.exists());
+}
+
+#[test]
+fn a_damaged_state_gives_no_verdict_but_pass() {
+    // The end of the stream is a description of the devices.
+    damaged("state", |length| length - 100);
+}
+
+#[test]
+fn a_damaged_memory_gives_no_verdict_but_pass() {
+    // The first page has the firmware's interrupt vectors.
+    damaged("memory", |_| 0x100);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub mod bpf;
 pub mod guest;
+pub mod imports;
 pub mod initramfs;
 pub mod libelf;
 mod makefile;

@@ -1,15 +1,15 @@
 //! Kernel modules, built by kbuild against the kernel under test, outside both
 //! source trees, and what they say of their kfuncs.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
-use object::{Object, ObjectSection, ObjectSymbol, ReadCache};
+use object::{Object, ObjectSection};
 
 use crate::cache::{Cache, Key, is_scratch};
+use crate::compile::imports;
 use crate::compile::makefile;
 use crate::compile::reads::{self, Reads};
 use crate::kernel::Kernel;
@@ -200,38 +200,6 @@ fn known(cache: &Cache, kernel: &Kernel, place: &Path) -> Vec<PathBuf> {
     }
     let whole = known.iter().filter_map(|path| path.canonicalize().ok());
     whole.collect()
-}
-
-/// What functions have in their names that have something called later, of which no list of the
-/// kernel says whose it is, or that hide what programs print.
-const LATER: [&str; 4] = ["timer", "work", "notifier", "tracing_off"];
-
-/// The functions by which modules may leave what no list of the kernel shows.
-///
-/// # Errors
-/// A module cannot be read.
-pub fn unseen(modules: &[Module]) -> Result<Vec<String>> {
-    let mut functions = BTreeSet::new();
-    for module in modules {
-        let names = imports(&module.file)?.into_iter();
-        functions.extend(names.filter(|name| LATER.iter().any(|part| name.contains(part))));
-    }
-    Ok(functions.into_iter().collect())
-}
-
-/// The symbols that a module takes from the kernel or from other modules.
-///
-/// # Errors
-/// It cannot be read.
-pub fn imports(file: &Path) -> Result<Vec<String>> {
-    let read = || -> Result<Vec<String>> {
-        let cache = ReadCache::new(plain::open(file)?);
-        let elf = object::File::parse(&cache)?;
-        let undefined = elf.symbols().filter(|symbol| symbol.is_undefined());
-        let names = undefined.filter_map(|symbol| Some(symbol.name().ok()?.to_owned()));
-        Ok(names.collect())
-    };
-    read().with_context(|| format!("read `{}`", file.display()))
 }
 
 /// A digest of all that a directory of modules is built of, but for the kernel and what others
@@ -509,7 +477,7 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
 /// The symbols that a module uses of one of the kernel's own, by the list that lies where the kernel
 /// was built. None where there is no list.
 pub fn uses(kernel: &Kernel, module: &Module, owner: &str) -> Result<Vec<String>> {
-    let used = imports(&module.file)?;
+    let used = imports::of(&module.file)?;
     let list = fs::read_to_string(kernel.build.join(SYMVERS)).unwrap_or_default();
     let exported = list
         .lines()

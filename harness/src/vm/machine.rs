@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use kassay_guest::{GATE_PORT, HOST_ROOT, IO_PORT, SAVE};
 use rustix::fs::{CWD, FileType, Mode};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use vmtest::{Config, Target, VMConfig};
 
 use super::accelerator::Accelerator;
-use super::state::State;
+use super::state::{self, State};
 use super::{Terms, debugger};
 
 /// Guest memory, in MiB, unless the user says otherwise.
@@ -45,6 +46,12 @@ const NO_ROOT: &str = "no-root";
 /// QEMU's `-machine`: no keyboard and no mouse, whose probing takes a while
 /// and ends when it likes.
 const MACHINE: &str = "pc,i8042=off";
+
+/// The pipes behind the monitor by which QEMU is told to go on from a state.
+const RESTORE: &str = "restore";
+
+/// The guest's memory, in the run's directory, where it is a file.
+pub(super) const MEMORY: &str = "memory";
 
 /// The most CPUs that a guest can have: as many as the kernels are built for.
 pub const MOST_CPUS: u8 = 64;
@@ -123,7 +130,7 @@ impl Machine {
             "-initrd".to_owned(),
             self.initramfs.display().to_string(),
             "-machine".to_owned(),
-            MACHINE.to_owned(),
+            format!("{MACHINE},memory-backend=ram"),
             "-device".to_owned(),
             format!("virtserialport,chardev=gate,name={GATE_PORT}"),
             "-device".to_owned(),
@@ -192,8 +199,11 @@ impl Machine {
             "-fsdev",
             format!("local,id=host,path={host},security_model=none,multidevs=remap,readonly=on"),
         );
-        if let Start::Restore(state) = start {
-            add("-incoming", state.incoming.to_owned());
+        add("-object", self.memory(start));
+        if let Start::Restore(_) = start {
+            add("-incoming", "defer".to_owned());
+            add("-chardev", format!("pipe,id={RESTORE},path={RESTORE}"));
+            add("-mon", format!("chardev={RESTORE},mode=control"));
         }
         if terms.dump {
             // What the guest leaves in its memory is there as long as QEMU is.
@@ -203,6 +213,21 @@ impl Machine {
             arguments.extend(debugger::ARGUMENTS.map(str::to_owned));
         }
         arguments
+    }
+
+    /// The guest's memory: where a state is saved, a file that is a part of it; where one is gone
+    /// on from, that file, of which the machine changes a copy of its own.
+    fn memory(&self, start: Start) -> String {
+        let size = self.size.memory_mib;
+        match start {
+            Start::Boot => format!("memory-backend-ram,id=ram,size={size}M"),
+            Start::Wait => {
+                format!("memory-backend-file,id=ram,size={size}M,mem-path={MEMORY},share=on")
+            }
+            Start::Restore(_) => {
+                format!("memory-backend-file,id=ram,size={size}M,mem-path={MEMORY},share=off")
+            }
+        }
     }
 
     /// vmtest's configuration for a run in `directory`, which has been prepared
@@ -252,9 +277,8 @@ pub(super) fn prepare(directory: &Path, start: Start, terms: &Terms) -> Result<(
         fs::create_dir_all(&path)
             .with_context(|| format!("make directory `{}`", path.display()))?;
     }
-    for pipe in [GATE_IN, GATE_OUT] {
-        rustix::fs::mknodat(CWD, directory.join(pipe), FileType::Fifo, Mode::RWXU, 0)
-            .with_context(|| format!("make pipe `{pipe}`"))?;
+    for name in [GATE_IN, GATE_OUT] {
+        pipe(directory, name)?;
     }
     if terms.dump {
         fs::write(directory.join("hold"), "").context("have the machine wait at its end")?;
@@ -262,8 +286,29 @@ pub(super) fn prepare(directory: &Path, start: Start, terms: &Terms) -> Result<(
     match start {
         Start::Boot => Ok(()),
         Start::Wait => fs::write(directory.join("shut"), "").context("shut the gate"),
-        Start::Restore(state) => {
-            symlink(&state.file, directory.join("state")).context("link the saved state")
-        }
+        Start::Restore(state) => prepare_restore(directory, state),
     }
+}
+
+/// Links the state, and writes what is said on the monitor as soon as QEMU is there.
+fn prepare_restore(directory: &Path, state: &State) -> Result<()> {
+    for file in state::FILES {
+        let link = directory.join(file);
+        symlink(state.folder.join(file), link).context("link the saved state")?;
+    }
+    for end in ["in", "out"] {
+        pipe(directory, &format!("{RESTORE}.{end}"))?;
+    }
+    let orders = [
+        json!({ "execute": "qmp_capabilities" }),
+        json!({ "execute": "migrate-set-capabilities", "arguments": state::capabilities() }),
+        json!({ "execute": "migrate-incoming", "arguments": { "uri": state.incoming } }),
+    ];
+    let orders = orders.map(|order| format!("{order}\n")).concat();
+    fs::write(directory.join(RESTORE), orders).context("write how the state is restored")
+}
+
+fn pipe(directory: &Path, name: &str) -> Result<()> {
+    rustix::fs::mknodat(CWD, directory.join(name), FileType::Fifo, Mode::RWXU, 0)
+        .with_context(|| format!("make pipe `{name}`"))
 }

@@ -11,8 +11,11 @@ printf '%s\0' qemu-system-x86_64 "$@" >command
 # this end is open, the byte stays there.
 exec 9<>gate.in
 if [ -e hold ]; then printf h >&9; elif [ ! -e shut ]; then echo >&9; fi
-# A state to go on from, where there is one.
-[ -e state ] && exec 8<state
+# A state to go on from, where there is one, and what QEMU is told about it.
+if [ -e state ]; then
+	exec 8<state 7<>restore.in
+	cat restore >&7
+fi
 # In a session of its own it is not what Ctrl-C at the terminal ends.
 # No file that QEMU writes, for the guest or of it, grows beyond 512 MiB: what is
 # more fails, and does not fill the host's disk.

@@ -5,8 +5,13 @@
 //! stopped would be restored stopped), before anything of vmtest's has reached
 //! the guest and before the share is mounted, which would forbid it. A state
 //! that does not restore is thrown away and made again; it is never trusted.
+//!
+//! The guest's memory is a file beside the stream (`x-ignore-shared`), which
+//! each machine maps for itself: what none of them reads nobody has to load,
+//! and what none changes they share.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
@@ -15,10 +20,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Terms;
-use super::machine::{GATE_OUT, Machine, Size, Start};
+use super::machine::{GATE_OUT, MEMORY, Machine, Size, Start};
 use super::session::{self, BOOT_PATIENCE, Run, Started};
 use crate::cache::{self, Cache, Key};
 use crate::kernel::Kernel;
@@ -29,6 +34,12 @@ use crate::{interrupt, kernel_report};
 /// The cache's kind of states.
 pub const KIND: &str = "state";
 
+/// The files of a state: the stream of the devices, and the guest's memory.
+pub(super) const FILES: [&str; 2] = ["state", MEMORY];
+
+/// The pages of a guest's memory.
+const PAGE: usize = 4096;
+
 /// How long QEMU may take to save a machine, on a disk that is busy.
 const SAVE_DEADLINE: Duration = Duration::from_secs(120);
 
@@ -38,12 +49,12 @@ const TICK: Duration = Duration::from_millis(10);
 /// A saved state.
 #[derive(Debug)]
 pub struct State {
-    /// The file to restore.
-    pub file: PathBuf,
+    /// Where its files are.
+    pub(super) folder: PathBuf,
     /// How QEMU is told to read it.
     pub(super) incoming: String,
     key: String,
-    digest: String,
+    digests: [String; 2],
 }
 
 /// What lies beside a state and tells whether it is whole and the right one.
@@ -53,10 +64,11 @@ struct Label {
     kernel: String,
     accelerator: String,
     size: Size,
-    bytes: u64,
-    /// SHA-256 of the file. Taking it again takes a third of a restored run, so that only a run
+    /// The lengths of the files.
+    bytes: [u64; 2],
+    /// SHA-256 of the files. Taking them again takes a third of a restored run, so that only a run
     /// that is no pass is worth it.
-    digest: String,
+    digests: [String; 2],
     incoming: String,
 }
 
@@ -83,16 +95,15 @@ impl State {
         let entry = cache.get_or_make(KIND, &key, &what, |directory| {
             let progress =
                 Progress::steps(format!("boot {} and save its state", kernel.name), None);
-            let file = directory.join("state");
-            let qemu = save(cache, machine, &file).with_context(|| format!("save {what}"))?;
+            let qemu = save(cache, machine, directory).with_context(|| format!("save {what}"))?;
             let label = Label {
                 incoming: incoming(qemu).to_owned(),
                 key: key.clone(),
                 kernel: kernel.name.clone(),
                 accelerator: machine.accelerator.to_string(),
                 size: machine.size,
-                bytes: file.metadata()?.len(),
-                digest: cache::digest(&file)?,
+                bytes: lengths(directory)?,
+                digests: digests(directory)?,
             };
             fs::write(directory.join("label.json"), serde_json::to_vec(&label)?)?;
             progress.finish();
@@ -100,16 +111,16 @@ impl State {
         })?;
         let label = label(&entry, &key).context("read the label of a state that was just made")?;
         Ok(State {
-            file: entry.join("state"),
+            folder: entry,
             incoming: label.incoming,
-            digest: label.digest,
+            digests: label.digests,
             key,
         })
     }
 
-    /// Whether the file is, byte for byte, what was saved.
+    /// Whether the files are, byte for byte, what was saved.
     pub fn is_as_saved(&self) -> bool {
-        cache::digest(&self.file).is_ok_and(|digest| digest == self.digest)
+        digests(&self.folder).is_ok_and(|digests| digests == self.digests)
     }
 
     /// Throws the state away.
@@ -148,8 +159,23 @@ fn key(kernel: &Kernel, machine: &Machine) -> Result<String> {
 /// The label of a state that is whole and of this key.
 fn label(entry: &Path, key: &str) -> Option<Label> {
     let label: Label = serde_json::from_slice(&fs::read(entry.join("label.json")).ok()?).ok()?;
-    let bytes = entry.join("state").metadata().ok()?.len();
-    (label.key == key && label.bytes == bytes).then_some(label)
+    (label.key == key && label.bytes == lengths(entry).ok()?).then_some(label)
+}
+
+fn lengths(folder: &Path) -> Result<[u64; 2]> {
+    let [stream, memory] = FILES.map(|file| folder.join(file));
+    Ok([stream.metadata()?.len(), memory.metadata()?.len()])
+}
+
+fn digests(folder: &Path) -> Result<[String; 2]> {
+    let [stream, memory] = FILES.map(|file| cache::digest(&folder.join(file)));
+    Ok([stream?, memory?])
+}
+
+/// QEMU's arguments of `migrate-set-capabilities`: what is in a file that machines share is not in
+/// the stream.
+pub(super) fn capabilities() -> Value {
+    json!({ "capabilities": [{ "capability": "x-ignore-shared", "state": true }] })
 }
 
 /// How a QEMU of some version reads a state from a file, without a program in
@@ -159,8 +185,8 @@ fn incoming(qemu: (u64, u64)) -> &'static str {
     if qemu >= (8, 2) { "file:state" } else { "fd:8" }
 }
 
-/// Boots a machine to the gate and saves it into a file. Returns QEMU's version.
-fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<(u64, u64)> {
+/// Boots a machine to the gate and saves it into a folder. Returns QEMU's version.
+fn save(cache: &Cache, machine: &Machine, folder: &Path) -> Result<(u64, u64)> {
     let run = Run::new(cache)?;
     let terms = Terms {
         timeout: BOOT_PATIENCE,
@@ -170,12 +196,29 @@ fn save(cache: &Cache, machine: &Machine, file: &Path) -> Result<(u64, u64)> {
         debugger: None,
     };
     let started = run.start(machine, Start::Wait, &terms)?;
-    let saved = wait_for_gate(&run, &started).and_then(|()| migrate(&run, file));
+    let saved = wait_for_gate(&run, &started).and_then(|()| migrate(&run, &folder.join("state")));
     run.end(&started.updates);
     let _ = started.join();
     run.reap();
     interrupt::check()?;
-    saved
+    let qemu = saved?;
+    copy_sparse(&run.path().join(MEMORY), &folder.join(MEMORY)).context("copy the memory")?;
+    Ok(qemu)
+}
+
+/// Copies a file, with holes where there are pages of zeros: most of a guest's memory is free.
+fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
+    let (from, to) = (File::open(from)?, File::create(to)?);
+    let length = from.metadata()?.len();
+    to.set_len(length)?;
+    let mut page = [0; PAGE];
+    for place in (0..length).step_by(PAGE) {
+        from.read_exact_at(&mut page, place)?;
+        if page != [0; PAGE] {
+            to.write_all_at(&page, place)?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits for the byte with which the guest says that it is at the gate.
@@ -216,6 +259,7 @@ fn migrate(run: &Run, file: &Path) -> Result<(u64, u64)> {
         "migrate-set-parameters",
         json!({ "max-bandwidth": 8u64 << 30 }),
     )?;
+    qmp.execute("migrate-set-capabilities", capabilities())?;
     let target = run.path().join("saved");
     qmp.execute("migrate", json!({ "uri": "exec:exec cat >saved" }))?;
     let deadline = Instant::now() + SAVE_DEADLINE;

@@ -1,0 +1,138 @@
+//! What modules take from the kernel, and what that tells of what they may leave in it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use object::{Object, ObjectSymbol, ReadCache};
+
+use super::module::Module;
+use crate::plain;
+
+/// What functions have in their names that have something called later, of which no list of the
+/// kernel says whose it is, or that hide what programs print.
+const LATER: [&str; 4] = ["timer", "work", "notifier", "tracing_off"];
+
+/// Symbols that a module may use and have nothing stay in the kernel but memory: what compilers
+/// call by themselves, text, numbers, printing, locks, and the registering of kfuncs, which goes
+/// with the module's BTF. Those that end with `*` stand for all that begin so.
+const HARMLESS: &[&str] = &[
+    "BUG_func",
+    "__asan_*",
+    "__fentry__",
+    "__fortify_panic",
+    "__kmalloc*",
+    "__list_*_valid_or_report",
+    "__msecs_to_jiffies",
+    "__rcu_read_*",
+    "__sanitizer_cov_*",
+    "__stack_chk_fail",
+    "__ubsan_*",
+    "__warn_printk",
+    "__x86_indirect_thunk_*",
+    "__x86_return_thunk",
+    "_printk",
+    "_raw_spin_*",
+    "get_random_*",
+    "jiffies",
+    "jiffies_64",
+    "kasan_flag_enabled",
+    "kfree",
+    "ktime_get*",
+    "memchr*",
+    "memcmp",
+    "memcpy",
+    "memmove",
+    "memset",
+    "panic",
+    "param_ops_*",
+    "rcu_*lock*",
+    "refcount_warn_saturate",
+    "register_btf_kfunc_id_set",
+    "scnprintf",
+    "sized_strscpy",
+    "skb_copy_bits",
+    "snprintf",
+    "strcmp",
+    "strlen",
+    "strncmp",
+    "strnlen",
+    "strnstr",
+    "strscpy",
+    "strstr",
+];
+
+/// The functions by which modules may leave what no list of the kernel shows.
+///
+/// # Errors
+/// A module cannot be read.
+pub fn unseen(modules: &[Module]) -> Result<Vec<String>> {
+    let names = of_all(modules)?.into_iter();
+    let is_later = |name: &String| LATER.iter().any(|part| name.contains(part));
+    Ok(names.filter(is_later).collect())
+}
+
+/// Whether modules use anything by which more than memory may stay.
+///
+/// # Errors
+/// A module cannot be read.
+pub fn may_stay(modules: &[Module]) -> Result<bool> {
+    Ok(of_all(modules)?.iter().any(|name| !is_harmless(name)))
+}
+
+fn is_harmless(symbol: &str) -> bool {
+    HARMLESS
+        .iter()
+        .any(|harmless| match harmless.split_once('*') {
+            Some((begin, end)) => symbol
+                .strip_prefix(begin)
+                .is_some_and(|rest| rest.ends_with(end)),
+            None => symbol == *harmless,
+        })
+}
+
+fn of_all(modules: &[Module]) -> Result<BTreeSet<String>> {
+    let imports = modules.iter().map(|module| of(&module.file));
+    let imports: Vec<Vec<String>> = imports.collect::<Result<_>>()?;
+    Ok(imports.into_iter().flatten().collect())
+}
+
+/// The symbols that a module takes from the kernel or from other modules.
+///
+/// # Errors
+/// It cannot be read.
+pub fn of(file: &Path) -> Result<Vec<String>> {
+    let read = || -> Result<Vec<String>> {
+        let cache = ReadCache::new(plain::open(file)?);
+        let elf = object::File::parse(&cache)?;
+        let undefined = elf.symbols().filter(|symbol| symbol.is_undefined());
+        let names = undefined.filter_map(|symbol| Some(symbol.name().ok()?.to_owned()));
+        Ok(names.filter(|name| !name.is_empty()).collect())
+    };
+    read().with_context(|| format!("read `{}`", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_leave_nothing_may() {
+        for harmless in [
+            "_printk",
+            "__asan_load8_noabort",
+            "__list_add_valid_or_report",
+        ] {
+            assert!(is_harmless(harmless), "{harmless}");
+        }
+        for other in [
+            "printk",
+            "kthread_create_on_node",
+            "__list_add",
+            "kfree_rcu",
+            "",
+        ] {
+            assert!(!is_harmless(other), "{other}");
+        }
+    }
+}
