@@ -217,6 +217,7 @@ fn good() -> Vec<Value> {
             error: None,
             btf: Ok(btf()),
             symbols: vec![text("f")],
+            unregistered: None,
             code: None,
         },
         Fact::Loaded {

@@ -20,6 +20,9 @@ use crate::stream::Size;
 /// built anew; the field exists so that a mix-up has a name.
 pub const PROTOCOL: u32 = 9;
 
+/// By which a module offers kfuncs to programs of a type (kernel/bpf/btf.c since 5.18).
+pub const REGISTER: &str = "register_btf_kfunc_id_set";
+
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
 
@@ -120,7 +123,8 @@ pub struct Plan {
     pub sysctl: Vec<(String, String)>,
     /// Whether more of its modules may stay than memory and BPF objects.
     pub may_stay: bool,
-    /// Functions that modules have things called later by, which no list shows.
+    /// Functions of which the kernel has to be watched, since no list shows what modules did by
+    /// them: [`REGISTER`], and those that have something called later.
     pub watch: Vec<String>,
     /// How long the kernel runs on when the modules are gone, in ms.
     pub linger_ms: u64,
@@ -435,6 +439,8 @@ pub enum Fact {
         btf: Result<Vec<u8>, String>,
         /// Names that `/proc/kallsyms` gives for this module.
         symbols: Vec<String>,
+        /// Why the kernel did not register kfuncs for it, as far as that is watched.
+        unregistered: Option<String>,
         /// Where its code was; none where the kernel does not look for leaks and nothing is watched.
         code: Option<Code>,
     },
@@ -662,7 +668,7 @@ pub enum Thing {
     CryptoDriver,
     /// A timer, by its function or the address of that.
     Timer,
-    /// Work that waits for its time, by the same.
+    /// Work that was queued with a delay and waits or runs, by the same.
     DelayedWork,
     /// Work that waits or runs, by the same.
     Work,

@@ -108,13 +108,14 @@ fn course(
     let is_as_at_gate = !plan.host_root && plan.kernel_modules.is_empty();
     let picture = picture.filter(|_| is_as_at_gate);
     let picture = is_looked_at(&plan).then(|| picture.unwrap_or_else(Picture::now));
-    let is_watching = picture.is_some() && !plan.watch.is_empty();
+    let is_watching = is_judged(&plan) && !plan.watch.is_empty();
     let mut watch = is_watching.then(|| Watch::begin(&plan.watch));
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
 
-    let inserted = insert(&plan, kallsyms, kmemleak.as_ref(), facts)?;
+    let seen = watch.as_mut().and_then(Option::as_mut);
+    let inserted = insert(&plan, kallsyms, kmemleak.as_ref(), seen, facts)?;
     let steps = steps(&plan, host_root.as_ref(), trace.as_ref(), facts);
     // The programs are gone here: what they printed is complete.
     let traced = trace.as_mut().map(Trace::take).transpose()?;
@@ -158,12 +159,16 @@ fn set_up(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Whether a plan may leave anything but BPF objects. A program that runs for somebody on the host
-/// may do as it likes.
+/// Whether a plan may leave anything but BPF objects.
 fn is_looked_at(plan: &Plan) -> bool {
+    is_judged(plan) && (plan.may_stay || plan.steps.iter().any(Step::is_command))
+}
+
+/// Whether it counts what a plan does. A program that runs for somebody on the host may do as it
+/// likes.
+fn is_judged(plan: &Plan) -> bool {
     let live = plan.live.as_ref();
     live.is_none_or(|live| live.program.is_none())
-        && (plan.may_stay || plan.steps.iter().any(Step::is_command))
 }
 
 /// Removes the modules, the last one first, and reports what stays behind of what was not there
@@ -210,20 +215,22 @@ fn insert<'a>(
     plan: &'a Plan,
     kallsyms: Option<Kallsyms>,
     kmemleak: Option<&Kmemleak>,
+    mut watch: Option<&mut Watch>,
     facts: &mut Facts,
 ) -> Result<Vec<&'a String>> {
     let modules = &plan.modules;
-    let insert = |name: &String| {
+    let mut insert = |name: &String| {
         let params = plan.params.get(name).map_or("", String::as_str);
-        (
-            kmemleak.map(Kmemleak::jiffies),
-            module::insert(name, params),
-        )
+        let since = kmemleak.map(Kmemleak::jiffies);
+        let done = module::insert(name, params);
+        let unregistered = watch.as_mut().map(|watch| watch.unregistered());
+        Ok((since, done, unregistered.transpose()?.flatten()))
     };
-    let results: Vec<_> = modules.iter().map(insert).collect();
+    let results = modules.iter().map(&mut insert);
+    let results: Vec<_> = results.collect::<Result<_>>()?;
     let mut names = kallsyms.map_or_else(Kallsyms::open, Ok)?.names(modules)?;
     let mut inserted = Vec::new();
-    for (module, (since, (error, btf))) in modules.iter().zip(results) {
+    for (module, (since, (error, btf), unregistered)) in modules.iter().zip(results) {
         if error.is_none() {
             inserted.push(module);
         }
@@ -235,6 +242,7 @@ fn insert<'a>(
             error,
             btf,
             symbols,
+            unregistered,
             code,
         })?;
     }

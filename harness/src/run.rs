@@ -680,7 +680,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
         may_stay: imports::may_stay(&artifacts.modules)?,
-        watch: imports::unseen(&artifacts.modules)?,
+        watch: imports::unseen(artifacts)?,
         linger_ms: scenario.linger.as_millis() as u64,
         clock_ns,
         entropy,

@@ -6,10 +6,10 @@ mod open;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::{Context, Result};
-use kassay_guest::Stayed;
+use kassay_guest::{REGISTER, Stayed};
 
 use crate::{capture, module, system};
 use open::{LOWEST, Open};
@@ -138,6 +138,10 @@ impl Watch {
         if functions.iter().any(|function| function == "tracing_off") {
             set("events/bpf_trace/bpf_trace_printk/enable", "1")?;
         }
+        if functions.iter().any(|function| function == REGISTER) {
+            self.add('r', "kfuncs", REGISTER, "error=$retval:s32")?;
+            set(&format!("events/{GROUP}/kfuncs/enable"), "1")?;
+        }
         let is_allocation = |function: &&String| function.starts_with("alloc_workqueue");
         if let Some(function) = functions.iter().find(is_allocation) {
             // Its name is a format, in most cases that of a string.
@@ -164,6 +168,13 @@ impl Watch {
         append(&format!("{kind}:{GROUP}/{name} {function} {fetch}\n"))?;
         self.probes.insert(name.to_owned());
         Ok(())
+    }
+
+    /// Why the kernel did not register kfuncs, since it was asked last.
+    pub fn unregistered(&mut self) -> Result<Option<String>> {
+        self.catch_up()?;
+        let error = self.open.unregistered.take();
+        Ok(error.map(|error| io::Error::from_raw_os_error(error).to_string()))
     }
 
     /// How often programs have printed while a module could switch the kernel's trace off.

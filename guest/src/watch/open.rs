@@ -34,6 +34,8 @@ pub struct Open {
     stayed: BTreeSet<Stayed>,
     /// How often programs printed.
     pub printed: u64,
+    /// The last errno(3) with which kfuncs were not registered.
+    pub unregistered: Option<i32>,
 }
 
 impl Open {
@@ -65,12 +67,8 @@ impl Open {
             "hrtimer_cancel" | "hrtimer_expire_entry" => self.end(number(what, "hrtimer=")),
             "work_delay" => drop(self.delayed.insert(number(what, "work="), function(what))),
             "work_cancel" => self.end(number(what, "work=")),
-            "workqueue_queue_work" => {
-                self.begin(number(what, "struct="), (Thing::Work, function(what)));
-            }
-            "workqueue_execute_start" => {
-                self.begin(number(what, "struct "), (Thing::Work, function(what)));
-            }
+            "workqueue_queue_work" => self.work(number(what, "struct="), function(what)),
+            "workqueue_execute_start" => self.work(number(what, "struct "), function(what)),
             "workqueue_execute_end" => self.end(number(what, "struct ")),
             "notifier_add" => {
                 self.begin(number(what, "block="), (Thing::Notifier, function(what)));
@@ -82,6 +80,10 @@ impl Open {
                 self.queues.insert(number(what, "queue="), queue);
             }
             "queue_del" => drop(self.queues.remove(&number(what, "queue="))),
+            "kfuncs" => {
+                let error = word(what, "error=").strip_prefix('-');
+                self.unregistered = error.and_then(|e| e.parse().ok()).or(self.unregistered);
+            }
             "module_free" => self.free(what.trim()),
             "bpf_trace_printk" => self.printed += 1,
             _ => {}
@@ -97,6 +99,15 @@ impl Open {
         if let Some((_, function)) = work.filter(|(start, _)| timer - **start < DELAYED_WORK) {
             self.begin(timer, (Thing::DelayedWork, function.clone()));
         }
+    }
+
+    /// Work waits or runs. Whether the time of delayed work has come is chance, so it stays that.
+    fn work(&mut self, work: u64, function: String) {
+        let what = match self.delayed.contains_key(&work) {
+            true => Thing::DelayedWork,
+            false => Thing::Work,
+        };
+        self.begin(work, (what, function));
     }
 
     fn begin(&mut self, place: u64, call: (Thing, String)) {
@@ -254,6 +265,10 @@ mod tests {
         assert_eq!(seen(&[delay, armed, FREE]), [left]);
         let other = armed.replace("5020", "6020");
         assert_eq!(seen(&[delay, &other, FREE]), []);
+        let due = "timer_expire_entry: timer=0000000000005020 function=delayed_work_timer_fn now=9";
+        let queue = "workqueue_queue_work: work struct=5000 function=f [m] workqueue=events cpu=0";
+        let queued = stayed(Thing::DelayedWork, "f");
+        assert_eq!(seen(&[delay, armed, due, queue, FREE]), [queued]);
     }
 
     #[test]
@@ -268,6 +283,18 @@ mod tests {
         assert_eq!(seen(&[queue, FREE, start, end]), left);
         assert_eq!(seen(&[queue, start, FREE, end]), left);
         assert_eq!(seen(&[FREE, start, end]), left);
+    }
+
+    #[test]
+    fn an_error_of_registering_is_kept() {
+        let mut open = Open::default();
+        for error in [0, -22, 0] {
+            let at = "(0xffffffffc0001010 <- register_btf_kfunc_id_set)";
+            open.read(&format!(
+                "  a-7  [000] d..1.  3.1: kfuncs: {at} error={error}"
+            ));
+        }
+        assert_eq!(open.unregistered, Some(22));
     }
 
     #[test]

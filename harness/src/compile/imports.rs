@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use kassay_guest::REGISTER;
 use object::{Object, ObjectSymbol, ReadCache};
 
+use super::Artifacts;
 use super::module::Module;
 use crate::plain;
 
@@ -48,7 +50,7 @@ const HARMLESS: &[&str] = &[
     "param_ops_*",
     "rcu_*lock*",
     "refcount_warn_saturate",
-    "register_btf_kfunc_id_set",
+    REGISTER,
     "scnprintf",
     "sized_strscpy",
     "skb_copy_bits",
@@ -62,14 +64,21 @@ const HARMLESS: &[&str] = &[
     "strstr",
 ];
 
-/// The functions by which modules may leave what no list of the kernel shows.
+/// The functions by which modules do what no list of the kernel shows. Whether kfuncs were
+/// registered is seen where a program calls them.
 ///
 /// # Errors
-/// A module cannot be read.
-pub fn unseen(modules: &[Module]) -> Result<Vec<String>> {
-    let names = of_all(modules)?.into_iter();
-    let is_later = |name: &String| LATER.iter().any(|part| name.contains(part));
-    Ok(names.filter(is_later).collect())
+/// A module or an object cannot be read.
+pub fn unseen(artifacts: &Artifacts) -> Result<Vec<String>> {
+    let objects = artifacts.objects.iter().map(|(_, object)| of(object));
+    let called = objects.collect::<Result<Vec<_>>>()?.concat();
+    let mut kfuncs = artifacts.modules.iter().flat_map(|module| &module.kfuncs);
+    let is_uncalled = kfuncs.any(|kfunc| !called.contains(kfunc));
+    let is_unseen = |name: &String| {
+        LATER.iter().any(|part| name.contains(part)) || (is_uncalled && name == REGISTER)
+    };
+    let names = of_all(&artifacts.modules)?.into_iter();
+    Ok(names.filter(is_unseen).collect())
 }
 
 /// Whether modules use anything by which more than memory may stay.

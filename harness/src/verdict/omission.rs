@@ -8,7 +8,7 @@ use super::excerpt::bounded;
 use super::expectation::expected;
 use super::facts::refused;
 use super::{Case, Fault, Verdict};
-use crate::flaw::Flaw;
+use crate::flaw::{self, Flaw};
 use crate::kernel_report;
 use crate::refusal;
 use crate::scenario::{Allow, Scenario};
@@ -42,7 +42,9 @@ pub fn check(case: &Case, facts: &[Fact]) -> Vec<Fault> {
         let (allow, title, _) = lacks(Allow::NoKfuncs, true, &title)?;
         Some((allow, title, Flaw::Unregistered.to_string()))
     });
-    let found = missing.into_iter().flatten().chain(silent).chain(failed);
+    let refused = facts.iter().filter_map(|fact| refused_kfuncs(case, fact));
+    let found = missing.into_iter().flatten().chain(silent);
+    let found = found.chain(refused).chain(failed);
     let found = found.filter(|(allow, ..)| !scenario.allow.contains(allow));
     let found = found.map(|(allow, title, reason)| {
         let word = format!("if that is meant, the scenario says `allow = [\"{allow}\"]`");
@@ -70,6 +72,23 @@ fn unregistered(case: &Case, fact: &Fact) -> Option<String> {
     let flaw = Flaw::Unregistered;
     let counts = case.flaws_of(module).contains(&flaw) && !is_needed;
     counts.then(|| flaw.title(module))
+}
+
+/// A module that is in although the kernel did not register its kfuncs.
+fn refused_kfuncs(case: &Case, fact: &Fact) -> Option<(Allow, String, String)> {
+    let Fact::Inserted {
+        module,
+        error: None,
+        unregistered: Some(error),
+        ..
+    } = fact
+    else {
+        return None;
+    };
+    let title = format!("kfuncs of {module} were not registered: {error}");
+    let known = case.modules.iter().find(|known| known.name == *module)?;
+    let why = flaw::why(known, case.flaws_of(module), error);
+    Some((Allow::NoKfuncs, title, why.unwrap_or_default()))
 }
 
 /// A program that could not be attached, which only an expectation makes right.

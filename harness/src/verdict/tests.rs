@@ -119,6 +119,7 @@ fn inserted(btf: Result<Vec<u8>, String>, symbols: &[&str]) -> Fact {
         error: None,
         btf,
         symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
+        unregistered: None,
         code: None,
     }
 }
