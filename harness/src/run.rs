@@ -438,6 +438,12 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Outcome> {
             case.kernel.name, case.scenario.name
         ));
     }
+    for function in imports::unseen(case.modules)? {
+        progress::note(format!(
+            "{}::{}: nothing tells whether what its modules began by `{function}` has ended",
+            case.kernel.name, case.scenario.name
+        ));
+    }
     let known = case.known()?;
     let (judged, transcript) = verdict::judge(&known, evidence);
     let snapshot = Snapshot::of(case.scenario, case.kernel);
@@ -680,7 +686,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         sysctl: scenario.sysctl.clone(),
         without: scenario.without.clone(),
         may_stay: imports::may_stay(&artifacts.modules)?,
-        watch: imports::unseen(artifacts)?,
+        watch: imports::watched(artifacts)?,
         linger_ms: scenario.linger.as_millis() as u64,
         clock_ns,
         entropy,

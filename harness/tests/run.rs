@@ -359,6 +359,13 @@ fn an_attach_target_that_is_missing_is_named() {
 }
 
 #[test]
+fn what_nobody_sees_the_end_of_is_said() {
+    let provoke = "void dev_add_pack(void *type);\n\tif (!jiffies)\n\t\tdev_add_pack(NULL);";
+    let said = "nothing tells whether what its modules began by `dev_add_pack` has ended";
+    Checkout::broken(provoke).run(&["broken"]).says(said);
+}
+
+#[test]
 fn a_module_that_refuses_to_load_is_a_mismatch() {
     let ended = Checkout::broken("return -EINVAL;").run(&["broken"]);
     ended.with(1).says("mismatch  distro::broken");

@@ -15,9 +15,29 @@ use crate::plain;
 /// kernel says whose it is, or that hide what programs print.
 const LATER: [&str; 4] = ["timer", "work", "notifier", "tracing_off"];
 
+/// Functions that have the kernel call a module later, and of which nothing tells whether that has
+/// ended. Those that end with `*` stand for all that begin so.
+const UNSEEN: &[&str] = &[
+    "__tasklet_*",
+    "call_rcu*",
+    "call_srcu",
+    "dev_add_pack",
+    "genl_register_family",
+    "irq_work_queue*",
+    "nf_register_net_hook*",
+    "register_pernet_*",
+    "register_shrinker*",
+    "request_threaded_irq",
+    "shrinker_register",
+    "smp_call_function*_async",
+    "task_work_add",
+    "tasklet_*",
+    "tracepoint_probe_register*",
+];
+
 /// Symbols that a module may use and have nothing stay in the kernel but memory: what compilers
 /// call by themselves, text, numbers, printing, locks, and the registering of kfuncs, which goes
-/// with the module's BTF. Those that end with `*` stand for all that begin so.
+/// with the module's BTF.
 const HARMLESS: &[&str] = &[
     "BUG_func",
     "__asan_*",
@@ -69,16 +89,25 @@ const HARMLESS: &[&str] = &[
 ///
 /// # Errors
 /// A module or an object cannot be read.
-pub fn unseen(artifacts: &Artifacts) -> Result<Vec<String>> {
+pub fn watched(artifacts: &Artifacts) -> Result<Vec<String>> {
     let objects = artifacts.objects.iter().map(|(_, object)| of(object));
     let called = objects.collect::<Result<Vec<_>>>()?.concat();
     let mut kfuncs = artifacts.modules.iter().flat_map(|module| &module.kfuncs);
     let is_uncalled = kfuncs.any(|kfunc| !called.contains(kfunc));
-    let is_unseen = |name: &String| {
+    let is_watched = |name: &String| {
         LATER.iter().any(|part| name.contains(part)) || (is_uncalled && name == REGISTER)
     };
     let names = of_all(&artifacts.modules)?.into_iter();
-    Ok(names.filter(is_unseen).collect())
+    Ok(names.filter(is_watched).collect())
+}
+
+/// The functions that modules use and of which nobody sees what they leave.
+///
+/// # Errors
+/// A module cannot be read.
+pub fn unseen(modules: &[Module]) -> Result<Vec<String>> {
+    let names = of_all(modules)?.into_iter();
+    Ok(names.filter(|name| is_among(name, UNSEEN)).collect())
 }
 
 /// Whether modules use anything by which more than memory may stay.
@@ -86,18 +115,18 @@ pub fn unseen(artifacts: &Artifacts) -> Result<Vec<String>> {
 /// # Errors
 /// A module cannot be read.
 pub fn may_stay(modules: &[Module]) -> Result<bool> {
-    Ok(of_all(modules)?.iter().any(|name| !is_harmless(name)))
+    Ok(of_all(modules)?
+        .iter()
+        .any(|name| !is_among(name, HARMLESS)))
 }
 
-fn is_harmless(symbol: &str) -> bool {
-    HARMLESS
-        .iter()
-        .any(|harmless| match harmless.split_once('*') {
-            Some((begin, end)) => symbol
-                .strip_prefix(begin)
-                .is_some_and(|rest| rest.ends_with(end)),
-            None => symbol == *harmless,
-        })
+fn is_among(symbol: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| match name.split_once('*') {
+        Some((begin, end)) => symbol
+            .strip_prefix(begin)
+            .is_some_and(|rest| rest.ends_with(end)),
+        None => symbol == *name,
+    })
 }
 
 fn of_all(modules: &[Module]) -> Result<BTreeSet<String>> {
@@ -132,7 +161,7 @@ mod tests {
             "__asan_load8_noabort",
             "__list_add_valid_or_report",
         ] {
-            assert!(is_harmless(harmless), "{harmless}");
+            assert!(is_among(harmless, HARMLESS), "{harmless}");
         }
         for other in [
             "printk",
@@ -141,7 +170,7 @@ mod tests {
             "kfree_rcu",
             "",
         ] {
-            assert!(!is_harmless(other), "{other}");
+            assert!(!is_among(other, HARMLESS), "{other}");
         }
     }
 }
