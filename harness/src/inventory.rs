@@ -263,7 +263,7 @@ mod tests {
             });
             let dir = cache.dir(state::KIND).join(key);
             fs::write(dir.join("label.json"), label.to_string()).unwrap();
-            for file in ["state", "memory"] {
+            for file in ["state", "ram"] {
                 fs::write(dir.join(file), "").unwrap();
             }
             set_used(&cache, state::KIND, key, minutes);

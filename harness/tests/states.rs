@@ -61,7 +61,7 @@ fn every_kind_of_step_gives_the_same_cold_and_restored() {
 
 #[test]
 fn a_truncated_state_is_made_again() {
-    for name in ["state", "memory"] {
+    for name in ["state", "ram"] {
         let ended = after(|state| {
             let file = fs::File::options().write(true).open(state.join(name));
             file.unwrap().set_len(1 << 18).unwrap();
@@ -122,7 +122,7 @@ fn a_damaged_state_gives_no_verdict_but_pass() {
 #[test]
 fn a_damaged_memory_gives_no_verdict_but_pass() {
     // The first page has the firmware's interrupt vectors.
-    damaged("memory", |_| 0x100);
+    damaged("ram", |_| 0x100);
 }
 
 #[test]

@@ -51,7 +51,7 @@ const MACHINE: &str = "pc,i8042=off";
 const RESTORE: &str = "restore";
 
 /// The guest's memory, in the run's directory, where it is a file.
-pub(super) const MEMORY: &str = "memory";
+pub(super) const MEMORY: &str = "ram";
 
 /// The most CPUs that a guest can have: as many as the kernels are built for.
 pub const MOST_CPUS: u8 = 64;
