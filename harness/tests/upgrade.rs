@@ -63,15 +63,18 @@ fn listed(kernel: &Kernel, module: &Module) -> Vec<String> {
 fn functions_of_modules_are_those_that_bpftool_lists() {
     let (cache, catalog) = (Cache::open().unwrap(), Catalog::load().unwrap());
     let kernel = kernel::obtain(&cache, &catalog, "distro").unwrap();
-    let base = btf::base_strings(&kernel.btf).unwrap();
     for name in ["kfunc_member", "kfunc_refs", "kfunc_args", "kfunc_sum"] {
         let part = scenario::module(name, &kassay::repository()).unwrap();
         let built = module::build(&cache, &kernel, &[part]).unwrap();
         for module in built.iter().flatten() {
             let data = fs::read(&module.file).unwrap();
             let file = object::File::parse(&*data).unwrap();
-            let section = file.section_by_name(".BTF").unwrap();
-            let functions = btf::functions(section.data().unwrap(), &base).unwrap();
+            let section = |name| Some(file.section_by_name(name)?.data().unwrap());
+            // Debian 13's pahole and later ones put what is used of the kernel's into the module.
+            let base = tempfile::NamedTempFile::new().unwrap();
+            let file = section(".BTF.base").map(|own| fs::write(base.path(), own).unwrap());
+            let strings = btf::base_strings(file.map_or(&kernel.btf, |()| base.path())).unwrap();
+            let functions = btf::functions(section(".BTF").unwrap(), &strings).unwrap();
             assert_eq!(functions, listed(&kernel, module));
             let is_listed = |kfunc| functions.contains(kfunc);
             assert!(module.kfuncs.iter().all(is_listed), "{functions:?}");
@@ -101,7 +104,7 @@ fn the_kernel_tells_which_programs_may_call_a_kfunc() {
 }
 
 #[test]
-fn a_stripped_kernel_is_an_error_and_no_empty_list() {
+fn a_stripped_kernel_gives_no_empty_list() {
     let (cache, catalog) = (Cache::open().unwrap(), Catalog::load().unwrap());
     let mut kernel = kernel::obtain(&cache, &catalog, "distro").unwrap();
     let stripped = tempfile::NamedTempFile::new().unwrap();
@@ -109,8 +112,11 @@ fn a_stripped_kernel_is_an_error_and_no_empty_list() {
     strip.arg("--strip-all").arg(&kernel.btf);
     assert!(strip.arg(stripped.path()).status().unwrap().success());
     kernel.btf = stripped.path().to_owned();
-    let error = kfuncs::of_kernel(&kernel).unwrap_err().to_string();
-    assert!(error.starts_with("list the kfuncs of distro: "), "{error}");
+    // Kernels of Debian 13 and later tag kfuncs in their BTF as well (pahole 1.28).
+    match kfuncs::of_kernel(&kernel) {
+        Ok(listing) => assert!(listing.kfuncs.len() > 50, "{listing:?}"),
+        Err(error) => assert!(error.to_string().starts_with("list the kfuncs of distro: ")),
+    }
 }
 
 #[test]
