@@ -127,7 +127,8 @@ fn doctor(module: &mut Module, directory: &Path) -> Result<()> {
     }
     let file = directory.join("doctored.ko");
     let tool = |program: &str| Tool::new(program).cwd(directory);
-    let objcopy = tool("objcopy").arg("--remove-section=.BTF");
+    // What `.BTF.base` has of the kernel's would be taken for the base instead.
+    let objcopy = tool("objcopy").args(["--remove-section=.BTF", "--remove-section=.BTF.base"]);
     objcopy.arg(&module.file).arg(&file).output()?;
     if module.name == "other_btf" {
         fs::write(directory.join("base.c"), "int other;\n")?;
@@ -135,7 +136,8 @@ fn doctor(module: &mut Module, directory: &Path) -> Result<()> {
         let base = tool("pahole").arg("--btf_encode_detached=base.btf");
         base.arg("base.o").output()?;
         let split = tool("pahole").args(["-J", "--btf_base=base.btf"]);
-        split.arg(&file).output()?;
+        // It calls LLVM's objcopy unless it is told of another.
+        split.arg(&file).env("LLVM_OBJCOPY", "objcopy").output()?;
     }
     module.file = file;
     Ok(())
