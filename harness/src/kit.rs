@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache;
 use crate::compile::module::Module;
 use crate::kernel::Kernel;
+use crate::project;
 use crate::run::{Case, Outcome, Setting};
 use crate::scenario::Scenario;
 use crate::snapshot::Snapshot;
@@ -55,8 +56,7 @@ pub struct Kit<'a> {
 
 /// The folder for the failures of a case.
 pub fn folder(kernel: &str, scenario: &str) -> PathBuf {
-    run::target()
-        .join("kassay")
+    project::target()
         .join(kernel.replace('/', "_"))
         .join(scenario)
 }

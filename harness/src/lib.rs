@@ -32,6 +32,7 @@ pub mod outlet;
 pub mod plain;
 pub mod pool;
 pub mod progress;
+pub mod project;
 pub mod record;
 pub mod refusal;
 pub mod report;

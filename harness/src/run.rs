@@ -858,12 +858,6 @@ pub fn told(reports: &[(Report, String)]) -> String {
     reports.iter().map(one).collect()
 }
 
-/// Cargo's target directory, for what failures leave.
-pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| crate::repository().join("target"), PathBuf::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -359,6 +359,26 @@ fn an_attach_target_that_is_missing_is_named() {
 }
 
 #[test]
+fn a_project_is_found_from_the_folders_in_it_alone() {
+    let checkout = Checkout::new();
+    let run_in = |folder: &Path| {
+        let mut command = checkout.command(&["run", "--kernel", "distro", "kfunc_sum"]);
+        Ended::of(command.current_dir(folder).output().unwrap())
+    };
+    run_in(&checkout.path("harness/tests"))
+        .with(0)
+        .says("pass ");
+    let outside = tempfile::tempdir().unwrap();
+    run_in(outside.path())
+        .with(2)
+        .says("a `kassay.toml`; `--scenario`");
+    checkout.write("kassay.toml", "kernel = ['distro']");
+    run_in(&checkout.path(""))
+        .with(2)
+        .says("did you mean `kernels`?");
+}
+
+#[test]
 fn what_nobody_sees_the_end_of_is_said() {
     let provoke = "void dev_add_pack(void *type);\n\tif (!jiffies)\n\t\tdev_add_pack(NULL);";
     let said = "nothing tells whether what its modules began by `dev_add_pack` has ended";

@@ -14,6 +14,7 @@ use crate::bench::{Bench, Row, bloom, median};
 use crate::cache::Cache;
 use crate::inventory;
 use crate::kernel::{Catalog, Kernel};
+use crate::project;
 use crate::report::Format;
 use crate::run::Setting;
 use crate::vm::accelerator::{self, Probe, Wish};
@@ -67,10 +68,10 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         What::Speed => (speed(args, &setting, &kernel)?, "growth.svg"),
         What::Bloom => (bloom(args, &setting, &kernel)?, "bloom.svg"),
     };
-    let path = args
-        .svg
-        .clone()
-        .unwrap_or_else(|| crate::run::target().join("kassay").join(file));
+    let path = match &args.svg {
+        Some(path) => path.clone(),
+        None => project::target().join(file),
+    };
     let parent = path.parent().context("find the picture's directory")?;
     fs::create_dir_all(parent)
         .and_then(|()| fs::write(&path, picture))

@@ -16,6 +16,7 @@ use crate::inventory;
 use crate::kernel::{Catalog, Kernel};
 use crate::kfuncs::{self, Kfunc, Listing};
 use crate::progress;
+use crate::project;
 use crate::report::Format;
 use crate::run::Setting;
 use crate::scenario::{self, Part};
@@ -72,7 +73,7 @@ pub fn run(args: &KfuncsArgs) -> Result<()> {
     let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
     let with = args.with.paths()?;
     let find = |asked: &String| {
-        let part = scenario::module(&path_of(asked), &crate::repository())?;
+        let part = scenario::module(&path_of(asked), &project::root()?)?;
         let with = with.clone();
         anyhow::Ok(Part { with, ..part })
     };

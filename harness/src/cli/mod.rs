@@ -42,7 +42,9 @@ Environment:
   KASSAY_KERNELS     kernels for `run`, `watch`, `kfuncs` and `cargo test --test vm`, with commas
                      between them
   KASSAY_CATALOG     a catalog of kernels [default: kernel-config/kernels.toml]
-  KASSAY_REPOSITORY  the checkout to work on [default: the one that kassay was built from]
+  KASSAY_REPOSITORY  kassay's own sources [default: the checkout that it was built from]
+  KASSAY_TARGET      what failures leave [default: target/kassay of the project, the folder with a
+                     `kassay.toml` here or above]
 
 Exit codes:
   0    something passed, and nothing else happened but skips

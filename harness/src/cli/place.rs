@@ -20,7 +20,7 @@ use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
 use crate::vm::machine::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
 use crate::vm::slot;
-use crate::{inventory, progress};
+use crate::{inventory, progress, project};
 
 /// The arguments that say where.
 #[derive(Args, Clone)]
@@ -150,7 +150,7 @@ impl Place {
 
     /// What is asked for, as a scenario's file would have it.
     fn scenario(&self, host_root: bool, more: &str) -> Result<Scenario> {
-        let root = crate::repository();
+        let root = project::root()?;
         let with = self.with.paths()?;
         let with: Vec<_> = with
             .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
 use super::cache::limit;
@@ -15,6 +15,7 @@ use crate::inventory;
 use crate::kernel::{self, Availability, Catalog, Kernel};
 use crate::pool;
 use crate::progress;
+use crate::project::{self, Project};
 use crate::report::{self, Format, json, matrix, pretty};
 use crate::run::{self, Outcome, Setting};
 use crate::scenario::{self, Scenario};
@@ -77,7 +78,7 @@ pub struct Choice {
 /// How to run what was chosen.
 #[derive(Args)]
 pub struct How {
-    /// A scenario file, or a directory of such, instead of those of this repository
+    /// A scenario file, or a directory of such, instead of those of the project
     #[arg(long, value_name = "FILE|DIR")]
     pub scenario: Vec<PathBuf>,
     /// What executes the guest's instructions
@@ -274,13 +275,17 @@ pub fn each<'a>(
     Ok(outcomes)
 }
 
-/// The scenarios of these files and directories, or of this repository when there are none.
+/// Why there are no scenarios.
+const NO_PROJECT: &str = "find a project: neither the working directory nor a folder above it has \
+                          a `kassay.toml`; `--scenario` names a scenario or a folder of them";
+
+/// The scenarios of these files and directories, or of the project when there are none.
 pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
-    let root = crate::repository();
     if files.is_empty() {
-        return scenario::read_all(&root.join("harness/tests/scenarios"), &root);
+        let project = Project::here()?.context(NO_PROJECT)?;
+        return scenario::read_all(&project.scenarios, &project.root);
     }
-    let files = self::files(files)?;
+    let (files, root) = (self::files(files)?, project::root()?);
     files
         .iter()
         .map(|path| Scenario::read(path, &root))
@@ -311,12 +316,16 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The kernels that were asked for by name, else those of `KASSAY_KERNELS`, else the default
-/// one, of which the first line on stderr says why it was chosen.
+/// The kernels that were asked for by name, else those of `KASSAY_KERNELS`, else the project's,
+/// else the default one, of which the first line on stderr says why it was chosen.
 pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec<String>> {
     let asked = match asked {
         [] => of_environment(),
         asked => asked.to_vec(),
+    };
+    let asked = match Project::here()? {
+        Some(project) if asked.is_empty() => project.kernels,
+        _ => asked,
     };
     if asked.is_empty() {
         return Ok(vec![default(cache, catalog)?]);

@@ -1,7 +1,7 @@
 //! `kassay watch`: runs cases, and again those that a saved file touches.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -13,6 +13,7 @@ use super::{print, usage};
 use crate::inventory;
 use crate::kernel::Catalog;
 use crate::progress;
+use crate::project;
 use crate::report::pretty;
 use crate::scenario::Scenario;
 use crate::watch::{Watch, is_of, parts};
@@ -33,11 +34,11 @@ pub fn run(args: &WatchArgs) -> Result<()> {
     let (choice, limit) = (&args.choice, limit()?);
     let read = || choice.how.scenarios();
     let first = read().map_err(usage)?;
-    let root = crate::repository()
+    let root = project::root()?
         .canonicalize()
-        .context("find the repository")?;
+        .context("find the project")?;
     // Nothing that is saved during the first run is to be missed.
-    let watch = Watch::on(folders(&first))?;
+    let watch = Watch::on(folders(&root, &first))?;
     let kernels = {
         let setting = choice.how.setting(false)?;
         choice.kernels(&setting.cache, &Catalog::load()?, &first)?
@@ -69,8 +70,9 @@ pub fn run(args: &WatchArgs) -> Result<()> {
 }
 
 /// Where the files are that cases are made of.
-fn folders(scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
-    let shared = ["modules", "bpf", "guest"].map(|name| crate::repository().join(name));
+fn folders(root: &Path, scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
+    let shared = ["modules", "bpf", "guest"].map(|name| root.join(name));
+    let shared = shared.into_iter().filter(|folder| folder.is_dir());
     let files = scenarios.iter().flat_map(|scenario| {
         let beside = scenario.path.parent().map(PathBuf::from);
         // A file that an editor puts another in place of is seen by its folder alone.
@@ -81,7 +83,7 @@ fn folders(scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
         let others = [Some(scenario.snapshots()), beside].into_iter().flatten();
         own.chain(others)
     });
-    shared.into_iter().chain(files).collect()
+    shared.chain(files).collect()
 }
 
 /// Runs the chosen cases of these scenarios. The cache is opened anew each time: as long as we

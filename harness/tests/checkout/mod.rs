@@ -40,7 +40,7 @@ impl Checkout {
     pub fn new() -> Checkout {
         let dir = tempfile::tempdir().unwrap();
         let root = kassay::repository();
-        for file in ["Cargo.toml", "Cargo.lock"] {
+        for file in ["Cargo.toml", "Cargo.lock", "kassay.toml"] {
             fs::copy(root.join(file), dir.path().join(file)).unwrap();
         }
         for folder in ["bpf", "guest", "harness", "kernel-config", "modules"] {
