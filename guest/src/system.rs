@@ -71,13 +71,14 @@ pub fn clear_free_memory() -> Result<()> {
     /// What the kernel needs to go on meanwhile, in KiB.
     const RESERVE: usize = 24 * 1024;
     let info = read("/proc/meminfo")?;
-    let free = info
-        .lines()
-        .find_map(|line| line.strip_prefix("MemFree:")?.split_whitespace().next());
-    let free: usize = free
-        .and_then(|kib| kib.parse().ok())
-        .context("parse `/proc/meminfo`")?;
-    let length = free.saturating_sub(RESERVE) * 1024;
+    let kib = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        let kib: Option<usize> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        kib.with_context(|| format!("find `{name}` in `/proc/meminfo`"))
+    };
+    // In a large machine the kernel keeps more for itself, and has PID 1 killed first.
+    let free = kib("MemFree:")?.min(kib("MemAvailable:")?);
+    let length = free.saturating_sub(RESERVE + free / 16) * 1024;
     // SAFETY: a new private mapping overlaps nothing, and is unmapped whole.
     unsafe {
         let flags = MapFlags::PRIVATE | MapFlags::POPULATE;

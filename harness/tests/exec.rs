@@ -347,6 +347,15 @@ impl Screen {
 }
 
 #[test]
+fn a_large_machine_has_a_saved_state_too() {
+    let ended = run(exec_with(&["--memory", "1024"], &["true"]));
+    assert!(
+        !ended.with(0).stderr.contains("booting instead"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn a_shell_has_a_terminal_that_works() {
     let mut screen = Screen::new();
     // As long as it is open, the terminal keeps its settings.

@@ -139,8 +139,13 @@ impl Watch {
             set("events/bpf_trace/bpf_trace_printk/enable", "1")?;
         }
         if functions.iter().any(|function| function == REGISTER) {
-            self.add('r', "kfuncs", REGISTER, "error=$retval:s32")?;
-            set(&format!("events/{GROUP}/kfuncs/enable"), "1")?;
+            // All else can be watched on a kernel that has no kprobes.
+            if self
+                .add('r', "kfuncs", REGISTER, "error=$retval:s32")
+                .is_ok()
+            {
+                set(&format!("events/{GROUP}/kfuncs/enable"), "1")?;
+            }
         }
         let is_allocation = |function: &&String| function.starts_with("alloc_workqueue");
         if let Some(function) = functions.iter().find(is_allocation) {

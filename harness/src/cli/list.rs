@@ -8,6 +8,7 @@ use super::print;
 use super::run::scenarios;
 use crate::cache::Cache;
 use crate::kernel::{self, Availability, Catalog};
+use crate::project::Project;
 use crate::report::Format;
 use crate::scenario::Scenario;
 
@@ -19,14 +20,17 @@ pub struct ListArgs {
     format: Format,
 }
 
-/// Prints the catalog's kernels and the repository's scenarios.
+/// Prints the catalog's kernels and, in a project, its scenarios.
 pub fn run(args: &ListArgs) -> Result<()> {
     let (cache, catalog) = (Cache::open()?, Catalog::load()?);
     let kernels = catalog
         .names()
         .map(|name| Ok((name, kernel::availability(&cache, &catalog, name)?)))
         .collect::<Result<Vec<_>>>()?;
-    let scenarios = scenarios(&[])?;
+    let scenarios = match Project::here()? {
+        Some(_) => scenarios(&[])?,
+        None => Vec::new(),
+    };
     if args.format == Format::Json {
         for (name, availability) in kernels {
             let (state, why) = state(&availability);
@@ -46,7 +50,9 @@ pub fn run(args: &ListArgs) -> Result<()> {
         let colon = if why.is_empty() { "" } else { ": " };
         print(&format!("  {name:<14} {state}{colon}{why}"))?;
     }
-    print("scenarios")?;
+    if !scenarios.is_empty() {
+        print("scenarios")?;
+    }
     for scenario in scenarios {
         let since = bound(&scenario);
         print(&format!(

@@ -18,22 +18,72 @@ const LATER: [&str; 4] = ["timer", "work", "notifier", "tracing_off"];
 /// Functions that have the kernel call a module later, and of which nothing tells whether that has
 /// ended. Those that end with `*` stand for all that begin so.
 const UNSEEN: &[&str] = &[
+    "__cpuhp_setup_state*",
+    "__mmu_notifier_register",
+    "__napi_schedule*",
+    "__pci_register_driver",
+    "__platform_driver_register",
+    "__register_binfmt",
+    "__register_nmi_handler",
+    "__request_percpu_irq",
     "__tasklet_*",
+    "alarm_start*",
+    "async_schedule_node*",
     "call_rcu*",
     "call_srcu",
-    "dev_add_pack",
+    "cpufreq_add_update_util_hook",
+    "dev_add_*",
+    "devm_request_*irq",
+    "driver_register",
     "genl_register_family",
+    "inet6_add_*",
+    "inet_add_*",
     "irq_work_queue*",
-    "nf_register_net_hook*",
+    "kmsg_dump_register",
+    "kthread_queue_delayed_work",
+    "mmu_interval_notifier_insert*",
+    "mmu_notifier_register",
+    "netdev_rx_handler_register",
+    "netif_napi_add*",
+    "nf_register_*",
+    "nft_register_*",
+    "percpu_ref_kill_and_confirm",
+    "perf_event_create_kernel_counter",
+    "perf_pmu_register",
+    "platform_device_register*",
+    "preempt_notifier_register",
+    "proto_register",
+    "queue_rcu_work",
+    "register_binfmt*",
+    "register_console",
+    "register_ftrace_export",
+    "register_key_type",
     "register_pernet_*",
+    "register_qdisc",
+    "register_restart_handler",
     "register_shrinker*",
+    "register_sys_off_handler",
+    "register_sysrq_key",
+    "register_tcf_proto_ops",
+    "register_trace_event",
+    "request_any_context_irq",
     "request_threaded_irq",
+    "rtnl_link_register",
     "shrinker_register",
     "smp_call_function*_async",
+    "sock_register",
     "task_work_add",
     "tasklet_*",
+    "tcf_register_action",
+    "tcp_register_*",
     "tracepoint_probe_register*",
+    "uprobe_register*",
+    "user_return_notifier_register",
+    "xt_register_*",
 ];
+
+/// The kernel's own callback, by which `put_task_struct` frees a task (include/linux/sched/task.h).
+const OWN_CALLBACK: &str = "__put_task_struct_rcu_cb";
 
 /// Symbols that a module may use and have nothing stay in the kernel but memory: what compilers
 /// call by themselves, text, numbers, printing, locks, and the registering of kfuncs, which goes
@@ -44,7 +94,8 @@ const HARMLESS: &[&str] = &[
     "__fentry__",
     "__fortify_panic",
     "__kmalloc*",
-    "__list_*_valid_or_report",
+    "__list_add_valid*",
+    "__list_del_entry_valid*",
     "__msecs_to_jiffies",
     "__rcu_read_*",
     "__sanitizer_cov_*",
@@ -60,7 +111,11 @@ const HARMLESS: &[&str] = &[
     "jiffies_64",
     "kasan_flag_enabled",
     "kfree",
+    "kmalloc_caches",
+    "kmalloc_trace*",
     "ktime_get*",
+    "lock_acquire",
+    "lock_release",
     "memchr*",
     "memcmp",
     "memcpy",
@@ -68,7 +123,9 @@ const HARMLESS: &[&str] = &[
     "memset",
     "panic",
     "param_ops_*",
-    "rcu_*lock*",
+    "random_kmalloc_seed",
+    "rcu_lock_map",
+    "rcu_read_*",
     "refcount_warn_saturate",
     REGISTER,
     "scnprintf",
@@ -106,8 +163,11 @@ pub fn watched(artifacts: &Artifacts) -> Result<Vec<String>> {
 /// # Errors
 /// A module cannot be read.
 pub fn unseen(modules: &[Module]) -> Result<Vec<String>> {
-    let names = of_all(modules)?.into_iter();
-    Ok(names.filter(|name| is_among(name, UNSEEN)).collect())
+    let names = of_all(modules)?;
+    let is_own = |name: &str| name == "call_rcu" && names.contains(OWN_CALLBACK);
+    let unseen = names.iter();
+    let unseen = unseen.filter(|name| is_among(name, UNSEEN) && !is_own(name));
+    Ok(unseen.cloned().collect())
 }
 
 /// Whether modules use anything by which more than memory may stay.

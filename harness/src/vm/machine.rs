@@ -1,12 +1,13 @@
 //! One kind of virtual machine, in vmtest's terms.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use kassay_guest::{GATE_PORT, HOST_ROOT, IO_PORT, SAVE};
-use rustix::fs::{CWD, FileType, Mode};
+use rustix::fs::{CWD, FallocateFlags, FileType, Mode, fallocate};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use vmtest::{Config, Target, VMConfig};
@@ -264,7 +265,12 @@ impl Machine {
 
 /// Fills a run's directory: the share, the empty root, the open gate and the
 /// state to go on from.
-pub(super) fn prepare(directory: &Path, start: Start, terms: &Terms) -> Result<()> {
+pub(super) fn prepare(
+    directory: &Path,
+    start: Start,
+    terms: &Terms,
+    memory_mib: u32,
+) -> Result<()> {
     // vmtest writes an init script, which nothing runs, into the guest's root
     // under the host's name for temporary files.
     let temporary = std::env::temp_dir();
@@ -285,16 +291,33 @@ pub(super) fn prepare(directory: &Path, start: Start, terms: &Terms) -> Result<(
     }
     match start {
         Start::Boot => Ok(()),
-        Start::Wait => fs::write(directory.join("shut"), "").context("shut the gate"),
+        Start::Wait => {
+            make_memory(&directory.join(MEMORY), u64::from(memory_mib) << 20)?;
+            fs::write(directory.join("shut"), "").context("shut the gate")
+        }
         Start::Restore(state) => prepare_restore(directory, state),
     }
+}
+
+/// Makes the file of a guest's memory. QEMU may write no file as long as that may be, and on a disk
+/// that is full it would be killed.
+fn make_memory(path: &Path, bytes: u64) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("make `{}`", path.display()))?;
+    let made = match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+        Err(Errno::OPNOTSUPP) => file.set_len(bytes),
+        made => made.map_err(Into::into),
+    };
+    made.with_context(|| format!("make room for {} MiB in `{}`", bytes >> 20, path.display()))
 }
 
 /// Links the state, and writes what is said on the monitor as soon as QEMU is there.
 fn prepare_restore(directory: &Path, state: &State) -> Result<()> {
     for file in state::FILES {
-        let link = directory.join(file);
-        symlink(state.folder.join(file), link).context("link the saved state")?;
+        let (file, link) = (state.folder.join(file), directory.join(file));
+        // Of what is removed meanwhile a hard link keeps the file.
+        fs::hard_link(&file, &link)
+            .or_else(|_| symlink(&file, &link))
+            .context("link the saved state")?;
     }
     for end in ["in", "out"] {
         pipe(directory, &format!("{RESTORE}.{end}"))?;

@@ -158,7 +158,7 @@ impl Run {
 
     /// Starts the machine.
     pub(super) fn start(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Started> {
-        machine::prepare(self.path(), start, terms)?;
+        machine::prepare(self.path(), start, terms, machine.size.memory_mib)?;
         self.launch(machine.config(self.path(), start, terms))
     }
 

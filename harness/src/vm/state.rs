@@ -54,7 +54,6 @@ pub struct State {
     /// How QEMU is told to read it.
     pub(super) incoming: String,
     key: String,
-    digests: [String; 2],
 }
 
 /// What lies beside a state and tells whether it is whole and the right one.
@@ -113,14 +112,15 @@ impl State {
         Ok(State {
             folder: entry,
             incoming: label.incoming,
-            digests: label.digests,
             key,
         })
     }
 
-    /// Whether the files are, byte for byte, what was saved.
+    /// Whether the files are, byte for byte, what was saved, by now perhaps by another kassay.
     pub fn is_as_saved(&self) -> bool {
-        digests(&self.folder).is_ok_and(|digests| digests == self.digests)
+        label(&self.folder, &self.key).is_some_and(|label| {
+            digests(&self.folder).is_ok_and(|digests| digests == label.digests)
+        })
     }
 
     /// Throws the state away.
@@ -213,6 +213,7 @@ fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
     to.set_len(length)?;
     let mut page = [0; PAGE];
     for place in (0..length).step_by(PAGE) {
+        interrupt::check()?;
         from.read_exact_at(&mut page, place)?;
         if page != [0; PAGE] {
             to.write_all_at(&page, place)?;
