@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Fact, Global, Plan, SHARE, Standing, Step, Why};
@@ -19,6 +19,7 @@ use libbpf_rs::{
 use crate::facts::Facts;
 use crate::hook::{Hold, Hook, place_of};
 use crate::host_root::HostRoot;
+use crate::module::RELEASE_DEADLINE;
 use crate::net::{Lazy, Net};
 use crate::slots;
 
@@ -552,10 +553,10 @@ impl Holdings {
     }
 }
 
-/// Waits until the kernel holds nothing over and above `before`, at most three
-/// seconds: it frees programs and maps in the background. Returns what stayed.
+/// Waits until the kernel holds nothing over and above `before`, up to a deadline: it
+/// frees programs and maps in the background. Returns what stayed.
 pub fn wait_until_only(before: &Holdings) -> Left {
-    let end = Instant::now() + Duration::from_secs(3);
+    let end = Instant::now() + RELEASE_DEADLINE;
     loop {
         let left = Holdings::now().beyond(before);
         if left.is_none() || Instant::now() >= end {

@@ -14,8 +14,9 @@ use rustix::io::Errno;
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// How long a module may take to lose its last user after the programs that
-/// called it are gone: the kernel frees those in the background.
-const RELEASE_DEADLINE: Duration = Duration::from_secs(3);
+/// called it are gone: the kernel frees those in the background, which on a busy host has taken
+/// more than three seconds.
+pub const RELEASE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Inserts the modules that the initramfs carries, in the order of their names.
 pub fn insert_carried() -> Result<()> {
