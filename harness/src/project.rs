@@ -25,7 +25,7 @@ pub struct Project {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 struct File {
     scenarios: PathBuf,
     kernels: Vec<String>,
