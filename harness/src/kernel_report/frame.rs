@@ -198,17 +198,39 @@ const EXACT: &[&str] = &[
     "strstr",
 ];
 
+/// What runs timers and callbacks after an interrupt (kernel/softirq.c, kernel/time/timer.c and
+/// kernel/rcu/tree.c, 6.1 to 7.2). On a busy host ticks come in a row, and the one that notices a
+/// stall comes upon these, not upon what is stalled.
+const AFTER_INTERRUPTS: &[&str] = &[
+    "__do_softirq",
+    "__irq_exit_rcu",
+    "__run_timer",
+    "call_timer_fn",
+    "expire_timers",
+    "handle_softirqs",
+    "irq_exit_rcu",
+    "rcu_core",
+    "run_timer_",
+];
+
+/// The function that is stalled: as [`culprit`], but not what only an interrupt has started.
+pub fn stalled(report: &[&str]) -> Option<String> {
+    let is_passing = |name: &str| AFTER_INTERRUPTS.iter().any(|start| name.starts_with(start));
+    first(report, |name| !is_machinery(name) && !is_passing(name)).or_else(|| culprit(report))
+}
+
 /// The function that a report is about: the first on its stack that is not
 /// machinery.
 pub fn culprit(report: &[&str]) -> Option<String> {
     // lockdep shows the stacks of earlier acquisitions before its own.
     let own = report.iter().position(|line| *line == "stack backtrace:");
-    report[own.unwrap_or(0)..]
-        .iter()
-        .filter_map(|line| function(line))
-        .map(bare)
-        .find(|name| !is_machinery(name))
-        .map(str::to_owned)
+    first(&report[own.unwrap_or(0)..], |name| !is_machinery(name))
+}
+
+/// The first function of a report that is one of these.
+fn first(report: &[&str], is_one: impl Fn(&str) -> bool) -> Option<String> {
+    let mut names = report.iter().filter_map(|line| function(line)).map(bare);
+    names.find(|name| is_one(name)).map(str::to_owned)
 }
 
 /// The function that has lost the memory which was allocated on a stack: of a module the
@@ -292,6 +314,23 @@ mod tests {
         ];
         assert_eq!(culprit(&stack).as_deref(), Some("f"));
         assert_eq!(culprit(&["Call Trace:", " strlen+0x1/0x2"]), None);
+    }
+
+    #[test]
+    fn what_is_stalled_is_not_what_an_interrupt_began() {
+        let stack = [
+            "RIP: 0010:_raw_spin_unlock_irq+0x1/0x2",
+            " <IRQ>",
+            " __run_timers+0x1/0x2",
+            " handle_softirqs+0x1/0x2",
+            " sysvec_apic_timer_interrupt+0x1/0x2",
+            " </IRQ>",
+            "RIP: 0010:f+0x1/0x2 [m]",
+        ];
+        assert_eq!(stalled(&stack).as_deref(), Some("f"));
+        let of_a_timer = [" g+0x1/0x2 [m]", stack[2], stack[3], stack[6]];
+        assert_eq!(stalled(&of_a_timer).as_deref(), Some("g"));
+        assert_eq!(stalled(&stack[..5]).as_deref(), Some("__run_timers"));
     }
 
     #[test]

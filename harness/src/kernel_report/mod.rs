@@ -172,6 +172,7 @@ impl Sighting {
         let texts = &texts[..length];
         let culprit = match opening.kind {
             Kind::Leak => frame::allocator(texts),
+            Kind::Stall => frame::stalled(texts),
             _ => frame::culprit(texts),
         };
         Sighting {
