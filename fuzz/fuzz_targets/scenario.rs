@@ -4,15 +4,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kassay::repository;
+use kassay::project::Project;
 use kassay::scenario::Scenario;
 use kassay::step::Asked;
 use kassay_guest::Step;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let root = repository();
-    let scenario = match Scenario::parse(text, Path::new("case.toml"), &root) {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let project = Project::of(root).unwrap();
+    let scenario = match Scenario::parse(text, Path::new("case.toml"), &project) {
         Ok(scenario) => scenario,
         Err(error) => return assert!(!format!("{error:#}").is_empty()),
     };

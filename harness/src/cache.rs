@@ -454,8 +454,13 @@ impl Key {
     }
 
     /// Adds a text, such as a config or a version.
-    pub fn text(mut self, label: &str, text: &str) -> Key {
-        for part in [label, text] {
+    pub fn text(self, label: &str, text: &str) -> Key {
+        self.bytes(label, text.as_bytes())
+    }
+
+    /// Adds bytes, such as those of a file that lies nowhere.
+    pub fn bytes(mut self, label: &str, bytes: &[u8]) -> Key {
+        for part in [label.as_bytes(), bytes] {
             self.0.update((part.len() as u64).to_le_bytes());
             self.0.update(part);
         }

@@ -8,14 +8,16 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
+use crate::assets;
 use crate::bisect;
 use crate::cache::Cache;
 use crate::progress;
 use crate::vm::state;
 
 /// Kinds of entries that take a minute at most to make again, and no kernel build.
-const CHEAP: [&str; 11] = [
+const CHEAP: [&str; 12] = [
     state::KIND,
+    assets::KIND,
     "modules",
     "own-module",
     "build",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache;
 use crate::compile::module::Module;
 use crate::kernel::Kernel;
-use crate::project;
+use crate::project::{self, Defaults};
 use crate::run::{Case, Outcome, Setting};
 use crate::scenario::Scenario;
 use crate::snapshot::Snapshot;
@@ -44,6 +44,9 @@ struct Saved {
     accelerator: String,
     /// None where a debugger had held the machine up.
     timeout_s: Option<u64>,
+    /// What its project may have said for the scenario.
+    #[serde(default)]
+    defaults: Defaults,
     restored: bool,
     /// The scenario's file, in the folder.
     scenario: String,
@@ -140,6 +143,7 @@ impl<'a> Kit<'a> {
                 .timeout
                 .filter(|_| !setting.gdb)
                 .map(|timeout| timeout.as_secs()),
+            defaults: case.scenario.defaults(),
             restored: outcome.restored,
             scenario,
         };
@@ -303,7 +307,7 @@ fn read(folder: &Path, path: &Path) -> Result<Kept> {
     there(folder.join(INITRAMFS))?;
     let plan = there(folder.join(SHARE).join("plan.json"))?;
     let file = there(folder.join(file_name(saved.scenario.as_ref())))?;
-    let mut scenario = Scenario::read_alone(&file)?;
+    let mut scenario = Scenario::read_alone(&file, &saved.defaults)?;
     // The file may leave to chance what the plan has, such as a seed.
     let plan: Plan = plain::read(&plan, plain::MADE)
         .map_err(anyhow::Error::from)

@@ -6,6 +6,7 @@
 //! what a [`vm`] runs; its evidence becomes a [`verdict`] and a [`transcript`],
 //! which [`snapshot`] compares. [`run`] is that whole way.
 
+pub mod assets;
 pub mod attachment;
 pub mod bench;
 pub mod bisect;
@@ -41,6 +42,7 @@ pub mod scenario;
 pub mod snapshot;
 pub mod step;
 pub mod streams;
+pub mod template;
 pub mod terminal;
 pub mod tool;
 pub mod transcript;
@@ -49,15 +51,9 @@ pub mod verdict;
 pub mod vm;
 pub mod watch;
 
-use std::path::PathBuf;
-
-/// The place of `modules/`, `bpf/`, `guest/` and `kernel-config/`: the
-/// repository that this program was built from, or `KASSAY_REPOSITORY`.
-pub fn repository() -> PathBuf {
-    if let Some(path) = std::env::var_os("KASSAY_REPOSITORY") {
-        return PathBuf::from(path);
-    }
-    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    path.pop();
-    path
+/// The project of the tutorials, for tests.
+#[cfg(test)]
+fn repository() -> std::path::PathBuf {
+    let harness = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    harness.parent().expect("harness/ is in it").to_owned()
 }

@@ -5,7 +5,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::verdict::bounded;
 use crate::{nearest, plain};
@@ -14,28 +14,66 @@ use crate::{nearest, plain};
 const FILE: &str = "kassay.toml";
 
 /// A project.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Project {
-    /// Its folder, in which `modules/`, `bpf/` and `target/` are.
+    /// Its folder, in which `target/` is.
     pub root: PathBuf,
-    /// The folder of its scenarios; their snapshots lie beside it, or in it.
+    /// The folder of its scenarios.
     pub scenarios: PathBuf,
+    /// The folder of their snapshots, where it is not the one beside them.
+    pub snapshots: Option<PathBuf>,
+    /// The folder of its modules.
+    pub modules: PathBuf,
+    /// The folder of its BPF programs.
+    pub programs: PathBuf,
     /// The kernels that its cases run on where nothing else is said; none for kassay's default.
     pub kernels: Vec<String>,
+    /// What is so for its scenarios that do not say otherwise.
+    pub defaults: Defaults,
+    /// Kernels of its own, as the catalog's file has them.
+    pub catalog: toml::Table,
+}
+
+/// What a project says for all of its scenarios. A scenario that says something else is right.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// How long a machine may take, in seconds.
+    pub timeout: Option<u16>,
+    /// CPUs of a guest.
+    pub cpus: Option<u8>,
+    /// Memory of a guest, in MiB.
+    pub memory: Option<u32>,
+    /// What clang is given for programs, before the flags that a scenario names.
+    pub flags: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     scenarios: PathBuf,
+    snapshots: Option<PathBuf>,
+    modules: PathBuf,
+    programs: PathBuf,
     kernels: Vec<String>,
+    defaults: Defaults,
+    tarball: toml::Table,
+    package: toml::Table,
+    prebuilt: toml::Table,
 }
 
 impl Default for File {
     fn default() -> File {
         File {
             scenarios: "scenarios".into(),
+            snapshots: None,
+            modules: "modules".into(),
+            programs: "bpf".into(),
             kernels: Vec::new(),
+            defaults: Defaults::default(),
+            tarball: toml::Table::new(),
+            package: toml::Table::new(),
+            prebuilt: toml::Table::new(),
         }
     }
 }
@@ -46,25 +84,70 @@ impl Project {
     /// # Errors
     /// There is no working directory, or a `kassay.toml` that cannot be understood.
     pub fn here() -> Result<Option<Project>> {
-        let here = env::current_dir().context("find the working directory")?;
+        let here = working_directory()?;
         let mut folders = here.ancestors();
         let root = folders.find(|folder| folder.join(FILE).exists());
-        root.map(Project::at).transpose()
+        root.map(Project::of).transpose()
     }
 
-    fn at(root: &Path) -> Result<Project> {
+    /// The project that the working directory is in, else the directory itself as one that says
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those of [`Project::here`].
+    pub fn or_here() -> Result<Project> {
+        match Project::here()? {
+            Some(project) => Ok(project),
+            None => Ok(Project::with(&working_directory()?, File::default())),
+        }
+    }
+
+    /// The project of a folder, which may do without a file.
+    ///
+    /// # Errors
+    /// The file cannot be understood.
+    pub fn of(root: &Path) -> Result<Project> {
         let path = root.join(FILE);
         let read = || -> Result<File> {
             let text = plain::text(&path, plain::TEXT)?;
             toml::from_str(&text).map_err(|error| nearest::explain(&bounded(&error.to_string())))
         };
-        let file = read().with_context(|| format!("read the project `{}`", path.display()))?;
-        Ok(Project {
+        let file = match path.exists() {
+            true => read().with_context(|| format!("read the project `{}`", path.display()))?,
+            false => File::default(),
+        };
+        Ok(Project::with(root, file))
+    }
+
+    fn with(root: &Path, file: File) -> Project {
+        let kinds = [
+            ("tarball", file.tarball),
+            ("package", file.package),
+            ("prebuilt", file.prebuilt),
+        ];
+        let kinds = kinds.into_iter().filter(|(_, kernels)| !kernels.is_empty());
+        Project {
             root: root.to_owned(),
             scenarios: root.join(file.scenarios),
+            snapshots: file.snapshots.map(|folder| root.join(folder)),
+            modules: root.join(file.modules),
+            programs: root.join(file.programs),
             kernels: file.kernels.iter().map(|spec| from(root, spec)).collect(),
-        })
+            defaults: file.defaults,
+            catalog: kinds
+                .map(|(kind, kernels)| (kind.to_owned(), kernels.into()))
+                .collect(),
+        }
     }
+
+    /// The folder of config fragments of its own.
+    pub fn fragments(&self) -> PathBuf {
+        self.root.join("kernel-config")
+    }
+}
+
+fn working_directory() -> Result<PathBuf> {
+    env::current_dir().context("find the working directory")
 }
 
 /// A kernel of a project, where it is a path, from the project's folder.
@@ -75,24 +158,15 @@ fn from(root: &Path, spec: &str) -> String {
     }
 }
 
-/// The folder that paths are named from and names are looked up in: the project's, else the
-/// working directory.
-///
-/// # Errors
-/// Those of [`Project::here`].
-pub fn root() -> Result<PathBuf> {
-    match Project::here()? {
-        Some(project) => Ok(project.root),
-        None => env::current_dir().context("find the working directory"),
-    }
-}
-
 /// Where kassay puts what it leaves for its user: `KASSAY_TARGET`, or `kassay` in cargo's target
 /// directory, which is the project's. A project that cannot be read has been told of.
 pub fn target() -> PathBuf {
     let of_cargo = || match env::var_os("CARGO_TARGET_DIR") {
         Some(target) => PathBuf::from(target),
-        None => root().unwrap_or_default().join("target"),
+        None => {
+            let root = Project::or_here().map(|project| project.root);
+            root.unwrap_or_default().join("target")
+        }
     };
     env::var_os("KASSAY_TARGET").map_or_else(|| of_cargo().join("kassay"), PathBuf::from)
 }
@@ -108,7 +182,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let read = |text: &str| {
             fs::write(folder.path().join(FILE), text).unwrap();
-            Project::at(folder.path())
+            Project::of(folder.path())
         };
         let project = read("").unwrap();
         assert_eq!(project.scenarios, folder.path().join("scenarios"));

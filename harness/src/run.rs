@@ -861,6 +861,7 @@ pub fn told(reports: &[(Report, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::Project;
 
     #[test]
     fn an_error_is_called_by_its_context_and_a_skip_by_all_that_it_says() {
@@ -880,7 +881,9 @@ mod tests {
         let lacks = |probe: &str| {
             let text = format!("about = 'x'\nrequires = {{ probes = ['{probe}'] }}");
             fs::write(path("case.toml"), text).unwrap();
-            let scenario = Scenario::read(&path("case.toml"), directory.path()).unwrap();
+            let scenario =
+                Scenario::read(&path("case.toml"), &Project::of(directory.path()).unwrap())
+                    .unwrap();
             lacks_probe(&path("guest"), &scenario).unwrap()
         };
         assert_eq!(lacks("libc:setjmp"), None);

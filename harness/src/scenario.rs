@@ -13,6 +13,7 @@ use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
 use crate::cache::is_scratch;
+use crate::project::{Defaults, Project};
 use crate::step::{Asked, FileStep};
 use crate::verdict::bounded;
 use crate::vm::machine::{LEAST_MIB, MOST_CPUS, Size};
@@ -63,6 +64,9 @@ pub struct Scenario {
     pub steps: Vec<Asked>,
     /// What else the transcript shows.
     pub show: Show,
+    /// The directory of its snapshots: the project's, else `snapshots/` beside its file, or
+    /// beside its directory when that is called `scenarios`.
+    pub snapshots: PathBuf,
 }
 
 /// A module or a BPF program that a scenario is made of.
@@ -331,13 +335,17 @@ impl FileModule {
                 params,
                 with,
                 make,
-            } => Ok(Part {
-                make: make.into_iter().map(variable).collect::<Result<_>>()?,
-                insert,
-                params,
-                with: with.iter().map(|path| directory.join(path)).collect(),
-                ..find(&path)?
-            }),
+            } => {
+                let mut part = find(&path)?;
+                part.with
+                    .extend(with.iter().map(|path| directory.join(path)));
+                Ok(Part {
+                    make: make.into_iter().map(variable).collect::<Result<_>>()?,
+                    insert,
+                    params,
+                    ..part
+                })
+            }
         }
     }
 }
@@ -427,21 +435,32 @@ enum Setting {
 impl Scenario {
     /// Reads and checks a scenario file. A module or program is a name in the
     /// `modules/` or `bpf/` beside the file, else beside its directory when that is
-    /// called `scenarios`, else in those of `root`; what has a `/`, or is `.`, is a
-    /// path from the file's directory.
-    pub fn read(path: &Path, root: &Path) -> Result<Scenario> {
-        Scenario::parse(&text_of(path)?, path, root)
+    /// called `scenarios`, else in the project's folders for them; what has a `/`, or is
+    /// `.`, is a path from the file's directory.
+    pub fn read(path: &Path, project: &Project) -> Result<Scenario> {
+        Scenario::parse(&text_of(path)?, path, project)
     }
 
     /// Checks the text of a scenario file, as [`Scenario::read`].
-    pub fn parse(text: &str, path: &Path, root: &Path) -> Result<Scenario> {
-        let places = [path.parent().unwrap_or(Path::new("")), home(path), root];
-        Scenario::parse_with(text, path, |kind, asked| kind.find(asked, &places))
+    pub fn parse(text: &str, path: &Path, project: &Project) -> Result<Scenario> {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let find = |kind: &Kind, asked: &str| {
+            let beside = [directory, home(path)].map(|place| place.join(kind.folder));
+            let last = (kind.of_project)(project).to_owned();
+            kind.find(asked, directory, &[&beside[..], &[last]].concat())
+        };
+        let mut scenario = Scenario::parse_with(text, path, &project.defaults, find)?;
+        scenario.snapshots = snapshots(path, project);
+        for part in &mut scenario.bpf {
+            part.flags
+                .splice(..0, project.defaults.flags.iter().cloned());
+        }
+        Ok(scenario)
     }
 
     /// Reads a scenario file of which all is built, so that no sources need be there.
-    pub fn read_alone(path: &Path) -> Result<Scenario> {
-        Scenario::parse_with(&text_of(path)?, path, |kind, asked| {
+    pub fn read_alone(path: &Path, defaults: &Defaults) -> Result<Scenario> {
+        Scenario::parse_with(&text_of(path)?, path, defaults, |kind, asked| {
             Ok(Part {
                 name: kind.name(asked.as_ref()),
                 path: asked.into(),
@@ -453,11 +472,15 @@ impl Scenario {
     fn parse_with(
         text: &str,
         path: &Path,
+        defaults: &Defaults,
         find: impl Fn(&Kind, &str) -> Result<Part>,
     ) -> Result<Scenario> {
-        let file: File = toml::from_str(text)
+        let mut file: File = toml::from_str(text)
             .map_err(|error| nearest::explain(&bounded(&error.to_string())))
             .with_context(|| format!("parse scenario `{}`", path.display()))?;
+        file.timeout = file.timeout.or(defaults.timeout);
+        file.cpus = file.cpus.or(defaults.cpus);
+        file.memory = file.memory.or(defaults.memory);
         Scenario::from_file(file, path, find)
             .with_context(|| format!("check scenario `{}`", path.display()))
     }
@@ -522,6 +545,7 @@ impl Scenario {
             may_not_run: file.may_not_run,
             steps,
             show: file.show,
+            snapshots: home(path).join("snapshots"),
         })
     }
 
@@ -544,6 +568,16 @@ impl Scenario {
         }
     }
 
+    /// What a project could have said for it, but for flags.
+    pub fn defaults(&self) -> Defaults {
+        Defaults {
+            timeout: self.timeout.and_then(|time| time.as_secs().try_into().ok()),
+            cpus: self.cpus,
+            memory: self.memory_mib,
+            flags: Vec::new(),
+        }
+    }
+
     /// How large its guest is, which is `usual` as far as it does not say.
     pub fn size(&self, usual: Size) -> Size {
         Size {
@@ -551,12 +585,14 @@ impl Scenario {
             memory_mib: self.memory_mib.unwrap_or(usual.memory_mib),
         }
     }
+}
 
-    /// The directory that holds this scenario's snapshots: `snapshots/` beside
-    /// its file, or beside its directory when that is called `scenarios`.
-    pub fn snapshots(&self) -> PathBuf {
-        home(&self.path).join("snapshots")
-    }
+/// Where the snapshots of a scenario's file are.
+pub fn snapshots(path: &Path, project: &Project) -> PathBuf {
+    let of_project = project.snapshots.clone();
+    of_project
+        .filter(|_| path.parent() == Some(&project.scenarios))
+        .unwrap_or_else(|| home(path).join("snapshots"))
 }
 
 /// The directory of a scenario's file, or the one above it when that is called `scenarios`.
@@ -601,11 +637,11 @@ fn text_of(path: &Path) -> Result<String> {
 ///
 /// # Errors
 /// One of them cannot be read, or there is none.
-pub fn read_all(directory: &Path, root: &Path) -> Result<Vec<Scenario>> {
+pub fn read_all(directory: &Path, project: &Project) -> Result<Vec<Scenario>> {
     let files = files(directory)?;
     files
         .iter()
-        .map(|path| Scenario::read(path, root))
+        .map(|path| Scenario::read(path, project))
         .collect()
 }
 
@@ -639,18 +675,22 @@ fn is_scenario(text: &str) -> bool {
     })
 }
 
-/// Finds a module by its name in a repository's `modules/`, or by a path with a `/`.
+/// Finds a module by its name in `modules/` or the project's folder, or by a path with a `/`.
 ///
 /// # Errors
 /// There is none; the nearest name is told.
-pub fn module(asked: &str, root: &Path) -> Result<Part> {
-    MODULE.find(asked, &[Path::new(""), root])
+pub fn module(asked: &str, project: &Project) -> Result<Part> {
+    let folders = [PathBuf::from(MODULE.folder), project.modules.clone()];
+    MODULE.find(asked, Path::new(""), &folders)
 }
 
 /// A kind of [`Part`].
 struct Kind {
     what: &'static str,
     folder: &'static str,
+    of_project: fn(&Project) -> &Path,
+    /// A folder that is for all of them.
+    beside: Option<&'static str>,
     /// What its names leave out; the first is that of what is found by its name.
     suffixes: &'static [&'static str],
     /// What a path leads to.
@@ -663,6 +703,8 @@ struct Kind {
 const MODULE: Kind = Kind {
     what: "module",
     folder: "modules",
+    of_project: |project| &project.modules,
+    beside: Some("include"),
     suffixes: &[""],
     is: "a directory with a Kbuild file or a Makefile",
     is_there: |path| {
@@ -676,6 +718,8 @@ const MODULE: Kind = Kind {
 const PROGRAM: Kind = Kind {
     what: "BPF program",
     folder: "bpf",
+    of_project: |project| &project.programs,
+    beside: None,
     suffixes: &[".bpf.c", ".bpf.o", ".c", ".o"],
     is: "a C file (`.c`) or a BPF object (made by clang with `-target bpf -c`)",
     is_there: |path| path.is_file() && (path.extension() == Some("c".as_ref()) || is_object(path)),
@@ -695,19 +739,20 @@ pub fn is_object(path: &Path) -> bool {
 }
 
 impl Kind {
-    /// Finds what a scenario names, in the first of these places that has it. The
-    /// scenario's directory is the first, and the last has some of each kind.
-    fn find(&self, asked: &str, places: &[&Path]) -> Result<Part> {
+    /// Finds what a scenario in a directory names: a path from there, or what lies in the first
+    /// of these folders that has it.
+    fn find(&self, asked: &str, directory: &Path, folders: &[PathBuf]) -> Result<Part> {
         if asked.contains('/') || asked == "." {
-            return self.at(&places[0].join(asked));
+            return self.at(&directory.join(asked));
         }
         let file = format!("{asked}{}", self.suffixes[0]);
-        let mut folders: Vec<PathBuf> = places.iter().map(|at| at.join(self.folder)).collect();
+        let mut folders = folders.to_vec();
         folders.dedup();
         let mut paths = folders.iter().map(|folder| folder.join(&file));
         match paths.find(|path| (self.is_there)(path)) {
             Some(path) if is_plain(asked) => Ok(Part {
                 name: asked.to_owned(),
+                with: self.shared(&path),
                 path,
                 ..Part::default()
             }),
@@ -723,6 +768,15 @@ impl Kind {
                 )
             }
         }
+    }
+
+    /// What lies beside all of its folder, and is for all of them.
+    fn shared(&self, path: &Path) -> Vec<PathBuf> {
+        let beside = self.beside.map(|name| path.with_file_name(name));
+        beside
+            .filter(|folder| folder.is_dir())
+            .into_iter()
+            .collect()
     }
 
     /// What a path of a scenario leads to.
@@ -812,7 +866,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("case.toml");
         fs::write(&path, text).unwrap();
-        Scenario::read(&path, &crate::repository()).map_err(|error| format!("{error:#}"))
+        Scenario::read(&path, &Project::of(&crate::repository()).unwrap())
+            .map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -875,7 +930,7 @@ mod tests {
             fs::create_dir_all(directory.path().join(module)).unwrap();
             fs::write(directory.path().join(module).join("Kbuild"), "").unwrap();
         }
-        let scenario = Scenario::read(&file, &crate::repository()).unwrap();
+        let scenario = Scenario::read(&file, &Project::of(&crate::repository()).unwrap()).unwrap();
         assert_eq!(names(&scenario.modules), ["kfunc_sum", "m", "kfunc_strstr"]);
         let is_beside = |part: &Part| part.path.starts_with(directory.path());
         assert_eq!(
@@ -895,7 +950,11 @@ mod tests {
         fs::write(path("bpf/p.bpf.c"), "").unwrap();
         let read = |modules: &str| {
             let text = format!("about = 'x'\nmodules = ['{modules}']\nbpf = ['p']");
-            Scenario::parse(&text, &path("scenarios/a.toml"), &crate::repository())
+            Scenario::parse(
+                &text,
+                &path("scenarios/a.toml"),
+                &Project::of(&crate::repository()).unwrap(),
+            )
         };
         let scenario = read("m").unwrap();
         assert_eq!(scenario.modules[0].path, path("modules/m"));
@@ -970,7 +1029,11 @@ mod tests {
     fn a_scenario_is_never_named_like_a_path() {
         let name = |file: &str| {
             let path = Path::new("scenarios").join(file);
-            let read = Scenario::parse("about = 'x'", &path, &crate::repository());
+            let read = Scenario::parse(
+                "about = 'x'",
+                &path,
+                &Project::of(&crate::repository()).unwrap(),
+            );
             read.map_err(|error| format!("{error:#}"))
         };
         assert_eq!(name("v1.2.toml").unwrap().name, "v1.2");

@@ -40,7 +40,7 @@ impl Snapshot {
     /// The kernel's own snapshot where there is one, by the kernel's name or by
     /// its version (`6.1`), else the common one.
     pub fn of(scenario: &Scenario, kernel: &Kernel) -> Snapshot {
-        let directory = scenario.snapshots();
+        let directory = scenario.snapshots.clone();
         let (major, minor, _) = kernel.version();
         let own = [kernel.name.clone(), format!("{major}.{minor}")];
         let name = own

@@ -19,6 +19,7 @@ use crate::compile;
 use crate::kernel::Kernel;
 use crate::kfuncs::{Kfunc, Listing};
 use crate::progress::Progress;
+use crate::project::Project;
 use crate::refusal;
 use crate::run::{self, Case, Ran, Setting};
 use crate::scenario::{Part, Scenario};
@@ -126,7 +127,7 @@ fn scenario(directory: &Path, parts: &[Part], chosen: &[&Kfunc]) -> Result<Scena
         serde_json::to_string(&bpf)?
     );
     write("kfuncs.toml".to_owned(), text)?;
-    let mut scenario = Scenario::read(&directory.join("kfuncs.toml"), &crate::repository())?;
+    let mut scenario = Scenario::read(&directory.join("kfuncs.toml"), &Project::of(directory)?)?;
     scenario.modules.extend_from_slice(parts);
     Ok(scenario)
 }

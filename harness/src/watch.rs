@@ -96,12 +96,12 @@ impl Watch {
 }
 
 /// Whether a scenario is made of a file, which has no symbolic link in its path. `root` holds
-/// `modules/`, `bpf/` and `guest/`. A scenario is made of its parts wherever they lie, and one
+/// `modules/` and `bpf/`. A scenario is made of its parts wherever they lie, and one
 /// elsewhere may be made of all that lies beside it.
 pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
     let same = |other: &Path| fs::canonicalize(other).is_ok_and(|other| other == path);
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    if path.parent() == fs::canonicalize(scenario.snapshots()).ok().as_deref() {
+    if path.parent() == fs::canonicalize(&scenario.snapshots).ok().as_deref() {
         let name = file.strip_suffix(".snap").unwrap_or_default();
         return name.split('@').next() == Some(&scenario.name);
     }
@@ -127,7 +127,7 @@ pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
             Some(name) => scenario.bpf.iter().any(|object| object.name == name),
             None => !scenario.bpf.is_empty(),
         },
-        (Some("guest"), _) | (Some("modules" | "bpf"), None) => true,
+        (Some("modules" | "bpf"), None) => true,
         _ => same(&scenario.path),
     }
 }
@@ -143,6 +143,7 @@ pub fn parts(scenario: &Scenario) -> impl Iterator<Item = &Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::Project;
 
     /// A repository with one scenario, which uses the module `m` and the program `p`.
     fn repository() -> (tempfile::TempDir, PathBuf, Scenario) {
@@ -162,7 +163,7 @@ mod tests {
         fs::write(root.join("bpf/p.bpf.c"), "").unwrap();
         let file = root.join("tests/scenarios/case.toml");
         fs::write(&file, "about = 'x'\nmodules = ['m']\nbpf = ['p']\n").unwrap();
-        let scenario = Scenario::read(&file, &root).unwrap();
+        let scenario = Scenario::read(&file, &Project::of(&root).unwrap()).unwrap();
         (dir, root, scenario)
     }
 
@@ -170,7 +171,7 @@ mod tests {
     fn a_scenario_is_made_of_its_files_and_no_others() {
         let (_dir, root, scenario) = repository();
         let is_of = |path: &str| is_of(&scenario, &root.join(path), &root);
-        let its = "modules/m/m.c modules/include/a.h bpf/p.bpf.c bpf/a.h guest/src/main.rs \
+        let its = "modules/m/m.c modules/include/a.h bpf/p.bpf.c bpf/a.h \
                    tests/scenarios/case.toml tests/snapshots/case.snap tests/snapshots/case@6.1.snap";
         let others = "modules/n/n.c bpf/q.bpf.c tests/scenarios/other.toml tests/snapshots/other.snap \
                       tests/snapshots/case.snap.new README.md";

@@ -1,6 +1,7 @@
 //! `kassay exec`, `shell` and `load` seen from outside: each runs a machine on `distro`.
 
 mod checkout;
+mod repository;
 
 use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -10,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use checkout::{Ended, Machine};
+use repository::repository;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -26,7 +28,7 @@ const PATIENCE: Timespec = Timespec {
 
 fn kassay(args: &[&str]) -> Command {
     let mut command = Command::new(KASSAY);
-    command.args(args).current_dir(kassay::repository());
+    command.args(args).current_dir(repository());
     command
 }
 
@@ -521,7 +523,7 @@ fn the_tests_of_a_crate_run_as_root_on_a_chosen_kernel() {
             "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
             format!("{KASSAY} exec --kernel distro --host-root --"),
         )
-        .current_dir(kassay::repository().join("harness/tests/crate"));
+        .current_dir(repository().join("harness/tests/crate"));
     let ended = run(cargo);
     ended
         .with(0)

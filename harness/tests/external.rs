@@ -5,6 +5,7 @@
 //! build as those do.
 
 mod checkout;
+mod repository;
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use checkout::{ALONE, Checkout, Ended, copy};
+use repository::repository;
 use tempfile::TempDir;
 
 /// What a loader is made by, of a `vmlinux.h` that has what it needs.
@@ -35,9 +37,7 @@ impl External {
     /// A copy of one of `tests/external`, in which its user has run a script.
     fn of(name: &str, script: &str) -> External {
         let external = External::empty();
-        let from = kassay::repository()
-            .join("harness/tests/external")
-            .join(name);
+        let from = repository().join("harness/tests/external").join(name);
         copy(&from, &external.path("own"));
         let built = Command::new("sh")
             .args(["-e", "-c", script])
@@ -286,7 +286,7 @@ fn modules_that_need_others_are_listed_behind_them() {
 
 #[test]
 fn a_set_that_names_what_btf_lacks_does_not_build() {
-    let from = kassay::repository().join("harness/tests/zoo/modules/set_no_type");
+    let from = repository().join("harness/tests/zoo/modules/set_no_type");
     for (file, from_text, to) in [
         ("set_no_type.c", "__bpf_kfunc u64 bpf", "static u64 bpf"),
         (
@@ -308,7 +308,7 @@ fn a_set_that_names_what_btf_lacks_does_not_build() {
 
 #[test]
 fn why_the_kernel_did_not_take_a_module_is_said() {
-    let from = kassay::repository().join("harness/tests/zoo/modules/set_no_type");
+    let from = repository().join("harness/tests/zoo/modules/set_no_type");
     let refused = External::with(&format!("modules = ['./m']\n{ALONE}"));
     copy(&from, &refused.path("own/m"));
     refused
@@ -334,7 +334,7 @@ fn why_the_kernel_did_not_take_a_module_is_said() {
 
 #[test]
 fn what_is_wrong_with_sets_is_said_where_they_are_listed() {
-    let root = kassay::repository().join("harness/tests/zoo/modules");
+    let root = repository().join("harness/tests/zoo/modules");
     for (module, words) in [
         ("set_without_flag", "does not have BTF_SET8_KFUNCS"),
         ("name_taken", "BTF has a function kernel_init"),
@@ -350,7 +350,7 @@ fn what_is_wrong_with_sets_is_said_where_they_are_listed() {
 fn a_repository_that_is_laid_out_as_the_action_wants_it_runs_where_it_lies() {
     let laid = External::empty();
     fs::create_dir_all(laid.path("own/modules")).unwrap();
-    let root = kassay::repository();
+    let root = repository();
     copy(
         &root.join("modules/kfunc_sum"),
         &laid.path("own/modules/numbers"),

@@ -1,5 +1,7 @@
 //! Getting kernels, seen from outside: what a user asks for, and what the command says.
 
+mod repository;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -7,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use kassay::cache;
+use repository::repository;
 use tempfile::TempDir;
 
 /// A machine of its own: a cache and a catalog.
@@ -235,7 +238,7 @@ fn a_failed_build_shows_the_last_lines_and_keeps_the_log() {
 #[test]
 fn an_edited_source_tree_is_built_anew() {
     let host = Host::new("default = []");
-    let config = kassay::repository().join("kernel-config/base.config");
+    let config = repository().join("kernel-config/base.config");
     let makefile = |release: &str| {
         format!(
             "%config:\n\tcp {config} $(O)/.config && echo CONFIG_A=y >> $(O)/.config\nmodules:\n\
@@ -254,7 +257,7 @@ fn an_edited_source_tree_is_built_anew() {
 #[test]
 fn a_built_tree_without_what_the_guest_needs_names_all_of_it() {
     let host = Host::new("default = []");
-    let config = kassay::repository().join("kernel-config/base.config");
+    let config = repository().join("kernel-config/base.config");
     let config = fs::read_to_string(config).unwrap();
     let config = config.replace("CONFIG_9P_FS=y", "CONFIG_9P_FS=m");
     host.built_tree(&config.replace("CONFIG_MODULE_UNLOAD=y", ""));

@@ -1,6 +1,8 @@
 //! What no compiler holds: how the repository's files look, and that its
 //! modules, programs, scenarios and snapshots belong together.
 
+mod repository;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -9,6 +11,7 @@ use std::process::Command;
 use kassay::bench::bloom;
 use kassay::cli::run::scenarios;
 use kassay::scenario::{Expect, Scenario, names as part_names, read_all};
+use repository::{project, repository};
 
 /// The longest line of Rust. rustfmt ends code at 100 and leaves text alone.
 const LINE: usize = 120;
@@ -37,7 +40,7 @@ impl File {
 
 /// The repository's files that `wanted` picks, of which there is at least one.
 fn files(wanted: impl Fn(&File) -> bool) -> Vec<File> {
-    let root = kassay::repository();
+    let root = repository();
     let paths = listed(&root).unwrap_or_else(|| walked(&root, ""));
     let read = |path: String| {
         let text = fs::read(root.join(&path)).ok()?;
@@ -192,8 +195,7 @@ fn every_module_and_program_is_in_a_scenario() {
 }
 
 fn zoo() -> Vec<Scenario> {
-    let root = kassay::repository();
-    read_all(&root.join("harness/tests/zoo"), &root).unwrap()
+    read_all(&repository().join("harness/tests/zoo"), &project()).unwrap()
 }
 
 #[test]
@@ -209,7 +211,7 @@ fn every_case_of_the_zoo_has_a_verdict_and_a_timeout() {
 
 #[test]
 fn every_fuzz_target_is_built_and_has_its_command() {
-    let read = |path: &str| fs::read_to_string(kassay::repository().join(path)).unwrap();
+    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
     let (manifest, how) = (read("fuzz/Cargo.toml"), read("CONTRIBUTING.md"));
     for target in names("fuzz/fuzz_targets/", ".rs") {
         let path = format!("path = \"fuzz_targets/{target}.rs\"");

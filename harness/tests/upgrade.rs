@@ -2,6 +2,7 @@
 //! one offers instead.
 
 mod checkout;
+mod repository;
 
 use std::fs;
 use std::process::Command;
@@ -14,6 +15,7 @@ use kassay::kernel::{self, Catalog, Kernel};
 use kassay::kfuncs;
 use kassay::scenario;
 use object::{Object, ObjectSection};
+use repository::project;
 
 #[test]
 fn a_kernel_lists_its_kfuncs_with_flags_and_prototypes() {
@@ -61,10 +63,13 @@ fn listed(kernel: &Kernel, module: &Module) -> Vec<String> {
 
 #[test]
 fn functions_of_modules_are_those_that_bpftool_lists() {
-    let (cache, catalog) = (Cache::open().unwrap(), Catalog::load().unwrap());
+    let (cache, catalog) = (
+        Cache::open().unwrap(),
+        Catalog::load(&Cache::open().unwrap()).unwrap(),
+    );
     let kernel = kernel::obtain(&cache, &catalog, "distro").unwrap();
     for name in ["kfunc_member", "kfunc_refs", "kfunc_args", "kfunc_sum"] {
-        let part = scenario::module(name, &kassay::repository()).unwrap();
+        let part = scenario::module(name, &project()).unwrap();
         let built = module::build(&cache, &kernel, &[part]).unwrap();
         for module in built.iter().flatten() {
             let data = fs::read(&module.file).unwrap();
@@ -105,7 +110,10 @@ fn the_kernel_tells_which_programs_may_call_a_kfunc() {
 
 #[test]
 fn a_stripped_kernel_gives_no_empty_list() {
-    let (cache, catalog) = (Cache::open().unwrap(), Catalog::load().unwrap());
+    let (cache, catalog) = (
+        Cache::open().unwrap(),
+        Catalog::load(&Cache::open().unwrap()).unwrap(),
+    );
     let mut kernel = kernel::obtain(&cache, &catalog, "distro").unwrap();
     let stripped = tempfile::NamedTempFile::new().unwrap();
     let mut strip = Command::new("objcopy");

@@ -10,6 +10,7 @@ mod checkout;
 mod chosen;
 #[path = "zoo/host.rs"]
 mod host;
+mod repository;
 
 use std::fs;
 use std::path::Path;
@@ -29,6 +30,7 @@ use kassay::tool::Tool;
 use kassay::verdict::{self, Verdict};
 use kassay::vm::Run;
 use libtest_mimic::{Completion, Trial};
+use repository::{project, repository};
 
 /// How much longer than its scenario's timeout a case may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,7 +45,6 @@ fn main() -> ExitCode {
 }
 
 fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
-    let root = kassay::repository();
     let trial = |scenario: Scenario| {
         let on = on.clone();
         let title = format!("{}::{}", on.name, scenario.name);
@@ -51,7 +52,7 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
             test(&on, scenario).map_err(|error| visible(&format!("{error:#}")).into())
         })
     };
-    let cases = scenario::read_all(&root.join("harness/tests/zoo"), &root)?;
+    let cases = scenario::read_all(&repository().join("harness/tests/zoo"), &project())?;
     let guest = cases.into_iter().map(trial);
     Ok(guest.chain(host::trials(on)).collect())
 }

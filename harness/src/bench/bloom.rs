@@ -8,6 +8,7 @@ use super::{median, picture, sorted};
 use crate::compile;
 use crate::kernel::Kernel;
 use crate::progress::Progress;
+use crate::project::Project;
 use crate::run::{self, Case, Ran, Setting};
 use crate::scenario::Scenario;
 use crate::verdict;
@@ -106,9 +107,9 @@ fn scenario(entries: u32, rounds: usize) -> Result<Scenario> {
         step("fill"),
         step("measure").repeat(rounds)
     );
-    let root = crate::repository();
-    let path = root.join(format!("bench/bloom_{entries}.toml"));
-    let mut scenario = Scenario::parse(&text, &path, &root)?;
+    let project = Project::or_here()?;
+    let path = project.root.join(format!("bench/bloom_{entries}.toml"));
+    let mut scenario = Scenario::parse(&text, &path, &project)?;
     for part in &mut scenario.bpf {
         part.flags.push(format!("-DENTRIES={entries}"));
     }

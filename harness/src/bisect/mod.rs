@@ -609,6 +609,7 @@ fn not_good(commit: &Commit, sights: &[Sight], said: &[String], reasons: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::Defaults;
 
     #[test]
     fn what_does_not_build_fails_alike_on_each_kernel() {
@@ -616,7 +617,9 @@ mod tests {
             let text =
                 format!("build module m for {kernel}: run `make`\n  /x/m.c:3: error: {error}");
             let scenario = Path::new("harness/tests/scenarios/kfunc_sum.toml");
-            let scenario = Scenario::read_alone(&crate::repository().join(scenario)).unwrap();
+            let scenario =
+                Scenario::read_alone(&crate::repository().join(scenario), &Defaults::default())
+                    .unwrap();
             let outcome = Outcome::without_machine(kernel, &scenario, Verdict::Infra, text);
             title(&Outcome {
                 unbuilt: true,

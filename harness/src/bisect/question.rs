@@ -9,7 +9,8 @@ use crate::cache::{Cache, Key};
 use crate::compile::{bpf, module};
 use crate::kernel::Kernel;
 use crate::plain;
-use crate::scenario::Scenario;
+use crate::project::{Defaults, Project};
+use crate::scenario::{self, Scenario};
 
 /// What is tested at each commit, and by what.
 pub enum Question {
@@ -55,17 +56,17 @@ impl Asked {
     pub fn read(file: &Path, top: Option<&Path>) -> Result<Asked> {
         let file = fs::canonicalize(file).with_context(|| format!("find `{}`", file.display()))?;
         // What it is made of may be there in other commits only.
-        let scenario = Scenario::read_alone(&file)?;
+        Scenario::read_alone(&file, &Defaults::default())?;
+        let its = scenario::snapshots(&file, &Project::or_here()?);
         let beside = file.parent().unwrap_or(Path::new("/"));
-        let inside =
-            top.filter(|top| file.starts_with(top) && scenario.snapshots().starts_with(top));
+        let inside = top.filter(|top| file.starts_with(top) && its.starts_with(top));
         let from_base = |path: &Path| match inside {
             Some(top) => path.strip_prefix(top).unwrap_or(path).to_owned(),
             None if path == file => path.strip_prefix(beside).unwrap_or(path).to_owned(),
             None => Path::new("snapshots").join(path.file_name().unwrap_or_default()),
         };
         let mut texts = Vec::new();
-        for path in std::iter::once(file.clone()).chain(snapshots(&scenario.snapshots(), &file)) {
+        for path in std::iter::once(file.clone()).chain(snapshots(&its, &file)) {
             let text = plain::text(&path, plain::MADE)
                 .with_context(|| format!("read `{}`", path.display()))?;
             texts.push((from_base(&path), text));
@@ -73,7 +74,7 @@ impl Asked {
         Ok(Asked {
             inside: inside.is_some(),
             snapshots: match inside {
-                Some(_) => from_base(&scenario.snapshots()),
+                Some(_) => from_base(&its),
                 None => "snapshots".into(),
             },
             file: from_base(&file),
@@ -98,7 +99,9 @@ impl Asked {
                 .and_then(|()| fs::write(&path, text))
                 .with_context(|| format!("write `{}`", path.display()))?;
         }
-        Scenario::read(&base.join(&self.file), root)
+        let mut scenario = Scenario::read(&base.join(&self.file), &Project::of(root)?)?;
+        scenario.snapshots = base.join(&self.snapshots);
+        Ok(scenario)
     }
 }
 
@@ -170,7 +173,7 @@ impl Question {
                 for scenario in scenarios {
                     key = texts(key, &Asked::read(&scenario.path, None)?);
                     for part in &scenario.modules {
-                        key = key.text("module", &module::digest(part)?);
+                        key = key.text("module", &module::digest(cache, part)?);
                     }
                     for part in &scenario.bpf {
                         key = key.text("program", &bpf::digest(cache, part, libbpf)?);
@@ -223,7 +226,7 @@ mod tests {
             .lay(then.path(), then.path(), Path::new("/none"))
             .unwrap();
         assert_eq!((&*laid.about, laid.modules.len()), ("now", 1));
-        let snapshots = snapshots(&laid.snapshots(), &laid.path);
+        let snapshots = snapshots(&laid.snapshots, &laid.path);
         assert_eq!(snapshots, [then.path().join("t/snapshots/a.snap")]);
     }
 
@@ -268,7 +271,7 @@ mod tests {
             let question = Question::Kernel {
                 added: String::new(),
                 fragments: vec![dir.path().join("a.config")],
-                scenarios: vec![Scenario::read(&file, dir.path()).unwrap()],
+                scenarios: vec![Scenario::read(&file, &Project::of(dir.path()).unwrap()).unwrap()],
                 seed,
             };
             question.digest(&cache, Path::new("/none")).unwrap()

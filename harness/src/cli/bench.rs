@@ -57,7 +57,8 @@ enum What {
 
 /// Measures, prints a row each, and draws a picture.
 pub fn run(args: &BenchArgs) -> Result<()> {
-    let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
+    let (cache, limit) = (Cache::open()?, limit()?);
+    let catalog = Catalog::load(&cache)?;
     let kernel = kernel(&cache, &catalog, args.kernel.as_deref())?;
     let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
     let setting = Setting::new(cache, accelerator);

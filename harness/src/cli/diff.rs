@@ -9,6 +9,7 @@ use serde_json::json;
 use super::cache::limit;
 use super::run::{self, How, one};
 use super::{Usage, is_left, print, usage};
+use crate::cache::Cache;
 use crate::compile::module::{self, Module};
 use crate::diff::{self, Finding, Judgement};
 use crate::kernel::{Catalog, Kernel};
@@ -62,7 +63,7 @@ struct Pair {
 /// # Errors
 /// Wrong usage; a kernel that cannot be had; an interrupt.
 pub fn run(args: &DiffArgs) -> Result<u8> {
-    let (catalog, limit) = (Catalog::load()?, limit()?);
+    let (catalog, limit) = (Catalog::load(&Cache::open()?)?, limit()?);
     let mut scenarios = args.how.scenarios().map_err(usage)?;
     scenarios.retain(|scenario| args.has(&scenario.name));
     let setting = args.how.setting(false)?;

@@ -39,7 +39,8 @@ struct Specs {
 /// # Errors
 /// Those of the first kernel that fails.
 pub fn run(args: &KernelArgs) -> Result<()> {
-    let (cache, catalog) = (Cache::open()?, Catalog::load()?);
+    let cache = Cache::open()?;
+    let catalog = Catalog::load(&cache)?;
     match &args.action {
         Action::Fetch(Specs { specs }) => specs.iter().try_for_each(|spec| {
             kernel::fetch(&cache, &catalog, spec).map_err(|error| slip(&catalog, spec, error))?;

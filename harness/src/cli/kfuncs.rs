@@ -16,7 +16,7 @@ use crate::inventory;
 use crate::kernel::{Catalog, Kernel};
 use crate::kfuncs::{self, Kfunc, Listing};
 use crate::progress;
-use crate::project;
+use crate::project::Project;
 use crate::report::Format;
 use crate::run::Setting;
 use crate::scenario::{self, Part};
@@ -70,12 +70,13 @@ pub struct KfuncsArgs {
 /// Wrong usage; a kernel that cannot be had, a module that cannot be built, or a kernel that does
 /// not tell of its kfuncs.
 pub fn run(args: &KfuncsArgs) -> Result<()> {
-    let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
-    let with = args.with.paths()?;
+    let (cache, limit) = (Cache::open()?, limit()?);
+    let catalog = Catalog::load(&cache)?;
+    let (with, project) = (args.with.paths()?, Project::or_here()?);
     let find = |asked: &String| {
-        let part = scenario::module(&path_of(asked), &project::root()?)?;
-        let with = with.clone();
-        anyhow::Ok(Part { with, ..part })
+        let mut part = scenario::module(&path_of(asked), &project)?;
+        part.with.extend(with.clone());
+        anyhow::Ok(part)
     };
     let parts: Result<Vec<Part>> = args.modules.iter().map(find).collect();
     let parts = parts.map_err(usage)?;

@@ -22,7 +22,8 @@ pub struct ListArgs {
 
 /// Prints the catalog's kernels and, in a project, its scenarios.
 pub fn run(args: &ListArgs) -> Result<()> {
-    let (cache, catalog) = (Cache::open()?, Catalog::load()?);
+    let cache = Cache::open()?;
+    let catalog = Catalog::load(&cache)?;
     let kernels = catalog
         .names()
         .map(|name| Ok((name, kernel::availability(&cache, &catalog, name)?)))

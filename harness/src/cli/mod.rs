@@ -6,10 +6,13 @@ pub mod cache;
 pub mod diff;
 pub mod doctor;
 pub mod exec;
+pub mod init;
 pub mod kernel;
 pub mod kfuncs;
 pub mod list;
 pub mod load;
+pub mod man;
+pub mod new;
 pub mod place;
 pub mod repro;
 pub mod run;
@@ -20,7 +23,7 @@ pub mod watch;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::interrupt::{self, Interrupted};
 use crate::progress;
@@ -41,8 +44,7 @@ Environment:
   KASSAY_CACHE_LIMIT what it may take, kernels and sources aside, such as 20G [default: 10G]
   KASSAY_KERNELS     kernels for `run`, `watch`, `kfuncs` and `cargo test --test vm`, with commas
                      between them
-  KASSAY_CATALOG     a catalog of kernels [default: kernel-config/kernels.toml]
-  KASSAY_REPOSITORY  kassay's own sources [default: the checkout that it was built from]
+  KASSAY_CATALOG     a catalog of kernels, instead of kassay's own
   KASSAY_TARGET      what failures leave [default: target/kassay of the project, the folder with a
                      `kassay.toml` here or above]
 
@@ -56,6 +58,10 @@ Exit codes:
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a project that passes: a module with a kfunc, a program, a scenario, its snapshot
+    New(new::NewArgs),
+    /// Make a project of the modules in the working directory
+    Init(init::InitArgs),
     /// Run scenarios on kernels
     Run(run::RunArgs),
     /// Run scenarios, and again those that a saved file touches
@@ -86,12 +92,23 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Show what is here, what is missing, and which accelerator is used
     Doctor,
+    /// Print a script by which a shell completes the command line
+    Completions(man::CompletionsArgs),
+    /// Write the manual, a page for each command
+    Man(man::ManArgs),
+}
+
+/// The whole command line, for what is made of it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the command line, does what it says and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = interrupt::install().and_then(|()| match &cli.command {
+        Command::New(args) => new::run(args).map(|()| 0),
+        Command::Init(args) => init::run(args).map(|()| 0),
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::run(args).map(|()| 0),
         Command::Repro(args) => repro::run(args),
@@ -107,6 +124,11 @@ pub fn main() -> ExitCode {
         Command::Setup(args) => setup::run(args).map(|()| 0),
         Command::Bench(args) => bench::run(args).map(|()| 0),
         Command::Doctor => doctor::run(),
+        Command::Man(args) => man::run(args).map(|()| 0),
+        Command::Completions(args) => {
+            man::complete(args);
+            Ok(0)
+        }
     });
     match done {
         Ok(code) => ExitCode::from(code),

@@ -15,12 +15,13 @@ use crate::cache::Cache;
 use crate::compile::{self, Artifacts};
 use crate::kernel::{self, Catalog, Kernel};
 use crate::live::{self, Asked};
+use crate::project::Project;
 use crate::run::Setting;
 use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
 use crate::vm::machine::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
 use crate::vm::slot;
-use crate::{inventory, progress, project};
+use crate::{inventory, progress};
 
 /// The arguments that say where.
 #[derive(Args, Clone)]
@@ -104,7 +105,8 @@ impl Place {
     pub fn prepare(&self, host_root: bool, more: &str) -> Result<Prepared> {
         progress::hush();
         self.check_memory()?;
-        let (cache, catalog, limit) = (Cache::open()?, Catalog::load()?, limit()?);
+        let (cache, limit) = (Cache::open()?, limit()?);
+        let catalog = Catalog::load(&cache)?;
         let scenario = self
             .scenario(host_root, more)
             // The file that the rest of it names is none of the user's.
@@ -150,7 +152,7 @@ impl Place {
 
     /// What is asked for, as a scenario's file would have it.
     fn scenario(&self, host_root: bool, more: &str) -> Result<Scenario> {
-        let root = project::root()?;
+        let project = Project::or_here()?;
         let with = self.with.paths()?;
         let with: Vec<_> = with
             .iter()
@@ -169,7 +171,7 @@ impl Place {
         Scenario::parse(
             &text,
             &std::env::current_dir()?.join("command-line.toml"),
-            &root,
+            &project,
         )
     }
 }

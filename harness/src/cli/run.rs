@@ -15,7 +15,7 @@ use crate::inventory;
 use crate::kernel::{self, Availability, Catalog, Kernel};
 use crate::pool;
 use crate::progress;
-use crate::project::{self, Project};
+use crate::project::Project;
 use crate::report::{self, Format, json, matrix, pretty};
 use crate::run::{self, Outcome, Setting};
 use crate::scenario::{self, Scenario};
@@ -120,7 +120,7 @@ pub type Named = (String, Obtained);
 
 /// Runs the cases and prints each as it ends.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    let (catalog, limit) = (Catalog::load()?, limit()?);
+    let (catalog, limit) = (Catalog::load(&Cache::open()?)?, limit()?);
     let choice = &args.choice;
     let scenarios = choice.how.scenarios().map_err(usage)?;
     let mut setting = args
@@ -283,12 +283,12 @@ const NO_PROJECT: &str = "find a project: neither the working directory nor a fo
 pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
     if files.is_empty() {
         let project = Project::here()?.context(NO_PROJECT)?;
-        return scenario::read_all(&project.scenarios, &project.root);
+        return scenario::read_all(&project.scenarios, &project);
     }
-    let (files, root) = (self::files(files)?, project::root()?);
+    let (files, project) = (self::files(files)?, Project::or_here()?);
     files
         .iter()
-        .map(|path| Scenario::read(path, &root))
+        .map(|path| Scenario::read(path, &project))
         .collect()
 }
 
@@ -488,7 +488,7 @@ mod tests {
     ) -> Outcome {
         let file = directory.join("case.toml");
         std::fs::write(&file, "about = 'x'").unwrap();
-        let scenario = Scenario::read(&file, directory).unwrap();
+        let scenario = Scenario::read(&file, &Project::of(directory).unwrap()).unwrap();
         let snapshot = Snapshot {
             name: scenario.name.clone(),
             directory: directory.to_owned(),

@@ -13,7 +13,7 @@ use super::{print, usage};
 use crate::inventory;
 use crate::kernel::Catalog;
 use crate::progress;
-use crate::project;
+use crate::project::Project;
 use crate::report::pretty;
 use crate::scenario::Scenario;
 use crate::watch::{Watch, is_of, parts};
@@ -34,14 +34,16 @@ pub fn run(args: &WatchArgs) -> Result<()> {
     let (choice, limit) = (&args.choice, limit()?);
     let read = || choice.how.scenarios();
     let first = read().map_err(usage)?;
-    let root = project::root()?
+    let root = Project::or_here()?
+        .root
         .canonicalize()
         .context("find the project")?;
     // Nothing that is saved during the first run is to be missed.
     let watch = Watch::on(folders(&root, &first))?;
     let kernels = {
         let setting = choice.how.setting(false)?;
-        choice.kernels(&setting.cache, &Catalog::load()?, &first)?
+        let catalog = Catalog::load(&setting.cache)?;
+        choice.kernels(&setting.cache, &catalog, &first)?
     };
     if choice.cases(&kernels, &first).is_empty() {
         return Err(choice.no_case().into());
@@ -71,7 +73,7 @@ pub fn run(args: &WatchArgs) -> Result<()> {
 
 /// Where the files are that cases are made of.
 fn folders(root: &Path, scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
-    let shared = ["modules", "bpf", "guest"].map(|name| root.join(name));
+    let shared = ["modules", "bpf"].map(|name| root.join(name));
     let shared = shared.into_iter().filter(|folder| folder.is_dir());
     let files = scenarios.iter().flat_map(|scenario| {
         let beside = scenario.path.parent().map(PathBuf::from);
@@ -80,7 +82,9 @@ fn folders(root: &Path, scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
             true => Some(part.to_owned()),
             false => part.parent().map(PathBuf::from),
         });
-        let others = [Some(scenario.snapshots()), beside].into_iter().flatten();
+        let others = [Some(scenario.snapshots.clone()), beside]
+            .into_iter()
+            .flatten();
         own.chain(others)
     });
     shared.chain(files).collect()

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use crate::assets;
 use crate::cache::{Cache, Key};
 use crate::compile::{reads, vmlinux};
 use crate::kernel::Kernel;
@@ -146,7 +147,7 @@ impl Compiler<'_> {
             .with_context(|| format!("find `{}`", part.path.display()))?;
         let folders = vec![
             source.parent().unwrap_or(Path::new("/")).to_owned(),
-            crate::repository().join("bpf"),
+            assets::headers(cache)?,
             libbpf.to_owned(),
         ];
         Ok(Compiler {

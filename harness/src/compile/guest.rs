@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+
+use kassay_guest::sources;
+use walkdir::WalkDir;
 
 use super::libelf;
 use crate::cache::{Cache, Key};
@@ -24,53 +27,47 @@ pub struct Guest {
     pub headers: PathBuf,
 }
 
-/// Builds the guest program. A change of the Rust toolchain alone does not
-/// rebuild it: the sources and the locked dependencies say what it does.
+/// Builds the guest program of the sources that kassay carries. A change of the Rust toolchain
+/// alone does not rebuild it: the sources and the locked dependencies say what it does.
 ///
 /// # Errors
 /// Cargo's own lines.
 pub fn build(cache: &Cache) -> Result<Guest> {
-    let repository = crate::repository();
-    let key = key(&repository)?;
-    let entry = cache.get_or_make("guest", &key, "the guest program", |directory| {
+    let files = sources::files();
+    let entry = cache.get_or_make("guest", &key(&files), "the guest program", |directory| {
         let progress = Progress::steps("build the guest program", None);
         // A target directory of its own, so that it never waits for a lock
         // that the cargo which runs kassay may hold.
         let _lock = cache.lock("target", "guest", "cargo's build of the guest program")?;
         let target = cache.dir("target").join("guest");
+        let package = target.join("package");
+        unpack(&files, &package)?;
         let headers = directory.join(HEADERS).join("bpf");
         fs::create_dir_all(&headers)
             .with_context(|| format!("make directory `{}`", headers.display()))?;
-        let libelf = libelf::build(cache, &repository)?;
+        let libelf = libelf::build(cache, &package).context("build the guest program")?;
         let includes = libelf
             .headers
             .map(|folder| format!("-I{}", folder.display()));
         Tool::new(cargo())
-            .args([
-                "build",
-                "--package",
-                "kassay-guest",
-                "--bin",
-                "kassay-guest",
-            ])
-            .args(["--locked", "--features", "static", "--profile", "guest"])
+            .args(["build", "--bin", "kassay-guest"])
+            .args(["--locked", "--features", "static", "--release"])
             .args(["--target", TARGET, "--target-dir"])
             .arg(&target)
             .env("RUSTFLAGS", "-C target-feature=+crt-static")
+            // libbpf asks it for the flags of libelf and zlib, which are given here.
+            .env("PKG_CONFIG", "true")
             .env("LIBBPF_SYS_LIBRARY_PATH", libelf.libraries)
             .env("LIBBPF_SYS_EXTRA_CFLAGS", includes.join(" "))
             .env("KASSAY_HEADERS", &headers)
-            .cwd(&repository)
+            .cwd(&package)
             .run_logged(&cache.log("guest")?, |_| progress.inc(1))
             .context("build the guest program")?;
-        let built = target.join(TARGET).join("guest/kassay-guest");
+        let built = target.join(TARGET).join("release/kassay-guest");
         cache.touch("target", "guest");
         fs::copy(&built, directory.join("init"))
             .with_context(|| format!("copy `{}`", built.display()))?;
         progress.finish();
-        if self::key(&repository)? != key {
-            bail!("build the guest program: its sources changed meanwhile; run it again");
-        }
         Ok(())
     })?;
     Ok(Guest {
@@ -80,12 +77,33 @@ pub fn build(cache: &Cache) -> Result<Guest> {
 }
 
 /// A digest of all that the guest program is built of.
-fn key(repository: &Path) -> Result<String> {
-    Ok(Key::new("guest")
-        .tree("source", &repository.join("guest"))?
-        .file("lock", &repository.join("Cargo.lock"))?
-        .file("profile", &repository.join("Cargo.toml"))?
-        .finish())
+fn key(files: &[(PathBuf, Vec<u8>)]) -> String {
+    let add =
+        |key: Key, (path, bytes): &(PathBuf, Vec<u8>)| key.bytes(&path.to_string_lossy(), bytes);
+    files.iter().fold(Key::new("guest"), add).finish()
+}
+
+/// Has a folder hold these files and no others. A file that is as it should be is left alone, so
+/// that cargo compiles what is new.
+fn unpack(files: &[(PathBuf, Vec<u8>)], folder: &Path) -> Result<()> {
+    let there = WalkDir::new(folder).into_iter().flatten();
+    let there = there.filter(|entry| entry.file_type().is_file());
+    for old in there.map(walkdir::DirEntry::into_path) {
+        if !files.iter().any(|(path, _)| folder.join(path) == old) {
+            fs::remove_file(&old).with_context(|| format!("remove `{}`", old.display()))?;
+        }
+    }
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        if fs::read(&path).is_ok_and(|there| there == *bytes) {
+            continue;
+        }
+        let folder = path.parent().unwrap_or(folder);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, bytes))
+            .with_context(|| format!("write `{}`", path.display()))?;
+    }
+    Ok(())
 }
 
 /// The cargo that runs kassay, else the one on `PATH`.

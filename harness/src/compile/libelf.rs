@@ -39,12 +39,12 @@ pub struct Libelf {
     pub headers: [PathBuf; 2],
 }
 
-/// Compiles what is not in the cache yet.
+/// Compiles what is not in the cache yet, for the guest's package in a folder.
 ///
 /// # Errors
 /// What cargo or the compiler says.
-pub fn build(cache: &Cache, repository: &Path) -> Result<Libelf> {
-    let (id, sources) = libbpf_sys(repository)?;
+pub fn build(cache: &Cache, package: &Path) -> Result<Libelf> {
+    let (id, sources) = libbpf_sys(package)?;
     let headers = [sources.join("elfutils/libelf"), sources.join("zlib")];
     let key = Key::new("libelf")
         .text("sources", &id)
@@ -104,10 +104,10 @@ fn compile(name: &str, sources: &Path, flags: &[impl AsRef<str>], into: &Path) -
 }
 
 /// What cargo calls the locked libbpf-sys, and the folder of its sources, downloaded if need be.
-fn libbpf_sys(repository: &Path) -> Result<(String, PathBuf)> {
+fn libbpf_sys(package: &Path) -> Result<(String, PathBuf)> {
     let metadata = Tool::new(super::guest::cargo())
         .args(["metadata", "--format-version", "1", "--locked"])
-        .cwd(repository)
+        .cwd(package)
         .output()?;
     let metadata: Value = serde_json::from_str(&metadata).context("read cargo's metadata")?;
     let packages = metadata["packages"].as_array().into_iter().flatten();

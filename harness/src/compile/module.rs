@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, anyhow, bail};
 use object::{Object, ObjectSection};
 
+use crate::assets;
 use crate::cache::{Cache, Key, is_scratch};
 use crate::compile::imports;
 use crate::compile::makefile;
@@ -16,6 +17,7 @@ use crate::kernel::Kernel;
 use crate::kfuncs;
 use crate::plain;
 use crate::progress::Progress;
+use crate::project::Project;
 use crate::scenario::Part;
 use crate::tool::Tool;
 
@@ -52,6 +54,9 @@ const NO_BTF: &str = "Skipping BTF generation";
 /// What resolve_btfids says before each name of a set that BTF lacks; then it goes on
 /// (tools/bpf/resolve_btfids/main.c, 6.1 to 7.2).
 const UNRESOLVED: &str = "WARN: resolve_btfids: unresolved symbol ";
+
+/// What spells the kernel's macros alike, in modules that bring none of their own.
+const HEADER: &str = "kassay_kfunc.h";
 
 /// What a build has been seen to be without, for keys: one that was not looked at counts for nothing.
 const RESOLVED: &str = "unresolved symbols";
@@ -104,7 +109,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
 /// What a build reads besides its sources is known when it was done. Then it is remembered under
 /// the sources' key, and part of the entry's own.
 fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Result<PathBuf> {
-    let sources = Sources::of(part, symvers)?;
+    let sources = Sources::of(cache, part, symvers)?;
     let by = format!("{}\n{}", kernel.key, kernel.toolchain()?.1);
     let key = sources.key(&by)?;
     if let Some(entry) = made(cache, &key)? {
@@ -127,7 +132,7 @@ fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Re
     let place = cache.dir("build").join(&place);
     clear_stale(&place, &sources)?;
     renew(&sources.files, &place)?;
-    if Sources::of(part, symvers)?.key(&by)? != key {
+    if Sources::of(cache, part, symvers)?.key(&by)? != key {
         bail!("build {what}: its sources changed while they were read; run it again");
     }
     let (began, log) = (SystemTime::now(), cache.log(&format!("module-{key}"))?);
@@ -207,8 +212,8 @@ fn known(cache: &Cache, kernel: &Kernel, place: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// Something of it cannot be read.
-pub fn digest(part: &Part) -> Result<String> {
-    Sources::of(part, &[])?.key("")
+pub fn digest(cache: &Cache, part: &Part) -> Result<String> {
+    Sources::of(cache, part, &[])?.key("")
 }
 
 /// What a directory of modules is built of.
@@ -228,7 +233,7 @@ struct Sources {
 }
 
 impl Sources {
-    fn of(part: &Part, symvers: &[PathBuf]) -> Result<Sources> {
+    fn of(cache: &Cache, part: &Part, symvers: &[PathBuf]) -> Result<Sources> {
         let Place {
             root,
             directory,
@@ -245,17 +250,14 @@ impl Sources {
             );
         }
         let mut files = Vec::new();
-        let include = directory.with_file_name("include");
-        if !with.iter().any(|path| inside(path) == include) {
-            let beside = source.with_file_name("include");
-            let shared = match beside.join("kassay_kfunc.h").is_file() {
-                true => beside,
-                false => crate::repository().join("modules/include"),
-            };
-            list(&shared, &include, &mut files)?;
-        }
         for path in with.iter().chain([&source]) {
             list(path, &inside(path), &mut files)?;
+        }
+        let beside = source.with_file_name("include");
+        let include = directory.with_file_name("include");
+        match beside.join(HEADER).is_file() {
+            true => list(&beside, &include, &mut files)?,
+            false => files.push((assets::headers(cache)?.join(HEADER), include.join(HEADER))),
         }
         files.sort();
         files.dedup();
@@ -324,7 +326,9 @@ impl Place {
 
     /// The root as messages name it.
     fn shown(root: &Path) -> &Path {
-        root.strip_prefix(crate::repository()).unwrap_or(root)
+        let project = Project::here().ok().flatten();
+        let inside = project.and_then(|project| root.strip_prefix(&project.root).ok());
+        inside.unwrap_or(root)
     }
 }
 

@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::assets;
+use crate::cache::Cache;
 use crate::plain;
-
-/// The folder of the catalog and the config fragments that belong to kassay.
-fn folder() -> PathBuf {
-    crate::repository().join("kernel-config")
-}
+use crate::project::Project;
 
 /// The fragment that a kernel is built with when none is named.
 const BASE_CONFIG: &str = "base.config";
@@ -32,7 +30,8 @@ pub struct Catalog {
     /// The names to choose the default kernel from, best first; all of them are known.
     pub default: Vec<String>,
     sources: BTreeMap<String, Source>,
-    folder: PathBuf,
+    /// Where config fragments are looked for, the first first.
+    folders: Vec<PathBuf>,
 }
 
 /// Where a kernel comes from.
@@ -91,6 +90,7 @@ pub struct Prebuilt {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
     default: Vec<String>,
     #[serde(default)]
     tarball: BTreeMap<String, Tarball>,
@@ -100,22 +100,57 @@ struct File {
     prebuilt: BTreeMap<String, Prebuilt>,
 }
 
+/// The kernels of a file, by their names.
+fn sources(file: File) -> Result<BTreeMap<String, Source>> {
+    let tarballs = file
+        .tarball
+        .into_iter()
+        .map(|(name, it)| (name, Source::Tarball(it)));
+    let packages = file
+        .package
+        .into_iter()
+        .map(|(name, it)| (name, Source::Package(it)));
+    let prebuilt = file
+        .prebuilt
+        .into_iter()
+        .map(|(name, it)| (name, Source::Prebuilt(it)));
+    let mut sources = BTreeMap::new();
+    for (name, source) in tarballs.chain(packages).chain(prebuilt) {
+        check_name(&name)?;
+        source.check().with_context(|| format!("kernel `{name}`"))?;
+        if sources.insert(name.clone(), source).is_some() {
+            bail!("kernel `{name}` has two sources");
+        }
+    }
+    Ok(sources)
+}
+
 fn base_config() -> Vec<String> {
     vec![BASE_CONFIG.to_owned()]
 }
 
 impl Catalog {
-    /// Reads the file that KASSAY_CATALOG names, else kassay's own.
+    /// Reads the file that KASSAY_CATALOG names, else kassay's own, and adds the kernels of the
+    /// project, which may take the places of others.
     ///
     /// # Errors
-    /// The file cannot be read or is not a catalog.
-    pub fn load() -> Result<Catalog> {
+    /// The file cannot be read or is not a catalog, nor is what the project says of kernels.
+    pub fn load(cache: &Cache) -> Result<Catalog> {
+        let own = assets::kernels(cache)?;
         let path = std::env::var_os("KASSAY_CATALOG")
-            .map_or_else(|| folder().join("kernels.toml"), PathBuf::from);
+            .map_or_else(|| own.join("kernels.toml"), PathBuf::from);
         let read = || format!("read the kernel catalog `{}`", path.display());
         let text = plain::text(&path, plain::TEXT).with_context(read)?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        Catalog::parse(&text, folder).with_context(read)
+        let beside = path.parent().unwrap_or(Path::new("."));
+        let mut catalog = Catalog::parse(&text, beside).with_context(read)?;
+        catalog.folders.push(own);
+        if let Some(project) = Project::here()? {
+            catalog.folders.insert(0, project.fragments());
+            catalog
+                .add(project.catalog)
+                .context("read the kernels of the project's `kassay.toml`")?;
+        }
+        Ok(catalog)
     }
 
     /// Reads a catalog from text; config fragments are looked for in `folder` first.
@@ -124,40 +159,32 @@ impl Catalog {
     /// The text is not a catalog.
     pub fn parse(text: &str, folder: &Path) -> Result<Catalog> {
         let file: File = toml::from_str(text)?;
-        let tarballs = file
-            .tarball
-            .into_iter()
-            .map(|(name, it)| (name, Source::Tarball(it)));
-        let packages = file
-            .package
-            .into_iter()
-            .map(|(name, it)| (name, Source::Package(it)));
-        let prebuilt = file
-            .prebuilt
-            .into_iter()
-            .map(|(name, it)| (name, Source::Prebuilt(it)));
-        let mut sources = BTreeMap::new();
-        for (name, source) in tarballs.chain(packages).chain(prebuilt) {
-            check_name(&name)?;
-            source.check().with_context(|| format!("kernel `{name}`"))?;
-            if sources.insert(name.clone(), source).is_some() {
-                bail!("kernel `{name}` has two sources");
-            }
-        }
         let catalog = Catalog {
-            default: file.default,
-            sources,
-            folder: folder.to_owned(),
+            default: file.default.clone(),
+            sources: sources(file)?,
+            folders: vec![folder.to_owned()],
         };
-        for name in &catalog.default {
-            catalog.source(name).context("in `default`")?;
+        catalog.check()?;
+        Ok(catalog)
+    }
+
+    /// Adds kernels, in the place of those of the same names.
+    fn add(&mut self, kernels: toml::Table) -> Result<()> {
+        let file: File = kernels.try_into()?;
+        self.sources.extend(sources(file)?);
+        self.check()
+    }
+
+    /// Sees that what its entries name is there.
+    fn check(&self) -> Result<()> {
+        for name in &self.default {
+            self.source(name).context("in `default`")?;
         }
-        for (name, source) in &catalog.sources {
-            catalog
-                .base(source)
+        for (name, source) in &self.sources {
+            self.base(source)
                 .with_context(|| format!("in `base` of kernel `{name}`"))?;
         }
-        Ok(catalog)
+        Ok(())
     }
 
     /// The kernel whose config file a kernel starts from, with its name, if there is one.
@@ -265,8 +292,8 @@ impl Catalog {
 
     /// The names of the fragments that a spec may add, sorted.
     fn flavours(&self) -> Vec<String> {
-        let folders = [self.folder.clone(), folder()];
-        let files = folders
+        let files = self
+            .folders
             .iter()
             .filter_map(|folder| fs::read_dir(folder).ok());
         let names = files.flatten().flatten().filter_map(|file| {
@@ -278,11 +305,14 @@ impl Catalog {
         names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The path of a config fragment: beside the catalog, else in kassay's own folder.
+    /// The path of a config fragment: in the project, beside the catalog, or kassay's own.
     fn fragment(&self, name: &str) -> PathBuf {
-        Some(self.folder.join(name))
-            .filter(|path| path.exists())
-            .unwrap_or_else(|| folder().join(name))
+        let mut paths = self.folders.iter().map(|folder| folder.join(name));
+        let last = self.folders.last().map(|folder| folder.join(name));
+        paths
+            .find(|path| path.exists())
+            .or(last)
+            .unwrap_or_else(|| name.into())
     }
 }
 
@@ -361,7 +391,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Catalog> {
-        Catalog::parse(text, Path::new("."))
+        Catalog::parse(text, &crate::repository().join("kernel-config"))
     }
 
     fn error(text: &str) -> String {
@@ -370,7 +400,8 @@ mod tests {
 
     #[test]
     fn kassays_own_catalog_is_whole() {
-        let text = fs::read_to_string(folder().join("kernels.toml")).unwrap();
+        let text =
+            fs::read_to_string(crate::repository().join("kernel-config/kernels.toml")).unwrap();
         let catalog = parse(&text).unwrap();
         assert!(
             catalog

@@ -162,7 +162,7 @@ pub fn modules(
         return Ok(Vec::new());
     }
     let at_boot = at_boot(kernel);
-    let catalog = Catalog::load()?;
+    let catalog = Catalog::load(cache)?;
     let source = catalog.get(&kernel.name).ok().map(|(source, _)| source);
     let Some(Source::Prebuilt(prebuilt)) = source else {
         return modules::Modules::of_build(&kernel.build).order(wanted, &at_boot);

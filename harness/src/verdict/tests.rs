@@ -51,6 +51,7 @@ fn scenario() -> Scenario {
         allow: Vec::new(),
         may_not_run: Vec::new(),
         show: Show::default(),
+        snapshots: "snapshots".into(),
         steps: vec![Step::Unlink { times: 1 }.into(), udp],
     }
 }

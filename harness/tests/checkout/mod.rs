@@ -39,11 +39,9 @@ pub struct Machine {
 impl Checkout {
     pub fn new() -> Checkout {
         let dir = tempfile::tempdir().unwrap();
-        let root = kassay::repository();
-        for file in ["Cargo.toml", "Cargo.lock", "kassay.toml"] {
-            fs::copy(root.join(file), dir.path().join(file)).unwrap();
-        }
-        for folder in ["bpf", "guest", "harness", "kernel-config", "modules"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        fs::copy(root.join("kassay.toml"), dir.path().join("kassay.toml")).unwrap();
+        for folder in ["bpf", "harness/tests", "kernel-config", "modules"] {
             copy(&root.join(folder), &dir.path().join(folder));
         }
         Checkout(dir)
@@ -163,12 +161,11 @@ impl Checkout {
         command
             .args(args)
             .current_dir(self.0.path())
-            .env("KASSAY_REPOSITORY", self.0.path())
             .env("CARGO_TARGET_DIR", self.path("target"))
             .env_remove("KASSAY_CATALOG")
             .env_remove("KASSAY_KERNELS");
         if self.path("bin").is_dir() {
-            command.env("PATH", self.path("bin"));
+            command.env("PATH", self.path("bin")).env_remove("CARGO");
         }
         if self.path("cache").is_dir() {
             command.env("KASSAY_CACHE", self.path("cache"));

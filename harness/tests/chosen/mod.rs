@@ -60,11 +60,11 @@ pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
 fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
     let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
     let setting = Setting::new(cache.clone(), accelerator);
-    let names = run::kernels(cache, &Catalog::load()?, &[])?;
+    let names = run::kernels(cache, &Catalog::load(cache)?, &[])?;
     let on = |name| {
         Ok(Chosen {
             setting: setting.clone(),
-            catalog: Catalog::load()?,
+            catalog: Catalog::load(cache)?,
             name,
             kernel: OnceLock::new(),
         })
