@@ -51,7 +51,8 @@ pub fn build(cache: &Cache) -> Result<Guest> {
             .map(|folder| format!("-I{}", folder.display()));
         Tool::new(cargo())
             .args(["build", "--bin", "kassay-guest"])
-            .args(["--locked", "--features", "static", "--release"])
+            // Of the lock file cargo drops what only the harness needs; else it is kept.
+            .args(["--features", "static", "--release"])
             .args(["--target", TARGET, "--target-dir"])
             .arg(&target)
             .env("RUSTFLAGS", "-C target-feature=+crt-static")

@@ -106,7 +106,7 @@ fn compile(name: &str, sources: &Path, flags: &[impl AsRef<str>], into: &Path) -
 /// What cargo calls the locked libbpf-sys, and the folder of its sources, downloaded if need be.
 fn libbpf_sys(package: &Path) -> Result<(String, PathBuf)> {
     let metadata = Tool::new(super::guest::cargo())
-        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["metadata", "--format-version", "1"])
         .cwd(package)
         .output()?;
     let metadata: Value = serde_json::from_str(&metadata).context("read cargo's metadata")?;
