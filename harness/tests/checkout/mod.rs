@@ -321,7 +321,7 @@ pub fn edit(folder: &Path, name: &str, from: &str, to: &str) {
 }
 
 pub fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
+    fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let to = to.join(entry.file_name());
         if entry.path().is_dir() {

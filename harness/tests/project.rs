@@ -1,0 +1,151 @@
+//! Projects outside of this repository, as their users see them.
+
+mod checkout;
+mod repository;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use checkout::{Ended, copy, edit, write};
+use repository::repository;
+use tempfile::TempDir;
+
+/// A folder that belongs to no project.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    /// One with the project that `kassay new` makes.
+    fn with_new() -> Folder {
+        let folder = Folder::new();
+        let ended = folder.kassay("", &["new", "demo"]);
+        ended.with(0).says("next: cd demo && kassay run");
+        folder
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        edit(self.0.path(), path, from, to);
+    }
+
+    /// Runs kassay in a folder of it.
+    fn kassay(&self, place: &str, args: &[&str]) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kassay"));
+        command.args(args).current_dir(self.path(place));
+        for name in [
+            "KASSAY_CATALOG",
+            "KASSAY_KERNELS",
+            "KASSAY_TARGET",
+            "CARGO_TARGET_DIR",
+        ] {
+            command.env_remove(name);
+        }
+        Ended::of(command.output().unwrap())
+    }
+}
+
+#[test]
+fn a_new_project_passes_wherever_in_it_one_is() {
+    let folder = Folder::with_new();
+    for place in ["demo", "demo/modules/demo"] {
+        let ended = folder.kassay(place, &["run", "--kernel", "distro"]);
+        ended.with(0).says("pass      distro::demo");
+    }
+    let ended = folder.kassay("", &["run", "--kernel", "distro"]);
+    ended.with(2).says("has a `kassay.toml`");
+    let ended = folder.kassay("", &["new", "demo"]);
+    ended.with(2).says("it is there already");
+}
+
+#[test]
+fn a_changed_argument_in_a_new_project_is_a_mismatch_that_leaves_a_folder_there() {
+    let folder = Folder::with_new();
+    folder.edit("demo/bpf/demo.bpf.c", "gcd(12, 18)", "gcd(12, 16)");
+    let ended = folder.kassay("demo", &["run", "--kernel", "distro"]);
+    ended
+        .with(1)
+        .says("+  unlink[pid]: The gcd of 12 and 18 is 4");
+    assert!(
+        folder
+            .path("demo/target/kassay/distro/demo/reason")
+            .is_file()
+    );
+}
+
+#[test]
+fn a_modules_folder_becomes_a_project() {
+    let folder = Folder::new();
+    copy(
+        &repository().join("modules/kfunc_refs"),
+        &folder.path("refs"),
+    );
+    write(&folder.path("refs"), ".gitignore", "mine\n");
+    let ended = folder.kassay("refs", &["init", "--kernel", "distro"]);
+    ended
+        .with(0)
+        .says("found refs: 5 kfuncs")
+        .says("kept .gitignore");
+    let run =
+        |more: &[&str]| folder.kassay("refs", &[&["run", "--kernel", "distro"], more].concat());
+    run(&[])
+        .with(1)
+        .says("there is no snapshot")
+        .says("kfunc bpf_put_task");
+    run(&["--accept"]).with(0);
+    run(&[]).with(0);
+    // The program that declares them is one that loads.
+    let allow = "allow = [\"no_programs\", \"no_steps\"]";
+    let program = "bpf = [\"refs\"]\n[[step]]\nunlink = { times = 1 }";
+    folder.edit("refs/scenarios/refs.toml", allow, program);
+    run(&[])
+        .with(1)
+        .says("on_unlink: attached")
+        .says("unlink[pid]: unlinked");
+    let ended = folder.kassay("", &["init", "--kernel", "distro"]);
+    ended.with(0).says("found refs");
+}
+
+#[test]
+fn a_folder_without_modules_is_told_so() {
+    let folder = Folder::new();
+    let ended = folder.kassay("", &["init"]);
+    ended.with(2).says("or one folder below, has `obj-m`");
+    folder
+        .kassay("", &["new", "My-mod"])
+        .with(2)
+        .says("small letters");
+}
+
+#[test]
+fn a_project_says_where_its_parts_lie_and_how_they_run() {
+    let folder = Folder::with_new();
+    for (from, to) in [
+        ("modules", "kernel"),
+        ("bpf", "progs"),
+        ("snapshots", "seen"),
+    ] {
+        fs::rename(folder.path("demo").join(from), folder.path("demo").join(to)).unwrap();
+    }
+    let text = "modules = 'kernel'\nprograms = 'progs'\nsnapshots = 'seen'\nkernels = ['mine']\n\
+                [defaults]\nmemory = 320\nflags = ['-DA=1']\n\
+                [prebuilt.mine]\npackages = ['linux-image-amd64']\n";
+    fs::write(folder.path("demo/kassay.toml"), text).unwrap();
+    folder.edit("demo/progs/demo.bpf.c", "(12, 18)", "(12, 17 + A)");
+    let ended = folder.kassay("demo", &["run", "--kernel", "distro", "--keep"]);
+    ended.with(0);
+    let command = folder.path("demo/target/kassay/distro/demo/command");
+    assert!(fs::read_to_string(command).unwrap().contains("320"));
+    folder.kassay("demo", &["list"]).with(0).says("  mine ");
+    folder.edit("demo/kassay.toml", "packages", "package");
+    let ended = folder.kassay("demo", &["run"]);
+    ended
+        .with(125)
+        .says("read the kernels of the project's `kassay.toml`");
+}
