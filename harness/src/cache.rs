@@ -369,7 +369,7 @@ impl Cache {
             return error;
         }
         error.context(format!(
-            "the disk of `{}` is full: free some with `cargo kassay kernel remove NAME`, \
+            "the disk of `{}` is full: free some with `kassay kernel remove NAME`, \
              or set KASSAY_CACHE to a folder elsewhere",
             self.root.display()
         ))

@@ -331,7 +331,7 @@ pub fn require(program: impl AsRef<OsStr>) -> Result<PathBuf> {
     let program = program.as_ref();
     find(program).with_context(|| {
         format!(
-            "`{}` is not installed: install it with `cargo kassay setup`",
+            "`{}` is not installed: install it with `kassay setup`",
             program.display()
         )
     })

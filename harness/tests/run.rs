@@ -768,7 +768,7 @@ fn a_missing_program_is_named_with_how_to_get_it() {
             .with(125)
             .says("infra ")
             .says(program)
-            .says("`cargo kassay setup`");
+            .says("`kassay setup`");
     }
 }
 

@@ -36,7 +36,7 @@ pub fn vmtest(
     machine: &Machine,
 ) -> Result<Duration> {
     tool::find("qemu-ga").context(
-        "find `qemu-ga`, the agent of vmtest's own guest; `cargo kassay setup --bench` installs it",
+        "find `qemu-ga`, the agent of vmtest's own guest; `kassay setup --bench` installs it",
     )?;
     let run = Run::new(&setting.cache)?;
     run::fill_share(&run.share(), scenario, artifacts)?;

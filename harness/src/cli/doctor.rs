@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::packages::Manager;
 use super::print;
 use crate::cache::Cache;
 use crate::report::UNJUDGED;
@@ -21,6 +22,10 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("bc", "builds kernels"),
     ("lz4", "packs kernels"),
     ("git", "searches a history"),
+];
+
+/// Those of a host that has kernels by apt.
+const OF_APT: &[(&str, &str)] = &[
     ("dpkg-deb", "unpacks the distribution's kernels"),
     ("apt-get", "downloads the distribution's kernels"),
 ];
@@ -37,11 +42,13 @@ pub fn run() -> Result<u8> {
         print(&format!("{mark} {name:<20} {text}"))
     };
     let cache = Cache::open();
-    for (name, purpose) in PROGRAMS {
+    let has_apt = Manager::here() == Some(Manager::Apt);
+    let of_apt = OF_APT.iter().filter(|_| has_apt);
+    for (name, purpose) in PROGRAMS.iter().chain(of_apt) {
         let found = tool::find(name).map(|path| path.display().to_string());
         say(
             name,
-            found.ok_or_else(|| format!("{purpose}; `cargo kassay setup` installs it")),
+            found.ok_or_else(|| format!("{purpose}; `kassay setup` installs it")),
         )?;
     }
     if let Ok(cache) = &cache {
@@ -50,10 +57,12 @@ pub fn run() -> Result<u8> {
     }
     let bpftool = compile::vmlinux::bpftool().map(|path| path.display().to_string());
     say("bpftool", bpftool.map_err(|error| format!("{error:#}")))?;
-    say(
-        "apt's lists",
-        kernel::apt_unusable().map_or(Ok("there".to_owned()), |why| Err(why.to_owned())),
-    )?;
+    let lists = match kernel::apt_unusable() {
+        None => Ok("there".to_owned()),
+        Some(why) if has_apt => Err(why.to_owned()),
+        Some(why) => Ok(format!("{why}: kernels are built from tarballs, or paths")),
+    };
+    say("apt's lists", lists)?;
     let place = cache.map(|cache| cache.root().display().to_string());
     say("cache", place.map_err(|error| format!("{error:#}")))?;
     let (accelerator, why) = accelerator::choose(Wish::Auto, Probe::here)?;

@@ -13,6 +13,7 @@ pub mod list;
 pub mod load;
 pub mod man;
 pub mod new;
+mod packages;
 pub mod place;
 pub mod repro;
 pub mod run;

@@ -8,44 +8,13 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use super::packages::{BENCH, Manager, NEEDS, Need};
 use super::print;
 use crate::kernel::apt_unusable;
 use crate::tool::{Tool, find};
 
 /// How old apt's package lists may be before something is installed by them.
 const LISTS_FRESH: Duration = Duration::from_secs(24 * 3600);
-
-/// Debian's packages by what they are for. `a|b` is one of them: whichever is installed, else
-/// the first that apt knows.
-const NEEDS: [(&str, &[&str]); 4] = [
-    ("run virtual machines", &["qemu-system-x86"]),
-    (
-        "build modules and kernels",
-        &[
-            "make",
-            "gcc",
-            "libc6-dev",
-            "bc",
-            "bison",
-            "cpio",
-            "flex",
-            "libelf-dev",
-            "libssl-dev",
-            "lz4",
-            "pahole|dwarves",
-            "perl",
-            "xz-utils",
-        ],
-    ),
-    (
-        "compile BPF programs",
-        &["bpftool", "clang-19|clang", "libbpf-dev", "linux-libc-dev"],
-    ),
-    ("search a history", &["git"]),
-];
-
-/// What `kassay bench` needs on top: the agent of the guest that it compares with.
-const BENCH: (&str, &[&str]) = ("compare with vmtest's own guest", &["qemu-guest-agent"]);
 
 /// The arguments of `kassay setup`.
 #[derive(Debug, Args)]
@@ -59,20 +28,29 @@ pub struct SetupArgs {
 }
 
 /// Runs `kassay setup`: says per purpose what is installed and what is missing, and installs
-/// that with apt-get, as root by sudo where need be.
+/// that with apt-get, as root by sudo where need be. On a host without apt it says what to install
+/// by hand.
 ///
 /// # Errors
-/// This is no machine with apt, root is out of reach, or apt-get fails.
+/// Nothing is known of the host, root is out of reach, or apt-get fails.
 pub fn run(args: &SetupArgs) -> Result<()> {
-    if find("apt-get").is_none() {
-        bail!(
-            "set up this machine: there is no apt-get; install by hand the like of{}",
-            by_hand()
-        );
+    let needs = || NEEDS.iter().chain(args.bench.then_some(&BENCH));
+    match Manager::here() {
+        Some(Manager::Apt) => {}
+        Some(other) => {
+            let (command, remark) = (other.command(needs()), other.remark());
+            return print(&format!(
+                "install what kassay needs, as root:\n    {command}{remark}"
+            ));
+        }
+        None => bail!(
+            "set up this machine: /etc/os-release names no distribution that kassay knows; install \
+             the like of\n    {}",
+            Manager::Apt.command(needs())
+        ),
     }
     let installed = installed()?;
-    let needs = NEEDS.into_iter().chain(args.bench.then_some(BENCH));
-    let missing = report(needs, &installed)?;
+    let missing = report(needs(), &installed)?;
     let unlisted = apt_unusable().is_some();
     if unlisted || (!missing.is_empty() && lists_are_old()) {
         as_root(&["apt-get", "update", "-q"], args.dry_run)?;
@@ -89,14 +67,14 @@ pub fn run(args: &SetupArgs) -> Result<()> {
 }
 
 /// Prints a line per purpose and returns the needs that no installed package meets.
-fn report(
-    needs: impl Iterator<Item = (&'static str, &'static [&'static str])>,
+fn report<'a>(
+    needs: impl Iterator<Item = &'a Need>,
     installed: &HashSet<String>,
 ) -> Result<Vec<&'static str>> {
     let mut missing = Vec::new();
-    for (purpose, needs) in needs {
+    for Need { purpose, apt, .. } in needs {
         let met = |need: &&str| need.split('|').any(|name| installed.contains(name));
-        let lacking: Vec<&str> = needs.iter().copied().filter(|need| !met(need)).collect();
+        let lacking: Vec<&str> = apt.iter().copied().filter(|need| !met(need)).collect();
         let state = match lacking.as_slice() {
             [] => "installed".to_owned(),
             lacking => format!("missing {}", lacking.join(", ").replace('|', " or ")),
@@ -176,31 +154,19 @@ fn as_root(command: &[&str], dry_run: bool) -> Result<()> {
     Ok(())
 }
 
-fn by_hand() -> String {
-    NEEDS
-        .iter()
-        .map(|(purpose, needs)| {
-            format!(
-                "\n    to {purpose}: {}",
-                needs.join(", ").replace('|', " or ")
-            )
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn either_of_two_packages_will_do() {
-        let all = NEEDS.iter().flat_map(|(_, needs)| needs.iter());
+        let all = NEEDS.iter().flat_map(|need| need.apt);
         let mut installed: HashSet<String> = all
             .map(|need| need.rsplit('|').next().unwrap().to_owned())
             .collect();
-        assert!(report(NEEDS.into_iter(), &installed).unwrap().is_empty());
+        assert!(report(NEEDS.iter(), &installed).unwrap().is_empty());
         installed.remove("clang");
-        let missing = report(NEEDS.into_iter(), &installed).unwrap();
+        let missing = report(NEEDS.iter(), &installed).unwrap();
         assert_eq!(missing, ["clang-19|clang"]);
     }
 }

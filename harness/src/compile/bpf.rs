@@ -230,10 +230,10 @@ pub fn clang(cache: &Cache) -> Result<PathBuf> {
     match too_old {
         Some((path, version)) => bail!(
             "find clang: `{}` is version {version}, and {OLDEST} is the oldest that will do; \
-             `cargo kassay setup` installs one",
+             `kassay setup` installs one",
             path.display()
         ),
-        None => bail!("find clang: there is none in PATH; `cargo kassay setup` installs it"),
+        None => bail!("find clang: there is none in PATH; `kassay setup` installs it"),
     }
 }
 

@@ -35,9 +35,7 @@ pub fn unusable() -> Option<&'static str> {
         .flatten();
     let mut lists = lists.map(|list| list.file_name());
     if !lists.any(|name| name.to_string_lossy().contains("_Packages")) {
-        return Some(
-            "apt has no package lists: run `sudo apt-get update`, or `cargo kassay setup`",
-        );
+        return Some("apt has no package lists: run `sudo apt-get update`, or `kassay setup`");
     }
     None
 }

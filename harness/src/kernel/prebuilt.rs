@@ -210,7 +210,7 @@ fn kernel(name: &str, release: &str, entry: &Path, key: &str) -> Result<Kernel> 
     for file in [&kernel.image, &kernel.config] {
         if !file.exists() {
             bail!(
-                "find `{}`: remove the kernel with `cargo kassay kernel remove {name}`",
+                "find `{}`: remove the kernel with `kassay kernel remove {name}`",
                 file.display()
             );
         }

@@ -121,7 +121,7 @@ impl catalog::Tarball {
     fn download(&self, path: &Path) -> Result<()> {
         let from = || {
             format!(
-                "download `{}`: is there a network? `cargo kassay list` shows the kernels to be had",
+                "download `{}`: is there a network? `kassay list` shows the kernels to be had",
                 self.url
             )
         };
