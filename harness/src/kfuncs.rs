@@ -9,7 +9,6 @@ use anyhow::{Context, Result, bail};
 use object::{Object, ObjectKind, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
 
 use crate::btf::{Btf, Shape};
-use crate::compile::module::Module;
 use crate::kernel::Kernel;
 use crate::plain;
 
@@ -151,18 +150,18 @@ pub fn of_kernel(kernel: &Kernel) -> Result<Listing> {
     Ok(listing)
 }
 
-/// The kfuncs of modules that were built for a kernel, by their names. A module needs its symbols
+/// The kfuncs of files of modules that were built for a kernel, by their names. A module needs its symbols
 /// to be inserted, so that an empty list is true.
 ///
 /// # Errors
 /// Its BTF or the kernel's cannot be read.
 pub fn of_modules<'a>(
     kernel: &Kernel,
-    modules: impl IntoIterator<Item = &'a Module>,
+    files: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Listing> {
     let mut kfuncs = Vec::new();
-    for module in modules {
-        kfuncs.extend(of_module(kernel, module)?.kfuncs);
+    for file in files {
+        kfuncs.extend(of_module(kernel, file)?.kfuncs);
     }
     kfuncs.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Listing {
@@ -171,10 +170,10 @@ pub fn of_modules<'a>(
     })
 }
 
-fn of_module(kernel: &Kernel, module: &Module) -> Result<Listing> {
+fn of_module(kernel: &Kernel, file: &Path) -> Result<Listing> {
     let base = btf(&kernel.btf)?;
-    read(&module.file, Some(Arc::new(base)))
-        .with_context(|| format!("read the kfuncs of `{}`", module.file.display()))
+    read(file, Some(Arc::new(base)))
+        .with_context(|| format!("read the kfuncs of `{}`", file.display()))
 }
 
 /// The BTF of a file that is not split.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::bounded;
+use crate::excerpt::bounded;
 use crate::{nearest, plain};
 
 /// What makes a folder a project.

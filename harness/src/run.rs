@@ -13,18 +13,19 @@ use crate::cache::{Cache, hex};
 use crate::compile::imports;
 use crate::compile::module::{self, Module};
 use crate::compile::{self, Artifacts};
+use crate::excerpt::bounded;
 use crate::kernel::{self, Kernel};
-use crate::kernel_report::{Report, symbol};
+use crate::kernel_report::Report;
 use crate::kit::{self, Kit};
 use crate::record::{self, Record};
 use crate::scenario::{self, Pinned, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::streams::Streams;
 use crate::tool::Tool;
-use crate::verdict::{self, Fault, Verdict, bounded};
+use crate::verdict::{self, Fault, Verdict};
 use crate::vm::machine::Size;
 use crate::vm::{Accelerator, Evidence, Machine, Run, Slot, Start, State, Terms, slot, tsc};
-use crate::{btf, debugger, detector, flaw, interrupt, progress, tool, vm};
+use crate::{btf, debugger, detector, flaw, interrupt, progress, symbol, tool, vm};
 
 /// How to run, for every case alike.
 #[derive(Clone)]

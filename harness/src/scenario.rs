@@ -13,9 +13,9 @@ use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
 use crate::cache::is_scratch;
+use crate::excerpt::bounded;
 use crate::project::{Defaults, Project};
 use crate::step::{Asked, FileStep};
-use crate::verdict::bounded;
 use crate::vm::machine::{LEAST_MIB, MOST_CPUS, Size};
 use crate::{nearest, plain};
 

@@ -20,6 +20,57 @@ const LINE: usize = 120;
 const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
 const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
+/// The rooms of the harness. One may use only those that stand before it.
+const ROOMS: [&str; 44] = [
+    "plain",
+    "nearest",
+    "progress",
+    "terminal",
+    "outlet",
+    "pool",
+    "interrupt",
+    "normalise",
+    "complaint",
+    "tool",
+    "cache",
+    "streams",
+    "kernel_report",
+    "excerpt",
+    "refusal",
+    "attachment",
+    "step",
+    "btf",
+    "globals",
+    "project",
+    "kernel",
+    "detector",
+    "kfuncs",
+    "vm",
+    "scenario",
+    "watch",
+    "snapshot",
+    "compile",
+    "record",
+    "symbol",
+    "flaw",
+    "debugger",
+    "transcript",
+    "verdict",
+    "kit",
+    "run",
+    "report",
+    "live",
+    "trial",
+    "diff",
+    "bench",
+    "bisect",
+    "inventory",
+    "cli",
+];
+
+/// What reaches back all the same.
+const EXCEPTIONS: [(&str, &str); 1] = [("kit", "run")];
+
 /// A file of the repository.
 struct File {
     /// Its path from the root.
@@ -110,6 +161,75 @@ fn no_file(files: Vec<File>, is_wrong: impl Fn(&File) -> bool) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// Fails with each name of a room, of those in a folder, that the code of one before it, or its own
+/// file, uses. `order` has all that there are.
+#[track_caller]
+fn none_reaches_back(folder: &str, order: &[&str], exceptions: &[(&str, &str)]) {
+    let place = |name: &str| order.iter().position(|other| *other == name);
+    let (mut there, mut wrong) = (BTreeSet::new(), Vec::new());
+    for File { path, text } in files(|file| file.is_in(&[folder]) && file.ends(&[".rs"])) {
+        let inside = path.strip_prefix(folder).unwrap();
+        let room = inside.split(['/', '.']).next().unwrap();
+        if ["lib", "main"].contains(&room) || inside.ends_with("/tests.rs") {
+            continue;
+        }
+        there.insert(room.to_owned());
+        let depth = inside.trim_end_matches("/mod.rs").matches('/').count();
+        for used in used(&text, depth) {
+            let reaches = place(&used) > place(room) && !exceptions.contains(&(room, &used));
+            if reaches {
+                wrong.push(format!(
+                    "{path}: `{room}` uses `{used}`, which stands after it"
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert_eq!(there, order.iter().copied().map(str::to_owned).collect());
+}
+
+/// The rooms that a text names in paths from the crate on, its tests aside. So many `super::` more
+/// than one lead there as well.
+fn used(text: &str, depth: usize) -> BTreeSet<String> {
+    let code = text
+        .split("\n#[cfg(test)]\nmod ")
+        .next()
+        .unwrap_or_default();
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code: Vec<&str> = code.lines().filter(is_code).collect();
+    let code = code
+        .join("\n")
+        .replace(&"super::".repeat(depth + 1), "crate::");
+    let paths = code.split("crate::").skip(1);
+    paths.flat_map(beginnings).map(str::to_owned).collect()
+}
+
+/// The word that a text begins with.
+fn word(text: &str) -> &str {
+    let text = text.trim_start();
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// The names that a path begins with: one, or those of its braces.
+fn beginnings(path: &str) -> Vec<&str> {
+    let Some(group) = path.strip_prefix('{') else {
+        return vec![word(path)];
+    };
+    let (mut depth, mut names) = (0, vec![word(group)]);
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(word(&group[at + 1..])),
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
 /// Licences are kept byte for byte.
 fn is_ours(file: &File) -> bool {
     !file.is_in(&["LICENSE"])
@@ -180,6 +300,28 @@ fn machines_are_started_where_they_get_a_deadline() {
     no_line(files(others), |line| {
         starts.iter().any(|start| line.contains(start))
     });
+}
+
+#[test]
+fn rooms_do_not_reach_back() {
+    none_reaches_back("harness/src/", &ROOMS, &EXCEPTIONS);
+}
+
+#[test]
+fn rooms_are_read_from_paths_of_the_crate() {
+    let names = |text: &str| used(text, 0).into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(names("use crate::a as b;\nuse std::c;"), "a");
+    assert_eq!(names("use crate::{\n    a::{b, c},\n    d,\n};"), "a d");
+    assert_eq!(names("let a = super::a::b(crate::c);"), "a c");
+    assert_eq!(
+        names("// crate::a\n#[cfg(test)]\nmod tests { use crate::b; }"),
+        ""
+    );
+    assert_eq!(names("\n#[cfg(test)]\nmod tests {\nuse crate::b;\n}"), "");
+    assert_eq!(
+        used("use super::super::a;\nuse super::b;", 1),
+        ["a".to_owned()].into()
+    );
 }
 
 #[test]

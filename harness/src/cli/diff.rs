@@ -144,7 +144,8 @@ impl Pair {
         let names: BTreeSet<&String> = built.iter().flatten().map(|module| &module.name).collect();
         let finding = |name: &String| {
             let of = |kernel, modules: &[Module]| {
-                kfuncs::of_modules(kernel, modules.iter().filter(|module| module.name == *name))
+                let named = modules.iter().filter(|module| module.name == *name);
+                kfuncs::of_modules(kernel, named.map(|module| module.file.as_path()))
             };
             self.kfuncs(name, [of(a, &built[0]), of(b, &built[1])], |_| true)
         };

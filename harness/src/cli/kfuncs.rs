@@ -10,7 +10,7 @@ use super::run::{kernel, kernels};
 use super::{print, usage};
 use crate::btf;
 use crate::cache::Cache;
-use crate::compile::module;
+use crate::compile::module::{self, Module};
 use crate::flaw;
 use crate::inventory;
 use crate::kernel::{Catalog, Kernel};
@@ -125,7 +125,10 @@ fn listings<'a>(
             progress::note(format!("on {}: {title}: {flaw}", kernel.name));
         }
     }
-    let of = |(place, modules)| Ok((&parts[..=place], kfuncs::of_modules(kernel, modules)?));
+    let of = |(place, modules): (usize, &Vec<Module>)| {
+        let files = modules.iter().map(|module| module.file.as_path());
+        Ok((&parts[..=place], kfuncs::of_modules(kernel, files)?))
+    };
     built.iter().enumerate().map(of).collect()
 }
 

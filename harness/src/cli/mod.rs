@@ -26,10 +26,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::excerpt::bounded;
 use crate::interrupt::{self, Interrupted};
 use crate::progress;
 use crate::report::UNJUDGED;
-use crate::verdict::bounded;
 
 /// Tests kernel modules and BPF programs on real kernels.
 #[derive(Parser)]

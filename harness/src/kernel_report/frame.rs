@@ -277,6 +277,7 @@ pub fn bare(name: &str) -> &str {
     name.split_once('.').map_or(name, |(name, _)| name)
 }
 
+/// Whether a function is one of the machinery that reports go through, and never the culprit.
 pub fn is_machinery(name: &str) -> bool {
     EXACT.contains(&name) || MACHINERY.iter().any(|start| name.starts_with(start))
 }

@@ -4,11 +4,9 @@
 //! happened in, without addresses, offsets or process ids, so that the same
 //! trouble has the same title on every run, kernel and build.
 
-mod frame;
-pub mod leak;
+pub mod frame;
 mod line;
 mod opening;
-pub mod symbol;
 
 use std::borrow::Cow;
 

@@ -2,8 +2,8 @@
 
 use kassay_guest::{Fact, Line, PROTOCOL};
 
-use super::excerpt::{bounded, tail};
 use super::{Fault, Verdict};
+use crate::excerpt::{bounded, tail};
 use crate::kernel_report;
 use crate::refusal::{self, Refusal};
 use crate::vm::Evidence;

@@ -2,12 +2,13 @@
 
 use kassay_guest::{Code, Fact, PERMANENT, Stayed, Thing};
 
-use super::excerpt::bounded;
 use super::expectation::{LEFT, NOT_REMOVED, STAYED};
 use super::reports::codes;
 use super::{Fault, Verdict, told};
 use crate::compile::module::Module;
-use crate::kernel_report::{self, leak};
+use crate::excerpt::bounded;
+use crate::kernel_report;
+use crate::symbol::leak;
 use crate::vm::Evidence;
 
 /// Taints that any module of ours may bring: out of tree, unsigned, and of those that say they

@@ -2,9 +2,9 @@
 
 use kassay_guest::done;
 
-use super::excerpt::{bounded, tail};
 use super::facts::told;
 use super::{Case, Fault, Verdict, plan};
+use crate::excerpt::{bounded, tail};
 use crate::vm::Evidence;
 use crate::vm::session::MOST;
 

@@ -3,7 +3,6 @@
 
 mod context;
 mod contract;
-mod excerpt;
 mod expectation;
 mod facts;
 mod fault;
@@ -27,7 +26,6 @@ use crate::scenario::{Expect, Scenario};
 use crate::transcript::{self, Offered};
 use crate::vm::Evidence;
 
-pub use excerpt::bounded;
 pub use expectation::expected;
 pub use facts::{refusal, told};
 pub use fault::Fault;

@@ -2,8 +2,8 @@
 
 use kassay_guest::{Command, Fact, Outcome, Show, State, trace_marks};
 
-use super::excerpt::bounded;
 use super::{Case, Fault, Verdict};
+use crate::excerpt::bounded;
 use crate::scenario;
 use crate::vm::Evidence;
 

@@ -4,7 +4,8 @@ use kassay_guest::{Code, Fact};
 
 use super::{Fault, Verdict, told};
 use crate::compile::module::Module;
-use crate::kernel_report::{self, Kind, Report, leak};
+use crate::kernel_report::{self, Kind, Report};
+use crate::symbol::leak;
 use crate::vm::Evidence;
 
 /// What the kernel reported, on the console or, where messages of that level do

@@ -3,11 +3,11 @@ use kassay_guest::{
     Standing, State, Stayed, Step, Storm, Tally, Thing, Why, done, trace_marks,
 };
 
-use super::excerpt::{LINES, bounded};
 use super::leftover::EXPECTED_TAINT;
 use super::plan::part;
 use super::*;
 use crate::btf;
+use crate::excerpt::{LINES, bounded};
 use crate::scenario::{Allow, Part};
 use crate::step::Asked;
 use crate::vm::Shutdown;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use kassay_guest::{Fact, Outcome, Packet, Step};
 
-use super::excerpt::bounded;
 use super::{Fault, Verdict};
 use crate::attachment;
+use crate::excerpt::bounded;
 use crate::scenario::Scenario;
 use crate::step;
 

@@ -1,13 +1,15 @@
 //! Frames with their source lines, as far as the build trees know them.
 
+pub mod leak;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
 
-use super::frame;
 use crate::compile::module::Module;
 use crate::kernel::Kernel;
+use crate::kernel_report::frame;
 use crate::tool::Tool;
 
 /// A function and an offset, as binutils' addr2line takes them, and the module

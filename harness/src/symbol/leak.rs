@@ -6,8 +6,8 @@ use std::fs;
 use kassay_guest::Code;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
-use super::frame;
 use crate::compile::module::Module;
+use crate::kernel_report::frame;
 
 /// The functions of a module that was inserted, and where they were.
 struct Functions {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     /// Of two modules, of which the second was put where the first had begun.
-    const LOG: &str = include_str!("logs/kmemleak.log");
+    const LOG: &str = include_str!("../kernel_report/logs/kmemleak.log");
 
     fn module(module: &str, since: u64, functions: &[(&str, u64, u64)]) -> Functions {
         let functions = functions.iter().map(|(name, start, size)| Function {
