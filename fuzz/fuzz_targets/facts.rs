@@ -4,6 +4,7 @@
 #![no_main]
 
 use kassay::compile::module::Module;
+use kassay::facts::Facts;
 use kassay::scenario::{Expect, Part, Scenario};
 use kassay::step::Asked;
 use kassay::verdict::{Case, judge};
@@ -84,11 +85,12 @@ fuzz_target!(|data: &[u8]| {
         is_traced_alone: true,
         has_kmemleak: true,
     };
-    let evidence = evidence(&input);
-    let (judged, transcript) = judge(&case, &evidence);
+    let facts = Facts::read(evidence(&input), case.modules);
+    let evidence = &facts.evidence;
+    let (judged, transcript) = judge(&case, &facts);
     assert_eq!(
         (judged.clone(), transcript.clone()),
-        judge(&case, &evidence)
+        judge(&case, &facts)
     );
     if let Some(transcript) = &transcript {
         let is_shown = |letter: char| !letter.is_control() || "\n\t".contains(letter);

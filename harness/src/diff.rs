@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kfuncs::{Listing, Source};
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 use crate::snapshot;
 use crate::verdict::Verdict;
 
@@ -60,34 +60,36 @@ impl Finding {
 /// A scenario on two kernels. A snapshot plays no part: what is compared is what was seen.
 pub fn outcomes(a: &Outcome, b: &Outcome) -> Finding {
     let finding = |judgement, title: String, diff| Finding {
-        name: a.scenario.clone(),
+        name: a.case.scenario.clone(),
         judgement,
         title,
         diff,
     };
-    let unjudged = |outcome: &&Outcome| matches!(outcome.verdict, Verdict::Infra | Verdict::Lost);
+    let unjudged = |outcome: &&Outcome| matches!(outcome.verdict(), Verdict::Infra | Verdict::Lost);
     let unjudged: Vec<String> = [a, b]
         .iter()
         .filter(|outcome| unjudged(outcome))
         .map(|outcome| {
             format!(
                 "{} on {}: {}",
-                outcome.verdict, outcome.kernel, outcome.title
+                outcome.verdict(),
+                outcome.case.kernel,
+                outcome.title()
             )
         })
         .collect();
     if !unjudged.is_empty() {
         return finding(Judgement::Unjudged, unjudged.join(", "), String::new());
     }
-    if a.verdict == Verdict::Skipped && b.verdict == Verdict::Skipped {
-        return finding(Judgement::Skipped, a.title.clone(), String::new());
+    if a.verdict() == Verdict::Skipped && b.verdict() == Verdict::Skipped {
+        return finding(Judgement::Skipped, a.title().to_owned(), String::new());
     }
     let (had, has) = (standing(a), standing(b));
     let mut diff = String::new();
     if had != has {
         diff.push_str(&format!("-{had}\n+{has}\n"));
     }
-    let transcripts = [a, b].map(|outcome| Some(outcome.transcript.as_ref()?.1.trim_end()));
+    let transcripts = [a, b].map(|outcome| Some(outcome.transcript()?.1.trim_end()));
     if let [Some(one), Some(other)] = transcripts
         && one != other
     {
@@ -98,7 +100,7 @@ pub fn outcomes(a: &Outcome, b: &Outcome) -> Finding {
         false => [(a, &had), (b, &has)]
             .map(|(outcome, standing)| {
                 let verdict = standing.split(':').next().unwrap_or_default();
-                format!("{verdict} on {}", outcome.kernel)
+                format!("{verdict} on {}", outcome.case.kernel)
             })
             .join(", "),
     };
@@ -111,9 +113,10 @@ pub fn outcomes(a: &Outcome, b: &Outcome) -> Finding {
 /// The verdict and its title, as if whatever was seen were the reviewed transcript; what was refused
 /// in the place of a pass.
 fn standing(outcome: &Outcome) -> String {
-    match (outcome.verdict, &outcome.refused) {
-        (verdict, _) if verdict != Verdict::Pass && !outcome.is_comparison => {
-            format!("{verdict}: {}", outcome.title)
+    let refused = outcome.judged().and_then(|judged| judged.refused.as_ref());
+    match (outcome.verdict(), refused) {
+        (verdict, _) if verdict != Verdict::Pass && !outcome.is_comparison() => {
+            format!("{verdict}: {}", outcome.title())
         }
         (_, Some(refused)) => refused.clone(),
         (_, None) => "pass".to_owned(),
@@ -212,7 +215,7 @@ fn lines(listing: &Listing, have_flags: bool) -> Lines<'_> {
 mod tests {
     use super::*;
     use crate::kfuncs::Kfunc;
-    use crate::report::tests::outcome;
+    use crate::report::tests::{outcome, ran};
     use crate::snapshot::Snapshot;
 
     fn seen(kernel: &str, verdict: Verdict, transcript: &str) -> Outcome {
@@ -220,10 +223,9 @@ mod tests {
             name: "case".to_owned(),
             directory: "nowhere".into(),
         };
-        Outcome {
-            transcript: Some((snapshot, transcript.to_owned())),
-            ..outcome(kernel, "case", verdict)
-        }
+        let mut outcome = outcome(kernel, "case", verdict);
+        ran(&mut outcome).transcript = Some((snapshot, transcript.to_owned()));
+        outcome
     }
 
     fn compared(a: &Outcome, b: &Outcome) -> (Judgement, String, String) {
@@ -235,10 +237,12 @@ mod tests {
     fn snapshots_play_no_part() {
         let pass = seen("a", Verdict::Pass, "trace\n  10\n");
         let mut other = seen("b", Verdict::Mismatch, "trace\n  10\n");
-        other.is_comparison = true;
+        ran(&mut other).is_comparison = true;
         let same = (Judgement::Same, String::new(), String::new());
         assert_eq!(compared(&pass, &other), same);
-        other.transcript = seen("b", Verdict::Pass, "trace\n  11\n").transcript;
+        ran(&mut other).transcript = seen("b", Verdict::Pass, "trace\n  11\n")
+            .transcript()
+            .cloned();
         let diff = " trace\n-  10\n+  11\n".to_owned();
         let differs = (Judgement::Differs, "the transcript".to_owned(), diff);
         assert_eq!(compared(&pass, &other), differs);
@@ -248,7 +252,7 @@ mod tests {
     fn another_verdict_or_title_is_a_difference() {
         let pass = seen("a", Verdict::Pass, "trace\n");
         let mut report = seen("b", Verdict::Report, "trace\n");
-        report.title = "WARNING in f".to_owned();
+        ran(&mut report).title = "WARNING in f".to_owned();
         let (judgement, title, diff) = compared(&pass, &report);
         assert_eq!(judgement, Judgement::Differs);
         assert_eq!(title, "pass on a, report on b");
@@ -262,15 +266,13 @@ mod tests {
     fn what_was_refused_is_told_whether_it_was_reviewed_or_not() {
         let pass = seen("a", Verdict::Pass, "trace\n");
         let mut refused = seen("b", Verdict::Mismatch, "trace\n");
-        refused.is_comparison = true;
-        refused.refused = Some("program p was refused".to_owned());
+        ran(&mut refused).is_comparison = true;
+        ran(&mut refused).refused = Some("program p was refused".to_owned());
         let (_, title, diff) = compared(&pass, &refused);
         assert_eq!(title, "pass on a, program p was refused on b");
         assert_eq!(diff, "-pass\n+program p was refused\n");
-        let reviewed = Outcome {
-            verdict: Verdict::Pass,
-            ..refused.clone()
-        };
+        let mut reviewed = refused.clone();
+        ran(&mut reviewed).verdict = Verdict::Pass;
         assert_eq!(compared(&reviewed, &refused).0, Judgement::Same);
     }
 

@@ -5,18 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Fact, Line, Plan};
+use kassay_guest::{Fact, Plan};
 use serde::{Deserialize, Serialize};
 
 use crate::cache;
+use crate::case::{Case, Setting, folder, share};
 use crate::compile::module::Module;
+use crate::facts::Facts;
 use crate::kernel::Kernel;
-use crate::project::{self, Defaults};
-use crate::run::{Case, Outcome, Setting};
+use crate::outcome::Judged;
+use crate::project::Defaults;
 use crate::scenario::Scenario;
 use crate::snapshot::Snapshot;
-use crate::vm::Evidence;
-use crate::{plain, run, vm};
+use crate::{plain, vm};
 
 /// What there is to run again. A folder without it is of a case that nothing was built for.
 const CASE: &str = "case.json";
@@ -57,24 +58,16 @@ pub struct Kit<'a> {
     folder: &'a Path,
 }
 
-/// The folder for the failures of a case.
-pub fn folder(kernel: &str, scenario: &str) -> PathBuf {
-    project::target()
-        .join(kernel.replace('/', "_"))
-        .join(scenario)
-}
-
-/// Keeps the reason why nothing could be built for a case.
+/// Keeps the reason why nothing could be built for a case, and returns the folder.
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn keep_reason(outcome: &mut Outcome, scenario: &Scenario) -> Result<()> {
-    let folder = folder(&outcome.kernel, &outcome.scenario);
+pub fn keep_reason(kernel: &str, scenario: &Scenario, reason: &str) -> Result<PathBuf> {
+    let folder = folder(kernel, &scenario.name);
     let kit = Kit::new(&folder)?;
-    kit.text("reason", &outcome.reason)?;
+    kit.text("reason", reason)?;
     kit.copy(&scenario.path, &file_name(&scenario.path))?;
-    outcome.artifacts = Some(folder);
-    Ok(())
+    Ok(folder)
 }
 
 impl<'a> Kit<'a> {
@@ -115,7 +108,7 @@ impl<'a> Kit<'a> {
     ///
     /// # Errors
     /// A part of it cannot be read or copied.
-    pub fn case(&self, setting: &Setting, case: &Case, outcome: &Outcome) -> Result<()> {
+    pub fn case(&self, setting: &Setting, case: &Case, judged: &Judged) -> Result<()> {
         let scenario = file_name(&case.scenario.path);
         self.copy(&case.scenario.path, &scenario)?;
         self.copy(case.initramfs, INITRAMFS)?;
@@ -133,8 +126,8 @@ impl<'a> Kit<'a> {
         (case.fill)(&share)?;
         let saved = Saved {
             form: FORM,
-            verdict: outcome.verdict.to_string(),
-            title: outcome.title.clone(),
+            verdict: judged.verdict.to_string(),
+            title: judged.title.clone(),
             kernel: case.kernel.clone(),
             image: cache::digest(&case.kernel.image)?,
             initramfs: case.initramfs.to_owned(),
@@ -144,7 +137,7 @@ impl<'a> Kit<'a> {
                 .filter(|_| !setting.gdb)
                 .map(|timeout| timeout.as_secs()),
             defaults: case.scenario.defaults(),
-            restored: outcome.restored,
+            restored: judged.restored,
             scenario,
         };
         self.text(
@@ -157,16 +150,17 @@ impl<'a> Kit<'a> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn evidence(&self, evidence: &Evidence) -> Result<()> {
+    pub fn evidence(&self, facts: &Facts) -> Result<()> {
+        let evidence = &facts.evidence;
         self.text("console", evidence.console.as_deref().unwrap_or_default())?;
         self.text("stderr", &evidence.stderr)?;
         // NUL between arguments is for programs; a person gets a line each.
         self.text("command", &evidence.command.replace('\0', "\n"))?;
         self.text("facts.jsonl", evidence.file.as_deref().unwrap_or_default())?;
-        for line in &evidence.port {
-            match serde_json::from_str::<Line>(line).map(|line| line.fact) {
-                Ok(Fact::Trace { lines, .. }) => self.text("trace", &(lines.join("\n") + "\n"))?,
-                Ok(Fact::Log { records, .. }) => {
+        for fact in &facts.told {
+            match fact {
+                Fact::Trace { lines, .. } => self.text("trace", &(lines.join("\n") + "\n"))?,
+                Fact::Log { records, .. } => {
                     let lines = records.iter().map(|record| {
                         let (seconds, us) =
                             (record.time_us / 1_000_000, record.time_us % 1_000_000);
@@ -197,6 +191,7 @@ pub struct Kept {
     saved: Saved,
     scenario: Scenario,
     modules: Vec<Module>,
+    initramfs: PathBuf,
 }
 
 /// Why a folder cannot be run again.
@@ -264,29 +259,18 @@ impl Kept {
         (&self.saved.verdict, &self.saved.title)
     }
 
-    /// Runs the case again. What it leaves goes to `again` in the folder.
-    ///
-    /// # Errors
-    /// Only an interruption by the user.
-    pub fn run(&self, setting: &Setting) -> Result<Outcome> {
-        let kept = self.folder.join(INITRAMFS);
-        // One from the cache has its saved state there too, and is the same as long as it is there.
-        let initramfs = if self.saved.initramfs.exists() {
-            &self.saved.initramfs
-        } else {
-            &kept
-        };
-        let case = Case {
+    /// The case, to be run again. What it leaves goes to `again` in the folder.
+    pub fn case(&self) -> Case<'_> {
+        Case {
             kernel: &self.saved.kernel,
             scenario: &self.scenario,
             modules: &self.modules,
-            initramfs,
+            initramfs: &self.initramfs,
             fill: Box::new(|share| refill(&self.folder.join(SHARE), share)),
             folder: self.folder.join("again"),
             streams: None,
             is_idle: false,
-        };
-        run::again(setting, &case)
+        }
     }
 }
 
@@ -304,7 +288,7 @@ fn read(folder: &Path, path: &Path) -> Result<Kept> {
         true => Ok(path),
         false => Err(anyhow::anyhow!("`{}` is missing", path.display())),
     };
-    there(folder.join(INITRAMFS))?;
+    let kept = there(folder.join(INITRAMFS))?;
     let plan = there(folder.join(SHARE).join("plan.json"))?;
     let file = there(folder.join(file_name(saved.scenario.as_ref())))?;
     let mut scenario = Scenario::read_alone(&file, &saved.defaults)?;
@@ -325,7 +309,13 @@ fn read(folder: &Path, path: &Path) -> Result<Kept> {
         there(folder.join(SHARE).join(format!("bpf/{object}.bpf.o")))?;
     }
     check_kernel(&saved)?;
+    // One from the cache has its saved state there too, and is the same as long as it is there.
+    let initramfs = match saved.initramfs.exists() {
+        true => saved.initramfs.clone(),
+        false => kept,
+    };
     Ok(Kept {
+        initramfs,
         folder: folder.to_owned(),
         saved,
         scenario,
@@ -360,7 +350,7 @@ fn refill(from: &Path, share: &Path) -> Result<()> {
     let read = || -> Result<()> {
         let mut plan: serde_json::Value =
             serde_json::from_slice(&plain::read(&path, plain::MADE)?)?;
-        let fresh = run::fresh()?;
+        let fresh = share::fresh()?;
         plan["clock_ns"] = fresh.clock_ns.into();
         plan["entropy"] = fresh.entropy.into();
         plan["mark"] = fresh.mark.into();

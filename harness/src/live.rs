@@ -8,17 +8,18 @@ use anyhow::{Context, Result};
 use kassay_guest::trace::Without;
 use kassay_guest::{Fact, Live, PROGRAM, Plan};
 
+use crate::case::{Case, Setting, share};
 use crate::compile::Artifacts;
+use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::kernel_report::{Kind, OUT_OF_MEMORY};
 use crate::normalise::visible;
 use crate::refusal;
 use crate::report::UNJUDGED;
-use crate::run::{self, Case, Setting};
+use crate::run;
 use crate::scenario::Scenario;
 use crate::streams::Streams;
 use crate::verdict::{self, Fault, LOG_OVERFLOW, Verdict};
-use crate::vm::Evidence;
 use crate::{interrupt, progress, tool, transcript};
 
 /// The exit code of a kernel that crashed or reported trouble, whatever the program said.
@@ -62,16 +63,16 @@ pub fn run(setting: &Setting, asked: &Asked) -> Result<u8> {
         .is_some_and(|program| program.tty.is_some());
     let streams = Streams::new(is_tty, asked.word.clone());
     let case = Case {
-        fill: Box::new(|share| asked.fill(share)),
+        fill: Box::new(|folder| asked.fill(folder)),
         streams: Some(streams.clone()),
         is_idle: asked.is_idle,
         ..Case::of(asked.kernel, asked.scenario, asked.artifacts)
     };
     let ran = run::execute(setting, &case)?;
     if asked.live.trace {
-        print_rest(&streams, &ran.evidence);
+        print_rest(&streams, &ran.facts);
     }
-    let code = conclude(setting, &case, &asked.live, &ran.evidence)?;
+    let code = conclude(setting, &case, &asked.live, &ran.facts)?;
     if code != 0 && ran.is_of_damage(&setting.cache)? {
         let name = &asked.kernel.name;
         say(&format!(
@@ -87,27 +88,26 @@ pub fn run(setting: &Setting, asked: &Asked) -> Result<u8> {
 }
 
 impl Asked<'_> {
-    fn fill(&self, share: &Path) -> Result<()> {
-        run::lay_out(share, self.artifacts)?;
+    fn fill(&self, folder: &Path) -> Result<()> {
+        share::lay_out(folder, self.artifacts)?;
         if let Some(program) = &self.copied {
-            fs::copy(program, share.join(PROGRAM))
+            fs::copy(program, folder.join(PROGRAM))
                 .with_context(|| format!("copy `{}` into the share", program.display()))?;
         }
         let plan = Plan {
             programs: self.programs.clone(),
             live: Some(self.live.clone()),
-            ..run::plan(self.scenario, self.artifacts)?
+            ..share::plan(self.scenario, self.artifacts)?
         };
-        run::write_plan(share, &plan)
+        share::write_plan(folder, &plan)
     }
 }
 
 /// The exit code of a run, and on stderr whatever is wrong.
-fn conclude(setting: &Setting, case: &Case, live: &Live, evidence: &Evidence) -> Result<u8> {
-    let facts: Vec<Fact> = verdict::told(evidence).collect();
-    let reports = verdict::reports(evidence, case.modules);
+fn conclude(setting: &Setting, case: &Case, live: &Live, facts: &Facts) -> Result<u8> {
+    let (told, reports) = (&facts.told, &facts.reports);
     if reports.iter().any(|report| report.kind != Kind::Leak) {
-        say(&run::told(&run::reports(&setting.cache, case, evidence)?));
+        say(&run::told(&run::reports(&setting.cache, case, facts)?));
         if reports.iter().any(|report| report.title == OUT_OF_MEMORY) {
             let memory = setting.size.memory_mib;
             say(&format!(
@@ -118,22 +118,22 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, evidence: &Evidence) ->
     }
     // Who loads a BPF program wants to know what becomes of it; else only the program counts.
     let of_bpf = |code: u8| if live.trace { REFUSED } else { code };
-    if let Some(refusal) = verdict::refusal(evidence) {
-        for (_, log) in run::verifier_logs(evidence, |_| true) {
+    if let Some(refusal) = facts.refusal() {
+        for (_, log) in run::verifier_logs(facts, |_| true) {
             say(&log);
         }
-        for error in facts.iter().filter_map(refusal::of_attach) {
+        for error in told.iter().filter_map(refusal::of_attach) {
             say(&error);
         }
         say(&refusal);
         return Ok(of_bpf(UNJUDGED));
     }
-    let failed = failed_steps(case, &facts);
+    let failed = failed_steps(case, told);
     for step in &failed {
         say(step);
     }
-    let status = status(live, &facts).unwrap_or(UNJUDGED);
-    Ok(match verdict::judge(&case.known()?, evidence) {
+    let status = status(live, told).unwrap_or(UNJUDGED);
+    Ok(match verdict::judge(&case.known()?, facts) {
         (Ok(()), _) if failed.is_empty() => status,
         (Ok(()), _) => of_bpf(status),
         (Err(fault), _) => of_fault(&fault, status, of_bpf),
@@ -178,11 +178,15 @@ fn failed_steps(case: &Case, facts: &[Fact]) -> Vec<String> {
 }
 
 /// Prints the lines of the trace that came too late to be sent as they came.
-fn print_rest(streams: &Streams, evidence: &Evidence) {
-    let facts: Vec<Fact> = verdict::told(evidence).collect();
-    let own = facts.iter().flat_map(transcript::own).copied().collect();
+fn print_rest(streams: &Streams, facts: &Facts) {
+    let own = facts
+        .told
+        .iter()
+        .flat_map(transcript::own)
+        .copied()
+        .collect();
     let mut without = Without::new(own);
-    for fact in &facts {
+    for fact in &facts.told {
         if let Fact::Trace { lines, .. } = fact {
             let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
             // A reader that has gone away wants none of it.

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use kassay_guest::{Command, Fact, ListedModule, Outcome, Record};
 
 use crate::attachment;
+use crate::facts::Facts;
 use crate::kernel_report;
 use crate::normalise::{self, Triggers};
 use crate::refusal::{self, Refusal};
@@ -17,7 +18,8 @@ use crate::scenario::Scenario;
 pub type Offered = BTreeMap<String, Vec<String>>;
 
 /// The transcript of complete facts.
-pub fn write(scenario: &Scenario, facts: &[Fact], offered: &Offered) -> String {
+pub fn write(scenario: &Scenario, facts: &Facts, offered: &Offered) -> String {
+    let (facts, marks) = (&facts.told, &facts.marks);
     let triggers = Triggers {
         pids: facts.iter().filter_map(triggers).collect(),
         own: facts.iter().flat_map(own).copied().collect(),
@@ -50,7 +52,7 @@ pub fn write(scenario: &Scenario, facts: &[Fact], offered: &Offered) -> String {
     section(
         &mut text,
         "trace",
-        facts.iter().flat_map(|fact| trace(fact, &triggers)),
+        facts.iter().flat_map(|fact| trace(fact, marks, &triggers)),
     );
     section(&mut text, "kernel log", facts.iter().flat_map(kernel_log));
     text
@@ -229,12 +231,14 @@ fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-fn trace(fact: &Fact, triggers: &Triggers) -> Vec<String> {
+/// The trace, without the guest's own lines, which end with marks.
+fn trace(fact: &Fact, marks: &[String; 2], triggers: &Triggers) -> Vec<String> {
     let Fact::Trace { lines, .. } = fact else {
         return Vec::new();
     };
+    let is_own = |line: &String| marks.iter().any(|mark| line.ends_with(mark));
+    let lines = lines.iter().filter(|line| !is_own(line));
     lines
-        .iter()
         .map(|line| normalise::trace_line(line, triggers))
         .collect()
 }

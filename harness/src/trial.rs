@@ -15,13 +15,14 @@ use anyhow::{Context, Result, bail};
 use kassay_guest::Fact;
 
 use crate::btf::{self, SHAPES};
+use crate::case::{Case, Setting, TIMEOUT};
 use crate::compile;
 use crate::kernel::Kernel;
 use crate::kfuncs::{Kfunc, Listing};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::refusal;
-use crate::run::{self, Case, Ran, Setting};
+use crate::run::{self, Ran};
 use crate::scenario::{Part, Scenario};
 use crate::verdict;
 
@@ -105,7 +106,7 @@ pub fn run(setting: &Setting, kernel: &Kernel, parts: &[Part], listing: &Listing
     let scenario = scenario(directory.path(), parts, &chosen)?;
     let mut setting = setting.clone();
     let each = Duration::from_secs(PATIENCE * chosen.len() as u64);
-    setting.timeout = Some(setting.timeout.unwrap_or(run::TIMEOUT) + each);
+    setting.timeout = Some(setting.timeout.unwrap_or(TIMEOUT) + each);
     let facts = facts(&setting, kernel, &scenario)?;
     Ok(judge(&chosen, &facts))
 }
@@ -167,14 +168,14 @@ fn facts(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Vec<
     let case = Case::of(kernel, scenario, &artifacts);
     let progress = Progress::steps(format!("try programs on {}", kernel.name), None);
     let known = case.known()?;
-    let judge = |ran: &Ran| Ok(verdict::judge(&known, &ran.evidence).0);
+    let judge = |ran: &Ran| Ok(verdict::judge(&known, &ran.facts).0);
     let (ran, judged) = run::decide(setting, &case, judge, Result::is_ok)?;
     progress.finish();
     if let Err(fault) = judged {
         let (verdict, title) = (fault.verdict, fault.title);
         bail!("try programs on {}: {verdict}: {title}", kernel.name);
     }
-    Ok(verdict::told(&ran.evidence).collect())
+    Ok(ran.facts.told)
 }
 
 /// What the verifier's answers say.

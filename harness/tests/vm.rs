@@ -13,8 +13,8 @@ use anyhow::Result;
 use chosen::Chosen;
 use kassay::cli::run;
 use kassay::normalise::visible;
+use kassay::outcome::Outcome;
 use kassay::report::pretty::Told;
-use kassay::run::Outcome;
 use kassay::scenario::Scenario;
 use kassay::verdict::Verdict;
 use libtest_mimic::{Completion, Failed, Trial};
@@ -38,13 +38,13 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
 fn test(on: &Chosen, scenario: &Scenario) -> Result<Completion, Failed> {
     let outcome = run::one(&on.setting, on.kernel(), &on.name, scenario)
         .map_err(|error| format!("{error:#}"))?;
-    match outcome.verdict {
+    match outcome.verdict() {
         Verdict::Pass => Ok(Completion::Completed),
-        Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason)),
-        Verdict::Mismatch if outcome.is_comparison => review(&outcome, scenario),
+        Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason())),
+        Verdict::Mismatch if outcome.is_comparison() => review(&outcome, scenario),
         _ => Err(TOLD
             .case(&on.setting, &outcome)
-            .unwrap_or_else(|| format!("{}, as of another case", outcome.title))
+            .unwrap_or_else(|| format!("{}, as of another case", outcome.title()))
             .into()),
     }
 }
@@ -52,7 +52,7 @@ fn test(on: &Chosen, scenario: &Scenario) -> Result<Completion, Failed> {
 /// Hands a transcript that is not the reviewed one to insta, which shows the
 /// difference, keeps it for review, or accepts it, as it is told.
 fn review(outcome: &Outcome, scenario: &Scenario) -> Result<Completion, Failed> {
-    let Some((snapshot, transcript)) = &outcome.transcript else {
+    let Some((snapshot, transcript)) = outcome.transcript() else {
         return Err("no transcript".into());
     };
     let mut settings = insta::Settings::clone_current();
@@ -65,5 +65,5 @@ fn review(outcome: &Outcome, scenario: &Scenario) -> Result<Completion, Failed> 
     }));
     asserted
         .map(|()| Completion::Completed)
-        .map_err(|_| visible(&outcome.reason).into())
+        .map_err(|_| visible(outcome.reason()).into())
 }

@@ -20,11 +20,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use chosen::Chosen;
+use kassay::case::{self, Case, Setting, TIMEOUT};
 use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
 use kassay::normalise::visible;
+use kassay::outcome::Judged;
 use kassay::progress;
-use kassay::run::{self, Case, Outcome, Ran, Setting, TIMEOUT};
+use kassay::run::{self, Ran};
 use kassay::scenario::{self, Scenario};
 use kassay::tool::Tool;
 use kassay::verdict::{self, Verdict};
@@ -59,17 +61,17 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
 
 fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
     let kernel = on.kernel().as_ref().map_err(|why| anyhow!("{why}"))?;
-    if let Some(why) = run::lacks(kernel, &scenario)? {
+    if let Some(why) = case::lacks(kernel, &scenario)? {
         return Ok(Completion::ignored_with(why));
     }
     let expected = scenario.expect.as_ref().map(verdict::expected);
     let expected = expected.context("the case expects no verdict")?;
-    let (outcome, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
-    let verdict = outcome.verdict.to_string();
+    let (bare, judged) = run_twice_judged(&on.setting, kernel, &scenario)?;
+    let verdict = bare.verdict.to_string();
     let allowed = scenario.timeout.unwrap_or(TIMEOUT) + PATIENCE;
-    let row = [&on.name, &outcome.scenario, &verdict, &outcome.title];
-    note(row.map(String::as_str), outcome.duration, allowed);
-    let seen = (outcome.verdict, outcome.title.as_str());
+    let row = [&on.name, &scenario.name, &verdict, &bare.title];
+    note(row.map(String::as_str), bare.duration, allowed);
+    let seen = (bare.verdict, bare.title.as_str());
     ensure!(
         seen == expected,
         "{}: {}, and not {}: {}\n{}",
@@ -77,13 +79,13 @@ fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
         seen.1,
         expected.0,
         expected.1,
-        outcome.reason
+        bare.reason
     );
     judged.map_err(|fault| anyhow!("{}: {}\n{}", fault.verdict, fault.title, fault.reason))?;
     ensure!(
-        outcome.duration <= allowed,
+        bare.duration <= allowed,
         "it took {:?} of {allowed:?}",
-        outcome.duration
+        bare.duration
     );
     Ok(Completion::Completed)
 }
@@ -93,7 +95,7 @@ fn run_twice_judged(
     setting: &Setting,
     kernel: &Kernel,
     scenario: &Scenario,
-) -> Result<(Outcome, Result<(), verdict::Fault>)> {
+) -> Result<(Judged, Result<(), verdict::Fault>)> {
     let bare = Scenario {
         expect: None,
         ..scenario.clone()
@@ -108,10 +110,10 @@ fn run_twice_judged(
         ensure!(!is_alive(&ran.run), "QEMU still runs");
         run::conclude(setting, &case, ran)
     };
-    let is_pass = |outcome: &Outcome| outcome.verdict == Verdict::Pass;
-    let (ran, outcome) = run::decide(setting, &case, judge, is_pass)?;
+    let is_pass = |judged: &Judged| judged.verdict == Verdict::Pass;
+    let (ran, judged) = run::decide(setting, &case, judge, is_pass)?;
     let known = Case::of(kernel, scenario, &artifacts).known()?;
-    Ok((outcome, verdict::judge(&known, &ran.evidence).0))
+    Ok((judged, verdict::judge(&known, &ran.facts).0))
 }
 
 /// Whether a run's QEMU is still there.

@@ -5,11 +5,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use kassay_guest::Fact;
 
 use super::{median, picture, sorted};
+use crate::case::{Case, Setting};
 use crate::compile;
 use crate::kernel::Kernel;
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::run::{self, Case, Ran, Setting};
+use crate::run::{self, Ran};
 use crate::scenario::Scenario;
 use crate::verdict;
 
@@ -78,7 +79,7 @@ fn rounds_of(
     let artifacts = compile::build(&setting.cache, kernel, &scenario)?;
     let case = Case::of(kernel, &scenario, &artifacts);
     let known = case.known()?;
-    let judge = |ran: &Ran| Ok(verdict::judge(&known, &ran.evidence));
+    let judge = |ran: &Ran| Ok(verdict::judge(&known, &ran.facts));
     let (ran, (judged, transcript)) =
         run::decide(setting, &case, judge, |(judged, _)| judged.is_ok())?;
     judged.map_err(|fault| anyhow!("{}: {}", fault.verdict, fault.reason))?;
@@ -88,11 +89,11 @@ fn rounds_of(
     if zeros != rounds + 1 {
         bail!("a program did not return 0:\n{transcript}");
     }
-    let trace = verdict::told(&ran.evidence).filter_map(|fact| match fact {
+    let trace = ran.facts.told.iter().filter_map(|fact| match fact {
         Fact::Trace { lines, .. } => Some(lines),
         _ => None,
     });
-    let found: Vec<_> = trace.flatten().filter_map(|line| round(&line)).collect();
+    let found: Vec<_> = trace.flatten().filter_map(|line| round(line)).collect();
     if found.len() != rounds {
         bail!("{} of {rounds} rounds are in the trace", found.len());
     }

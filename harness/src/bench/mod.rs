@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::case::Setting;
 use crate::interrupt;
 use crate::kernel::Kernel;
 use crate::pool;
 use crate::progress::{Progress, note};
-use crate::run::{self, Setting};
+use crate::run;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
 
@@ -144,12 +145,12 @@ impl Bench<'_> {
     fn once(&self, setting: &Setting) -> Result<Duration> {
         let began = Instant::now();
         let outcome = run::run(setting, self.kernel, self.scenario)?;
-        if outcome.verdict != Verdict::Pass {
+        if outcome.verdict() != Verdict::Pass {
             bail!(
                 "measure `{}`: {} {}",
-                outcome.scenario,
-                outcome.verdict,
-                outcome.reason
+                outcome.case.scenario,
+                outcome.verdict(),
+                outcome.reason()
             );
         }
         Ok(began.elapsed())
@@ -199,7 +200,8 @@ impl Bench<'_> {
     /// The scenario does not pass, or the kernel does not tell.
     pub fn peak_mib(&self) -> Result<u64> {
         let outcome = run::run(self.setting, self.kernel, self.scenario)?;
-        let kib = outcome.peak_kib.context("read the peak memory of QEMU")?;
+        let kib = outcome.judged().and_then(|judged| judged.peak_kib);
+        let kib = kib.context("read the peak memory of QEMU")?;
         Ok(kib / 1024)
     }
 }

@@ -9,9 +9,9 @@ use vmtest::output::Output;
 use vmtest::{Config, Target, VMConfig};
 
 use crate::cache::Cache;
+use crate::case::{Setting, share};
 use crate::compile::Artifacts;
 use crate::kernel::Kernel;
-use crate::run::{self, Setting};
 use crate::scenario::Scenario;
 use crate::tool;
 use crate::vm::{Machine, Run};
@@ -39,7 +39,7 @@ pub fn vmtest(
         "find `qemu-ga`, the agent of vmtest's own guest; `kassay setup --bench` installs it",
     )?;
     let run = Run::new(&setting.cache)?;
-    run::fill_share(&run.share(), scenario, artifacts)?;
+    share::fill(&run.share(), scenario, artifacts)?;
     fs::copy(&artifacts.guest, run.share().join("guest")).context("copy the guest program")?;
     let config = Config {
         target: vec![target(kernel, machine, &run)],

@@ -24,10 +24,12 @@ pub use history::{Commit, Repository};
 pub use question::{Asked, Question};
 
 use crate::cache::{Cache, Key};
+use crate::case::Setting;
 use crate::kernel::{self, Catalog, Kernel};
 use crate::normalise::visible;
+use crate::outcome::Outcome;
 use crate::progress::{Live, note};
-use crate::run::{self, Outcome, Setting};
+use crate::run;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
 use crate::{compile, interrupt, pool, tool};
@@ -213,11 +215,11 @@ impl Bisect {
         let (mut sights, mut said, mut reasons) = (Vec::new(), Vec::new(), String::new());
         let outcomes = loop {
             let outcomes = self.look(&ready)?;
-            if let Some(unbuilt) = outcomes.iter().find(|outcome| outcome.unbuilt) {
-                bail!("judge the end {}: {}", commit.short, unbuilt.reason);
+            if let Some(unbuilt) = outcomes.iter().find(|outcome| outcome.is_unbuilt()) {
+                bail!("judge the end {}: {}", commit.short, unbuilt.reason());
             }
             let failures = failures(&outcomes);
-            let is_regression = |outcome: &Outcome| outcome.verdict.is_regression();
+            let is_regression = |outcome: &Outcome| outcome.verdict().is_regression();
             said.push(describe(&failures, None));
             sights.push(match &said[said.len() - 1] {
                 _ if failures.is_empty() => Sight::Pass,
@@ -238,10 +240,12 @@ impl Bisect {
         }
         let passed = outcomes
             .iter()
-            .filter(|outcome| outcome.verdict == Verdict::Pass);
-        self.state.passed = passed.map(|outcome| outcome.scenario.clone()).collect();
+            .filter(|outcome| outcome.verdict() == Verdict::Pass);
+        self.state.passed = passed
+            .map(|outcome| outcome.case.scenario.clone())
+            .collect();
         if self.state.passed.is_empty() {
-            let why = outcomes.first().map_or("", |outcome| &outcome.reason);
+            let why = outcomes.first().map_or("", |outcome| outcome.reason());
             bail!(
                 "judge the good end {}: nothing was run: {why}",
                 commit.short
@@ -355,8 +359,8 @@ impl Bisect {
                 outcomes.len()
             );
         };
-        if outcome.verdict == Verdict::Skipped {
-            let why = format!("skipped: {}", outcome.reason);
+        if outcome.verdict() == Verdict::Skipped {
+            let why = format!("skipped: {}", outcome.reason());
             return Ok((Sight::Unbuilt(why.clone()), why));
         }
         let failures = failures(&outcomes);
@@ -364,7 +368,7 @@ impl Bisect {
         Ok(match failures.get(&target.scenario) {
             None => (Sight::Pass, seen),
             Some(failure) if *failure == target.failure => (Sight::Same, seen),
-            Some(failure) if outcome.unbuilt => (Sight::Unbuilt(seen), failure.reason.clone()),
+            Some(failure) if outcome.is_unbuilt() => (Sight::Unbuilt(seen), failure.reason.clone()),
             Some(_) => (Sight::Other(seen.clone()), seen),
         })
     }
@@ -458,7 +462,9 @@ impl Bisect {
             self.setting.jobs,
             |scenario| run::run(&self.setting, &ready.kernel, scenario),
             |mut outcome| {
-                outcome.reason = self.told(&ready.commit, &outcome.reason);
+                if let Some(reason) = outcome.reason_mut() {
+                    *reason = self.told(&ready.commit, reason);
+                }
                 outcomes.push(outcome);
                 Ok(())
             },
@@ -541,21 +547,18 @@ fn digest(question: &Question, cache: &Cache) -> Result<String> {
 fn failures(outcomes: &[Outcome]) -> Failures {
     let failed = outcomes
         .iter()
-        .filter(|outcome| !matches!(outcome.verdict, Verdict::Pass | Verdict::Skipped));
+        .filter(|outcome| !matches!(outcome.verdict(), Verdict::Pass | Verdict::Skipped));
     failed
         .map(|outcome| {
-            let transcript = outcome
-                .transcript
-                .as_ref()
-                .filter(|_| outcome.is_comparison);
+            let transcript = outcome.transcript().filter(|_| outcome.is_comparison());
             let failure = Failure {
-                verdict: outcome.verdict.to_string(),
+                verdict: outcome.verdict().to_string(),
                 // It is shown, and a guest may have written any of it.
                 title: visible(&title(outcome)),
                 transcript: transcript.map(|(_, text)| text.clone()),
-                reason: outcome.reason.clone(),
+                reason: outcome.reason().to_owned(),
             };
-            (outcome.scenario.clone(), failure)
+            (outcome.case.scenario.clone(), failure)
         })
         .collect()
 }
@@ -563,13 +566,13 @@ fn failures(outcomes: &[Outcome]) -> Failures {
 /// The title of a failure; of what does not build, with the compiler's first error, since not any
 /// error is the same failure, and without the kernel, which is another with each commit.
 fn title(outcome: &Outcome) -> String {
-    if !outcome.unbuilt {
-        return outcome.title.clone();
+    let what = outcome.title();
+    if !outcome.is_unbuilt() {
+        return what.to_owned();
     }
-    let kernel = format!(" for {}", outcome.kernel);
-    let what = outcome.title.strip_suffix(&kernel);
-    let what = what.unwrap_or(&outcome.title);
-    let error = outcome.reason.lines().find_map(|line| {
+    let kernel = format!(" for {}", outcome.case.kernel);
+    let what = what.strip_suffix(&kernel).unwrap_or(what);
+    let error = outcome.reason().lines().find_map(|line| {
         let at = line.find("error: ").or_else(|| line.find("ERROR: "))?;
         Some(&line[at..])
     });
@@ -609,6 +612,7 @@ fn not_good(commit: &Commit, sights: &[Sight], said: &[String], reasons: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::{End, Unbuilt};
     use crate::project::Defaults;
 
     #[test]
@@ -620,11 +624,8 @@ mod tests {
             let scenario =
                 Scenario::read_alone(&crate::repository().join(scenario), &Defaults::default())
                     .unwrap();
-            let outcome = Outcome::without_machine(kernel, &scenario, Verdict::Infra, text);
-            title(&Outcome {
-                unbuilt: true,
-                ..outcome
-            })
+            let end = End::Unbuilt(Unbuilt::new(&text));
+            title(&Outcome::new(kernel, &scenario, end))
         };
         assert_eq!(failed("1a2b3c4", "no f"), "build module m: error: no f");
         assert_eq!(failed("1a2b3c4", "no f"), failed("5d6e7f8", "no f"));

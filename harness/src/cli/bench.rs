@@ -12,11 +12,11 @@ use super::run::{kernel, scenarios};
 use super::{Usage, print};
 use crate::bench::{Bench, Row, bloom, median};
 use crate::cache::Cache;
+use crate::case::Setting;
 use crate::inventory;
 use crate::kernel::{Catalog, Kernel};
 use crate::project;
 use crate::report::Format;
-use crate::run::Setting;
 use crate::vm::accelerator::{self, Probe, Wish};
 
 /// The arguments of `kassay bench`.

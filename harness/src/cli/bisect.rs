@@ -10,12 +10,12 @@ use super::run::{self, How};
 use super::{Usage, is_left, print, usage};
 use crate::bisect::{self, Answer, Asked, Bisect, Commit, Question, Repository, Search, Unfit};
 use crate::cache::Cache;
+use crate::case::Setting;
 use crate::interrupt;
 use crate::inventory;
 use crate::kernel::Catalog;
 use crate::progress;
 use crate::report::UNJUDGED;
-use crate::run::Setting;
 use crate::scenario;
 
 /// Where a repository may have its scenarios, as this one has, or the action's users.

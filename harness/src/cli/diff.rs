@@ -10,13 +10,14 @@ use super::cache::limit;
 use super::run::{self, How, one};
 use super::{Usage, is_left, print, usage};
 use crate::cache::Cache;
+use crate::case::Setting;
 use crate::compile::module::{self, Module};
 use crate::diff::{self, Finding, Judgement};
 use crate::kernel::{Catalog, Kernel};
 use crate::kfuncs::{self, Listing};
 use crate::normalise::visible;
+use crate::outcome::Outcome;
 use crate::report::{Format, REGRESSION, UNJUDGED};
-use crate::run::{Outcome, Setting};
 use crate::scenario::{Part, Scenario};
 use crate::verdict::Verdict;
 use crate::{interrupt, inventory, pool, progress};
@@ -81,7 +82,7 @@ pub fn run(args: &DiffArgs) -> Result<u8> {
     let mut directories = BTreeMap::new();
     let work = |scenario: &Scenario| Ok((scenario.name.clone(), pair.run(scenario)?));
     pool::each(&scenarios, pair.setting.jobs, work, |(name, [a, b])| {
-        let ran = [&a, &b].map(|outcome| outcome.verdict != Verdict::Skipped);
+        let ran = [&a, &b].map(|outcome| outcome.verdict() != Verdict::Skipped);
         let scenario = scenarios.iter().find(|scenario| scenario.name == name);
         if let (Some(scenario), [true, true]) = (scenario, ran) {
             for (place, part) in scenario.modules.iter().enumerate() {

@@ -95,7 +95,8 @@ fn of_module(cache: &Cache, kernel: &Kernel, root: &Path, folder: &Path) -> Resu
     if built.is_empty() {
         bail!("build `{}`: it makes no module", folder.display());
     }
-    let kfuncs = kfuncs::of_modules(kernel, &built)?.kfuncs;
+    let kfuncs =
+        kfuncs::of_modules(kernel, built.iter().map(|module| module.file.as_path()))?.kfuncs;
     let count = kfuncs.len();
     print(&format!(
         "found {name}: {count} kfuncs on {} ({})",

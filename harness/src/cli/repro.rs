@@ -10,11 +10,12 @@ use super::cache::limit;
 use super::run::Aids;
 use super::{Usage, print};
 use crate::cache::Cache;
+use crate::case::Setting;
 use crate::inventory;
 use crate::kit::{Kept, Unfit};
 use crate::progress;
 use crate::report::{self, Format, json, pretty};
-use crate::run::Setting;
+use crate::run;
 use crate::vm::accelerator::{self, Probe, Wish};
 
 /// The arguments of `kassay repro`.
@@ -55,7 +56,7 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
         ..Setting::new(cache, accelerator)
     };
     let setting = args.aids.add_to(setting, args.timeout);
-    let outcome = kept.run(&setting)?;
+    let outcome = run::built(&setting, &kept.case())?;
     print(&match args.format {
         Format::Pretty => pretty::case(&setting, &outcome),
         Format::Json => json::line(&setting, &outcome),
@@ -65,7 +66,7 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
     let kept = [verdict, title].join(": ");
     let kept = kept.trim_end_matches(": ");
     progress::note(
-        if (verdict, title) == (&outcome.verdict.to_string(), &outcome.title) {
+        if (verdict, title) == (outcome.verdict().name(), outcome.title()) {
             format!("the same as kept: {kept}")
         } else {
             format!("not the same as kept, which was {kept}")

@@ -10,14 +10,16 @@ use clap::Args;
 use super::cache::limit;
 use super::{Usage, is_left, print, usage};
 use crate::cache::Cache;
+use crate::case::Setting;
 use crate::detector;
 use crate::inventory;
 use crate::kernel::{self, Availability, Catalog, Kernel};
+use crate::outcome::{End, Outcome};
 use crate::pool;
 use crate::progress;
 use crate::project::Project;
 use crate::report::{self, Format, json, matrix, pretty};
-use crate::run::{self, Outcome, Setting};
+use crate::run;
 use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::Verdict;
@@ -435,24 +437,27 @@ impl Accepted {
     /// fault becomes right by being seen, and no transcript takes the place of another
     /// kernel's.
     fn accept(&mut self, outcome: &mut Outcome, scenario: &Scenario) -> Result<()> {
-        let Some((snapshot, transcript)) = &outcome.transcript else {
+        let End::Ran(judged) = &mut outcome.end else {
+            return Ok(());
+        };
+        let Some((snapshot, transcript)) = &judged.transcript else {
             return Ok(());
         };
         let path = snapshot.path();
-        if outcome.is_comparison && transcript.trim().is_empty() {
-            outcome.reason = "not accepted, for the transcript is empty".to_owned();
+        if judged.is_comparison && transcript.trim().is_empty() {
+            judged.reason = "not accepted, for the transcript is empty".to_owned();
             return Ok(());
         }
-        if outcome.is_comparison {
+        if judged.is_comparison {
             match (self.0.get(&path), snapshot.compare(transcript)?) {
                 (Some(first), Comparison::Differs(diff)) => {
-                    outcome.title = format!("the transcript differs from that on {first}");
-                    outcome.reason = format!(
+                    judged.title = format!("the transcript differs from that on {first}");
+                    judged.reason = format!(
                         "{diff}\nnot accepted, for the snapshot is that of {first}; where {kernel} \
                          truly differs, copy `{}` to `{}@{kernel}.snap` and accept that",
                         path.display(),
                         scenario.name,
-                        kernel = outcome.kernel,
+                        kernel = outcome.case.kernel,
                     );
                     return Ok(());
                 }
@@ -462,12 +467,12 @@ impl Accepted {
                     progress::note(format!("accepted `{}`", path.display()));
                 }
             }
-            outcome.verdict = Verdict::Pass;
-            outcome.title.clear();
-            outcome.reason.clear();
+            judged.verdict = Verdict::Pass;
+            judged.title.clear();
+            judged.reason.clear();
         }
-        if outcome.verdict == Verdict::Pass {
-            self.0.entry(path).or_insert(outcome.kernel.clone());
+        if judged.verdict == Verdict::Pass {
+            self.0.entry(path).or_insert(outcome.case.kernel.clone());
         }
         Ok(())
     }
@@ -478,6 +483,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::outcome::Judged;
 
     /// What comes of accepting this transcript of a kernel that has no snapshot of its own.
     fn accept(
@@ -497,10 +503,12 @@ mod tests {
             Comparison::Same => Verdict::Pass,
             _ => Verdict::Mismatch,
         };
-        let mut outcome =
-            Outcome::without_machine(kernel, &scenario, verdict, "it differs".to_owned());
-        outcome.is_comparison = verdict == Verdict::Mismatch;
-        outcome.transcript = Some((snapshot, transcript.to_owned()));
+        let judged = Judged {
+            is_comparison: verdict == Verdict::Mismatch,
+            transcript: Some((snapshot, transcript.to_owned())),
+            ..Judged::new(verdict)
+        };
+        let mut outcome = Outcome::new(kernel, &scenario, End::Ran(Box::new(judged)));
         accepted.accept(&mut outcome, &scenario).unwrap();
         outcome
     }
@@ -509,8 +517,8 @@ mod tests {
     fn an_empty_transcript_is_not_accepted() {
         let directory = tempfile::tempdir().unwrap();
         let outcome = accept(&mut Accepted::default(), "6.1", "", directory.path());
-        assert_eq!(outcome.verdict, Verdict::Mismatch);
-        assert!(outcome.reason.contains("empty"), "{}", outcome.reason);
+        assert_eq!(outcome.verdict(), Verdict::Mismatch);
+        assert!(outcome.reason().contains("empty"), "{}", outcome.reason());
     }
 
     #[test]
@@ -518,15 +526,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut accepted = Accepted::default();
         let mut verdict = |kernel, transcript| {
-            accept(&mut accepted, kernel, transcript, directory.path()).verdict
+            accept(&mut accepted, kernel, transcript, directory.path()).verdict()
         };
         assert_eq!(verdict("6.1", "1\n"), Verdict::Pass);
         assert_eq!(verdict("6.12", "1\n"), Verdict::Pass);
         assert_eq!(verdict("7.2", "2\n"), Verdict::Mismatch);
         let mut again = Accepted::default();
         let other = accept(&mut again, "6.1", "1\n", directory.path());
-        assert_eq!(other.verdict, Verdict::Pass);
+        assert_eq!(other.verdict(), Verdict::Pass);
         let other = accept(&mut again, "7.2", "2\n", directory.path());
-        assert!(other.reason.contains("case@7.2.snap"), "{}", other.reason);
+        assert!(
+            other.reason().contains("case@7.2.snap"),
+            "{}",
+            other.reason()
+        );
     }
 }

@@ -2,25 +2,26 @@
 
 use serde_json::json;
 
-use crate::run::{Outcome, Setting};
+use crate::case::Setting;
+use crate::outcome::Outcome;
 
 /// The line of one case. `duration_ms` is from the start of QEMU to its end;
 /// `artifacts` is a folder, or null where there is none. The seeds of a scenario
 /// that has some are the last line of `reason`, of a pass as well.
 pub fn line(setting: &Setting, outcome: &Outcome) -> String {
-    let lines = [outcome.reason.clone(), super::seeds(outcome)];
+    let lines = [outcome.reason().to_owned(), super::seeds(outcome)];
     let reason: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
     json!({
-        "kernel": outcome.kernel,
+        "kernel": outcome.case.kernel,
         "release": outcome.release,
         "accel": setting.accelerator.to_string(),
-        "scenario": outcome.scenario,
-        "verdict": outcome.verdict.to_string(),
-        "title": outcome.title,
+        "scenario": outcome.case.scenario,
+        "verdict": outcome.verdict().to_string(),
+        "title": outcome.title(),
         "reason": reason.join("\n"),
-        "duration_ms": outcome.duration.as_millis() as u64,
-        "restored": outcome.restored,
-        "artifacts": outcome.artifacts,
+        "duration_ms": outcome.duration().as_millis() as u64,
+        "restored": outcome.judged().is_some_and(|judged| judged.restored),
+        "artifacts": outcome.artifacts(),
     })
     .to_string()
 }

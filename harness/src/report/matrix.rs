@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 use crate::verdict::Verdict;
 
 /// A table, a row for each scenario and a column for each kernel, in the order of the
@@ -12,8 +12,8 @@ use crate::verdict::Verdict;
 /// # Errors
 /// A snapshot cannot be read.
 pub fn table(outcomes: &[Outcome]) -> Result<String> {
-    let kernels = unique(outcomes, |outcome| &outcome.kernel);
-    let scenarios = unique(outcomes, |outcome| &outcome.scenario);
+    let kernels = unique(outcomes, |outcome| &outcome.case.kernel);
+    let scenarios = unique(outcomes, |outcome| &outcome.case.scenario);
     let first = width(scenarios.iter().copied());
     let mut text = " ".repeat(first);
     for kernel in &kernels {
@@ -45,17 +45,17 @@ fn differences<'a>(outcomes: &'a [Outcome], scenario: &str) -> Result<Vec<(Strin
     let mut found: Vec<(String, Vec<&str>)> = Vec::new();
     let passed = outcomes
         .iter()
-        .filter(|outcome| outcome.scenario == scenario && outcome.verdict == Verdict::Pass);
+        .filter(|outcome| outcome.case.scenario == scenario && outcome.verdict() == Verdict::Pass);
     for outcome in passed {
-        let Some((snapshot, transcript)) = &outcome.transcript else {
+        let Some((snapshot, transcript)) = outcome.transcript() else {
             continue;
         };
         let Some(diff) = snapshot.differs_from_common(transcript)? else {
             continue;
         };
         match found.iter_mut().find(|(known, _)| *known == diff) {
-            Some((_, kernels)) => kernels.push(&outcome.kernel),
-            None => found.push((diff, vec![&outcome.kernel])),
+            Some((_, kernels)) => kernels.push(&outcome.case.kernel),
+            None => found.push((diff, vec![&outcome.case.kernel])),
         }
     }
     Ok(found)
@@ -64,10 +64,9 @@ fn differences<'a>(outcomes: &'a [Outcome], scenario: &str) -> Result<Vec<(Strin
 /// A verdict, with `*` where the kernel has a snapshot of its own.
 fn mark(outcome: &Outcome) -> &'static str {
     let own = outcome
-        .transcript
-        .as_ref()
+        .transcript()
         .is_some_and(|(snapshot, _)| !snapshot.is_common());
-    match outcome.verdict {
+    match outcome.verdict() {
         Verdict::Pass if own => "pass*",
         verdict => verdict.name(),
     }
@@ -76,7 +75,7 @@ fn mark(outcome: &Outcome) -> &'static str {
 fn find<'a>(outcomes: &'a [Outcome], kernel: &str, scenario: &str) -> Option<&'a Outcome> {
     outcomes
         .iter()
-        .find(|outcome| outcome.kernel == kernel && outcome.scenario == scenario)
+        .find(|outcome| (&*outcome.case.kernel, &*outcome.case.scenario) == (kernel, scenario))
 }
 
 fn unique<'a>(outcomes: &'a [Outcome], of: impl Fn(&'a Outcome) -> &'a String) -> Vec<&'a str> {
@@ -95,7 +94,7 @@ fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::outcome;
+    use super::super::tests::{outcome, ran};
     use super::*;
     use crate::snapshot::Snapshot;
 
@@ -121,8 +120,11 @@ mod tests {
         };
         snapshot("sum").accept("it", "trace\n  10\n").unwrap();
         let mut outcomes = ["6.1", "6.2"].map(|kernel| outcome(kernel, "sum", Verdict::Pass));
-        outcomes[0].transcript = Some((snapshot("sum"), "trace\n  10\n".to_owned()));
-        outcomes[1].transcript = Some((snapshot("sum@6.2"), "trace\n  11\n".to_owned()));
+        let own = |outcome: &mut Outcome, name: &str, text: &str| {
+            ran(outcome).transcript = Some((snapshot(name), text.to_owned()));
+        };
+        own(&mut outcomes[0], "sum", "trace\n  10\n");
+        own(&mut outcomes[1], "sum@6.2", "trace\n  11\n");
         let expected = "     6.1        6.2\n\
                         sum  pass       pass*\n\
                         sum on 6.2 differs:\n     trace\n    -  10\n    +  11";

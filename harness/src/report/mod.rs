@@ -4,7 +4,7 @@ pub mod json;
 pub mod matrix;
 pub mod pretty;
 
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 use crate::verdict::Verdict;
 
 /// How results are written.
@@ -19,8 +19,10 @@ pub enum Format {
 
 /// The seeds of a case that was run, as words; empty where it has none.
 fn seeds(outcome: &Outcome) -> String {
-    let seeds: Vec<String> = outcome.seeds.iter().map(u32::to_string).collect();
-    if seeds.is_empty() || outcome.duration.is_zero() {
+    let judged = outcome.judged().filter(|judged| !judged.duration.is_zero());
+    let seeds = judged.map_or(&[][..], |judged| &judged.seeds);
+    let seeds: Vec<String> = seeds.iter().map(u32::to_string).collect();
+    if seeds.is_empty() {
         return String::new();
     }
     format!("seed {}", seeds.join(" "))
@@ -34,7 +36,7 @@ pub const UNJUDGED: u8 = 125;
 
 /// The exit code that these outcomes come to.
 pub fn exit_code(outcomes: &[Outcome]) -> u8 {
-    let any = |holds: fn(Verdict) -> bool| outcomes.iter().any(|outcome| holds(outcome.verdict));
+    let any = |holds: fn(Verdict) -> bool| outcomes.iter().any(|outcome| holds(outcome.verdict()));
     if any(Verdict::is_regression) {
         return REGRESSION;
     }
@@ -49,27 +51,28 @@ pub fn exit_code(outcomes: &[Outcome]) -> u8 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::outcome::{End, Judged, Name};
 
     /// An outcome of which only the verdict counts.
     pub fn outcome(kernel: &str, scenario: &str, verdict: Verdict) -> Outcome {
         Outcome {
-            kernel: kernel.to_owned(),
+            case: Name {
+                kernel: kernel.to_owned(),
+                scenario: scenario.to_owned(),
+            },
             release: String::new(),
-            scenario: scenario.to_owned(),
-            verdict,
-            title: String::new(),
-            reason: String::new(),
-            refused: None,
-            expected: None,
-            duration: std::time::Duration::ZERO,
-            seeds: Vec::new(),
-            restored: false,
-            unbuilt: false,
-            unchanged: false,
-            peak_kib: None,
-            artifacts: None,
-            transcript: None,
-            is_comparison: false,
+            end: match verdict {
+                Verdict::Skipped => End::Skipped(String::new()),
+                _ => End::Ran(Box::new(Judged::new(verdict))),
+            },
+        }
+    }
+
+    /// What the run of an outcome came to.
+    pub fn ran(outcome: &mut Outcome) -> &mut Judged {
+        match &mut outcome.end {
+            End::Ran(judged) => judged,
+            _ => panic!("{} was not run", outcome.case),
         }
     }
 

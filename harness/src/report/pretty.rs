@@ -4,24 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
+use crate::case::Setting;
 use crate::normalise::visible;
-use crate::run::{Outcome, Setting};
+use crate::outcome::{End, Outcome};
 use crate::verdict::Verdict;
 
 /// What one case came to: one line, and below it what there is to say of a
 /// verdict that is not a pass. What comes of a guest may have control characters,
 /// which are shown.
 pub fn case(setting: &Setting, outcome: &Outcome) -> String {
-    let verdict = match outcome.unchanged {
-        true => "unchanged",
-        false => outcome.verdict.name(),
+    let verdict = match outcome.end {
+        End::Unchanged => "unchanged",
+        _ => outcome.verdict().name(),
     };
-    let mut text = format!("{verdict:<9} {}::{}", outcome.kernel, outcome.scenario);
-    if !outcome.duration.is_zero() {
+    let mut text = format!("{verdict:<9} {}", outcome.case);
+    if !outcome.duration().is_zero() {
         let _ = write!(
             text,
             " ({:.2} s, {}",
-            outcome.duration.as_secs_f64(),
+            outcome.duration().as_secs_f64(),
             setting.accelerator
         );
         let seeds = super::seeds(outcome);
@@ -30,15 +31,15 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
             false => write!(text, ", {seeds})"),
         };
     }
-    if outcome.verdict != Verdict::Pass {
-        let _ = write!(text, ": {}", visible(&outcome.title));
-        for line in beyond(&outcome.title, &outcome.reason).lines() {
+    if outcome.verdict() != Verdict::Pass {
+        let _ = write!(text, ": {}", visible(outcome.title()));
+        for line in beyond(outcome.title(), outcome.reason()).lines() {
             let _ = write!(text, "\n    {}", visible(line));
         }
-    } else if let Some(title) = &outcome.expected {
+    } else if let Some(title) = outcome.judged().and_then(|judged| judged.expected.as_ref()) {
         let _ = write!(text, ": as expected, {title}");
     }
-    if let Some(artifacts) = &outcome.artifacts {
+    if let Some(artifacts) = outcome.artifacts() {
         let _ = write!(
             text,
             "\n    everything of this run: {}",
@@ -56,7 +57,7 @@ impl Told {
     /// What [`case`] says, unless the case was stopped by what was told of another already.
     pub fn case(&self, setting: &Setting, outcome: &Outcome) -> Option<String> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = !outcome.unbuilt || told.insert(outcome.reason.clone());
+        let is_new = !outcome.is_unbuilt() || told.insert(outcome.reason().to_owned());
         is_new.then(|| case(setting, outcome))
     }
 }
@@ -64,10 +65,10 @@ impl Told {
 /// A line for each thing that could not be had or built for several cases.
 fn stopped(outcomes: &[Outcome]) -> String {
     let mut counts: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
-    for outcome in outcomes.iter().filter(|outcome| outcome.unbuilt) {
+    for outcome in outcomes.iter().filter(|outcome| outcome.is_unbuilt()) {
         counts
-            .entry(&outcome.reason)
-            .or_insert((&outcome.title, 0))
+            .entry(outcome.reason())
+            .or_insert((outcome.title(), 0))
             .1 += 1;
     }
     let several = counts.into_values().filter(|(_, count)| *count > 1);
@@ -91,10 +92,11 @@ fn beyond<'a>(title: &str, reason: &'a str) -> &'a str {
 /// The last lines: what stopped several cases, and how many came to which verdict.
 pub fn summary(outcomes: &[Outcome]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let unchanged = outcomes.iter().filter(|outcome| outcome.unchanged).count();
+    let is_unchanged = |outcome: &&Outcome| matches!(outcome.end, End::Unchanged);
+    let unchanged = outcomes.iter().filter(is_unchanged).count();
     let run = outcomes.len() - unchanged;
-    for outcome in outcomes.iter().filter(|outcome| !outcome.unchanged) {
-        *counts.entry(outcome.verdict.to_string()).or_default() += 1;
+    for outcome in outcomes.iter().filter(|outcome| !is_unchanged(outcome)) {
+        *counts.entry(outcome.verdict().to_string()).or_default() += 1;
     }
     let passed = counts.remove("pass").unwrap_or(0);
     let others = counts
@@ -116,7 +118,8 @@ pub fn summary(outcomes: &[Outcome]) -> String {
 mod tests {
     use super::*;
     use crate::cache::Cache;
-    use crate::report::tests::outcome;
+    use crate::outcome::Unbuilt;
+    use crate::report::tests::{outcome, ran};
     use crate::vm::Accelerator;
 
     #[test]
@@ -135,9 +138,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let setting = Setting::new(Cache::at(directory.path()).unwrap(), Accelerator::Tcg);
         let stopped = |case| Outcome {
-            title: "build the guest program".to_owned(),
-            reason: "build the guest program: no".to_owned(),
-            unbuilt: true,
+            end: End::Unbuilt(Unbuilt::new("build the guest program: no")),
             ..outcome("distro", case, Verdict::Infra)
         };
         let (told, one, other) = (Told::default(), stopped("one"), stopped("other"));
@@ -153,11 +154,9 @@ mod tests {
     fn what_a_guest_says_does_nothing_to_a_terminal() {
         let directory = tempfile::tempdir().unwrap();
         let setting = Setting::new(Cache::at(directory.path()).unwrap(), Accelerator::Tcg);
-        let outcome = Outcome {
-            title: "a\x1b[2Jb".to_owned(),
-            reason: "c\rd\x07\n\te".to_owned(),
-            ..outcome("distro", "case", Verdict::Report)
-        };
+        let mut outcome = outcome("distro", "case", Verdict::Report);
+        ran(&mut outcome).title = "a\x1b[2Jb".to_owned();
+        ran(&mut outcome).reason = "c\rd\x07\n\te".to_owned();
         assert_eq!(
             case(&setting, &outcome),
             "report    distro::case: a\\u{1b}[2Jb\n    c\\rd\\u{7}\n    \te"

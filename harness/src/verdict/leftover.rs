@@ -3,13 +3,12 @@
 use kassay_guest::{Code, Fact, PERMANENT, Stayed, Thing};
 
 use super::expectation::{LEFT, NOT_REMOVED, STAYED};
-use super::reports::codes;
-use super::{Fault, Verdict, told};
+use super::{Fault, Verdict};
 use crate::compile::module::Module;
 use crate::excerpt::bounded;
+use crate::facts::codes;
 use crate::kernel_report;
 use crate::symbol::leak;
-use crate::vm::Evidence;
 
 /// Taints that any module of ours may bring: out of tree, unsigned, and of those that say they
 /// are tests, `TEST`.
@@ -94,18 +93,12 @@ fn named(Stayed { what, name }: &Stayed, codes: &Codes) -> String {
 }
 
 /// What the guest told to have stayed, whatever came of the machine then.
-pub fn first_stayed(evidence: &Evidence, modules: &[Module]) -> Option<Fault> {
-    let facts: Vec<Fact> = told(evidence).collect();
-    let codes = codes(&facts, modules);
-    facts.iter().find_map(|fact| match fact {
+pub fn first_stayed(told: &[Fact], modules: &[Module]) -> Option<Fault> {
+    let codes = codes(told, modules);
+    told.iter().find_map(|fact| match fact {
         Fact::Left { stayed, .. } => check_stayed(stayed, &codes).err(),
         _ => None,
     })
-}
-
-/// Whether there was something to watch, and the guest did not see all of it.
-pub fn is_blind(evidence: &Evidence) -> bool {
-    told(evidence).any(|fact| matches!(fact, Fact::Left { is_blind: true, .. }))
 }
 
 /// Whether all that was not there before has gone, where every module has.

@@ -2,14 +2,15 @@
 
 use kassay_guest::done;
 
-use super::facts::told;
 use super::{Case, Fault, Verdict, plan};
 use crate::excerpt::{bounded, tail};
+use crate::facts::Facts;
 use crate::vm::Evidence;
 use crate::vm::session::MOST;
 
 /// How the machine itself fared: deadline, shutdown.
-pub fn check(case: &Case, evidence: &Evidence) -> Result<(), Fault> {
+pub fn check(case: &Case, facts: &Facts) -> Result<(), Fault> {
+    let evidence = &facts.evidence;
     let Some(console) = &evidence.console else {
         return Err(not_started(evidence));
     };
@@ -24,8 +25,7 @@ pub fn check(case: &Case, evidence: &Evidence) -> Result<(), Fault> {
         } else {
             "deadline passed before the guest answered"
         };
-        let facts: Vec<_> = told(evidence).collect();
-        let place = plan::place(case, &facts).unwrap_or_default();
+        let place = plan::place(case, &facts.told).unwrap_or_default();
         let reason = format!("{place}\n{}", tail(console));
         return Err(Fault::new(Verdict::Hang, title).because(reason.trim_start()));
     }

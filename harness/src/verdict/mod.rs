@@ -4,7 +4,6 @@
 mod context;
 mod contract;
 mod expectation;
-mod facts;
 mod fault;
 mod leftover;
 mod machine;
@@ -21,17 +20,14 @@ use std::fmt;
 use kassay_guest::Fact;
 
 use crate::compile::module::Module;
+use crate::facts::{Facts, Gap, codes};
 use crate::flaw::Flaw;
 use crate::scenario::{Expect, Scenario};
 use crate::transcript::{self, Offered};
-use crate::vm::Evidence;
 
 pub use expectation::expected;
-pub use facts::{refusal, told};
 pub use fault::Fault;
-pub use leftover::is_blind;
 pub use plan::LOG_OVERFLOW;
-pub use reports::{earlier_leaks, reports};
 
 /// What a run comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,12 +116,12 @@ impl Case<'_> {
     }
 }
 
-/// Judges the evidence: whether it may be compared with the snapshot, or what is
+/// Judges what a machine left: whether it may be compared with the snapshot, or what is
 /// wrong before any comparison. Complete facts have a transcript, whatever else
 /// is wrong; a fault that is expected may leave none, and then nothing is to be
 /// compared.
-pub fn judge(case: &Case, evidence: &Evidence) -> (Result<(), Fault>, Option<String>) {
-    let (faults, transcript) = faults(case, evidence);
+pub fn judge(case: &Case, facts: &Facts) -> (Result<(), Fault>, Option<String>) {
+    let (faults, transcript) = faults(case, facts);
     if let [fault, ..] = &faults[..]
         && fault.verdict == Verdict::Infra
     {
@@ -140,11 +136,9 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Result<(), Fault>, Option<Str
 }
 
 /// Every fault, the one that decides first, and the transcript of complete facts.
-fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
-    let mut faults: Vec<Fault> = reports(evidence, case.modules)
-        .iter()
-        .map(reports::fault)
-        .collect();
+fn faults(case: &Case, facts: &Facts) -> (Vec<Fault>, Option<String>) {
+    let evidence = &facts.evidence;
+    let mut faults: Vec<Fault> = facts.reports.iter().map(reports::fault).collect();
     // The gravest report decides, and among equals the first.
     faults.sort_by_key(|fault| match fault.verdict {
         Verdict::Oom => 0,
@@ -152,10 +146,10 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         Verdict::Report => 2,
         _ => 3,
     });
-    let ended = machine::check(case, evidence);
+    let ended = machine::check(case, facts);
     // A kernel that stopped after it told what had stayed stopped because of that.
     let has_stopped = ended.is_err() || faults.first().is_some_and(|fault| fault.stops);
-    if has_stopped && let Some(stayed) = leftover::first_stayed(evidence, case.modules) {
+    if has_stopped && let Some(stayed) = leftover::first_stayed(&facts.told, case.modules) {
         let stops = true;
         faults.insert(0, Fault { stops, ..stayed });
     }
@@ -166,25 +160,28 @@ fn faults(case: &Case, evidence: &Evidence) -> (Vec<Fault>, Option<String>) {
         faults.push(fault);
         return (faults, None);
     }
-    let facts = facts::read(evidence).and_then(|facts| plan::check(case, evidence, facts));
-    let facts = match facts.and_then(|facts| machine::check_console(evidence).map(|()| facts)) {
-        Ok(facts) => facts,
-        Err(fault) => {
-            faults.push(fault);
-            return (faults, None);
-        }
-    };
-    let offered = contract::offered(case, &facts);
-    let transcript = transcript::write(case.scenario, &facts, &offered);
-    faults.extend(check_facts(case, &facts, &offered, !faults.is_empty()));
-    if let (Some(Expect::Mismatch(title)), Some(refusal)) =
-        (&case.scenario.expect, refusal(evidence))
+    if let Err(fault) = check_whole(case, facts) {
+        faults.push(fault);
+        return (faults, None);
+    }
+    let offered = contract::offered(case, &facts.told);
+    let transcript = transcript::write(case.scenario, facts, &offered);
+    faults.extend(check_facts(case, &facts.told, &offered, !faults.is_empty()));
+    if let (Some(Expect::Mismatch(title)), Some(refusal)) = (&case.scenario.expect, facts.refusal())
         && *title == refusal
         && !faults.iter().any(|fault| fault.title == refusal)
     {
         faults.push(Fault::new(Verdict::Mismatch, refusal));
     }
     (faults, Some(transcript))
+}
+
+/// The facts are all of a plan that was followed to its end, and the console shows the guest.
+fn check_whole(case: &Case, facts: &Facts) -> Result<(), Fault> {
+    let lost = |gap: &Gap| Fault::new(Verdict::Lost, &*gap.title).because(&*gap.reason);
+    facts.whole.as_ref().map_err(lost)?;
+    plan::check(case, facts)?;
+    machine::check_console(&facts.evidence)
 }
 
 /// What complete facts say by themselves, whatever the snapshot.
@@ -196,7 +193,7 @@ fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool
         .chain([contract::twins(offered)]);
     let is_held = |fact: &Fact| matches!(fact, Fact::Removed { error: Some(_), .. });
     let is_held = facts.iter().any(is_held);
-    let codes = reports::codes(facts, case.modules);
+    let codes = codes(facts, case.modules);
     // What a module's users left behind is why it could not be removed.
     let mut order: Vec<&Fact> = facts.iter().collect();
     order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));

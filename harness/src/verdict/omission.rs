@@ -5,9 +5,9 @@
 use kassay_guest::{Command, Fact, Outcome, State, Step};
 
 use super::expectation::expected;
-use super::facts::refused;
 use super::{Case, Fault, Verdict};
 use crate::excerpt::bounded;
+use crate::facts::refused;
 use crate::flaw::{self, Flaw};
 use crate::kernel_report;
 use crate::refusal;

@@ -1,48 +1,42 @@
 //! Whether the facts are those of a plan that was followed to its end.
 
-use kassay_guest::{Command, Fact, Outcome, Show, State, trace_marks};
+use kassay_guest::{Command, Fact, Outcome, Show, State};
 
 use super::{Case, Fault, Verdict};
 use crate::excerpt::bounded;
+use crate::facts::Facts;
 use crate::scenario;
-use crate::vm::Evidence;
 
-/// The facts, where they are those of a plan that was followed to its end.
-pub fn check(case: &Case, evidence: &Evidence, mut facts: Vec<Fact>) -> Result<Vec<Fact>, Fault> {
-    facts
-        .iter()
-        .try_for_each(|fact| check_capture(case, fact))?;
-    check_complete(case, &facts)?;
-    for fact in &mut facts {
-        if let Fact::Trace { lines, read, .. } = fact {
-            let marks = take_marks(lines, &evidence.mark);
-            if case.is_traced_alone {
-                check_trace(marks, lines, *read)?;
-            }
+/// The facts are those of a plan that was followed to its end.
+pub fn check(case: &Case, facts: &Facts) -> Result<(), Fault> {
+    let told = &facts.told;
+    told.iter().try_for_each(|fact| check_capture(case, fact))?;
+    check_complete(case, told)?;
+    for fact in told {
+        if let Fact::Trace { lines, read, .. } = fact
+            && case.is_traced_alone
+        {
+            check_trace(&facts.marks, lines, *read)?;
         }
     }
-    Ok(facts)
+    Ok(())
 }
 
-/// Takes the guest's own lines out of those of the trace, and says which of the two were there.
-fn take_marks(lines: &mut Vec<String>, mark: &str) -> [bool; 2] {
-    trace_marks(mark).map(|mark| {
-        let before = lines.len();
-        lines.retain(|line| !line.ends_with(&mark));
-        lines.len() < before
-    })
-}
-
-/// Nothing of the trace was kept from the guest program. `lines` are those between the marks.
-fn check_trace([begins, ends]: [bool; 2], lines: &[String], read: u64) -> Result<(), Fault> {
+/// Nothing of the trace was kept from the guest program, whose own lines are marked.
+fn check_trace(marks: &[String; 2], lines: &[String], read: u64) -> Result<(), Fault> {
+    let is_there = |mark: &String| lines.iter().any(|line| line.ends_with(mark));
+    let [begins, ends] = marks.each_ref().map(is_there);
+    let is_mark = |line: &&String| marks.iter().any(|mark| line.ends_with(mark));
+    let between = || lines.iter().filter(|line| !is_mark(line));
     // An event has a line at least.
-    let ours = lines.len() as u64 + u64::from(begins) + u64::from(ends);
+    let ours = between().count() as u64 + u64::from(begins) + u64::from(ends);
     let title = match (begins, ends) {
         (false, _) => "the trace buffer was cleared, or read by something else",
         (_, false) => TRACE_OFF,
         _ if read > ours => "the trace buffer was read by something else",
         _ => return Ok(()),
     };
+    let lines: Vec<&str> = between().map(String::as_str).collect();
     let reason = bounded(&lines.join("\n"));
     Err(Fault::new(Verdict::Lost, title).because(reason))
 }

@@ -10,7 +10,7 @@ use crate::btf;
 use crate::excerpt::{LINES, bounded};
 use crate::scenario::{Allow, Part};
 use crate::step::Asked;
-use crate::vm::Shutdown;
+use crate::vm::{Evidence, Shutdown};
 
 const RELEASE: &str = "6.11.0";
 const MARK: &str = "0123456789abcdef";
@@ -207,6 +207,11 @@ fn evidence(mut facts: Vec<Fact>) -> Evidence {
     }
 }
 
+/// What a machine left in which the module was inserted.
+fn read(evidence: &Evidence) -> Facts {
+    Facts::read(evidence.clone(), &[module()])
+}
+
 fn judged(evidence: &Evidence) -> String {
     judged_by(&scenario(), evidence)
 }
@@ -235,7 +240,7 @@ fn module() -> Module {
 }
 
 fn judged_by(scenario: &Scenario, evidence: &Evidence) -> String {
-    match judge(&case(scenario, &[module()]), evidence).0 {
+    match judge(&case(scenario, &[module()]), &read(evidence)).0 {
         Ok(()) => "no fault".to_owned(),
         Err(fault) => format!("{}: {}", fault.verdict, fault.title),
     }
@@ -497,11 +502,12 @@ fn a_refused_object_has_a_title_and_a_program_by_itself_has_none() {
     let mut facts = facts();
     facts.insert(3, refused(Some("p")));
     let evidence = |facts: &[Fact]| self::evidence(facts.to_vec());
+    let refusal = |facts: &[Fact]| read(&evidence(facts)).refusal();
     assert_eq!(judged(&evidence(&facts)), "no fault");
-    assert_eq!(refusal(&evidence(&facts)), None);
+    assert_eq!(refusal(&facts), None);
     facts[2] = refused(None);
     let title = Some("program b was refused".to_owned());
-    assert_eq!(refusal(&evidence(&facts)), title);
+    assert_eq!(refusal(&facts), title);
 }
 
 #[test]
@@ -545,7 +551,7 @@ fn incomplete_facts_are_not_compared() {
     };
     let evidence = evidence(facts()[..1].to_vec());
     let case = case(&scenario, &[]);
-    assert_eq!(judge(&case, &evidence), (Ok(()), None));
+    assert_eq!(judge(&case, &read(&evidence)), (Ok(()), None));
 }
 
 #[test]
@@ -554,7 +560,7 @@ fn a_hang_says_how_far_the_plan_had_come() {
         let mut evidence = evidence(facts());
         evidence.port.truncate(count);
         evidence.timed_out = true;
-        let fault = judge(&case(&scenario(), &[module()]), &evidence).0;
+        let fault = judge(&case(&scenario(), &[module()]), &read(&evidence)).0;
         let reason = fault.unwrap_err().reason;
         reason.lines().next().unwrap_or_default().to_owned()
     };
@@ -668,7 +674,7 @@ fn a_log_in_many_facts_is_one_log() {
     let mut facts = facts();
     let record = |number: u32| log(&format!("BUG: {}", "a".repeat(number as usize)), 0);
     facts.extend((1..3000).map(record));
-    let reports = reports(&evidence(facts), &[]);
+    let reports = Facts::read(evidence(facts), &[]).reports;
     assert_eq!(reports[0].title, "BUG: a");
     assert!(reports.len() <= 100, "{}", reports.len());
 }
@@ -756,13 +762,13 @@ fn who_looks_on_may_do_what_they_like_with_the_trace() {
     };
     let mut facts = facts();
     facts[7] = traced(&[], 0, 9);
-    assert_eq!(judge(&case, &evidence(facts)).0, Ok(()));
+    assert_eq!(judge(&case, &read(&evidence(facts))).0, Ok(()));
 }
 
 #[test]
 fn the_marks_of_the_trace_are_not_in_the_transcript() {
     let scenario = scenario();
-    let transcript = judge(&case(&scenario, &[module()]), &evidence(facts()))
+    let transcript = judge(&case(&scenario, &[module()]), &read(&evidence(facts())))
         .1
         .unwrap();
     assert!(!transcript.contains("trace\n"), "{transcript}");
@@ -1203,7 +1209,7 @@ fn memory_that_was_lost_before_the_plan_has_a_title() {
     let mut facts = facts();
     facts.pop();
     facts.push(leaks(Some(&lost(4999))));
-    assert_eq!(earlier_leaks(&evidence(facts)), ["memory leak in f"]);
+    assert_eq!(read(&evidence(facts)).earlier_leaks, ["memory leak in f"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Whose a run's directory is: its owner holds a lock on it, which the kernel drops when the
 //! owner dies. What has no owner is removed by the next who starts a run.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileTypeExt;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -21,7 +21,12 @@ pub(super) fn directory(parent: &Path) -> Result<(TempDir, File)> {
         for run in fs::read_dir(parent)?.flatten() {
             remove_if_dead(&run.path());
         }
-        let directory = tempfile::Builder::new().prefix("vm-").tempdir_in(parent)?;
+        // A guest may leave any file in it, one with a set-user-ID bit of the user's as well.
+        let own = Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new()
+            .prefix("vm-")
+            .permissions(own)
+            .tempdir_in(parent)?;
         let owner = File::open(directory.path())?;
         flock(&owner, FlockOperation::LockExclusive)?;
         Ok((directory, owner))
@@ -56,6 +61,14 @@ fn sockets(command: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn only_its_owner_looks_into_a_runs_directory() {
+        let parent = tempfile::tempdir().unwrap();
+        let (run, _owner) = directory(parent.path()).unwrap();
+        let mode = run.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 
     #[test]
     fn a_directory_lives_as_long_as_its_owner() {

@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use kassay::cache::Cache;
+use kassay::case::Setting;
 use kassay::cli::run::{self, Obtained};
 use kassay::interrupt;
 use kassay::inventory;
 use kassay::kernel::Catalog;
-use kassay::run::Setting;
 use kassay::vm::accelerator::{self, Probe, Wish};
 use kassay::vm::slot;
 use libtest_mimic::{Arguments, Trial};

@@ -1,0 +1,141 @@
+//! What a scenario requires.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::interrupt;
+use crate::kernel::{self, Kernel};
+use crate::scenario::{Pinned, Scenario};
+use crate::tool::{self, Tool};
+
+/// What the scenario requires and the kernel or the host lacks.
+///
+/// # Errors
+/// The kernel's configuration cannot be read, or the user interrupted.
+pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
+    let (major, minor, _) = kernel.version();
+    if let Some(bound) = &scenario.requires.kernel
+        && !bound.holds((major, minor))
+    {
+        return Ok(Some(format!(
+            "needs a kernel {bound}, and this is {}",
+            kernel.release
+        )));
+    }
+    for option in &scenario.requires.config {
+        if !kernel.config_has(option)? {
+            return Ok(Some(format!(
+                "needs CONFIG_{option}, which {} is built without",
+                kernel.release
+            )));
+        }
+    }
+    for option in &scenario.requires.without {
+        if kernel.config_has(option)? {
+            return Ok(Some(format!(
+                "needs a kernel without CONFIG_{option}, and {} has it",
+                kernel.release
+            )));
+        }
+    }
+    for program in &scenario.requires.pip {
+        if let Some(reason) = lacks_program(program)? {
+            return Ok(Some(reason));
+        }
+    }
+    Ok(None)
+}
+
+/// Why a program of PyPI is not as a scenario wants it.
+fn lacks_program(wanted: &Pinned) -> Result<Option<String>> {
+    let here = match tool::find(&wanted.name) {
+        None => "is not on the host's PATH".to_owned(),
+        Some(path) => {
+            let said = Tool::new(path).arg("--version").output();
+            interrupt::check()?;
+            let said = said.unwrap_or_default();
+            if said.split_whitespace().any(|word| word == wanted.version) {
+                return Ok(None);
+            }
+            "of the host is another version".to_owned()
+        }
+    };
+    Ok(Some(format!(
+        "needs {wanted}, and `{}` {here}: `pip install {wanted}` in a virtual environment \
+         whose bin is on PATH",
+        wanted.name
+    )))
+}
+
+/// The USDT probe that the scenario requires and the guest program has not.
+///
+/// # Errors
+/// The guest program cannot be read.
+pub fn lacks_probe(guest: &Path, scenario: &Scenario) -> Result<Option<String>> {
+    let probes = &scenario.requires.probes;
+    if probes.is_empty() {
+        return Ok(None);
+    }
+    let program = fs::read(guest).with_context(|| format!("read `{}`", guest.display()))?;
+    let has = |probe: &String| {
+        // So it is in a note: the provider and the name, each with a NUL behind it.
+        let note = format!("{}\0", probe.replace(':', "\0"));
+        program
+            .windows(note.len())
+            .any(|bytes| bytes == note.as_bytes())
+    };
+    let missing = probes.iter().find(|probe| !has(probe));
+    Ok(missing.map(|probe| {
+        format!("needs the USDT probe {probe}, which the host's static C library is built without")
+    }))
+}
+
+/// What a scenario requires, and the kernel has as modules that nothing inserts. Of an option its
+/// module's name is mostly a part.
+///
+/// # Errors
+/// The kernel's configuration cannot be read.
+pub fn left_out(kernel: &Kernel, scenario: &Scenario) -> Result<String> {
+    let mut inserted = kernel::at_boot(kernel);
+    inserted.extend(scenario.kernel_modules.iter().cloned());
+    let mut said = String::new();
+    for option in &scenario.requires.config {
+        let name = option.to_lowercase();
+        let is_in = inserted.iter().any(|module| name.contains(module));
+        if !is_in && kernel.config_is_module(option)? {
+            said.push_str(&format!(
+                "\n\nCONFIG_{option} is a module of this kernel, and nothing inserts it: see \
+                 whether `kernel_modules = [\"{name}\"]` does"
+            ));
+        }
+    }
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::Project;
+
+    #[test]
+    fn a_probe_is_in_the_program_with_both_its_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("guest"), b"stapsdt\0libc\0setjmp\08@%rdi\0").unwrap();
+        let lacks = |probe: &str| {
+            let text = format!("about = 'x'\nrequires = {{ probes = ['{probe}'] }}");
+            fs::write(path("case.toml"), text).unwrap();
+            let scenario =
+                Scenario::read(&path("case.toml"), &Project::of(directory.path()).unwrap())
+                    .unwrap();
+            lacks_probe(&path("guest"), &scenario).unwrap()
+        };
+        assert_eq!(lacks("libc:setjmp"), None);
+        for other in ["libc:set", "libm:setjmp", "setjmp:libc"] {
+            let reason = lacks(other).unwrap();
+            assert!(reason.contains(&format!("probe {other},")), "{reason}");
+        }
+    }
+}

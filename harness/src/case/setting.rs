@@ -1,0 +1,56 @@
+//! How to run.
+
+use std::time::Duration;
+
+use crate::cache::Cache;
+use crate::vm::machine::Size;
+use crate::vm::{Accelerator, slot};
+
+/// How to run, for every case alike.
+#[derive(Clone)]
+pub struct Setting {
+    /// Where everything that is built is kept.
+    pub cache: Cache,
+    /// What executes the guest's instructions.
+    pub accelerator: Accelerator,
+    /// How large a guest is, where its scenario does not say.
+    pub size: Size,
+    /// How long a virtual machine may take, from its start to its end, whatever its scenario says.
+    pub timeout: Option<Duration>,
+    /// Whether to boot rather than restore.
+    pub cold: bool,
+    /// Whether to leave out what passed last time and has not changed since.
+    pub changed: bool,
+    /// How many virtual machines may run at once, here and in other processes.
+    pub jobs: usize,
+    /// Whether to keep of a pass what is kept of a failure.
+    pub keep: bool,
+    /// Whether to keep a dump of the guest's memory with a failure.
+    pub keep_dump: bool,
+    /// Whether the machine stands still until a debugger lets it go.
+    pub gdb: bool,
+    /// Whether nothing passes on a kernel that lacks a detector.
+    pub strict: bool,
+}
+
+/// How long a virtual machine may take unless the user or its scenario says otherwise.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Setting {
+    /// Nothing but what every run has.
+    pub fn new(cache: Cache, accelerator: Accelerator) -> Setting {
+        Setting {
+            cache,
+            accelerator,
+            size: Size::default(),
+            timeout: None,
+            cold: false,
+            changed: false,
+            jobs: slot::default_jobs(),
+            keep: false,
+            keep_dump: false,
+            gdb: false,
+            strict: false,
+        }
+    }
+}

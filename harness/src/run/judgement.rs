@@ -1,0 +1,135 @@
+//! What a case's run comes to, and what is kept of it.
+
+use anyhow::Result;
+
+use super::machine::Ran;
+use super::reason::{self, told, verifier_logs};
+use crate::case::{Case, Setting, left_out};
+use crate::compile::imports;
+use crate::facts::Facts;
+use crate::kernel_report::Report;
+use crate::kit::Kit;
+use crate::outcome::Judged;
+use crate::progress;
+use crate::snapshot::{Comparison, Snapshot};
+use crate::verdict::{self, Fault, Verdict};
+
+/// What a run comes to. Of one that is no pass it keeps what is needed to understand it, and
+/// to run it again.
+///
+/// # Errors
+/// A file that it is judged by cannot be read.
+pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Judged> {
+    let facts = &ran.facts;
+    warn(case, facts)?;
+    let known = case.known()?;
+    let (judged, transcript) = verdict::judge(&known, facts);
+    let snapshot = Snapshot::of(case.scenario, case.kernel);
+    let is_comparison = judged.is_ok();
+    let fault = match (judged, &transcript) {
+        (Err(fault), _) => Some(fault),
+        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript, facts)?,
+        // What was expected left nothing to compare.
+        (Ok(()), None) => None,
+    };
+    let mut judged = Judged {
+        duration: facts.evidence.duration,
+        seeds: case.scenario.seeds(),
+        restored: facts.evidence.restored,
+        peak_kib: facts.evidence.peak_kib,
+        refused: facts.refusal(),
+        transcript: transcript.map(|transcript| (snapshot, transcript)),
+        ..Judged::new(Verdict::Pass)
+    };
+    let is_kept = fault.is_some() || setting.keep;
+    let reports = || reason::reports(&setting.cache, case, facts);
+    let reports = is_kept.then(reports).transpose()?.unwrap_or_default();
+    if let Some(fault) = fault {
+        judged.reason = reason::explain(&fault, &reports, case.kernel, facts);
+        judged.reason += &reason::refused_for(&known, facts, &fault);
+        judged.reason += &left_out(case.kernel, case.scenario)?;
+        if let (Verdict::Leak, Some((_, text))) = (fault.verdict, &judged.transcript) {
+            judged.reason = format!("{}\n\n{text}", judged.reason).trim().to_owned();
+        }
+        judged.verdict = fault.verdict;
+        judged.title = fault.title;
+        judged.is_comparison = is_comparison && fault.verdict == Verdict::Mismatch;
+    } else {
+        let expect = case.scenario.expect.as_ref().map(verdict::expected);
+        judged.expected = expect.map(|(_, title)| title.to_owned());
+    }
+    if is_kept {
+        keep(setting, case, &mut judged, Some((ran, &reports)));
+    }
+    Ok(judged)
+}
+
+/// Says what no verdict tells of.
+fn warn(case: &Case, facts: &Facts) -> Result<()> {
+    let (kernel, scenario) = (&case.kernel.name, &case.scenario.name);
+    let earlier = &facts.earlier_leaks;
+    if !earlier.is_empty() {
+        let titles = earlier[..earlier.len().min(5)].join(", ");
+        progress::note(format!("before the plan, {kernel} had: {titles}"));
+    }
+    if facts.is_blind() {
+        progress::note(format!(
+            "{kernel}::{scenario}: not all timers, work, notifiers and workqueues of its modules \
+             could be watched"
+        ));
+    }
+    for function in imports::unseen(case.modules)? {
+        progress::note(format!(
+            "{kernel}::{scenario}: nothing tells whether what its modules began by `{function}` \
+             has ended"
+        ));
+    }
+    Ok(())
+}
+
+/// Keeps what a failure leaves. That it cannot be kept changes no verdict.
+pub(super) fn keep(
+    setting: &Setting,
+    case: &Case,
+    judged: &mut Judged,
+    ran: Option<(&Ran, &[(&Report, String)])>,
+) {
+    let write = || -> Result<()> {
+        let kit = Kit::new(&case.folder)?;
+        kit.text("reason", &judged.reason)?;
+        kit.case(setting, case, judged)?;
+        let Some((Ran { plan, facts, .. }, reports)) = ran else {
+            return Ok(());
+        };
+        let transcript = judged.transcript.as_ref();
+        kit.text("transcript", transcript.map_or("", |(_, text)| text))?;
+        let logs = verifier_logs(facts, |_| true).into_iter();
+        let logs: Vec<String> = logs.map(|(_, log)| log).collect();
+        kit.text("verifier", &logs.join("\n"))?;
+        kit.text("report", &told(reports))?;
+        // With the clock and the randomness of this very run.
+        kit.text("plan.json", plan)?;
+        kit.evidence(facts)
+    };
+    let written = write();
+    judged.artifacts = case.folder.is_dir().then(|| case.folder.clone());
+    if let Err(error) = written {
+        progress::note(format!("{error:#}"));
+    }
+}
+
+/// How the transcript is not the reviewed one. Where the kernel refused something,
+/// that is what it is called.
+fn mismatch(snapshot: &Snapshot, transcript: &str, facts: &Facts) -> Result<Option<Fault>> {
+    let (title, reason) = match snapshot.compare(transcript)? {
+        Comparison::Same => return Ok(None),
+        Comparison::Differs(diff) => ("the transcript differs from the snapshot", diff),
+        Comparison::Missing => {
+            let how = "there is no snapshot yet; `cargo kassay run --accept` makes this one, or \
+                       `cargo test --test vm` and `cargo insta review`";
+            ("there is no snapshot", format!("{transcript}\n{how}"))
+        }
+    };
+    let title = facts.refusal().unwrap_or_else(|| title.to_owned());
+    Ok(Some(Fault::new(Verdict::Mismatch, title).because(reason)))
+}

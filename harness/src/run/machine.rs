@@ -1,0 +1,115 @@
+//! A case's machine, from its start to what it leaves.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::cache::Cache;
+use crate::case::{Case, Setting, TIMEOUT, share};
+use crate::facts::Facts;
+use crate::kernel::Kernel;
+use crate::vm::machine::Size;
+use crate::vm::{Accelerator, Machine, Run, Slot, Start, State, Terms, tsc};
+use crate::{debugger, interrupt, progress, tool, vm};
+
+/// What is there once the machine has ended.
+pub struct Ran {
+    /// The plan, as the guest found it.
+    pub plan: String,
+    /// What the machine left.
+    pub facts: Facts,
+    /// The run, whose directory has some of the evidence.
+    pub run: Run,
+    /// The saved state that the machine went on from.
+    pub state: Option<State>,
+}
+
+impl Ran {
+    /// Whether the machine went on from a saved state that is not what was saved. It is thrown
+    /// away then.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn is_of_damage(&self, cache: &Cache) -> Result<bool> {
+        match &self.state {
+            Some(state) if !state.is_as_saved() => state.discard(cache).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Runs the machine: restored where that works, else booted. A state that the
+/// guest does not answer from is made anew, once.
+///
+/// # Errors
+/// The machine cannot be set up; an interruption by the user.
+pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
+    let size = case.scenario.size(setting.size);
+    let machine = machine(setting, case.kernel, case.initramfs, size);
+    let go = |state: Option<State>| {
+        let start = state.as_ref().map_or(Start::Boot, Start::Restore);
+        let run = Run::new(&setting.cache)?;
+        (case.fill)(&run.share())?;
+        let plan = fs::read_to_string(run.share().join("plan.json")).context("read the plan")?;
+        let debugger = || debugger::invite(run.path(), case.kernel, case.modules);
+        let terms = Terms {
+            timeout: setting.timeout.or(case.scenario.timeout).unwrap_or(TIMEOUT),
+            host_root: case.scenario.host_root,
+            streams: case.streams.clone(),
+            dump: setting.keep_dump,
+            debugger: setting.gdb.then(debugger).transpose()?,
+        };
+        let slot = || Slot::take(&setting.cache, setting.jobs, size.memory_mib);
+        let _slot = (!case.is_idle).then(slot).transpose()?;
+        let mut evidence = run.go(&machine, start, &terms)?;
+        evidence.mark = share::mark_of(&plan)?;
+        anyhow::Ok(Ran {
+            plan,
+            facts: Facts::read(evidence, case.modules),
+            run,
+            state,
+        })
+    };
+    // vmtest would wait for the sockets of a QEMU that cannot come.
+    for program in vm::PROGRAMS {
+        tool::require(program)?;
+    }
+    for _ in 0..if setting.cold { 0 } else { 2 } {
+        let state = match State::obtain(&setting.cache, case.kernel, &machine) {
+            Ok(state) => state,
+            Err(error) => {
+                interrupt::check()?;
+                progress::note(format!("{error:#}; booting instead"));
+                break;
+            }
+        };
+        let ran = go(Some(state))?;
+        if ran.facts.evidence.answered {
+            return Ok(ran);
+        }
+        progress::note(format!(
+            "the warm state of {} does not restore; making it anew",
+            case.kernel.name
+        ));
+        if let Some(state) = ran.state {
+            state.discard(&setting.cache)?;
+        }
+    }
+    go(None)
+}
+
+/// The machine that a guest program runs in.
+pub fn machine(setting: &Setting, kernel: &Kernel, initramfs: &Path, size: Size) -> Machine {
+    Machine {
+        image: kernel.image.clone(),
+        initramfs: initramfs.to_owned(),
+        accelerator: setting.accelerator,
+        size,
+        tsc_khz: match setting.accelerator {
+            Accelerator::Tcg => Some(tsc::khz(&setting.cache)),
+            // The hypervisor tells.
+            Accelerator::Kvm => None,
+        },
+    }
+}
