@@ -16,7 +16,7 @@ use crate::cache::is_scratch;
 use crate::excerpt::bounded;
 use crate::project::{Defaults, Project};
 use crate::step::{Asked, FileStep};
-use crate::vm::machine::{LEAST_MIB, MOST_CPUS, Size};
+use crate::vm::size::{LEAST_MIB, MOST_CPUS, Size};
 use crate::{nearest, plain};
 
 /// One scenario, as its file gives it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cache::Cache;
-use crate::vm::machine::Size;
+use crate::vm::size::Size;
 use crate::vm::{Accelerator, slot};
 
 /// How to run, for every case alike.

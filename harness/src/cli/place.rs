@@ -19,7 +19,7 @@ use crate::live::{self, Asked};
 use crate::project::Project;
 use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
-use crate::vm::machine::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
+use crate::vm::size::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
 use crate::vm::slot;
 use crate::{inventory, progress};
 

@@ -9,9 +9,9 @@ use crate::cache::Cache;
 use crate::case::{Case, Setting, TIMEOUT, share};
 use crate::facts::Facts;
 use crate::kernel::Kernel;
-use crate::vm::machine::Size;
+use crate::vm::size::Size;
 use crate::vm::{Accelerator, Machine, Run, Slot, Start, State, Terms, tsc};
-use crate::{debugger, interrupt, progress, tool, vm};
+use crate::{debugger, interrupt, progress, vm};
 
 /// What is there once the machine has ended.
 pub struct Ran {
@@ -71,10 +71,7 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
             state,
         })
     };
-    // vmtest would wait for the sockets of a QEMU that cannot come.
-    for program in vm::PROGRAMS {
-        tool::require(program)?;
-    }
+    vm::require_programs()?;
     for _ in 0..if setting.cold { 0 } else { 2 } {
         let state = match State::obtain(&setting.cache, case.kernel, &machine) {
             Ok(state) => state,

@@ -6,7 +6,7 @@ use super::{Case, Fault, Verdict, plan};
 use crate::excerpt::{bounded, tail};
 use crate::facts::Facts;
 use crate::vm::Evidence;
-use crate::vm::session::MOST;
+use crate::vm::written::MOST;
 
 /// How the machine itself fared: deadline, shutdown.
 pub fn check(case: &Case, facts: &Facts) -> Result<(), Fault> {

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use vmtest::Config;
-use vmtest::output::Output;
 
 use super::Machine;
-use super::session::{self, Run, TICK};
+use super::run::Run;
+use super::session::TICK;
+use super::vmtest::{self, Config, Output};
+use super::written;
 use crate::{interrupt, tool};
 
 impl Run {
@@ -31,7 +32,7 @@ impl Run {
         let mut qemu = qemu.spawn().context("run `qemu-system-x86_64`")?;
         let ended = wait(&mut qemu, began + timeout)?;
         let took = began.elapsed();
-        let (said, _) = session::text(&self.path().join("console"))?;
+        let (said, _) = written::text(&self.path().join("console"))?;
         let why = match ended {
             None => format!("it did not end within {} s", timeout.as_secs()),
             Some(status) if !status.success() => status.to_string(),
@@ -48,7 +49,7 @@ impl Run {
     /// # Errors
     /// It does not end in time; an interruption by the user.
     pub fn of_vmtest(&self, config: Config, timeout: Duration) -> Result<Vec<Output>> {
-        let started = self.launch(config)?;
+        let started = vmtest::launch(self.share(), config)?;
         let deadline = Instant::now() + timeout;
         let mut told = Vec::new();
         let is_late = loop {

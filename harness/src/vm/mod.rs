@@ -4,14 +4,19 @@
 pub mod accelerator;
 mod claim;
 mod compared;
-mod debugger;
+mod directory;
 mod dump;
-pub mod machine;
+mod machine;
 pub mod qmp;
-pub mod session;
+mod run;
+mod save;
+mod session;
+pub mod size;
 pub mod slot;
 pub mod state;
 pub mod tsc;
+mod vmtest;
+pub mod written;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,15 +24,13 @@ use std::time::Duration;
 use crate::streams::Streams;
 
 pub use accelerator::Accelerator;
-pub use debugger::SOCKET;
+pub use directory::SOCKET;
 pub use dump::map as map_dump;
-pub use machine::{Machine, Start};
-pub use session::Run;
+pub use machine::Machine;
+pub use run::Run;
 pub use slot::Slot;
-pub use state::State;
-
-/// The host's programs that a machine needs.
-pub const PROGRAMS: [&str; 3] = ["qemu-system-x86_64", "setpriv", "setsid"];
+pub use state::{Start, State};
+pub use vmtest::require_programs;
 
 /// How a machine is run, whatever it is.
 #[derive(Clone, Debug)]
@@ -65,7 +68,7 @@ pub struct Evidence {
     /// Exit status of the guest's plan process, 128 plus the signal's number
     /// when it was killed.
     pub exit_code: Option<i64>,
-    /// Where more came than [`session::MOST`], of which the rest is not here.
+    /// Where more came than [`written::MOST`], of which the rest is not here.
     pub flood: Option<&'static str>,
     /// Whether the deadline passed.
     pub timed_out: bool,

@@ -1,41 +1,30 @@
 //! One run of one virtual machine, from start to evidence.
 
-use std::cell::Cell;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use kassay_guest::HOLD;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_open, pidfd_send_signal,
-    waitid, waitpid,
-};
 use serde_json::json;
-use vmtest::output::Output;
-use vmtest::{Config, Vmtest};
 
-use super::claim;
-use super::machine::{self, GATE_IN, GATE_OUT, Machine, ORDERS, Start};
+use super::directory::{self, EVENTS, GATE_IN, GATE_OUT, IO, ORDERS};
+use super::machine::Machine;
 use super::qmp::Qmp;
-use super::{Evidence, Shutdown, Terms, debugger};
-use crate::cache::{Cache, Key};
+use super::run::{GRACE, Run};
+use super::state::Start;
+use super::vmtest::{self, Output, Started};
+use super::written::MOST;
+use super::{Evidence, Shutdown, Terms, written};
 use crate::streams::Streams;
-use crate::{interrupt, plain, progress};
-
-/// What vmtest starts instead of QEMU.
-const STAND_IN: &str = include_str!("qemu.sh");
-
-/// How long QEMU may take to end once it was told to.
-const GRACE: Duration = Duration::from_secs(2);
+use crate::{interrupt, progress};
 
 /// How long QEMU may take to dump the guest's memory.
 const DUMP_PATIENCE: Duration = Duration::from_secs(60);
@@ -53,78 +42,31 @@ pub(super) const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 /// How often a wait looks at the clock and at Ctrl-C.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
-/// How much of each thing that a guest writes is read, in bytes. What it wrote
-/// in a run of ours is a hundredth of that.
-pub const MOST: usize = 32 << 20;
-
-/// The directory of one run. It is removed when it is dropped.
-pub struct Run {
-    directory: tempfile::TempDir,
-    /// Says to others that the directory is ours.
-    _owner: fs::File,
-    /// When QEMU was first seen to have ended.
-    ended: Cell<Option<Instant>>,
-}
-
-/// A virtual machine that was started.
-pub(super) struct Started {
-    /// What vmtest tells of it. The channel ends when QEMU has ended.
-    pub updates: Receiver<Output>,
-    runner: JoinHandle<()>,
-}
-
 impl Run {
-    /// Makes the directory in the cache, with QEMU's stand-in in it.
-    pub fn new(cache: &Cache) -> Result<Run> {
-        let (directory, _owner) = claim::directory(&cache.dir("runs"))?;
-        let link = directory.path().join(machine::QEMU);
-        std::os::unix::fs::symlink(stand_in(cache)?, &link)
-            .with_context(|| format!("link `{}`", link.display()))?;
-        fs::create_dir(directory.path().join("share")).context("make the share")?;
-        let ended = Cell::default();
-        Ok(Run {
-            directory,
-            _owner,
-            ended,
-        })
-    }
-
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// What is started in QEMU's place.
-    pub fn qemu(&self) -> PathBuf {
-        self.path().join(machine::QEMU)
-    }
-
-    /// What the guest sees of the host.
-    pub fn share(&self) -> PathBuf {
-        self.path().join("share")
-    }
-
     /// Runs the machine on what lies in the share until it ends or its time has
     /// passed, and collects what there is to know.
+    ///
+    /// # Errors
+    /// vmtest cannot start it; an interruption by the user.
     pub fn go(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Evidence> {
         let began = Instant::now();
         let started = self.start(machine, start, terms)?;
         let over = Arc::new(AtomicBool::new(false));
         let stopped = Arc::new(AtomicBool::new(false));
         let (sender, shutdown) = mpsc::channel();
-        let (socket, is_over) = (self.path().join(machine::EVENTS), over.clone());
+        let (socket, is_over) = (self.path().join(EVENTS), over.clone());
         let is_stopped = stopped.clone();
         thread::spawn(move || sender.send(watch(&socket, &is_over, &is_stopped)));
         if let Some(word) = &terms.debugger {
             let (directory, over) = (self.path().to_owned(), over.clone());
             // It ends with an error when QEMU or vmtest does, which is told of elsewhere.
-            thread::spawn(move || debugger::answer(&directory, &over));
+            thread::spawn(move || vmtest::answer(&directory, &over));
             if self.stands_still() {
                 progress::note(word);
             }
         }
         let streams = terms.streams.clone().map(|streams| {
-            let (socket, over) = (self.path().join(machine::IO), over.clone());
+            let (socket, over) = (self.path().join(IO), over.clone());
             thread::spawn(move || attend(&streams, &socket, &over))
         });
         let patience = match start {
@@ -158,17 +100,9 @@ impl Run {
 
     /// Starts the machine.
     pub(super) fn start(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Started> {
-        machine::prepare(self.path(), start, terms, machine.size.memory_mib)?;
-        self.launch(machine.config(self.path(), start, terms))
-    }
-
-    /// Has vmtest start a machine. Whoever calls this ends it when its time has passed.
-    pub(super) fn launch(&self, config: Config) -> Result<Started> {
-        let (sender, updates) = mpsc::channel();
-        let vmtest = Vmtest::new(self.share(), config)?;
-        // QEMU dies with this thread, which lives until QEMU has ended.
-        let runner = thread::spawn(move || vmtest.run_one(0, sender));
-        Ok(Started { updates, runner })
+        directory::prepare(self.path(), start, terms, machine.size.memory_mib)?;
+        let config = vmtest::config(machine, self.path(), start, terms);
+        vmtest::launch(self.share(), config)
     }
 
     /// Follows vmtest's updates until it lets go of the channel, which it does
@@ -263,31 +197,6 @@ impl Run {
         {}
     }
 
-    /// Kills a QEMU that has not ended some time after it was told to. Whether
-    /// even that does not help: a process that the kernel cannot end is left.
-    fn has_outlived(&self, told: Instant) -> bool {
-        if told.elapsed() >= GRACE {
-            self.kill();
-        }
-        told.elapsed() >= GRACE * 3 / 2
-    }
-
-    /// Whether QEMU ended a while ago, by its zombie or the lack of one. vmtest
-    /// hears of it within that while, unless it still waits for the sockets of
-    /// a QEMU that could not start.
-    pub(super) fn has_ended(&self) -> bool {
-        let Some(pid) = self.pid("pid") else {
-            return false;
-        };
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        if matches!(waitid(WaitId::Pid(pid), options), Ok(None)) {
-            return false;
-        }
-        let since = self.ended.get().unwrap_or_else(Instant::now);
-        self.ended.set(Some(since));
-        since.elapsed() >= GRACE
-    }
-
     /// Waits for QEMU to have a machine that does not run yet; false when there
     /// will be none.
     fn stands_still(&self) -> bool {
@@ -320,7 +229,7 @@ impl Run {
     /// whose machine is dumped stands still (kernel/panic.c, panic).
     fn has_panicked(&self) -> bool {
         let mut end = Vec::new();
-        let read = fs::File::open(self.path().join("console")).and_then(|mut console| {
+        let read = File::open(self.path().join("console")).and_then(|mut console| {
             let length = console.metadata()?.len();
             console.seek(SeekFrom::Start(length.saturating_sub(1024)))?;
             console.read_to_end(&mut end)
@@ -363,65 +272,9 @@ impl Run {
         began.elapsed()
     }
 
-    /// A monitor connection, whose answers may take as long as QEMU may take
-    /// to end.
-    pub(super) fn qmp(&self) -> Result<Qmp> {
-        Qmp::connect(&self.path().join(ORDERS), Some(GRACE / 2))
-    }
-
-    /// Has QEMU end.
-    pub(super) fn quit(&self) {
-        if self
-            .qmp()
-            .and_then(|mut qmp| qmp.execute("quit", json!({})))
-            .is_err()
-        {
-            self.kill();
-        }
-    }
-
-    /// Kills this run's QEMU, which is known by the process id that its
-    /// stand-in wrote down; a process that has ended in between is told apart
-    /// by its command line.
-    fn kill(&self) {
-        let Some(pid) = self.pid("pid") else { return };
-        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
-            return;
-        };
-        let command = format!("/proc/{}/cmdline", pid.as_raw_nonzero());
-        let command = fs::read(command).unwrap_or_default();
-        if String::from_utf8_lossy(&command).contains(&self.share().display().to_string()) {
-            let _ = pidfd_send_signal(process, Signal::KILL);
-        }
-    }
-
-    /// The most memory that QEMU has held so far (`VmHWM` of proc_pid_status(5)).
-    fn peak_kib(&self) -> Option<u64> {
-        let status = format!("/proc/{}/status", self.pid("pid")?.as_raw_nonzero());
-        let status = fs::read_to_string(status).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.split_whitespace().next()?.parse().ok()
-    }
-
-    /// Waits for the process in which vmtest looked for QEMU, which it leaves
-    /// as a zombie.
-    pub(super) fn reap(&self) {
-        if let Some(pid) = self.pid("asked") {
-            let _ = waitpid(Some(pid), WaitOptions::empty());
-        }
-    }
-
-    /// A process id that the stand-in wrote down.
-    fn pid(&self, name: &str) -> Option<Pid> {
-        let text = fs::read_to_string(self.path().join(name)).ok()?;
-        Pid::from_raw(text.trim().parse().ok()?)
-    }
-
     fn collect(&self, evidence: &mut Evidence) {
         let mut read = |name: &'static str| {
-            let (text, is_whole) = text(&self.path().join(name)).ok()?;
+            let (text, is_whole) = written::text(&self.path().join(name)).ok()?;
             if !is_whole {
                 evidence.flood.get_or_insert(name);
             }
@@ -442,45 +295,6 @@ fn instructions(registers: &str) -> Vec<u64> {
     addresses
         .filter_map(|address| u64::from_str_radix(address, 16).ok())
         .collect()
-}
-
-/// Opens a file where a guest may write, if it is one: not a link to a file of
-/// the host, nor a pipe that nobody writes to.
-pub fn open(path: &Path) -> io::Result<File> {
-    plain::open_with(path, OFlags::NOFOLLOW)
-}
-
-/// The text of a file where a guest may write, up to [`MOST`] bytes, and whether
-/// that is all of it.
-pub(super) fn text(path: &Path) -> io::Result<(String, bool)> {
-    let mut bytes = Vec::new();
-    open(path)?.take(MOST as u64 + 1).read_to_end(&mut bytes)?;
-    let is_whole = bytes.len() <= MOST;
-    bytes.truncate(MOST);
-    Ok((String::from_utf8_lossy(&bytes).into_owned(), is_whole))
-}
-
-impl Started {
-    /// Waits for vmtest to return, if it has let go of its channel. Else QEMU
-    /// has ended and vmtest is left to find that out by itself.
-    pub(super) fn join(self) -> thread::Result<()> {
-        match self.updates.try_recv() {
-            Err(TryRecvError::Disconnected) => self.runner.join(),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Writes the stand-in where it is not yet, whole or not at all.
-fn stand_in(cache: &Cache) -> Result<PathBuf> {
-    let key = Key::new("stand-in").text("script", STAND_IN).finish();
-    let entry = cache.get_or_make("qemu", &key, "QEMU's stand-in", |directory| {
-        let path = directory.join("qemu");
-        fs::write(&path, STAND_IN)
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
-            .with_context(|| format!("write `{}`", path.display()))
-    })?;
-    Ok(entry.join("qemu"))
 }
 
 /// Has the program's streams attended to until QEMU is gone.
@@ -530,21 +344,7 @@ fn watch(socket: &Path, over: &AtomicBool, stopped: &AtomicBool) -> Option<Shutd
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::fs::{CWD, FileType, mknodat};
-    use std::os::unix::fs::symlink;
-
-    #[test]
-    fn what_a_guest_puts_in_a_file_s_place_is_not_read() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = |name: &str| directory.path().join(name);
-        fs::write(path("file"), "a").unwrap();
-        symlink(path("file"), path("link")).unwrap();
-        mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
-        assert_eq!(text(&path("file")).unwrap(), ("a".to_owned(), true));
-        for other in ["link", "pipe", "none", "."] {
-            assert!(text(&path(other)).is_err(), "{other}");
-        }
-    }
+    use crate::cache::Cache;
 
     #[test]
     fn the_next_instruction_is_one_of_the_registers_of_each_cpu() {
@@ -576,18 +376,5 @@ mod tests {
         assert_eq!(evidence.flood, Some("the command port"));
         assert_eq!(evidence.port.len(), 1);
         assert!(!evidence.timed_out);
-    }
-
-    #[test]
-    fn a_file_is_read_up_to_a_bound() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        let size = |size: usize| {
-            File::create(&path).unwrap().set_len(size as u64).unwrap();
-            let (text, is_whole) = text(&path).unwrap();
-            (text.len(), is_whole)
-        };
-        assert_eq!(size(MOST), (MOST, true));
-        assert_eq!(size(MOST + 1), (MOST, false));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 
-use super::machine::MEMORY_MIB;
+use super::size::MEMORY_MIB;
 use crate::cache::Cache;
 use crate::interrupt;
 
