@@ -2,6 +2,8 @@
 //! modules, programs, scenarios and snapshots belong together.
 
 mod repository;
+#[path = "tidy/words.rs"]
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,0 +1,311 @@
+//! What holds for texts: their links lead somewhere, the first one is short, the book has all of
+//! its chapters, and the chapter on the command line says what the command line says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command as Process;
+
+use clap::{Arg, Args, Command};
+use kassay::cli;
+
+use super::{File, files, names};
+
+/// The most lines of the README: what a stranger reads to its end.
+const README: usize = 120;
+
+/// The chapter that is made from clap, and the variable that has it written.
+const CHAPTER: &str = "docs/src/command-line.md";
+const WRITE: &str = "KASSAY_WRITE";
+
+fn texts() -> Vec<File> {
+    files(|file| file.ends(&[".md"]))
+}
+
+/// A text's lines without what is shown as it is typed.
+fn prose(text: &str) -> impl Iterator<Item = String> {
+    let mut is_code = false;
+    text.lines().filter_map(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        // Every second piece between backticks is code.
+        let pieces = line.split('`').step_by(2).collect::<Vec<_>>();
+        (!is_code && !is_fence).then(|| pieces.join("`"))
+    })
+}
+
+/// What the links of a text lead to.
+fn links(text: &str) -> Vec<String> {
+    let of_line = |line: String| {
+        let ends = line.split("](").skip(1);
+        let targets = ends.filter_map(|end| Some(end.split_once(')')?.0.to_owned()));
+        targets.collect::<Vec<_>>()
+    };
+    prose(text).flat_map(of_line).collect()
+}
+
+/// The anchors of a text's headings.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let mut is_code = false;
+    let headings = text.lines().filter(|line| {
+        is_code ^= line.starts_with("```");
+        !is_code && line.starts_with('#')
+    });
+    let anchor = |heading: &str| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// A path without `..`, from the root of the repository.
+fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, part| {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+        plain
+    })
+}
+
+/// Whether a link of the file at `from` leads to a file or a folder and, in a text, to a heading.
+fn leads(from: &File, link: &str) -> bool {
+    if link.starts_with("https://") || link.starts_with("http://") {
+        return true;
+    }
+    let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let folder = Path::new(&from.path).parent().unwrap_or(Path::new(""));
+    let path = match path {
+        "" => PathBuf::from(&from.path),
+        path => plain(&folder.join(path)),
+    };
+    let path = kassay::repository().join(path);
+    let has = |text: String| anchors(&text).contains(anchor);
+    path.exists() && (anchor.is_empty() || fs::read_to_string(path).is_ok_and(has))
+}
+
+#[test]
+fn links_lead_to_something() {
+    let mut dead = Vec::new();
+    for file in texts() {
+        let links = links(&file.text).into_iter();
+        let lost = links.filter(|link| !leads(&file, link));
+        dead.extend(lost.map(|link| format!("{}: {link}", file.path)));
+    }
+    assert!(dead.is_empty(), "\n{}", dead.join("\n"));
+}
+
+#[test]
+fn links_and_anchors_are_found() {
+    let text = "# A `b`, c\n[x](a.md#b) `[y](c)` ![z](d.svg)\n```\n# no\n[n](e)\n```\n";
+    assert_eq!(links(text), ["a.md#b", "d.svg"]);
+    assert_eq!(anchors(text), BTreeSet::from(["a-b-c".to_owned()]));
+    let from = File {
+        path: "docs/src/x.md".to_owned(),
+        text: String::new(),
+    };
+    assert!(leads(&from, "../../README.md") && leads(&from, "../../bpf/"));
+    assert!(!leads(&from, "../../README.md#no-such-heading") && !leads(&from, "no.md"));
+}
+
+#[test]
+fn the_readme_is_short() {
+    let readme = files(|file| file.path == "README.md");
+    let lines = readme[0].text.lines().count();
+    assert!(lines <= README, "{lines} lines, of which {README} are read");
+}
+
+#[test]
+fn every_chapter_is_in_the_summary() {
+    let summary = files(|file| file.path == "docs/src/SUMMARY.md");
+    let linked = links(&summary[0].text).into_iter();
+    let mut listed: BTreeSet<String> = linked.map(|link| link.replace(".md", "")).collect();
+    listed.insert("SUMMARY".to_owned());
+    assert_eq!(names("docs/src/", ".md"), listed);
+}
+
+#[test]
+fn the_chapter_on_the_command_line_is_what_clap_says() {
+    let chapter = chapter(command());
+    let path = kassay::repository().join(CHAPTER);
+    if std::env::var_os(WRITE).is_some() {
+        fs::write(&path, &chapter).unwrap();
+    }
+    let written = fs::read_to_string(path).unwrap_or_default();
+    let mut lines = chapter.lines().zip(written.lines());
+    let differs = lines.find(|(said, written)| said != written);
+    assert!(
+        chapter == written,
+        "{CHAPTER} is old, first in {differs:?}; `{WRITE}=1 cargo test --test tidy` writes it"
+    );
+}
+
+/// The command line. clap's own `Command` of the whole is private, so the subcommands and what
+/// stands below them are taken from `kassay --help`, and their arguments from clap.
+fn command() -> Command {
+    let help = Process::new(env!("CARGO_BIN_EXE_kassay"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (about, rest) = help.split_once("\n\n").unwrap();
+    let (_, rest) = rest.split_once("Commands:\n").unwrap();
+    let (listed, rest) = rest.split_once("\n\n").unwrap();
+    let (_, after) = rest.split_once("Environment:\n").unwrap();
+    let whole = Command::new("kassay")
+        .about(about.to_owned())
+        .after_help(format!("Environment:\n{}", after.trim_end()));
+    // What is longer than a line goes on in the next one.
+    let listed = listed.lines().fold(Vec::<String>::new(), |mut all, line| {
+        match (line.starts_with("   "), all.last_mut()) {
+            (true, Some(last)) => *last += &format!(" {}", line.trim()),
+            _ => all.push(line.trim().to_owned()),
+        }
+        all
+    });
+    let split = listed.iter().filter_map(|line| line.split_once(' '));
+    let named = split.filter(|(name, _)| *name != "help");
+    named.fold(whole, |whole, (name, about)| {
+        let command = with_arguments(name, Command::new(name.to_owned()));
+        // The arguments bring what they say of themselves in the code.
+        whole.subcommand(command.about(about.trim().to_owned()).long_about(None))
+    })
+}
+
+fn with_arguments(name: &str, command: Command) -> Command {
+    match name {
+        "run" => cli::run::RunArgs::augment_args(command),
+        "watch" => cli::watch::WatchArgs::augment_args(command),
+        "repro" => cli::repro::ReproArgs::augment_args(command),
+        "bisect" => cli::bisect::BisectArgs::augment_args(command),
+        "exec" => cli::exec::ExecArgs::augment_args(command),
+        "shell" => cli::shell::ShellArgs::augment_args(command),
+        "load" => cli::load::LoadArgs::augment_args(command),
+        "list" => cli::list::ListArgs::augment_args(command),
+        "kfuncs" => cli::kfuncs::KfuncsArgs::augment_args(command),
+        "diff" => cli::diff::DiffArgs::augment_args(command),
+        "kernel" => cli::kernel::KernelArgs::augment_args(command),
+        "cache" => cli::cache::CacheArgs::augment_args(command),
+        "setup" => cli::setup::SetupArgs::augment_args(command),
+        "bench" => cli::bench::BenchArgs::augment_args(command),
+        "doctor" => command,
+        other => panic!("`{other}` is a subcommand whose arguments are to be named here"),
+    }
+}
+
+/// The chapter: a table of the subcommands, and for each one a table of its arguments.
+fn chapter(mut command: Command) -> String {
+    command.build();
+    let mut text = format!(
+        "<!-- Made from clap by `{WRITE}=1 cargo test --test tidy`. -->\n\n\
+         # Command line\n\n\
+         `kassay COMMAND --help` prints what this chapter says of a command. In kassay's own \
+         repository, `cargo kassay` builds it and runs it.\n\n\
+         | command | what it does |\n| --- | --- |\n"
+    );
+    for sub in shown(&command) {
+        let (name, about) = (sub.get_name(), about(sub));
+        text += &format!("| [`kassay {name}`](#kassay-{name}) | {about} |\n");
+    }
+    for sub in shown(&command) {
+        text += &section(sub, "kassay", 2);
+    }
+    text + &closing(&command, 2)
+}
+
+fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+    let subs = command.get_subcommands();
+    subs.filter(|sub| sub.get_name() != "help" && !sub.is_hide_set())
+}
+
+fn about(command: &Command) -> String {
+    cell(
+        &command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    )
+}
+
+/// What there is to say of a command, and of those below it.
+fn section(command: &Command, parent: &str, level: usize) -> String {
+    let name = format!("{parent} {}", command.get_name());
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
+    let marks = "#".repeat(level);
+    let mut text = format!(
+        "\n{marks} {name}\n\n{}.\n\n```text\n{usage}\n```\n",
+        about(command)
+    );
+    let arguments = command.get_arguments().filter(|argument| {
+        let id = argument.get_id();
+        id != "help" && id != "version" && !argument.is_hide_set()
+    });
+    let rows: Vec<String> = arguments.map(row).collect();
+    if !rows.is_empty() {
+        text += &format!("\n| argument | meaning |\n| --- | --- |\n{}", rows.concat());
+    }
+    text += &closing(command, level + 1);
+    let subs = shown(command).map(|sub| section(sub, &name, level + 1));
+    text + &subs.collect::<String>()
+}
+
+/// What `--help` has at its end, by the headings that it has there.
+fn closing(command: &Command, level: usize) -> String {
+    let Some(after) = command.get_after_help() else {
+        return String::new();
+    };
+    let after = after.to_string();
+    format!("\n```text\n{}\n```\n", after.trim_end()).replacen(
+        "\n```text\nEnvironment:",
+        &format!(
+            "\n{} Environment and exit codes\n\n```text\nEnvironment:",
+            "#".repeat(level)
+        ),
+        1,
+    )
+}
+
+/// A line of a table: how an argument is written, and what it means.
+fn row(argument: &Arg) -> String {
+    let names = argument.get_value_names().unwrap_or_default();
+    let mut written = match argument.get_long() {
+        Some(long) => format!("--{long}"),
+        None => names.join(" "),
+    };
+    if argument.get_long().is_some() && argument.get_action().takes_values() {
+        written += &format!(" {}", names.join(" "));
+    }
+    let is_many = argument
+        .get_num_args()
+        .is_some_and(|count| count.max_values() > 1);
+    if argument.is_positional() && is_many {
+        written += "…";
+    }
+    let help = argument.get_help().map(ToString::to_string);
+    let mut meaning = help.unwrap_or_default();
+    let choices = argument.get_possible_values();
+    if argument.get_action().takes_values() && !choices.is_empty() {
+        let choices = choices.iter().map(|choice| {
+            let help = choice.get_help().map(|help| format!(" ({help})"));
+            format!("`{}`{}", choice.get_name(), help.unwrap_or_default())
+        });
+        meaning += &format!(": {}", choices.collect::<Vec<_>>().join(", "));
+    }
+    let defaults = argument.get_default_values().iter();
+    let defaults: Vec<_> = defaults.map(|value| value.to_string_lossy()).collect();
+    if argument.get_action().takes_values() && !defaults.is_empty() {
+        meaning += &format!(" [default: {}]", defaults.join(" "));
+    }
+    format!("| `{}` | {} |\n", cell(&written), cell(&meaning))
+}
+
+/// Text for a cell of a table, which ends with the line or with a bar.
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
+}
