@@ -115,8 +115,7 @@ impl Snapshot {
     pub fn accept(&self, about: &str, transcript: &str) -> Result<()> {
         let path = self.path();
         let about = serde_json::to_string(about)?;
-        let text =
-            format!("---\nsource: harness/tests/vm.rs\ndescription: {about}\n---\n{transcript}");
+        let text = format!("---\nsource: kassay\ndescription: {about}\n---\n{transcript}");
         fs::create_dir_all(&self.directory)
             .and_then(|()| fs::write(&path, text))
             .with_context(|| format!("write snapshot `{}`", path.display()))

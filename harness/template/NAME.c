@@ -7,7 +7,7 @@
 
 __bpf_kfunc_start_defs();
 
-__bpf_kfunc u64 bpf_NAME_gcd(u64 a, u64 b)
+__bpf_kfunc u64 bpf_NAME(u64 a, u64 b)
 {
 	return gcd(a, b);
 }
@@ -15,7 +15,7 @@ __bpf_kfunc u64 bpf_NAME_gcd(u64 a, u64 b)
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(NAME_ids)
-BTF_ID_FLAGS(func, bpf_NAME_gcd)
+BTF_ID_FLAGS(func, bpf_NAME)
 BTF_KFUNCS_END(NAME_ids)
 
 static const struct btf_kfunc_id_set NAME_set = {

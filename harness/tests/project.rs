@@ -67,7 +67,7 @@ fn a_new_project_passes_wherever_in_it_one_is() {
 #[test]
 fn a_changed_argument_in_a_new_project_is_a_mismatch_that_leaves_a_folder_there() {
     let folder = Folder::with_new();
-    folder.edit("demo/bpf/demo.bpf.c", "gcd(12, 18)", "gcd(12, 16)");
+    folder.edit("demo/bpf/demo.bpf.c", "demo(12, 18)", "demo(12, 16)");
     let ended = folder.kassay("demo", &["run", "--kernel", "distro"]);
     ended
         .with(1)

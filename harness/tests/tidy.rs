@@ -23,7 +23,7 @@ const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
 const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 47] = [
+const ROOMS: [&str; 49] = [
     "plain",
     "nearest",
     "progress",
@@ -34,7 +34,9 @@ const ROOMS: [&str; 47] = [
     "normalise",
     "complaint",
     "tool",
+    "template",
     "cache",
+    "assets",
     "streams",
     "kernel_report",
     "excerpt",

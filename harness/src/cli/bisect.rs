@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::cache::limit;
@@ -15,11 +15,9 @@ use crate::interrupt;
 use crate::inventory;
 use crate::kernel::Catalog;
 use crate::progress;
+use crate::project::Project;
 use crate::report::UNJUDGED;
 use crate::scenario;
-
-/// Where a repository may have its scenarios, as this one has, or the action's users.
-const PLACES: [&str; 2] = ["harness/tests/scenarios", "scenarios"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -119,7 +117,7 @@ fn prepare(
     repository.check_ends(&good, &bad).map_err(usage)?;
     if repository.is_dirty()? {
         progress::note(format!(
-            "`{}` has changes that are in no commit; but for scenarios, they are not looked at",
+            "`{}` has changes that are in no commit; except for scenarios, they are not looked at",
             args.tree
         ));
     }
@@ -215,17 +213,17 @@ fn of_parts(
 
 /// The scenarios in a folder of a repository's working tree.
 fn files(folder: Option<PathBuf>) -> Result<Vec<PathBuf>> {
-    let mut places = PLACES
-        .iter()
-        .filter_map(|place| Some(folder.as_ref()?.join(place)));
-    let place = places.find(|place| place.is_dir()).with_context(|| {
-        let places = PLACES.join("` or `");
-        format!(
-            "find scenarios: there is no `{places}`; name one by `--scenario FILE`, or by `--tree` \
-             the folder that has them"
-        )
-    })?;
-    scenario::files(&place)
+    let project = folder.map(|folder| Project::of(&folder)).transpose()?;
+    let place = project.map(|project| project.scenarios);
+    if let Some(place) = place.as_ref().filter(|place| place.is_dir()) {
+        return scenario::files(place);
+    }
+    let place = place.unwrap_or_else(|| "scenarios".into());
+    bail!(
+        "find scenarios: there is no `{}`; name one by `--scenario FILE`, or by `--tree` the folder \
+         that has them",
+        place.display()
+    )
 }
 
 impl BisectArgs {

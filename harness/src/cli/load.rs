@@ -17,7 +17,7 @@ use crate::{nearest, plain};
 const EXAMPLES: &str = "\
 Each program of OBJECT, or only PROGRAM, is attached where its section says. What is then printed
 to the trace goes to stdout, until Ctrl-C, or until COMMAND ends, which runs in the host's root.
-Then the programs are let go, the modules removed, and what stays behind is said on stderr.
+Then the programs are detached, the modules are removed, and what stayed is told on stderr.
 
 Examples:
   kassay load bpf/kfunc_sum.bpf.c --module modules/kfunc_sum --step 'unlink = { times = 2 }'

@@ -50,7 +50,7 @@ Environment:
                      `kassay.toml` here or above]
 
 Exit codes:
-  0    something passed, and nothing else happened but skips
+  0    something passed; all else was skipped
   1    at least one regression
   2    wrong usage
   125  no regression, but something could not be judged, or nothing was

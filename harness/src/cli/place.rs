@@ -210,8 +210,11 @@ pub fn path_of(name: &str) -> String {
     }
 }
 
-/// The default kernel. That it is not the first choice is said on stderr.
+/// The project's kernel, else the default one. That it is not the first choice is said on stderr.
 fn default(cache: &Cache, catalog: &Catalog) -> Result<String> {
+    if let Some(name) = run::of_project()? {
+        return Ok(name);
+    }
     let chosen = kernel::default(cache, catalog)?;
     if catalog.default.first() != Some(&chosen.name) {
         progress::note(format!("kassay: kernel {}: {}", chosen.name, chosen.why));

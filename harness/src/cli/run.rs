@@ -342,6 +342,12 @@ pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec
     Ok(names)
 }
 
+/// The project's first kernel, for what runs on one.
+pub fn of_project() -> Result<Option<String>> {
+    let project = Project::here()?;
+    Ok(project.and_then(|project| project.kernels.first().cloned()))
+}
+
 /// The names in `KASSAY_KERNELS`. An empty one is none.
 fn of_environment() -> Vec<String> {
     let names = std::env::var_os("KASSAY_KERNELS").unwrap_or_default();
@@ -410,7 +416,10 @@ pub fn slip(catalog: &Catalog, name: &str, error: anyhow::Error) -> anyhow::Erro
 pub fn kernel(cache: &Cache, catalog: &Catalog, name: Option<&str>) -> Result<Kernel> {
     let name = match name {
         Some(name) => name.to_owned(),
-        None => default(cache, catalog)?,
+        None => match of_project()? {
+            Some(name) => name,
+            None => default(cache, catalog)?,
+        },
     };
     obtain(cache, catalog, &name)?.map_err(|why| anyhow!(why))
 }

@@ -28,7 +28,7 @@ Examples:
 pub struct ShellArgs {
     #[command(flatten)]
     place: Place,
-    /// Modules to insert first, behind those of --module
+    /// Modules to insert, after those of --module
     #[arg(value_name = "MODULE")]
     others: Vec<String>,
 }

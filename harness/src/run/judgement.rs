@@ -125,8 +125,7 @@ fn mismatch(snapshot: &Snapshot, transcript: &str, facts: &Facts) -> Result<Opti
         Comparison::Same => return Ok(None),
         Comparison::Differs(diff) => ("the transcript differs from the snapshot", diff),
         Comparison::Missing => {
-            let how = "there is no snapshot yet; `cargo kassay run --accept` makes this one, or \
-                       `cargo test --test vm` and `cargo insta review`";
+            let how = "there is no snapshot yet; `kassay run --accept` makes this one";
             ("there is no snapshot", format!("{transcript}\n{how}"))
         }
     };

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::process::Command as Process;
 
-use clap::{Arg, Args, Command};
-use kassay::cli;
+use clap::{Arg, Command};
+use kassay::{cli, template};
 
+use super::repository::repository;
 use super::{File, files, names};
 
 /// The most lines of the README: what a stranger reads to its end.
@@ -84,7 +84,7 @@ fn leads(from: &File, link: &str) -> bool {
         "" => PathBuf::from(&from.path),
         path => plain(&folder.join(path)),
     };
-    let path = kassay::repository().join(path);
+    let path = repository().join(path);
     let has = |text: String| anchors(&text).contains(anchor);
     path.exists() && (anchor.is_empty() || fs::read_to_string(path).is_ok_and(has))
 }
@@ -114,6 +114,15 @@ fn links_and_anchors_are_found() {
 }
 
 #[test]
+fn the_tutorial_shows_what_a_new_project_has() {
+    let tutorial = files(|file| file.path == "docs/src/tutorial.md");
+    for (path, text) in template::example("gcd") {
+        let is_shown = tutorial[0].text.contains(&text) || path.starts_with("snapshots");
+        assert!(is_shown, "{}", path.display());
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     let readme = files(|file| file.path == "README.md");
     let lines = readme[0].text.lines().count();
@@ -131,8 +140,8 @@ fn every_chapter_is_in_the_summary() {
 
 #[test]
 fn the_chapter_on_the_command_line_is_what_clap_says() {
-    let chapter = chapter(command());
-    let path = kassay::repository().join(CHAPTER);
+    let chapter = chapter(cli::command());
+    let path = repository().join(CHAPTER);
     if std::env::var_os(WRITE).is_some() {
         fs::write(&path, &chapter).unwrap();
     }
@@ -143,59 +152,6 @@ fn the_chapter_on_the_command_line_is_what_clap_says() {
         chapter == written,
         "{CHAPTER} is old, first in {differs:?}; `{WRITE}=1 cargo test --test tidy` writes it"
     );
-}
-
-/// The command line. clap's own `Command` of the whole is private, so the subcommands and what
-/// stands below them are taken from `kassay --help`, and their arguments from clap.
-fn command() -> Command {
-    let help = Process::new(env!("CARGO_BIN_EXE_kassay"))
-        .arg("--help")
-        .output()
-        .unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
-    let (about, rest) = help.split_once("\n\n").unwrap();
-    let (_, rest) = rest.split_once("Commands:\n").unwrap();
-    let (listed, rest) = rest.split_once("\n\n").unwrap();
-    let (_, after) = rest.split_once("Environment:\n").unwrap();
-    let whole = Command::new("kassay")
-        .about(about.to_owned())
-        .after_help(format!("Environment:\n{}", after.trim_end()));
-    // What is longer than a line goes on in the next one.
-    let listed = listed.lines().fold(Vec::<String>::new(), |mut all, line| {
-        match (line.starts_with("   "), all.last_mut()) {
-            (true, Some(last)) => *last += &format!(" {}", line.trim()),
-            _ => all.push(line.trim().to_owned()),
-        }
-        all
-    });
-    let split = listed.iter().filter_map(|line| line.split_once(' '));
-    let named = split.filter(|(name, _)| *name != "help");
-    named.fold(whole, |whole, (name, about)| {
-        let command = with_arguments(name, Command::new(name.to_owned()));
-        // The arguments bring what they say of themselves in the code.
-        whole.subcommand(command.about(about.trim().to_owned()).long_about(None))
-    })
-}
-
-fn with_arguments(name: &str, command: Command) -> Command {
-    match name {
-        "run" => cli::run::RunArgs::augment_args(command),
-        "watch" => cli::watch::WatchArgs::augment_args(command),
-        "repro" => cli::repro::ReproArgs::augment_args(command),
-        "bisect" => cli::bisect::BisectArgs::augment_args(command),
-        "exec" => cli::exec::ExecArgs::augment_args(command),
-        "shell" => cli::shell::ShellArgs::augment_args(command),
-        "load" => cli::load::LoadArgs::augment_args(command),
-        "list" => cli::list::ListArgs::augment_args(command),
-        "kfuncs" => cli::kfuncs::KfuncsArgs::augment_args(command),
-        "diff" => cli::diff::DiffArgs::augment_args(command),
-        "kernel" => cli::kernel::KernelArgs::augment_args(command),
-        "cache" => cli::cache::CacheArgs::augment_args(command),
-        "setup" => cli::setup::SetupArgs::augment_args(command),
-        "bench" => cli::bench::BenchArgs::augment_args(command),
-        "doctor" => command,
-        other => panic!("`{other}` is a subcommand whose arguments are to be named here"),
-    }
 }
 
 /// The chapter: a table of the subcommands, and for each one a table of its arguments.
