@@ -7,6 +7,9 @@
 //! bisect. A kernel's tree has its build folder by the worktree's path, as any tree has, so that
 //! each commit is built on top of the one before, and the next bisect on top of this one.
 
+mod ends;
+mod failures;
+mod folder;
 mod history;
 mod mail;
 mod policy;
@@ -14,31 +17,29 @@ mod question;
 mod state;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail};
 use indicatif::HumanDuration;
 
+pub use folder::{KIND, abandon};
 pub use history::{Commit, Repository};
 pub use question::{Asked, Question};
 
-use crate::cache::{Cache, Key};
+use crate::cache::Cache;
 use crate::case::Setting;
 use crate::kernel::{self, Catalog, Kernel};
-use crate::normalise::visible;
 use crate::outcome::Outcome;
 use crate::progress::{Live, note};
-use crate::run;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
-use crate::{compile, interrupt, pool, tool};
+use crate::{compile, interrupt, pool, run};
+use failures::{describe, failures};
+use folder::{lock, spec};
 use history::{Place, Worktree};
 use policy::{Judgment, Sight};
-use state::{Failure, Failures, Judged, PASS, State, Target};
-
-/// The cache's kind of the folders of bisects, one for each repository.
-pub const KIND: &str = "bisect";
+use state::{Judged, State};
 
 /// A bisect that cannot be done as it was asked for.
 #[derive(Debug)]
@@ -205,99 +206,6 @@ impl Bisect {
         let (text, path) = (mail::text(self, answer, command)?, self.folder.join("mail"));
         fs::write(&path, &text).with_context(|| format!("write `{}`", path.display()))?;
         Ok((text, path))
-    }
-
-    /// Whatever passes here each time is asked of the bad end.
-    fn good_end(&mut self, hash: &str) -> Result<()> {
-        let (commit, began) = (self.repository.show(hash)?, Instant::now());
-        let _line = announce("the good end", &commit);
-        let ready = self.ready_end(&commit)?;
-        let (mut sights, mut said, mut reasons) = (Vec::new(), Vec::new(), String::new());
-        let outcomes = loop {
-            let outcomes = self.look(&ready)?;
-            if let Some(unbuilt) = outcomes.iter().find(|outcome| outcome.is_unbuilt()) {
-                bail!("judge the end {}: {}", commit.short, unbuilt.reason());
-            }
-            let failures = failures(&outcomes);
-            let is_regression = |outcome: &Outcome| outcome.verdict().is_regression();
-            said.push(describe(&failures, None));
-            sights.push(match &said[said.len() - 1] {
-                _ if failures.is_empty() => Sight::Pass,
-                _ if outcomes.iter().any(is_regression) => Sight::Same,
-                said => Sight::Other(said.clone()),
-            });
-            if !failures.is_empty() {
-                let each = failures.values().map(|failure| &*failure.reason);
-                reasons = tool::last_lines(&each.collect::<Vec<_>>().join("\n"));
-                note(format!("    {}: surprising", said[said.len() - 1]));
-            }
-            if policy::is_enough(&sights, self.repeat) {
-                break outcomes;
-            }
-        };
-        if policy::judge(&sights, self.repeat) != Some(Judgment::Good) {
-            return Err(not_good(&commit, &sights, &said, &reasons));
-        }
-        let passed = outcomes
-            .iter()
-            .filter(|outcome| outcome.verdict() == Verdict::Pass);
-        self.state.passed = passed
-            .map(|outcome| outcome.case.scenario.clone())
-            .collect();
-        if self.state.passed.is_empty() {
-            let why = outcomes.first().map_or("", |outcome| outcome.reason());
-            bail!(
-                "judge the good end {}: nothing was run: {why}",
-                commit.short
-            );
-        }
-        self.keep(&commit, Judgment::Good, Some(&ready), said, began)
-    }
-
-    /// What fails here most often is what is looked for.
-    fn bad_end(&mut self, hash: &str) -> Result<()> {
-        let (commit, began) = (self.repository.show(hash)?, Instant::now());
-        let _line = announce("the bad end", &commit);
-        let ready = self.ready_end(&commit)?;
-        let look = |_| Ok(failures(&self.look(&ready)?));
-        let looks: Vec<Failures> = (0..self.repeat).map(look).collect::<Result<_>>()?;
-        let Some(target) = Target::of(&looks) else {
-            let why = format!(
-                "the bad end {} is not bad: what passes at the good end passes here too, each \
-                 of {} times; a failure that is rare takes a higher `--repeat`",
-                commit.short, self.repeat
-            );
-            return Err(Unfit(why).into());
-        };
-        let said: Vec<String> = looks
-            .iter()
-            .map(|look| describe(look, Some(&target)))
-            .collect();
-        let needed = policy::needed(target.seen, target.looks);
-        if !target.is_steady() {
-            note(format!("    flaky: {}", state::counted(&said)));
-        }
-        ensure!(
-            needed <= self.repeat,
-            "judge the bad end {}: it is flaky: {} of {} times {target}; so rare, a bad commit \
-             is too easily taken for good; `--repeat {needed}` is enough for this",
-            commit.short,
-            target.seen,
-            target.looks
-        );
-        if said.iter().any(|said| *said != target.to_string()) || !target.is_steady() {
-            note(format!(
-                "    searching for {target}, seen {} of {} times, and for nothing else",
-                target.seen, target.looks
-            ));
-        }
-        self.state.target = Some(target);
-        self.keep(&commit, Judgment::Bad, Some(&ready), said, began)
-    }
-
-    fn ready_end(&self, commit: &Commit) -> Result<Ready> {
-        self.ready(commit)?
-            .map_err(|why| anyhow!("judge the end {}: {why}", commit.short))
     }
 
     /// Judges a commit between the ends.
@@ -473,43 +381,6 @@ impl Bisect {
     }
 }
 
-/// Removes all that belongs to a repository's bisects: the worktree, the build folder and the
-/// state. Says whether there was anything.
-///
-/// # Errors
-/// git's; the cache cannot be written.
-pub fn abandon(
-    cache: &Cache,
-    catalog: &Catalog,
-    repository: &Repository,
-    added: &str,
-) -> Result<bool> {
-    let (key, lock) = lock(cache, repository)?;
-    let path = cache.dir(KIND).join(&key).join("tree");
-    for tree in [path.clone(), path.join(&repository.inside)] {
-        if tree.is_dir() {
-            kernel::remove(cache, catalog, &spec(&tree, added))?;
-        }
-    }
-    Worktree { path }.remove(repository)?;
-    drop(lock);
-    cache.remove(KIND, &key)
-}
-
-/// The key of a repository's folder, and its lock.
-fn lock(cache: &Cache, repository: &Repository) -> Result<(String, File)> {
-    let dir = repository.git_dir.to_string_lossy();
-    let key = Key::new(KIND).text("tree", &dir).finish();
-    let top = repository.top.as_ref().unwrap_or(&repository.git_dir);
-    let lock = cache.lock(KIND, &key, &format!("the bisect of {}", top.display()))?;
-    Ok((key, lock))
-}
-
-/// The kernel of a tree with fragments.
-fn spec(tree: &Path, added: &str) -> String {
-    format!("{}{added}", tree.display())
-}
-
 /// Why a bisect of another question cannot begin.
 fn under_way(repository: &Repository, state: &State, ends: [&Commit; 2]) -> Result<String> {
     let (good, bad) = (repository.show(&state.good)?, repository.show(&state.bad)?);
@@ -541,94 +412,4 @@ fn announce(what: &str, commit: &Commit) -> Live {
 /// A digest of what is asked of each commit.
 fn digest(question: &Question, cache: &Cache) -> Result<String> {
     question.digest(cache, &compile::guest::build(cache)?.headers)
-}
-
-/// The scenarios that failed, and how.
-fn failures(outcomes: &[Outcome]) -> Failures {
-    let failed = outcomes
-        .iter()
-        .filter(|outcome| !matches!(outcome.verdict(), Verdict::Pass | Verdict::Skipped));
-    failed
-        .map(|outcome| {
-            let transcript = outcome.transcript().filter(|_| outcome.is_comparison());
-            let failure = Failure {
-                verdict: outcome.verdict().to_string(),
-                // It is shown, and a guest may have written any of it.
-                title: visible(&title(outcome)),
-                transcript: transcript.map(|(_, text)| text.clone()),
-                reason: outcome.reason().to_owned(),
-            };
-            (outcome.case.scenario.clone(), failure)
-        })
-        .collect()
-}
-
-/// The title of a failure; of what does not build, with the compiler's first error, since not any
-/// error is the same failure, and without the kernel, which is another with each commit.
-fn title(outcome: &Outcome) -> String {
-    let what = outcome.title();
-    if !outcome.is_unbuilt() {
-        return what.to_owned();
-    }
-    let kernel = format!(" for {}", outcome.case.kernel);
-    let what = what.strip_suffix(&kernel).unwrap_or(what);
-    let error = outcome.reason().lines().find_map(|line| {
-        let at = line.find("error: ").or_else(|| line.find("ERROR: "))?;
-        Some(&line[at..])
-    });
-    error.map_or_else(|| what.to_owned(), |error| format!("{what}: {error}"))
-}
-
-/// Failures in a line, and what tells one from the wanted one where words do not.
-fn describe(failures: &Failures, target: Option<&Target>) -> String {
-    let one = |(scenario, failure): (&String, &Failure)| {
-        let said = format!("{scenario}: {failure}");
-        let is_like = |target: &&Target| target.to_string() == said;
-        match target.filter(is_like) {
-            Some(target) if target.failure != *failure => format!("{said}, but in another way"),
-            _ => said,
-        }
-    };
-    match failures.len() {
-        0 => PASS.to_owned(),
-        _ => failures.iter().map(one).collect::<Vec<_>>().join("; "),
-    }
-}
-
-/// The error of a good end that fails, which is the user's slip where a run came to a regression.
-fn not_good(commit: &Commit, sights: &[Sight], said: &[String], reasons: &str) -> anyhow::Error {
-    let what = match sights.contains(&Sight::Pass) {
-        true => "flaky",
-        false => "not good",
-    };
-    let (short, seen) = (&commit.short, state::counted(said));
-    let why = format!("the good end {short} is {what}: {seen}{reasons}");
-    match sights.contains(&Sight::Same) {
-        true => Unfit(why).into(),
-        false => anyhow!(why),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::{End, Unbuilt};
-    use crate::project::Defaults;
-
-    #[test]
-    fn what_does_not_build_fails_alike_on_each_kernel() {
-        let failed = |kernel: &str, error: &str| {
-            let text =
-                format!("build module m for {kernel}: run `make`\n  /x/m.c:3: error: {error}");
-            let scenario = Path::new("harness/tests/scenarios/kfunc_sum.toml");
-            let scenario =
-                Scenario::read_alone(&crate::repository().join(scenario), &Defaults::default())
-                    .unwrap();
-            let end = End::Unbuilt(Unbuilt::new(&text));
-            title(&Outcome::new(kernel, &scenario, end))
-        };
-        assert_eq!(failed("1a2b3c4", "no f"), "build module m: error: no f");
-        assert_eq!(failed("1a2b3c4", "no f"), failed("5d6e7f8", "no f"));
-        assert_ne!(failed("1a2b3c4", "no f"), failed("1a2b3c4", "no g"));
-    }
 }

@@ -7,39 +7,28 @@
 //! Who works with the cache shares a lock on all of it, so that only one that is alone
 //! clears away what others may be using.
 
+mod key;
+mod lock;
+mod memo;
+mod sums;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, utimensat,
 };
-use sha2::{Digest, Sha256};
 
-use crate::{interrupt, plain, progress};
+pub use key::{Key, digest, hex, is_scratch};
+use lock::wait_for;
+use sums::{CHECKED, SUMS, is_sound, sums};
 
-/// How often a wait for another process looks whether the user wants to stop.
-const TICK: Duration = Duration::from_millis(100);
-
-/// The kinds of entries whose files have digests beside them, which are looked at each time that
-/// an entry is taken. That takes a millisecond; for a kernel with its headers it would take
-/// hundreds, and a saved state has a check of its own.
-const CHECKED: [&str; 6] = [
-    "modules",
-    "own-module",
-    "bpf",
-    "guest",
-    "initramfs",
-    "vmlinux",
-];
-
-/// The file of an entry with its digests.
-const SUMS: &str = ".sums";
+use crate::progress;
 
 /// The folder of all entries, `ROOT/KIND/KEY/`. Its clones are one user of the cache.
 #[derive(Debug, Clone)]
@@ -263,100 +252,6 @@ impl Cache {
         Ok(())
     }
 
-    /// Takes the lock of an entry; it is released when the file is dropped. The lock file says
-    /// what the entry is, for [`Cache::what`].
-    ///
-    /// While another process holds it, waits and says so, naming `what`.
-    ///
-    /// # Errors
-    /// The lock file cannot be written, or an interrupt while waiting.
-    pub fn lock(&self, kind: &str, key: &str, what: &str) -> Result<File> {
-        let mut file = self.wait_for_lock(kind, key, what)?;
-        file.set_len(0)
-            .and_then(|()| file.write_all(what.as_bytes()))
-            .with_context(|| format!("write `{}`", self.lock_file(kind, key).display()))?;
-        Ok(file)
-    }
-
-    /// What an entry is, in the words of who made it.
-    pub fn what(&self, kind: &str, key: &str) -> String {
-        fs::read_to_string(self.lock_file(kind, key))
-            .ok()
-            .filter(|what| !what.is_empty())
-            .unwrap_or_else(|| key.to_owned())
-    }
-
-    fn wait_for_lock(&self, kind: &str, key: &str, what: &str) -> Result<File> {
-        let path = self.lock_file(kind, key);
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .with_context(|| format!("make `{}`", path.display()))?;
-        wait_for(&file, FlockOperation::NonBlockingLockExclusive, || {
-            format!("waiting until `{what}` is made…")
-        })
-        .with_context(|| format!("lock `{}`", path.display()))?;
-        Ok(file)
-    }
-
-    fn lock_file(&self, kind: &str, key: &str) -> PathBuf {
-        self.dir("locks").join(format!("{kind}-{key}"))
-    }
-
-    /// An empty file for what a tool prints, kept whether the work succeeds or not.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn log(&self, name: &str) -> Result<PathBuf> {
-        let path = self.dir("logs").join(format!("{name}.log"));
-        fs::create_dir_all(self.dir("logs"))
-            .and_then(|()| fs::write(&path, ""))
-            .with_context(|| format!("write `{}`", path.display()))?;
-        Ok(path)
-    }
-
-    /// Keeps a short text under a name, for [`Cache::recall`].
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn remember(&self, name: &str, text: &str) -> Result<()> {
-        let dir = self.dir("memo");
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(&dir)?;
-            let file = tempfile::NamedTempFile::new_in(&dir)?;
-            fs::write(file.path(), text)?;
-            file.persist(dir.join(name))
-                .map(drop)
-                .map_err(|error| error.error)
-        };
-        write().with_context(|| format!("write `{}`", dir.join(name).display()))
-    }
-
-    /// What was last remembered under a name, and how long ago.
-    pub fn recall(&self, name: &str) -> Option<(String, Duration)> {
-        let path = self.dir("memo").join(name);
-        let written = path.metadata().and_then(|meta| meta.modified()).ok()?;
-        let age = SystemTime::now()
-            .duration_since(written)
-            .unwrap_or_default();
-        Some((fs::read_to_string(path).ok()?, age))
-    }
-
-    /// Drops what was remembered under a name.
-    ///
-    /// # Errors
-    /// The file cannot be removed.
-    pub fn forget(&self, name: &str) -> Result<()> {
-        let path = self.dir("memo").join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("remove `{}`", path.display()))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn partial(&self, kind: &str, key: &str) -> PathBuf {
         self.dir(kind).join(format!(".partial-{key}"))
     }
@@ -384,53 +279,6 @@ fn names(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Takes a lock; while others hold it, waits and says so once, in the words of `why`.
-fn wait_for(file: &File, operation: FlockOperation, why: impl Fn() -> String) -> Result<()> {
-    let mut said = false;
-    loop {
-        match flock(file, operation) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if !said {
-            progress::note(why());
-            said = true;
-        }
-        interrupt::check()?;
-        // A blocking flock would be restarted after a signal, and Ctrl-C go unheard.
-        std::thread::sleep(TICK);
-    }
-}
-
-/// Whether the files of an entry are as they were when it was made. One that an older kassay made
-/// has nothing to tell that by.
-fn is_sound(entry: &Path) -> bool {
-    match fs::read_to_string(entry.join(SUMS)) {
-        Ok(kept) => sums(entry).is_ok_and(|now| now == kept),
-        Err(error) => error.kind() == ErrorKind::NotFound,
-    }
-}
-
-/// A line for each file of a folder, with its digest. What is linked to is not the entry's.
-fn sums(folder: &Path) -> Result<String> {
-    let (mut lines, mut left) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = left.pop() {
-        let read = || format!("read `{}`", folder.display());
-        for entry in fs::read_dir(&folder).with_context(read)? {
-            let path = entry.with_context(read)?.path();
-            if path.is_dir() {
-                left.push(path);
-            } else if !path.is_symlink() && !path.ends_with(SUMS) {
-                let name = path.file_name().unwrap_or_default().display();
-                lines.push(format!("{} {name}", digest(&path)?));
-            }
-        }
-    }
-    lines.sort();
-    Ok(lines.join("\n"))
-}
-
 /// Removes a folder and all that is in it, if it exists.
 fn clear(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
@@ -439,104 +287,6 @@ fn clear(dir: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// The name of a cache entry: a digest of everything that shapes its content.
-///
-/// Each part goes in with its label and length, so no two lists of parts read the same.
-#[derive(Debug, Clone)]
-pub struct Key(Sha256);
-
-impl Key {
-    /// A key with no parts but the kind of its entry.
-    pub fn new(kind: &str) -> Key {
-        Key(Sha256::new()).text("kind", kind)
-    }
-
-    /// Adds a text, such as a config or a version.
-    pub fn text(self, label: &str, text: &str) -> Key {
-        self.bytes(label, text.as_bytes())
-    }
-
-    /// Adds bytes, such as those of a file that lies nowhere.
-    pub fn bytes(mut self, label: &str, bytes: &[u8]) -> Key {
-        for part in [label.as_bytes(), bytes] {
-            self.0.update((part.len() as u64).to_le_bytes());
-            self.0.update(part);
-        }
-        self
-    }
-
-    /// Adds a file's content; neither its path nor its time counts.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn file(self, label: &str, path: &Path) -> Result<Key> {
-        Ok(self.text(label, &digest(path)?))
-    }
-
-    /// Adds all files of a folder with their paths inside it, but for editors' own.
-    ///
-    /// # Errors
-    /// Something in it cannot be read.
-    pub fn tree(self, label: &str, dir: &Path) -> Result<Key> {
-        let read = || format!("read `{}`", dir.display());
-        let entries: std::io::Result<Vec<_>> = fs::read_dir(dir).with_context(read)?.collect();
-        let mut entries: Vec<PathBuf> = entries
-            .with_context(read)?
-            .into_iter()
-            .map(|entry| entry.path())
-            .filter(|path| !is_scratch(path))
-            .collect();
-        entries.sort();
-        entries
-            .into_iter()
-            .try_fold(self.text(label, "folder"), |key, path| {
-                let name = path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                let inside = format!("{label}/{name}");
-                if path.is_dir() {
-                    key.tree(&inside, &path)
-                } else {
-                    key.file(&inside, &path)
-                }
-            })
-    }
-
-    /// The key: 16 hexadecimal digits, the first 64 bits of a SHA-256.
-    pub fn finish(self) -> String {
-        hex(&self.0.finalize()[..8])
-    }
-}
-
-/// Whether a file is an editor's own: hidden, or a backup.
-pub fn is_scratch(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with('.') || name.ends_with('~')
-}
-
-/// The SHA-256 of a file's content, as 64 hexadecimal digits.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn digest(path: &Path) -> Result<String> {
-    let read = || format!("read `{}`", path.display());
-    let mut file = plain::open(path).with_context(read)?;
-    let (mut sha, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
-    loop {
-        match file.read(&mut chunk).with_context(read)? {
-            0 => return Ok(hex(&sha.finalize())),
-            n => sha.update(&chunk[..n]),
-        }
-    }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
