@@ -6,17 +6,16 @@
 //! agent does the work itself, and `bash` means the plan. vmtest sleeps between
 //! two polls of a status, so a status is answered only when there is one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{GATE_PORT, HOLD};
-use rustix::event::epoll;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
 use rustix::process::Pid;
 use serde_json::{Value, json};
 
 use crate::plan::{self, Ready};
+use crate::port;
 use crate::{process, system};
 
 /// The virtio port that vmtest's agent calls arrive on.
@@ -34,7 +33,7 @@ impl Gate {
     /// to here nothing differs between two machines of a kind, so that this is
     /// where the state of one is saved for all others.
     pub fn pass() -> Result<Gate> {
-        let port = open_port(GATE_PORT)?;
+        let port = port::open(GATE_PORT)?;
         let mut gate = Gate { port, holds: false };
         gate.holds = gate.wait(b'\n')? == HOLD;
         if gate.holds {
@@ -63,41 +62,6 @@ impl Gate {
     }
 }
 
-/// Opens a virtio port by its name, waiting for it where it is not there yet:
-/// the driver names its ports some time after it has made them, and announces
-/// each change by a uevent.
-pub fn open_port(name: &str) -> Result<File> {
-    let events = rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        Some(netlink::KOBJECT_UEVENT),
-    )
-    .context("open a uevent socket")?;
-    rustix::net::bind(&events, &netlink::SocketAddrNetlink::new(0, 1))
-        .context("listen to uevents")?;
-    loop {
-        if let Some(device) = port_device(name) {
-            return OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(&device)
-                .with_context(|| format!("open `{device}`"));
-        }
-        let mut event = [0u8; 4096];
-        rustix::net::recv(&events, &mut event, RecvFlags::empty()).context("wait for a uevent")?;
-    }
-}
-
-fn port_device(name: &str) -> Option<String> {
-    let ports = fs::read_dir("/sys/class/virtio-ports").ok()?;
-    ports.flatten().find_map(|port| {
-        let found = fs::read_to_string(port.path().join("name")).ok()?;
-        let device = format!("/dev/{}", port.file_name().to_string_lossy());
-        (found.trim() == name && fs::exists(&device).unwrap_or(false)).then_some(device)
-    })
-}
-
 /// Answers agent calls until the machine is ended. The host hangs up and calls
 /// again when an answer takes too long, as in a machine that boots slowly.
 pub fn serve(port: File, ready: Ready, gate: Gate) -> Result<()> {
@@ -115,7 +79,7 @@ pub fn serve(port: File, ready: Ready, gate: Gate) -> Result<()> {
             .context("read the agent port")?
             == 0
         {
-            wait_for_host(&port).context("wait for the host")?;
+            port::wait_for_host(&port).context("wait for the host")?;
             continue;
         }
         let Ok(call) = serde_json::from_slice::<Value>(&line) else {
@@ -132,23 +96,6 @@ pub fn serve(port: File, ready: Ready, gate: Gate) -> Result<()> {
         (&port)
             .write_all(answer.as_bytes())
             .context("write to the agent port")?;
-    }
-}
-
-/// Waits until the host is connected to a port. That it is not, poll(2) reports
-/// all the time, so the wait is for edges.
-pub fn wait_for_host(port: &File) -> Result<()> {
-    let edges = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let flags = epoll::EventFlags::OUT | epoll::EventFlags::ET;
-    epoll::add(&edges, port, epoll::EventData::new_u64(0), flags)?;
-    let mut events = Vec::with_capacity(1);
-    loop {
-        events.clear();
-        epoll::wait(&edges, rustix::buffer::spare_capacity(&mut events), None)?;
-        let connected = |event: epoll::Event| !{ event.flags }.contains(epoll::EventFlags::HUP);
-        if events.iter().copied().any(connected) {
-            return Ok(());
-        }
     }
 }
 

@@ -19,7 +19,9 @@ mod packet;
 mod packet_socket;
 mod picture;
 mod plan;
+mod port;
 mod process;
+mod share;
 mod show;
 mod slots;
 mod step;
@@ -92,7 +94,7 @@ fn serve() -> Result<()> {
     system::count_runs();
     module::insert_carried()?;
     let mut ready = Ready {
-        port: agent::open_port(COMMAND_PORT)?,
+        port: port::open(COMMAND_PORT)?,
         kallsyms: None,
         trace: Trace::open().ok(),
         picture: None,
@@ -105,5 +107,5 @@ fn serve() -> Result<()> {
         ready.picture = Some(Picture::now());
     }
     let gate = Gate::pass()?;
-    agent::serve(agent::open_port(agent::AGENT_PORT)?, ready, gate)
+    agent::serve(port::open(agent::AGENT_PORT)?, ready, gate)
 }

@@ -1,10 +1,10 @@
 //! The course of a plan: insert, load, attach, trigger, capture, take back.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use kassay_guest::{Fact, PROTOCOL, Plan, SHARE, Step};
+use anyhow::Result;
+use kassay_guest::{Fact, PROTOCOL, Plan, Step};
 
 use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
@@ -16,7 +16,7 @@ use crate::net::Lazy;
 use crate::picture::Picture;
 use crate::step::command::Commands;
 use crate::watch::Watch;
-use crate::{capability, live, module, process, show, step, system};
+use crate::{capability, live, module, process, share, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -85,7 +85,7 @@ fn course(
         release: system::release(),
         pids: process::own().to_vec(),
     })?;
-    let plan = read()?;
+    let plan = share::plan()?;
     set_up(&plan)?;
     plan.kernel_modules
         .iter()
@@ -139,13 +139,6 @@ fn course(
         since: began,
     })?;
     steps
-}
-
-/// The plan of the share.
-pub fn read() -> Result<Plan> {
-    let path = format!("{SHARE}/plan.json");
-    let plan = fs::read(&path).with_context(|| format!("read `{path}`"))?;
-    serde_json::from_slice(&plan).with_context(|| format!("parse `{path}`"))
 }
 
 /// Makes the kernel as the plan wants it.

@@ -75,6 +75,49 @@ const ROOMS: [&str; 49] = [
     "cli",
 ];
 
+/// The files and folders of the guest program, in the same way.
+const GUEST: [&str; 29] = [
+    "stream",
+    "trace",
+    "wire",
+    "facts",
+    "system",
+    "process",
+    "terminal",
+    "port",
+    "share",
+    "kallsyms",
+    "kmemleak",
+    "capability",
+    "capture",
+    "module",
+    "net",
+    "packet",
+    "packet_socket",
+    "host_root",
+    "hook",
+    "slots",
+    "bpf",
+    "value",
+    "show",
+    "live",
+    "picture",
+    "watch",
+    "step",
+    "plan",
+    "agent",
+];
+
+/// How many lines a file of code has at most, without its tests.
+const LINES: usize = 450;
+
+/// The files that are longer all the same.
+const LONG: [&str; 3] = [
+    "harness/src/cli/run.rs",
+    "harness/src/compile/module.rs",
+    "harness/src/scenario.rs",
+];
+
 /// A file of the repository.
 struct File {
     /// Its path from the root.
@@ -191,15 +234,17 @@ fn none_reaches_back(folder: &str, order: &[&str]) {
     assert_eq!(there, order.iter().copied().map(str::to_owned).collect());
 }
 
+/// The text of a file before its tests.
+fn without_tests(text: &str) -> &str {
+    let end = text.find("\n#[cfg(test)]\nmod ");
+    &text[..end.unwrap_or(text.len())]
+}
+
 /// The rooms that a text names in paths from the crate on, its tests aside. So many `super::` more
 /// than one lead there as well.
 fn used(text: &str, depth: usize) -> BTreeSet<String> {
-    let code = text
-        .split("\n#[cfg(test)]\nmod ")
-        .next()
-        .unwrap_or_default();
     let is_code = |line: &&str| !line.trim_start().starts_with("//");
-    let code: Vec<&str> = code.lines().filter(is_code).collect();
+    let code: Vec<&str> = without_tests(text).lines().filter(is_code).collect();
     let code = code
         .join("\n")
         .replace(&"super::".repeat(depth + 1), "crate::");
@@ -308,6 +353,16 @@ fn machines_are_started_where_they_get_a_deadline() {
 #[test]
 fn rooms_do_not_reach_back() {
     none_reaches_back("harness/src/", &ROOMS);
+    none_reaches_back("guest/src/", &GUEST);
+}
+
+#[test]
+fn no_file_of_code_is_long() {
+    let is_code = |file: &File| file.is_in(&["harness/src/", "guest/src/"]) && file.ends(&[".rs"]);
+    let is_ours = |file: &File| !file.ends(&["/tests.rs"]) && !LONG.contains(&&*file.path);
+    no_file(files(|file| is_code(file) && is_ours(file)), |file| {
+        without_tests(&file.text).lines().count() > LINES
+    });
 }
 
 #[test]

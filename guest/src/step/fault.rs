@@ -12,7 +12,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::facts::Facts;
-use crate::{plan, process, system};
+use crate::{process, share, system};
 
 /// Misbehaves; what returns goes on as if nothing were wrong.
 pub fn run(fault: Fault, facts: &mut Facts) -> Result<Outcome> {
@@ -24,7 +24,7 @@ pub fn run(fault: Fault, facts: &mut Facts) -> Result<Outcome> {
         Fault::Kill => kill_process(getpid(), Signal::KILL).context("kill the guest program")?,
         Fault::DoneEarly => {
             facts.report(facts.end())?;
-            system::log(&done(&plan::read()?.mark));
+            system::log(&done(&share::plan()?.mark));
             process::end(0)
         }
         Fault::DoneTwice => facts.report(facts.end())?,

@@ -1,36 +1,30 @@
 //! What goes on while somebody on the host looks on: a program whose streams go over a port,
 //! the trace as it comes, or both.
 
+mod program;
+
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write, pipe};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kassay_guest::stream::{Decoder, Frame, MOST, Size};
 use kassay_guest::trace::Without;
-use kassay_guest::{IO_PORT, Live, PROGRAM, Program, SHARE};
+use kassay_guest::{IO_PORT, Live};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use rustix::io::ioctl_fionbio;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::capture::Trace;
-use crate::host_root::{self, HostRoot};
-use crate::{agent, process, terminal};
+use crate::host_root::HostRoot;
+use crate::{port, process};
 
 /// How many bytes of input are on their way to the program at most.
 const ROOM: u32 = MOST as u32;
-
-/// What a shell gives as the status of a command that it does not find, and of one that it
-/// cannot execute.
-const NOT_FOUND: i32 = 127;
-const NOT_EXECUTED: i32 = 126;
 
 /// Signals that end what is no program.
 const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
@@ -74,16 +68,6 @@ impl Source {
     }
 }
 
-/// A program that runs, with our ends of its streams.
-struct Started {
-    pid: Pid,
-    ended: OwnedFd,
-    sources: Vec<Source>,
-    stdin: File,
-    /// Whether the streams are one terminal.
-    is_tty: bool,
-}
-
 /// The host's end of it all, and what is on its way there.
 struct Session {
     port: File,
@@ -111,8 +95,8 @@ struct Session {
 /// # Errors
 /// A stream cannot be made; the host sends garbage.
 pub fn run(live: &Live, root: Option<&HostRoot>, trace: Option<&Trace>) -> Result<Option<i32>> {
-    let port = agent::open_port(IO_PORT)?;
-    agent::wait_for_host(&port).context("wait for the host")?;
+    let port = port::open(IO_PORT)?;
+    port::wait_for_host(&port).context("wait for the host")?;
     ioctl_fionbio(&port, true).context("set up the port")?;
     let mut session = Session::new(port);
     if let Some(trace) = trace {
@@ -121,7 +105,10 @@ pub fn run(live: &Live, root: Option<&HostRoot>, trace: Option<&Trace>) -> Resul
             ..Source::new(trace.file()?, Frame::Output)
         });
     }
-    let started = live.program.as_ref().map(|program| start(program, root));
+    let started = live
+        .program
+        .as_ref()
+        .map(|program| program::start(program, root));
     let Some(started) = started.transpose()? else {
         session.attend(None)?;
         return Ok(None);
@@ -402,107 +389,4 @@ fn winsize(size: Size) -> Winsize {
         ws_xpixel: 0,
         ws_ypixel: 0,
     }
-}
-
-/// The program's ends of its streams: stdin, stdout, stderr.
-type Ends = [OwnedFd; 3];
-
-/// Starts a program in a session of its own.
-fn start(program: &Program, root: Option<&HostRoot>) -> Result<Started> {
-    if root.is_none() {
-        host_root::fill_dev()?;
-    }
-    let (ends, stdin, sources) = match program.tty {
-        Some(size) => terminal(size)?,
-        None => pipes()?,
-    };
-    for file in sources.iter().map(|source| &source.file).chain([&stdin]) {
-        ioctl_fionbio(file, true).context("set up a stream")?;
-    }
-    let is_tty = program.tty.is_some();
-    let pid = process::spawn("kassay-program", || {
-        take_streams(&ends, is_tty)
-            .and_then(|()| enter(program, root))
-            .map_or_else(
-                |error| say(&format!("{error:#}"), NOT_EXECUTED),
-                |()| execute(program),
-            )
-    })?;
-    Ok(Started {
-        pid,
-        ended: pidfd_open(pid, PidfdFlags::empty()).context("open the program's process")?,
-        sources,
-        stdin,
-        is_tty,
-    })
-}
-
-fn pipes() -> Result<(Ends, File, Vec<Source>)> {
-    let make = || -> io::Result<_> { Ok((pipe()?, pipe()?, pipe()?)) };
-    let (stdin, stdout, stderr) = make().context("make pipes")?;
-    let file = |end: io::PipeReader| File::from(OwnedFd::from(end));
-    let sources = vec![
-        Source::new(file(stdout.0), Frame::Output),
-        Source::new(file(stderr.0), Frame::Error),
-    ];
-    let ends = [stdin.0.into(), stdout.1.into(), stderr.1.into()];
-    Ok((ends, File::from(OwnedFd::from(stdin.1)), sources))
-}
-
-fn terminal(size: Size) -> Result<(Ends, File, Vec<Source>)> {
-    let (ours, theirs) = terminal::open()?;
-    let make = || -> io::Result<_> {
-        tcsetwinsize(&ours, winsize(size))?;
-        let ends = [theirs.try_clone()?, theirs.try_clone()?, theirs];
-        let ours = File::from(ours);
-        let source = Source::new(ours.try_clone()?, Frame::Output);
-        Ok((ends, ours, vec![source]))
-    };
-    make().context("set the terminal up")
-}
-
-/// Makes the streams the process's own, and the terminal that of its session.
-fn take_streams(ends: &Ends, is_tty: bool) -> Result<()> {
-    rustix::process::setsid().context("make a session")?;
-    if is_tty {
-        rustix::process::ioctl_tiocsctty(&ends[0]).context("take the terminal")?;
-    }
-    rustix::stdio::dup2_stdin(&ends[0])?;
-    rustix::stdio::dup2_stdout(&ends[1])?;
-    rustix::stdio::dup2_stderr(&ends[2])?;
-    Ok(())
-}
-
-fn enter(program: &Program, root: Option<&HostRoot>) -> Result<()> {
-    let cwd = Path::new(&program.cwd);
-    match root {
-        Some(root) => root.enter(cwd),
-        None => {
-            std::env::set_current_dir(cwd).with_context(|| format!("go to `{}`", cwd.display()))
-        }
-    }
-}
-
-/// Becomes the program. It returns only where that fails.
-fn execute(program: &Program) -> i32 {
-    let file = match &program.file {
-        Some(file) => PathBuf::from(file),
-        None => Path::new(SHARE).join(PROGRAM),
-    };
-    let error = Command::new(&file)
-        .arg0(&program.name)
-        .args(&program.args)
-        .env_clear()
-        .envs(program.env.iter().map(|(name, value)| (name, value)))
-        .exec();
-    let status = match error.kind() {
-        ErrorKind::NotFound => NOT_FOUND,
-        _ => NOT_EXECUTED,
-    };
-    say(&format!("run `{}`: {error}", file.display()), status)
-}
-
-fn say(line: &str, status: i32) -> i32 {
-    let _ = writeln!(io::stderr(), "kassay: {line}");
-    status
 }

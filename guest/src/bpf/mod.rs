@@ -1,39 +1,34 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
+mod holdings;
+mod load;
+
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::Mutex;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Fact, Global, Plan, SHARE, Standing, Step, Why};
-use libbpf_rs::query::{LinkInfoIter, LinkTypeInfo, MapInfoIter, ProgInfoIter};
+use kassay_guest::{Fact, Standing, Why};
+use libbpf_rs::query::{LinkTypeInfo, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{
-    AsRawLibbpf, Iter, Link, Map, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder,
-    OpenObject, PrintLevel, Program, ProgramInput, ProgramMut, ProgramType, libbpf_sys,
+    AsRawLibbpf, Iter, Link, Map, MapCore, MapFlags, MapHandle, MapType, Object, Program,
+    ProgramInput, ProgramMut, ProgramType, libbpf_sys,
 };
 
 use crate::facts::Facts;
 use crate::hook::{Hold, Hook, place_of};
 use crate::host_root::HostRoot;
-use crate::module::RELEASE_DEADLINE;
 use crate::net::{Lazy, Net};
-use crate::slots;
 
-/// Where BPF objects are pinned.
-const PINS: &str = "/sys/fs/bpf";
+pub use holdings::{Holdings, wait_until_only};
+use load::heard;
+pub use load::{load, load_each};
 
 /// Sections of programs that belong to no hook, and are there to be run.
 const NOWHERE: [&str; 2] = ["raw_tp", "syscall"];
 
 /// How many places of a map of programs are looked at.
 const PLACES: u32 = 4096;
-
-/// What libbpf said since it was last asked.
-static SAID: Mutex<String> = Mutex::new(String::new());
 
 /// A loaded object and what holds its programs in place, in the order in which
 /// they must be let go: links first.
@@ -64,156 +59,6 @@ impl Drop for Attached {
             }
         }
     }
-}
-
-/// Opens and loads an object of the share; reports how that went. Where the plan names programs,
-/// only those are loaded; else those that libbpf loads, and the ones that its steps name.
-pub fn load(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Option<Object>> {
-    let programs = &plan.programs;
-    let named = |program: &str| programs.iter().any(|name| program == name);
-    let load = || match programs.as_slice() {
-        [] => open(name, plan, None)?.load(),
-        _ => open(name, plan, Some(&named))?.load(),
-    };
-    let loaded = heard(load);
-    report(name, None, &loaded, facts)?;
-    Ok(loaded.0.ok())
-}
-
-/// Has programs of an object loaded that libbpf would leave out, for their section begins with `?`.
-fn ask(object: &mut OpenObject, steps: &[Step]) {
-    for mut program in object.progs_mut() {
-        let mut asked = steps.iter().filter_map(Step::program);
-        if asked.any(|name| program.name() == name) {
-            program.set_autoload(true);
-        }
-    }
-}
-
-/// Loads each program of an object by itself, in an object of its own where it is
-/// the only one; reports how each went.
-pub fn load_each(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Vec<Attached>> {
-    let opened = heard(|| open(name, plan, None));
-    report(name, None, &opened, facts)?;
-    let (Ok(opened), _) = opened else {
-        return Ok(Vec::new());
-    };
-    let mut loaded = Vec::new();
-    for program in opened.progs().map(|program| program.name()) {
-        let program = program.to_string_lossy().into_owned();
-        let is_it = |other: &str| other == program;
-        let alone = heard(|| open(name, plan, Some(&is_it))?.load());
-        report(name, Some(program.clone()), &alone, facts)?;
-        let alone = alone.0.ok();
-        loaded.extend(alone.map(|object| Attached::new(name, object, false)));
-    }
-    Ok(loaded)
-}
-
-/// Does `work`, and returns what libbpf said meanwhile, and the kernel through it.
-fn heard<T>(work: impl FnOnce() -> T) -> (T, String) {
-    libbpf_rs::set_print(Some((PrintLevel::Info, |_, text| {
-        if let Ok(mut said) = SAID.lock() {
-            said.push_str(&text);
-        }
-    })));
-    let said = || {
-        let said = SAID.lock();
-        said.map(|mut said| std::mem::take(&mut *said))
-    };
-    drop(said());
-    let done = work();
-    (done, said().unwrap_or_default())
-}
-
-/// Opens an object of the share, of which only the programs that are wanted will be loaded, where
-/// that is said.
-fn open(
-    name: &str,
-    plan: &Plan,
-    is_wanted: Option<&dyn Fn(&str) -> bool>,
-) -> libbpf_rs::Result<OpenObject> {
-    let mut bytes = std::fs::read(format!("{SHARE}/bpf/{name}.bpf.o"))?;
-    if let Some(is_wanted) = is_wanted {
-        slots::keep(&mut bytes, is_wanted);
-    }
-    let mut object = ObjectBuilder::default().name(name)?.open_memory(&bytes)?;
-    match is_wanted {
-        Some(is_wanted) => choose(&mut object, is_wanted)?,
-        None => ask(&mut object, &plan.steps),
-    }
-    for global in plan.globals.iter().filter(|global| global.object == name) {
-        set(&mut object, global);
-    }
-    Ok(object)
-}
-
-/// Sets a global variable. Where it is, the harness has read in the same object.
-fn set(object: &mut OpenObject, global: &Global) {
-    let mut maps = object.maps_mut();
-    let map = maps.find(|map| is_called(&map.name().to_string_lossy(), &global.section));
-    let end = global.offset + global.bytes.len();
-    if let Some(mut map) = map
-        && let Some(value) = map.initial_value_mut()
-        && let Some(to) = value.get_mut(global.offset..end)
-    {
-        to.copy_from_slice(&global.bytes);
-    }
-}
-
-/// Whether a map is meant by a name, its own or that of the section whose variables it has: before
-/// that libbpf puts a part of the object's name.
-fn is_called(map: &str, name: &str) -> bool {
-    let section = map.find('.').map(|at| &map[at..]);
-    map == name || section == Some(name)
-}
-
-/// Has only those programs of an object loaded that are wanted. Of the callbacks in a
-/// structure of section `.struct_ops` libbpf loads all, whatever it was told of them
-/// (bpf_object_adjust_struct_ops_autoload of 1.7), so the others are taken out of it; a
-/// structure without any is not made, since the kernel may not know it.
-fn choose(object: &mut OpenObject, is_wanted: impl Fn(&str) -> bool) -> libbpf_rs::Result<()> {
-    let (mut wanted, mut others) = (Vec::new(), Vec::new());
-    for mut program in object.progs_mut() {
-        let is_wanted = is_wanted(&program.name().to_string_lossy());
-        program.set_autoload(is_wanted);
-        // Until it is loaded, a structure has its programs' addresses in libbpf.
-        let address = (program.as_libbpf_object().as_ptr() as usize).to_ne_bytes();
-        match is_wanted {
-            true => wanted.push(address),
-            false => others.push(address),
-        }
-    }
-    let maps = object.maps_mut();
-    for mut structure in maps.filter(|map| map.map_type() == MapType::StructOps) {
-        let members = structure.initial_value_mut().unwrap_or_default();
-        let mut is_used = false;
-        for member in members.chunks_exact_mut(size_of::<usize>()) {
-            is_used |= wanted.iter().any(|address| address == member);
-            if others.iter().any(|address| address == member) {
-                member.fill(0);
-            }
-        }
-        if !is_used {
-            structure.set_autocreate(false)?;
-        }
-    }
-    Ok(())
-}
-
-fn report<T>(
-    object: &str,
-    program: Option<String>,
-    (loaded, said): &(libbpf_rs::Result<T>, String),
-    facts: &mut Facts,
-) -> Result<()> {
-    let error = loaded.as_ref().err().map(|error| format!("{error:#}"));
-    facts.report(Fact::Loaded {
-        object: object.to_owned(),
-        program,
-        log: error.as_ref().map_or(String::new(), |_| said.clone()),
-        error,
-    })
 }
 
 impl Attached {
@@ -440,6 +285,13 @@ pub fn map_of<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
         .with_context(|| no_map(name))
 }
 
+/// Whether a map is meant by a name, its own or that of the section whose variables it has: before
+/// that libbpf puts a part of the object's name.
+fn is_called(map: &str, name: &str) -> bool {
+    let section = map.find('.').map(|at| &map[at..]);
+    map == name || section == Some(name)
+}
+
 fn no_map(name: &str) -> String {
     format!("find the map `{name}`, which no loaded program has")
 }
@@ -472,96 +324,4 @@ pub fn counter(map: &str, place: u32) -> Result<u64> {
     Ok(u64::from_ne_bytes(bytes.with_context(|| {
         format!("read the map `{map}`, whose values are no u64")
     })?))
-}
-
-/// The BPF objects that the kernel holds, by id.
-#[derive(Default)]
-pub struct Holdings {
-    programs: BTreeMap<u32, String>,
-    maps: BTreeMap<u32, String>,
-    links: Vec<u32>,
-}
-
-/// What is held over and above earlier [`Holdings`].
-pub struct Left {
-    pub programs: Vec<String>,
-    pub maps: Vec<String>,
-    pub links: usize,
-}
-
-impl Left {
-    /// Whether nothing is.
-    fn is_none(&self) -> bool {
-        self.programs.is_empty() && self.maps.is_empty() && self.links == 0
-    }
-
-    /// Where some of it is pinned; what is pinned at any other time is nobody's trouble.
-    pub fn pins(&self) -> Result<Vec<String>> {
-        let mut pins = Vec::new();
-        if !self.is_none() {
-            add_files(Path::new(PINS), &mut pins)?;
-        }
-        Ok(pins)
-    }
-}
-
-/// Adds every file below a folder, sorted.
-fn add_files(folder: &Path, files: &mut Vec<String>) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("list `{}`", folder.display()))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort_unstable();
-    for path in paths {
-        match path.is_dir() {
-            true => add_files(&path, files)?,
-            false => files.push(path.to_string_lossy().into_owned()),
-        }
-    }
-    Ok(())
-}
-
-impl Holdings {
-    /// What the kernel holds now.
-    pub fn now() -> Holdings {
-        let name = |name: &std::ffi::OsString| name.to_string_lossy().into_owned();
-        Holdings {
-            programs: ProgInfoIter::default()
-                .map(|info| (info.id, name(&info.name)))
-                .collect(),
-            maps: MapInfoIter::default()
-                .map(|info| (info.id, name(&info.name)))
-                .collect(),
-            links: LinkInfoIter::default().map(|info| info.id).collect(),
-        }
-    }
-
-    fn beyond(self, before: &Holdings) -> Left {
-        let new = |now: BTreeMap<u32, String>, then: &BTreeMap<u32, String>| {
-            now.into_iter()
-                .filter(|(id, _)| !then.contains_key(id))
-                .map(|(_, name)| name)
-                .collect()
-        };
-        Left {
-            programs: new(self.programs, &before.programs),
-            maps: new(self.maps, &before.maps),
-            links: self
-                .links
-                .iter()
-                .filter(|id| !before.links.contains(id))
-                .count(),
-        }
-    }
-}
-
-/// Waits until the kernel holds nothing over and above `before`, up to a deadline: it
-/// frees programs and maps in the background. Returns what stayed.
-pub fn wait_until_only(before: &Holdings) -> Left {
-    let end = Instant::now() + RELEASE_DEADLINE;
-    loop {
-        let left = Holdings::now().beyond(before);
-        if left.is_none() || Instant::now() >= end {
-            return left;
-        }
-        std::thread::yield_now();
-    }
 }

@@ -1,0 +1,157 @@
+//! Objects of the share, loaded by libbpf.
+
+use std::sync::Mutex;
+
+use anyhow::Result;
+use kassay_guest::{Fact, Global, Plan, SHARE, Step};
+use libbpf_rs::{AsRawLibbpf, MapType, Object, ObjectBuilder, OpenObject, PrintLevel};
+
+use super::{Attached, is_called};
+use crate::facts::Facts;
+use crate::slots;
+
+/// What libbpf said since it was last asked.
+static SAID: Mutex<String> = Mutex::new(String::new());
+
+/// Opens and loads an object of the share; reports how that went. Where the plan names programs,
+/// only those are loaded; else those that libbpf loads, and the ones that its steps name.
+pub fn load(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Option<Object>> {
+    let programs = &plan.programs;
+    let named = |program: &str| programs.iter().any(|name| program == name);
+    let load = || match programs.as_slice() {
+        [] => open(name, plan, None)?.load(),
+        _ => open(name, plan, Some(&named))?.load(),
+    };
+    let loaded = heard(load);
+    report(name, None, &loaded, facts)?;
+    Ok(loaded.0.ok())
+}
+
+/// Has programs of an object loaded that libbpf would leave out, for their section begins with `?`.
+fn ask(object: &mut OpenObject, steps: &[Step]) {
+    for mut program in object.progs_mut() {
+        let mut asked = steps.iter().filter_map(Step::program);
+        if asked.any(|name| program.name() == name) {
+            program.set_autoload(true);
+        }
+    }
+}
+
+/// Loads each program of an object by itself, in an object of its own where it is
+/// the only one; reports how each went.
+pub fn load_each(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Vec<Attached>> {
+    let opened = heard(|| open(name, plan, None));
+    report(name, None, &opened, facts)?;
+    let (Ok(opened), _) = opened else {
+        return Ok(Vec::new());
+    };
+    let mut loaded = Vec::new();
+    for program in opened.progs().map(|program| program.name()) {
+        let program = program.to_string_lossy().into_owned();
+        let is_it = |other: &str| other == program;
+        let alone = heard(|| open(name, plan, Some(&is_it))?.load());
+        report(name, Some(program.clone()), &alone, facts)?;
+        let alone = alone.0.ok();
+        loaded.extend(alone.map(|object| Attached::new(name, object, false)));
+    }
+    Ok(loaded)
+}
+
+/// Does `work`, and returns what libbpf said meanwhile, and the kernel through it.
+pub(super) fn heard<T>(work: impl FnOnce() -> T) -> (T, String) {
+    libbpf_rs::set_print(Some((PrintLevel::Info, |_, text| {
+        if let Ok(mut said) = SAID.lock() {
+            said.push_str(&text);
+        }
+    })));
+    let said = || {
+        let said = SAID.lock();
+        said.map(|mut said| std::mem::take(&mut *said))
+    };
+    drop(said());
+    let done = work();
+    (done, said().unwrap_or_default())
+}
+
+/// Opens an object of the share, of which only the programs that are wanted will be loaded, where
+/// that is said.
+fn open(
+    name: &str,
+    plan: &Plan,
+    is_wanted: Option<&dyn Fn(&str) -> bool>,
+) -> libbpf_rs::Result<OpenObject> {
+    let mut bytes = std::fs::read(format!("{SHARE}/bpf/{name}.bpf.o"))?;
+    if let Some(is_wanted) = is_wanted {
+        slots::keep(&mut bytes, is_wanted);
+    }
+    let mut object = ObjectBuilder::default().name(name)?.open_memory(&bytes)?;
+    match is_wanted {
+        Some(is_wanted) => choose(&mut object, is_wanted)?,
+        None => ask(&mut object, &plan.steps),
+    }
+    for global in plan.globals.iter().filter(|global| global.object == name) {
+        set(&mut object, global);
+    }
+    Ok(object)
+}
+
+/// Sets a global variable. Where it is, the harness has read in the same object.
+fn set(object: &mut OpenObject, global: &Global) {
+    let mut maps = object.maps_mut();
+    let map = maps.find(|map| is_called(&map.name().to_string_lossy(), &global.section));
+    let end = global.offset + global.bytes.len();
+    if let Some(mut map) = map
+        && let Some(value) = map.initial_value_mut()
+        && let Some(to) = value.get_mut(global.offset..end)
+    {
+        to.copy_from_slice(&global.bytes);
+    }
+}
+
+/// Has only those programs of an object loaded that are wanted. Of the callbacks in a
+/// structure of section `.struct_ops` libbpf loads all, whatever it was told of them
+/// (bpf_object_adjust_struct_ops_autoload of 1.7), so the others are taken out of it; a
+/// structure without any is not made, since the kernel may not know it.
+fn choose(object: &mut OpenObject, is_wanted: impl Fn(&str) -> bool) -> libbpf_rs::Result<()> {
+    let (mut wanted, mut others) = (Vec::new(), Vec::new());
+    for mut program in object.progs_mut() {
+        let is_wanted = is_wanted(&program.name().to_string_lossy());
+        program.set_autoload(is_wanted);
+        // Until it is loaded, a structure has its programs' addresses in libbpf.
+        let address = (program.as_libbpf_object().as_ptr() as usize).to_ne_bytes();
+        match is_wanted {
+            true => wanted.push(address),
+            false => others.push(address),
+        }
+    }
+    let maps = object.maps_mut();
+    for mut structure in maps.filter(|map| map.map_type() == MapType::StructOps) {
+        let members = structure.initial_value_mut().unwrap_or_default();
+        let mut is_used = false;
+        for member in members.chunks_exact_mut(size_of::<usize>()) {
+            is_used |= wanted.iter().any(|address| address == member);
+            if others.iter().any(|address| address == member) {
+                member.fill(0);
+            }
+        }
+        if !is_used {
+            structure.set_autocreate(false)?;
+        }
+    }
+    Ok(())
+}
+
+fn report<T>(
+    object: &str,
+    program: Option<String>,
+    (loaded, said): &(libbpf_rs::Result<T>, String),
+    facts: &mut Facts,
+) -> Result<()> {
+    let error = loaded.as_ref().err().map(|error| format!("{error:#}"));
+    facts.report(Fact::Loaded {
+        object: object.to_owned(),
+        program,
+        log: error.as_ref().map_or(String::new(), |_| said.clone()),
+        error,
+    })
+}
