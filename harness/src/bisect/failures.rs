@@ -87,6 +87,7 @@ mod tests {
 
     use super::*;
     use crate::outcome::{End, Unbuilt};
+    use crate::project::Defaults;
     use crate::scenario::Scenario;
 
     #[test]
@@ -95,7 +96,9 @@ mod tests {
             let text =
                 format!("build module m for {kernel}: run `make`\n  /x/m.c:3: error: {error}");
             let scenario = Path::new("harness/tests/scenarios/kfunc_sum.toml");
-            let scenario = Scenario::read_alone(&crate::repository().join(scenario)).unwrap();
+            let scenario =
+                Scenario::read_alone(&crate::repository().join(scenario), &Defaults::default())
+                    .unwrap();
             let end = End::Unbuilt(Unbuilt::new(&text));
             title(&Outcome::new(kernel, &scenario, end))
         };
