@@ -76,7 +76,7 @@ const ROOMS: [&str; 49] = [
 ];
 
 /// The files and folders of the guest program, in the same way.
-const GUEST: [&str; 29] = [
+const GUEST: [&str; 30] = [
     "stream",
     "trace",
     "wire",
@@ -97,6 +97,7 @@ const GUEST: [&str; 29] = [
     "host_root",
     "hook",
     "slots",
+    "sources",
     "bpf",
     "value",
     "show",
