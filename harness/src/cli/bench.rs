@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::cache::limit;
-use super::run::{kernel, scenarios};
+use super::chosen::kernel;
+use super::run::scenarios;
 use super::{Usage, print};
 use crate::bench::{Bench, Row, bloom, median};
 use crate::cache::Cache;

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::cache::limit;
+use super::chosen;
 use super::run::{self, How};
 use super::{Usage, is_left, print, usage};
 use crate::bisect::{self, Answer, Asked, Bisect, Commit, Question, Repository, Search, Unfit};
@@ -203,7 +204,7 @@ fn of_parts(
     }
     let asked = files.iter().map(|file| Asked::read(file, top));
     let asked = asked.collect::<Result<_>>().map_err(usage)?;
-    let kernel = run::kernel(cache, catalog, args.kernel.as_deref())?;
+    let kernel = chosen::kernel(cache, catalog, args.kernel.as_deref())?;
     Ok(Question::Parts {
         kernel: Box::new(kernel),
         asked,

@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::cache::limit;
-use super::run::{self, How, one};
+use super::chosen;
+use super::run::{How, one};
 use super::{Usage, is_left, print, usage};
 use crate::cache::Cache;
 use crate::case::Setting;
@@ -69,7 +70,7 @@ pub fn run(args: &DiffArgs) -> Result<u8> {
     scenarios.retain(|scenario| args.has(&scenario.name));
     let setting = args.how.setting(false)?;
     let kernel =
-        |name: &str| -> Result<Kernel> { run::kernel(&setting.cache, &catalog, Some(name)) };
+        |name: &str| -> Result<Kernel> { chosen::kernel(&setting.cache, &catalog, Some(name)) };
     let kernels = [kernel(&args.kernel_a)?, kernel(&args.kernel_b)?];
     let pair = Pair { setting, kernels };
     let mut findings = Vec::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{print, run, usage};
+use super::{chosen, print, usage};
 use crate::cache::Cache;
 use crate::compile::module;
 use crate::inventory::{clear_up, limit};
@@ -38,9 +38,9 @@ pub fn run(args: &InitArgs) -> Result<()> {
     let catalog = Catalog::load(&cache)?;
     let name = match &args.kernel {
         Some(name) => name.clone(),
-        None => run::kernels(&cache, &catalog, &[])?.remove(0),
+        None => chosen::kernels(&cache, &catalog, &[])?.remove(0),
     };
-    let kernel = run::kernel(&cache, &catalog, Some(&name))?;
+    let kernel = chosen::kernel(&cache, &catalog, Some(&name))?;
     let mut files = template::common();
     for module in &folders {
         files.extend(of_module(&cache, &kernel, &folder, module)?);

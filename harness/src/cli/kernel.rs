@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use super::run::slip;
+use super::chosen::slip;
 use super::{cache::line, print};
 use crate::cache::Cache;
 use crate::inventory::{self, Entry};

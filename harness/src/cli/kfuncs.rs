@@ -5,8 +5,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::cache::limit;
+use super::chosen::{kernel, kernels};
 use super::place::{With, path_of};
-use super::run::{kernel, kernels};
 use super::{print, usage};
 use crate::btf;
 use crate::cache::Cache;

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod bisect;
 pub mod cache;
+pub mod chosen;
 pub mod diff;
 pub mod doctor;
 pub mod exec;

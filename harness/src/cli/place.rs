@@ -10,7 +10,7 @@ use kassay_guest::Live;
 
 use super::Usage;
 use super::cache::limit;
-use super::run;
+use super::chosen;
 use crate::cache::Cache;
 use crate::case::Setting;
 use crate::compile::{self, Artifacts};
@@ -116,7 +116,7 @@ impl Place {
             Some(name) => name.clone(),
             None => default(&cache, &catalog)?,
         };
-        let kernel = run::kernel(&cache, &catalog, Some(&name))?;
+        let kernel = chosen::kernel(&cache, &catalog, Some(&name))?;
         let artifacts = compile::build(&cache, &kernel, &scenario)?;
         let setting = Setting {
             size: Size {
@@ -212,7 +212,7 @@ pub fn path_of(name: &str) -> String {
 
 /// The project's kernel, else the default one. That it is not the first choice is said on stderr.
 fn default(cache: &Cache, catalog: &Catalog) -> Result<String> {
-    if let Some(name) = run::of_project()? {
+    if let Some(name) = chosen::of_project()? {
         return Ok(name);
     }
     let chosen = kernel::default(cache, catalog)?;

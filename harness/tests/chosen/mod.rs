@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Result;
 use kassay::cache::Cache;
 use kassay::case::Setting;
-use kassay::cli::run::{self, Obtained};
+use kassay::cli::chosen::{self as choice, Obtained};
 use kassay::interrupt;
 use kassay::inventory;
 use kassay::kernel::Catalog;
@@ -26,7 +26,7 @@ impl Chosen {
     /// The kernel, or why it could not be had.
     pub fn kernel(&self) -> &Obtained {
         self.kernel.get_or_init(|| {
-            run::obtain(&self.setting.cache, &self.catalog, &self.name)
+            choice::obtain(&self.setting.cache, &self.catalog, &self.name)
                 .unwrap_or_else(|error| Err(format!("{error:#}")))
         })
     }
@@ -60,7 +60,7 @@ pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
 fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
     let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
     let setting = Setting::new(cache.clone(), accelerator);
-    let names = run::kernels(cache, &Catalog::load(cache)?, &[])?;
+    let names = choice::kernels(cache, &Catalog::load(cache)?, &[])?;
     let on = |name| {
         Ok(Chosen {
             setting: setting.clone(),

@@ -1,25 +1,27 @@
 //! Kernel modules, built by kbuild against the kernel under test, outside both
 //! source trees, and what they say of their kfuncs.
 
+mod make;
+mod sources;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
 
-use crate::assets;
-use crate::cache::{Cache, Key, is_scratch};
+use crate::cache::{Cache, Key};
 use crate::compile::imports;
 use crate::compile::makefile;
 use crate::compile::reads::{self, Reads};
 use crate::kernel::Kernel;
 use crate::kfuncs;
-use crate::plain;
-use crate::progress::Progress;
-use crate::project::Project;
 use crate::scenario::Part;
-use crate::tool::Tool;
+
+use make::make;
+use sources::{Sources, renew};
+pub use sources::{digest, name_sources};
 
 /// A built module.
 #[derive(Clone, Debug)]
@@ -48,21 +50,8 @@ const LICENSES: [&str; 6] = [
     "Dual MPL/GPL",
 ];
 
-/// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
-const NO_BTF: &str = "Skipping BTF generation";
-
-/// What resolve_btfids says before each name of a set that BTF lacks; then it goes on
-/// (tools/bpf/resolve_btfids/main.c, 6.1 to 7.2).
-const UNRESOLVED: &str = "WARN: resolve_btfids: unresolved symbol ";
-
-/// What spells the kernel's macros alike, in modules that bring none of their own.
-const HEADER: &str = "kassay_kfunc.h";
-
 /// What a build has been seen to be without, for keys: one that was not looked at counts for nothing.
 const RESOLVED: &str = "unresolved symbols";
-
-/// How much a directory may hold, in bytes: more is none of a module's sources.
-const MOST: u64 = 256 << 20;
 
 /// The names of an entry's modules, as kbuild orders them.
 const ORDER: &str = "order";
@@ -205,194 +194,6 @@ fn known(cache: &Cache, kernel: &Kernel, place: &Path) -> Vec<PathBuf> {
     }
     let whole = known.iter().filter_map(|path| path.canonicalize().ok());
     whole.collect()
-}
-
-/// A digest of all that a directory of modules is built of, but for the kernel and what others
-/// export.
-///
-/// # Errors
-/// Something of it cannot be read.
-pub fn digest(cache: &Cache, part: &Part) -> Result<String> {
-    Sources::of(cache, part, &[])?.key("")
-}
-
-/// What a directory of modules is built of.
-struct Sources {
-    /// The folder that all of it lies in.
-    root: PathBuf,
-    /// The modules' directory, from there.
-    directory: PathBuf,
-    /// Each file, and its path from there.
-    files: Vec<(PathBuf, PathBuf)>,
-    /// What modules elsewhere export, a file of each directory.
-    symvers: Vec<PathBuf>,
-    /// The programs of PyPI that write some of it, with their versions.
-    programs: String,
-    /// Variables that make is given.
-    make: Vec<String>,
-}
-
-impl Sources {
-    fn of(cache: &Cache, part: &Part, symvers: &[PathBuf]) -> Result<Sources> {
-        let Place {
-            root,
-            directory,
-            with,
-        } = Place::of(part)?;
-        let source = root.join(&directory);
-        let inside = |path: &Path| path.strip_prefix(&root).unwrap_or(path).to_owned();
-        let shown = directory.to_string_lossy();
-        if shown.contains(|letter: char| letter.is_whitespace() || ":$#\\\"'".contains(letter)) {
-            bail!(
-                "build module {}: make takes no such path as `{}`",
-                part.name,
-                source.display()
-            );
-        }
-        let mut files = Vec::new();
-        for path in with.iter().chain([&source]) {
-            list(path, &inside(path), &mut files)?;
-        }
-        let beside = source.with_file_name("include");
-        let include = directory.with_file_name("include");
-        match beside.join(HEADER).is_file() {
-            true => list(&beside, &include, &mut files)?,
-            false => files.push((assets::headers(cache)?.join(HEADER), include.join(HEADER))),
-        }
-        files.sort();
-        files.dedup();
-        Ok(Sources {
-            root,
-            directory,
-            files,
-            symvers: symvers.to_owned(),
-            programs: part
-                .pip
-                .iter()
-                .map(|pinned| format!("{pinned}\n"))
-                .collect(),
-            make: part.make.clone(),
-        })
-    }
-
-    /// A digest of all of it, and of what it is built by.
-    fn key(&self, by: &str) -> Result<String> {
-        let key = Key::new("modules")
-            .text("keeps", SYMVERS)
-            .text("without", RESOLVED)
-            .text("by", by)
-            .text("programs", &self.programs)
-            .text("make", &self.make.join("\0"))
-            .text("directory", &self.directory.to_string_lossy());
-        let mut symvers = self.symvers.iter();
-        let key = symvers.try_fold(key, |key, file| key.file(SYMVERS, file))?;
-        let mut files = self.files.iter();
-        let key = files.try_fold(key, |key, (from, to)| key.file(&to.to_string_lossy(), from))?;
-        Ok(key.finish())
-    }
-}
-
-/// Where a directory of modules lies.
-struct Place {
-    /// The folder that all of what it is built of lies in.
-    root: PathBuf,
-    /// The directory, from there.
-    directory: PathBuf,
-    /// What it is built with.
-    with: Vec<PathBuf>,
-}
-
-impl Place {
-    fn of(part: &Part) -> Result<Place> {
-        let whole = |path: &PathBuf| {
-            path.canonicalize().with_context(|| {
-                format!("find `{}`, which {} is built of", path.display(), part.name)
-            })
-        };
-        let source = whole(&part.path)?;
-        let with: Vec<PathBuf> = part.with.iter().map(whole).collect::<Result<_>>()?;
-        let holds = |root: &&Path| with.iter().all(|path| path.starts_with(root));
-        let root = source
-            .ancestors()
-            .skip(1)
-            .find(holds)
-            .unwrap_or(Path::new("/"));
-        Ok(Place {
-            directory: source.strip_prefix(root).unwrap_or(&source).to_owned(),
-            root: root.to_owned(),
-            with,
-        })
-    }
-
-    /// The root as messages name it.
-    fn shown(root: &Path) -> &Path {
-        let project = Project::here().ok().flatten();
-        let inside = project.and_then(|project| root.strip_prefix(&project.root).ok());
-        inside.unwrap_or(root)
-    }
-}
-
-/// A text of the kernel's in which the files that modules were built of are the user's, not our
-/// copies. Those of a directory that is no more are named from where it lay.
-pub fn name_sources(text: &str, cache: &Cache, parts: &[Part]) -> String {
-    let copies = format!("{}/", cache.dir("build").display());
-    if !text.contains(&copies) {
-        return text.to_owned();
-    }
-    let places: Vec<Place> = parts
-        .iter()
-        .filter_map(|part| Place::of(part).ok())
-        .collect();
-    let mut texts = text.split(&copies);
-    let mut named = texts.next().unwrap_or_default().to_owned();
-    for text in texts {
-        let file = text.split_once('/').map_or(text, |(_, file)| file);
-        let is_in = |place: &&Place| Path::new(file).starts_with(&place.directory);
-        // Headers that are shared lie beside each directory.
-        let place = places.iter().find(is_in).or(places.first());
-        let root = place.map_or(Path::new(""), |place| Place::shown(&place.root));
-        named.push_str(&root.join(file).to_string_lossy());
-    }
-    named
-}
-
-/// Adds a file, or all files of a folder, to those that are copied to a path.
-fn list(from: &Path, to: &Path, files: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
-    let mut size = 0;
-    let mut left = vec![(from.to_owned(), to.to_owned())];
-    while let Some((from, to)) = left.pop() {
-        let read = || format!("read `{}`", from.display());
-        if !from.is_dir() {
-            size += from.metadata().with_context(read)?.len();
-            files.push((from, to));
-            continue;
-        }
-        for entry in fs::read_dir(&from).with_context(read)? {
-            let path = entry.with_context(read)?.path();
-            // A link to a folder may lead back.
-            let is_one = path.is_file() || (path.is_dir() && !path.is_symlink());
-            if is_one && !is_scratch(&path) && !is_made(&path) {
-                let to = to.join(path.file_name().unwrap_or_default());
-                left.push((path, to));
-            }
-        }
-    }
-    if size > MOST {
-        bail!(
-            "copy `{}`: it holds more than {} MiB; give the module a directory of its own",
-            from.display(),
-            MOST >> 20
-        );
-    }
-    Ok(())
-}
-
-/// Whether a file is no source: one that kbuild has made there, which leaves a note of how beside
-/// each, a scenario or a snapshot.
-fn is_made(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_ours = name.ends_with(".toml") || name.ends_with(".snap");
-    is_ours || path.with_file_name(format!(".{name}.cmd")).exists()
 }
 
 /// The modules that kbuild has made in a directory, by their names, in its order.
@@ -543,114 +344,6 @@ impl Module {
     }
 }
 
-/// Runs kbuild in a folder that may have an older build of the module. What has not changed
-/// since is not made again, which saves a third of the time.
-fn make(kernel: &Kernel, place: &Path, sources: &Sources, what: &str, log: &Path) -> Result<()> {
-    let Sources {
-        root, directory, ..
-    } = sources;
-    let built = place.join(directory);
-    let progress = Progress::steps(format!("build {what}"), None);
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let (mut skipped, mut missing, mut unresolved) = (None, Vec::new(), Vec::new());
-    Tool::hermetic("make")
-        .arg("-C")
-        .arg(&kernel.build)
-        .arg(format!("M={}", built.display()))
-        .arg(format!("-j{jobs}"))
-        .args(extra_symbols(&sources.symvers))
-        .args(kernel.toolchain()?.0)
-        .args(&sources.make)
-        .arg("modules")
-        // As by `make -C … M=$PWD`.
-        .cwd(&built)
-        .env("PWD", &built)
-        // Messages name the user's files, not our copies.
-        .showing(place, Place::shown(root))
-        .run_logged(log, |line| {
-            progress.inc(1);
-            if line.contains(NO_BTF) {
-                skipped = Some(line.to_owned());
-            }
-            missing.extend(missed(line).map(|name| format!("`{name}`")));
-            let symbol = line.trim().strip_prefix(UNRESOLVED);
-            unresolved.extend(symbol.map(|name| format!("`{name}`")));
-        })
-        .map_err(|error| explain(error, &missing))
-        .map_err(|error| anyhow!("{error:#}\n{}", by_hand(kernel, sources)))
-        .with_context(|| format!("build {what}"))?;
-    progress.finish();
-    // kbuild takes what lies there for made, and would not say it again.
-    let forget =
-        || fs::remove_dir_all(&built).with_context(|| format!("remove `{}`", built.display()));
-    if let Some(line) = skipped {
-        forget()?;
-        bail!(
-            "build {what}: kbuild says `{}`; a module without BTF inserts cleanly and its kfuncs \
-             are missed much later. Put the kernel's vmlinux at `{}` (from its debug package, or \
-             as `scripts/extract-vmlinux` of a kernel's source finds it in `{}`), or a copy of \
-             /sys/kernel/btf/vmlinux from where that kernel runs, and run it again",
-            line.trim(),
-            kernel.btf.display(),
-            kernel.image.display()
-        );
-    }
-    if !unresolved.is_empty() {
-        forget()?;
-        bail!(
-            "build {what}: resolve_btfids finds no {} in BTF, which a set of the module names: no \
-             program could call it, and the kernel may refuse the set. Such a function was \
-             optimised away or is `static` (declare it with `__bpf_kfunc`, and not `static`), is \
-             misspelled, or was compiled without debug information (`-g0`)",
-            unresolved.join(", ")
-        );
-    }
-    Ok(())
-}
-
-/// How a user would build the modules where they lie.
-fn by_hand(kernel: &Kernel, sources: &Sources) -> String {
-    let directory = sources.root.join(&sources.directory);
-    let variables: String = sources
-        .make
-        .iter()
-        .map(|text| format!(" '{text}'"))
-        .collect();
-    let (directory, build) = (directory.display(), kernel.build.display());
-    format!("by hand: cd {directory} && make -C {build} M=$PWD{variables} modules")
-}
-
-/// How kbuild is told what modules elsewhere export (Documentation/kbuild/modules.rst). It stands
-/// above what a Makefile says itself, which leads to where its owner builds.
-fn extra_symbols(symvers: &[PathBuf]) -> Option<String> {
-    let files = symvers.iter().map(|file| file.display().to_string());
-    let files: Vec<String> = files.collect();
-    (!files.is_empty()).then(|| format!("KBUILD_EXTRA_SYMBOLS={}", files.join(" ")))
-}
-
-/// What modpost says it misses of other modules, in a line (scripts/mod/modpost.c, 6.1 to 7.2):
-/// `ERROR: modpost: "SYMBOL" [MODULE.ko] undefined!`, or the list of them that a Makefile names.
-fn missed(line: &str) -> Option<&str> {
-    let symbol = || {
-        let (symbol, rest) = line.strip_prefix("ERROR: modpost: \"")?.split_once("\" ")?;
-        rest.ends_with("undefined!").then_some(symbol)
-    };
-    let file = || line.strip_suffix(": No such file or directory");
-    symbol().or_else(|| file().filter(|file| file.ends_with(SYMVERS)))
-}
-
-/// Adds what to do to an error of kbuild that comes of what it misses of other modules.
-fn explain(error: anyhow::Error, missing: &[String]) -> anyhow::Error {
-    if missing.is_empty() {
-        return error;
-    }
-    error.context(format!(
-        "neither the kernel nor a directory named before has {}: where another module does, name \
-         its directory before this one in `modules` of a scenario",
-        missing.join(", ")
-    ))
-}
-
 /// Names of the kfuncs in a module's `.BTF_ids`.
 fn kfuncs(module: &Path) -> Result<Vec<String>> {
     let read = || -> Result<Vec<String>> {
@@ -661,38 +354,10 @@ fn kfuncs(module: &Path) -> Result<Vec<String>> {
     read().with_context(|| format!("read the kfuncs of `{}`", module.display()))
 }
 
-/// Brings copies of files in a folder up to date: by the times of those that changed make tells
-/// what to make again. Where a file came or went, the copy is made anew, for what was made of
-/// one that is gone must go too.
-fn renew(files: &[(PathBuf, PathBuf)], to: &Path) -> Result<()> {
-    let names: Vec<_> = files.iter().map(|(_, to)| to.to_string_lossy()).collect();
-    let (list, names) = (to.join(".files"), names.join("\n"));
-    let copy = || -> std::io::Result<()> {
-        if fs::read_to_string(&list).ok().as_ref() != Some(&names) {
-            if to.exists() {
-                fs::remove_dir_all(to)?;
-            }
-            fs::create_dir_all(to)?;
-        }
-        for (from, inside) in files {
-            let (content, to) = (plain::read(from, plain::MADE)?, to.join(inside));
-            if fs::read(&to).ok().as_ref() != Some(&content) {
-                fs::create_dir_all(to.parent().unwrap_or(&to))?;
-                if to.exists() {
-                    fs::remove_file(&to)?;
-                }
-                // With its mode: a script that kbuild runs has to stay one.
-                fs::copy(from, to)?;
-            }
-        }
-        fs::write(&list, &names)
-    };
-    copy().with_context(|| format!("copy sources to `{}`", to.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sources::list;
 
     #[test]
     fn a_renewed_copy_keeps_what_is_the_same_and_nothing_that_is_gone() {

@@ -1,0 +1,133 @@
+//! kbuild, as it is run for a directory of modules, and what it complains of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::SYMVERS;
+use super::sources::{Place, Sources};
+use crate::kernel::Kernel;
+use crate::progress::Progress;
+use crate::tool::Tool;
+
+/// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
+const NO_BTF: &str = "Skipping BTF generation";
+
+/// What resolve_btfids says before each name of a set that BTF lacks; then it goes on
+/// (tools/bpf/resolve_btfids/main.c, 6.1 to 7.2).
+const UNRESOLVED: &str = "WARN: resolve_btfids: unresolved symbol ";
+
+/// Runs kbuild in a folder that may have an older build of the module. What has not changed
+/// since is not made again, which saves a third of the time.
+pub(super) fn make(
+    kernel: &Kernel,
+    place: &Path,
+    sources: &Sources,
+    what: &str,
+    log: &Path,
+) -> Result<()> {
+    let Sources {
+        root, directory, ..
+    } = sources;
+    let built = place.join(directory);
+    let progress = Progress::steps(format!("build {what}"), None);
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let (mut skipped, mut missing, mut unresolved) = (None, Vec::new(), Vec::new());
+    Tool::hermetic("make")
+        .arg("-C")
+        .arg(&kernel.build)
+        .arg(format!("M={}", built.display()))
+        .arg(format!("-j{jobs}"))
+        .args(extra_symbols(&sources.symvers))
+        .args(kernel.toolchain()?.0)
+        .args(&sources.make)
+        .arg("modules")
+        // As by `make -C … M=$PWD`.
+        .cwd(&built)
+        .env("PWD", &built)
+        // Messages name the user's files, not our copies.
+        .showing(place, Place::shown(root))
+        .run_logged(log, |line| {
+            progress.inc(1);
+            if line.contains(NO_BTF) {
+                skipped = Some(line.to_owned());
+            }
+            missing.extend(missed(line).map(|name| format!("`{name}`")));
+            let symbol = line.trim().strip_prefix(UNRESOLVED);
+            unresolved.extend(symbol.map(|name| format!("`{name}`")));
+        })
+        .map_err(|error| explain(error, &missing))
+        .map_err(|error| anyhow!("{error:#}\n{}", by_hand(kernel, sources)))
+        .with_context(|| format!("build {what}"))?;
+    progress.finish();
+    // kbuild takes what lies there for made, and would not say it again.
+    let forget =
+        || fs::remove_dir_all(&built).with_context(|| format!("remove `{}`", built.display()));
+    if let Some(line) = skipped {
+        forget()?;
+        bail!(
+            "build {what}: kbuild says `{}`; a module without BTF inserts cleanly and its kfuncs \
+             are missed much later. Put the kernel's vmlinux at `{}` (from its debug package, or \
+             as `scripts/extract-vmlinux` of a kernel's source finds it in `{}`), or a copy of \
+             /sys/kernel/btf/vmlinux from where that kernel runs, and run it again",
+            line.trim(),
+            kernel.btf.display(),
+            kernel.image.display()
+        );
+    }
+    if !unresolved.is_empty() {
+        forget()?;
+        bail!(
+            "build {what}: resolve_btfids finds no {} in BTF, which a set of the module names: no \
+             program could call it, and the kernel may refuse the set. Such a function was \
+             optimised away or is `static` (declare it with `__bpf_kfunc`, and not `static`), is \
+             misspelled, or was compiled without debug information (`-g0`)",
+            unresolved.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// How a user would build the modules where they lie.
+fn by_hand(kernel: &Kernel, sources: &Sources) -> String {
+    let directory = sources.root.join(&sources.directory);
+    let variables: String = sources
+        .make
+        .iter()
+        .map(|text| format!(" '{text}'"))
+        .collect();
+    let (directory, build) = (directory.display(), kernel.build.display());
+    format!("by hand: cd {directory} && make -C {build} M=$PWD{variables} modules")
+}
+
+/// How kbuild is told what modules elsewhere export (Documentation/kbuild/modules.rst). It stands
+/// above what a Makefile says itself, which leads to where its owner builds.
+fn extra_symbols(symvers: &[PathBuf]) -> Option<String> {
+    let files = symvers.iter().map(|file| file.display().to_string());
+    let files: Vec<String> = files.collect();
+    (!files.is_empty()).then(|| format!("KBUILD_EXTRA_SYMBOLS={}", files.join(" ")))
+}
+
+/// What modpost says it misses of other modules, in a line (scripts/mod/modpost.c, 6.1 to 7.2):
+/// `ERROR: modpost: "SYMBOL" [MODULE.ko] undefined!`, or the list of them that a Makefile names.
+fn missed(line: &str) -> Option<&str> {
+    let symbol = || {
+        let (symbol, rest) = line.strip_prefix("ERROR: modpost: \"")?.split_once("\" ")?;
+        rest.ends_with("undefined!").then_some(symbol)
+    };
+    let file = || line.strip_suffix(": No such file or directory");
+    symbol().or_else(|| file().filter(|file| file.ends_with(SYMVERS)))
+}
+
+/// Adds what to do to an error of kbuild that comes of what it misses of other modules.
+pub(super) fn explain(error: anyhow::Error, missing: &[String]) -> anyhow::Error {
+    if missing.is_empty() {
+        return error;
+    }
+    error.context(format!(
+        "neither the kernel nor a directory named before has {}: where another module does, name \
+         its directory before this one in `modules` of a scenario",
+        missing.join(", ")
+    ))
+}
