@@ -88,10 +88,7 @@ fuzz_target!(|data: &[u8]| {
     let facts = Facts::read(evidence(&input), case.modules);
     let evidence = &facts.evidence;
     let (judged, transcript) = judge(&case, &facts);
-    assert_eq!(
-        (judged.clone(), transcript.clone()),
-        judge(&case, &facts)
-    );
+    assert_eq!((judged.clone(), transcript.clone()), judge(&case, &facts));
     if let Some(transcript) = &transcript {
         let is_shown = |letter: char| !letter.is_control() || "\n\t".contains(letter);
         assert!(transcript.chars().all(is_shown), "{transcript:?}");

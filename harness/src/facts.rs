@@ -50,6 +50,15 @@ impl Facts {
         }
     }
 
+    /// The lines of the trace, without those that the guest program itself wrote there.
+    pub fn trace(&self) -> impl Iterator<Item = &String> {
+        let lines = self.told.iter().flat_map(|fact| match fact {
+            Fact::Trace { lines, .. } => lines.as_slice(),
+            _ => &[],
+        });
+        lines.filter(|line| !self.marks.iter().any(|mark| line.ends_with(mark)))
+    }
+
     /// The first thing that the kernel, or libbpf, refused. By itself that is no fault:
     /// the snapshot may have it. A program that was loaded by itself is none of these: it
     /// is there to see whether it is refused.

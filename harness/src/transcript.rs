@@ -19,7 +19,7 @@ pub type Offered = BTreeMap<String, Vec<String>>;
 
 /// The transcript of complete facts.
 pub fn write(scenario: &Scenario, facts: &Facts, offered: &Offered) -> String {
-    let (facts, marks) = (&facts.told, &facts.marks);
+    let (facts, traced) = (&facts.told, facts.trace());
     let triggers = Triggers {
         pids: facts.iter().filter_map(triggers).collect(),
         own: facts.iter().flat_map(own).copied().collect(),
@@ -52,7 +52,7 @@ pub fn write(scenario: &Scenario, facts: &Facts, offered: &Offered) -> String {
     section(
         &mut text,
         "trace",
-        facts.iter().flat_map(|fact| trace(fact, marks, &triggers)),
+        traced.map(|line| normalise::trace_line(line, &triggers)),
     );
     section(&mut text, "kernel log", facts.iter().flat_map(kernel_log));
     text
@@ -229,18 +229,6 @@ fn map(fact: &Fact) -> Option<String> {
 
 fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// The trace, without the guest's own lines, which end with marks.
-fn trace(fact: &Fact, marks: &[String; 2], triggers: &Triggers) -> Vec<String> {
-    let Fact::Trace { lines, .. } = fact else {
-        return Vec::new();
-    };
-    let is_own = |line: &String| marks.iter().any(|mark| line.ends_with(mark));
-    let lines = lines.iter().filter(|line| !is_own(line));
-    lines
-        .map(|line| normalise::trace_line(line, triggers))
-        .collect()
 }
 
 /// The kernel log, in which a report shows as its title.

@@ -6,6 +6,7 @@ use kassay_guest::Fact;
 use kassay_guest::trace::Event;
 
 use super::{Fault, Verdict};
+use crate::facts::Facts;
 use crate::scenario::Scenario;
 
 /// Whether interrupts were on for what a program printed first in each run, and off for what it
@@ -13,8 +14,8 @@ use crate::scenario::Scenario;
 /// interrupts back as they were, so nothing else does.
 ///
 /// Which lines are of one run is plain if one program ran alone and prints alike in each.
-pub fn check(facts: &[Fact]) -> Option<Fault> {
-    let standing = facts.iter().flat_map(|fact| match fact {
+pub fn check(facts: &Facts) -> Option<Fault> {
+    let standing = facts.told.iter().flat_map(|fact| match fact {
         Fact::Standing { programs } => programs.as_slice(),
         _ => &[],
     });
@@ -22,11 +23,10 @@ pub fn check(facts: &[Fact]) -> Option<Fault> {
     let (program, None) = (ran.next()?, ran.next()) else {
         return None;
     };
-    let lines = facts.iter().flat_map(|fact| match fact {
-        Fact::Trace { lines, .. } => lines.as_slice(),
-        _ => &[],
-    });
-    let events: Vec<Event> = lines.map(|line| Event::of(line)).collect::<Option<_>>()?;
+    let events: Vec<Event> = facts
+        .trace()
+        .map(|line| Event::of(line))
+        .collect::<Option<_>>()?;
     let runs = usize::try_from(program.runs?).ok()?;
     let each = events.len() / runs;
     if each == 0 || each * runs != events.len() {
@@ -75,9 +75,10 @@ fn are_alike(one: &[Event], other: &[Event]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use kassay_guest::Standing;
+    use kassay_guest::{Standing, trace_marks};
 
     use super::*;
+    use crate::vm::Evidence;
 
     fn check(runs: u64, lines: &[&str]) -> Option<String> {
         let standing = Standing {
@@ -90,14 +91,27 @@ mod tests {
             let (flags, message) = line.split_once(' ').unwrap();
             format!("  unlink-70  [000] {flags}  1.2: bpf_trace_printk: {message}")
         };
+        let marks = trace_marks("word");
+        let [begins, ends] = marks
+            .each_ref()
+            .map(|mark| format!("  kassay-plan-69  [000] .....  1.1: tracing_mark_write: {mark}"));
+        let lines = lines.iter().map(line);
         let trace = Fact::Trace {
-            lines: lines.iter().map(line).collect(),
+            lines: [begins].into_iter().chain(lines).chain([ends]).collect(),
             lost: 0,
             read: 0,
             unseen: 0,
         };
         let programs = vec![standing];
-        super::check(&[Fact::Standing { programs }, trace]).map(|fault| fault.title)
+        let facts = Facts {
+            evidence: Evidence::default(),
+            told: vec![Fact::Standing { programs }, trace],
+            whole: Ok(()),
+            reports: Vec::new(),
+            earlier_leaks: Vec::new(),
+            marks,
+        };
+        super::check(&facts).map(|fault| fault.title)
     }
 
     #[test]

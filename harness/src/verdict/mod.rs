@@ -166,7 +166,7 @@ fn faults(case: &Case, facts: &Facts) -> (Vec<Fault>, Option<String>) {
     }
     let offered = contract::offered(case, &facts.told);
     let transcript = transcript::write(case.scenario, facts, &offered);
-    faults.extend(check_facts(case, &facts.told, &offered, !faults.is_empty()));
+    faults.extend(check_facts(case, facts, &offered, !faults.is_empty()));
     if let (Some(Expect::Mismatch(title)), Some(refusal)) = (&case.scenario.expect, facts.refusal())
         && *title == refusal
         && !faults.iter().any(|fault| fault.title == refusal)
@@ -185,28 +185,29 @@ fn check_whole(case: &Case, facts: &Facts) -> Result<(), Fault> {
 }
 
 /// What complete facts say by themselves, whatever the snapshot.
-fn check_facts(case: &Case, facts: &[Fact], offered: &Offered, is_reported: bool) -> Vec<Fault> {
+fn check_facts(case: &Case, facts: &Facts, offered: &Offered, is_reported: bool) -> Vec<Fault> {
+    let told = &facts.told;
     let contracts = case
         .modules
         .iter()
-        .map(|module| contract::check(case, module, facts, offered))
+        .map(|module| contract::check(case, module, told, offered))
         .chain([contract::twins(offered)]);
     let is_held = |fact: &Fact| matches!(fact, Fact::Removed { error: Some(_), .. });
-    let is_held = facts.iter().any(is_held);
-    let codes = codes(facts, case.modules);
+    let is_held = told.iter().any(is_held);
+    let codes = codes(told, case.modules);
     // What a module's users left behind is why it could not be removed.
-    let mut order: Vec<&Fact> = facts.iter().collect();
+    let mut order: Vec<&Fact> = told.iter().collect();
     order.sort_by_key(|fact| matches!(fact, Fact::Removed { .. }));
     let others = order.into_iter().flat_map(|fact| {
         [
             leftover::check(fact, case.modules, is_reported, is_held, &codes),
-            udp::check(case.scenario, facts, fact),
+            udp::check(case.scenario, told, fact),
             storm::check(case.scenario, fact),
         ]
     });
     let faults = contracts.chain(others).filter_map(Result::err);
-    let omissions = omission::check(case, facts);
-    let of_programs = standing::check(case.scenario, facts);
+    let omissions = omission::check(case, told);
+    let of_programs = standing::check(case.scenario, told);
     let of_context = context::check(facts).filter(|_| !context::is_switched(case.scenario));
     faults
         .chain(omissions)

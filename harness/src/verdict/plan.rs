@@ -16,27 +16,25 @@ pub fn check(case: &Case, facts: &Facts) -> Result<(), Fault> {
         if let Fact::Trace { lines, read, .. } = fact
             && case.is_traced_alone
         {
-            check_trace(&facts.marks, lines, *read)?;
+            check_trace(facts, lines, *read)?;
         }
     }
     Ok(())
 }
 
 /// Nothing of the trace was kept from the guest program, whose own lines are marked.
-fn check_trace(marks: &[String; 2], lines: &[String], read: u64) -> Result<(), Fault> {
+fn check_trace(facts: &Facts, lines: &[String], read: u64) -> Result<(), Fault> {
     let is_there = |mark: &String| lines.iter().any(|line| line.ends_with(mark));
-    let [begins, ends] = marks.each_ref().map(is_there);
-    let is_mark = |line: &&String| marks.iter().any(|mark| line.ends_with(mark));
-    let between = || lines.iter().filter(|line| !is_mark(line));
+    let [begins, ends] = facts.marks.each_ref().map(is_there);
     // An event has a line at least.
-    let ours = between().count() as u64 + u64::from(begins) + u64::from(ends);
+    let ours = facts.trace().count() as u64 + u64::from(begins) + u64::from(ends);
     let title = match (begins, ends) {
         (false, _) => "the trace buffer was cleared, or read by something else",
         (_, false) => TRACE_OFF,
         _ if read > ours => "the trace buffer was read by something else",
         _ => return Ok(()),
     };
-    let lines: Vec<&str> = between().map(String::as_str).collect();
+    let lines: Vec<&str> = facts.trace().map(String::as_str).collect();
     let reason = bounded(&lines.join("\n"));
     Err(Fault::new(Verdict::Lost, title).because(reason))
 }

@@ -9,8 +9,8 @@ use rustix::fs::{CWD, FallocateFlags, FileType, Mode, fallocate};
 use rustix::io::Errno;
 use serde_json::json;
 
+use super::Terms;
 use super::state::{self, MEMORY, Start, State};
-use super::{Terms, vmtest};
 
 /// What is started in QEMU's place.
 pub(super) const QEMU: &str = "qemu";
@@ -36,22 +36,17 @@ pub(super) const NO_ROOT: &str = "no-root";
 /// The pipes behind the monitor by which QEMU is told to go on from a state.
 pub(super) const RESTORE: &str = "restore";
 
-/// The socket of QEMU's gdb stub.
+/// The socket of QEMU's gdb stub, in the run's directory.
 pub const SOCKET: &str = "gdb.sock";
 
-/// Fills a run's directory: the share, the empty root, the open gate and the
-/// state to go on from.
+/// Fills a run's directory: the share, the open gate and the state to go on from.
 pub(super) fn prepare(
     directory: &Path,
     start: Start,
     terms: &Terms,
     memory_mib: u32,
 ) -> Result<()> {
-    for path in [
-        directory.join("share"),
-        directory.join(NO_ROOT),
-        vmtest::init_script(directory),
-    ] {
+    for path in [directory.join("share"), directory.join(NO_ROOT)] {
         fs::create_dir_all(&path)
             .with_context(|| format!("make directory `{}`", path.display()))?;
     }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use kassay_guest::{GATE_PORT, HOST_ROOT, IO_PORT};
 
+use super::Terms;
 use super::accelerator::Accelerator;
 use super::directory::{EVENTS, IO, NO_ROOT, ORDERS, RESTORE, SOCKET};
 use super::size::Size;
 use super::state::{MEMORY, Start};
-use super::{Terms, vmtest};
 
 /// QEMU's `-machine`: no keyboard and no mouse, whose probing takes a while
 /// and ends when it likes.
@@ -141,7 +141,6 @@ impl Machine {
         if terms.debugger.is_some() {
             let gdb = format!("unix:{SOCKET},server=on,wait=off");
             arguments.extend(["-S".to_owned(), "-gdb".to_owned(), gdb]);
-            arguments.extend(vmtest::AGENT_ELSEWHERE.map(str::to_owned));
         }
         arguments
     }

@@ -101,6 +101,7 @@ impl Run {
     /// Starts the machine.
     pub(super) fn start(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Started> {
         directory::prepare(self.path(), start, terms, machine.size.memory_mib)?;
+        vmtest::prepare(self.path())?;
         let config = vmtest::config(machine, self.path(), start, terms);
         vmtest::launch(self.share(), config)
     }

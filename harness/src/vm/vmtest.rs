@@ -2,7 +2,7 @@
 //!
 //! - It chooses KVM where `/dev/kvm` exists: an architecture that it does not know keeps it from that.
 //! - It exports a writable root to the guest: that is an empty folder, which no guest mounts.
-//! - It writes an init script into that root: the folder for it is there, and nothing runs it.
+//! - It writes an init script into that root: [`prepare`] makes the folder for it, and nothing runs it.
 //! - It keeps neither QEMU's process id, nor its command line, nor all of the console, and QEMU would
 //!   outlive it: `qemu.sh` stands in QEMU's place.
 //! - It asks whether there is a QEMU, and never waits for the answer: [`reap`] does.
@@ -47,7 +47,7 @@ const STAND_IN: &str = include_str!("qemu.sh");
 const AGENT: &str = "agent.sock";
 
 /// QEMU's arguments for that.
-pub(super) const AGENT_ELSEWHERE: [&str; 2] = ["-set", "chardev.qga0.path=agent.sock"];
+const AGENT_ELSEWHERE: [&str; 2] = ["-set", "chardev.qga0.path=agent.sock"];
 
 /// How often a wait looks again.
 const TICK: Duration = Duration::from_millis(5);
@@ -111,21 +111,26 @@ pub(super) fn stand_in(cache: &Cache) -> Result<PathBuf> {
     Ok(entry.join("qemu"))
 }
 
-/// The folder of a run's directory into which vmtest writes an init script, which nothing runs: that
-/// of the host's name for temporary files, in the guest's root.
-pub(super) fn init_script(directory: &Path) -> PathBuf {
+/// Makes the guest's root in a run's directory, with the folder into which vmtest writes an init
+/// script: that of the host's name for temporary files.
+pub(super) fn prepare(directory: &Path) -> Result<()> {
     let temporary = std::env::temp_dir();
     let temporary = temporary.strip_prefix("/").unwrap_or(&temporary);
-    directory.join("root").join(temporary)
+    let path = directory.join("root").join(temporary);
+    fs::create_dir_all(&path).with_context(|| format!("make directory `{}`", path.display()))
 }
 
 /// vmtest's configuration for a run in `directory`, which has been prepared
-/// by [`super::directory::prepare`].
+/// by [`super::directory::prepare`] and [`prepare`].
 pub(super) fn config(machine: &Machine, directory: &Path, start: Start, terms: &Terms) -> Config {
     let kernel_args = match start {
         Start::Wait => format!("{} -- {SAVE}", machine.kernel_args()),
         _ => machine.kernel_args(),
     };
+    let mut extra_args = machine.run_arguments(start, terms);
+    if terms.debugger.is_some() {
+        extra_args.extend(AGENT_ELSEWHERE.map(str::to_owned));
+    }
     Config {
         target: vec![Target {
             name: "kassay".to_owned(),
@@ -142,7 +147,7 @@ pub(super) fn config(machine: &Machine, directory: &Path, start: Start, terms: &
             vm: VMConfig {
                 num_cpus: machine.size.cpus,
                 memory: format!("{}M", machine.size.memory_mib),
-                extra_args: machine.run_arguments(start, terms),
+                extra_args,
                 ..VMConfig::default()
             },
             ..Target::default()
