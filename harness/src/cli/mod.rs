@@ -173,10 +173,11 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Writes a line to stdout. A reader that has gone away is no error.
+/// Writes a line to stdout, with its colours where that is a terminal that is to have any
+/// (`NO_COLOR`, `CLICOLOR_FORCE`). A reader that has gone away is no error.
 pub fn print(line: &str) -> Result<()> {
     use std::io::Write;
-    match progress::suspend(|| writeln!(std::io::stdout(), "{line}")) {
+    match progress::suspend(|| writeln!(anstream::stdout(), "{line}")) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         done => Ok(done?),
     }

@@ -143,7 +143,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let outcomes = each(&setting, &cases, args.accept, |outcome| match args.format {
         Format::Pretty => told
             .case(&setting, outcome)
-            .map_or(Ok(()), |text| print(&text)),
+            .map_or(Ok(()), |text| print(&pretty::painted(&text))),
         Format::Json => print(&json::line(&setting, outcome)),
     })?;
     inventory::clear_up(&setting.cache, limit);

@@ -107,7 +107,7 @@ fn batch(
     let told = pretty::Told::default();
     let outcomes = each(&setting, &cases, false, |outcome| {
         told.case(&setting, outcome)
-            .map_or(Ok(()), |text| print(&text))
+            .map_or(Ok(()), |text| print(&pretty::painted(&text)))
     })?;
     let summary = pretty::summary(&outcomes);
     print(&format!(

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
+use anstyle::AnsiColor;
+
 use crate::case::Setting;
 use crate::normalise::visible;
 use crate::outcome::{End, Outcome};
@@ -47,6 +49,29 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
         );
     }
     text
+}
+
+/// The text of a case with colours: of the verdict, and of what a transcript has lost and gained.
+pub fn painted(text: &str) -> String {
+    let paint = |text: &str, colour: AnsiColor| {
+        let style = colour.on_default();
+        format!("{style}{text}{style:#}")
+    };
+    let line = |(at, line): (usize, &str)| match (at, line.split_once(' ')) {
+        (0, Some((verdict, rest))) => {
+            let colour = match verdict {
+                "pass" => AnsiColor::Green,
+                "skipped" | "unchanged" => AnsiColor::Yellow,
+                _ => AnsiColor::Red,
+            };
+            format!("{} {rest}", paint(verdict, colour))
+        }
+        _ if line.starts_with("    -") => paint(line, AnsiColor::Red),
+        _ if line.starts_with("    +") => paint(line, AnsiColor::Green),
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = text.lines().enumerate().map(line).collect();
+    lines.join("\n")
 }
 
 /// Why cases could not be run, as far as it was told.
@@ -131,6 +156,15 @@ mod tests {
         assert_eq!(beyond("needs a", "needs a"), "");
         assert_eq!(beyond("BUG: a", "BUG: a\nb"), "b");
         assert_eq!(beyond("BUG: a", "BUG: abc"), "BUG: abc");
+    }
+
+    #[test]
+    fn colours_say_what_is_good_lost_and_gained() {
+        assert_eq!(painted("pass      a::b"), "\x1b[32mpass\x1b[0m      a::b");
+        let text = "mismatch  a::b: differs\n     trace\n    -  1\n    +  2";
+        let coloured = "\x1b[31mmismatch\x1b[0m  a::b: differs\n     trace\n\
+                        \x1b[31m    -  1\x1b[0m\n\x1b[32m    +  2\x1b[0m";
+        assert_eq!(painted(text), coloured);
     }
 
     #[test]
