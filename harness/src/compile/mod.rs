@@ -19,6 +19,7 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use kassay_guest::Global;
 
+use crate::assets;
 use crate::cache::Cache;
 use crate::globals;
 use crate::kernel::{self, Kernel};
@@ -48,6 +49,8 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         headers,
     } = guest::build(cache)?;
     let initramfs = initramfs::build(cache, kernel, &guest)?;
+    // Modules and programs both want them.
+    assets::headers(cache)?;
     let object = |part: &Part| {
         let object = bpf::build(cache, kernel, part, &headers)?;
         anyhow::Ok((part.name.clone(), object))
