@@ -164,6 +164,7 @@ fn scenario(expect: u8) -> Scenario {
         allow: Vec::new(),
         may_not_run: Vec::new(),
         show: Default::default(),
+        snapshots: "snapshots".into(),
         steps: vec![
             Step::Unlink { times: 1 }.into(),
             Asked {

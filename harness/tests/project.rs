@@ -149,3 +149,13 @@ fn a_project_says_where_its_parts_lie_and_how_they_run() {
         .with(125)
         .says("read the kernels of the project's `kassay.toml`");
 }
+
+#[test]
+fn there_is_a_manual_and_a_script_for_shells() {
+    let folder = Folder::new();
+    folder.kassay("", &["man", "pages"]).with(0);
+    let page = fs::read_to_string(folder.path("pages/kassay-run.1")).unwrap();
+    assert!(page.contains("\\-\\-kernel"), "{page}");
+    let ended = folder.kassay("", &["completions", "bash"]);
+    ended.with(0).says("--restart");
+}

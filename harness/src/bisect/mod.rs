@@ -1,7 +1,7 @@
 //! Finds the commit that broke a scenario: in a kernel's tree, or in a repository of modules and
 //! programs on one kernel.
 //!
-//! git's bisect chooses the commits; what has been judged is in a [`State`], from which git's
+//! git's bisect chooses the commits; what has been judged is in a `State`, from which git's
 //! own is made again each time, so that no end of the process loses more than one commit's work.
 //! One folder of the cache belongs to each repository: a worktree, and the state of the last
 //! bisect. A kernel's tree has its build folder by the worktree's path, as any tree has, so that

@@ -216,7 +216,7 @@ fn prebuilt(cache: &Cache, part: &Part) -> Result<PathBuf> {
     Ok(entry.join("object"))
 }
 
-/// The first clang of [`NAMES`] that is new enough. Which version a file is
+/// The first clang of `NAMES` that is new enough. Which version a file is
 /// does not change while the file does not, so the answer is remembered.
 pub fn clang(cache: &Cache) -> Result<PathBuf> {
     let mut too_old = None;
