@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
 use super::{chosen, print, usage};
@@ -68,7 +68,7 @@ fn modules(folder: &Path) -> Result<Vec<PathBuf>> {
         false => [inside(folder), inside(&folder.join("modules"))].concat(),
     };
     if found.is_empty() {
-        let error = anyhow::anyhow!(
+        let error = anyhow!(
             "find a module in `{}`: no Kbuild or Makefile there, or one folder below, has `obj-m`; \
              `kassay new NAME` makes a project with a module",
             folder.display()

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod bisect;
 pub mod cache;
 pub mod chosen;
+pub mod completions;
 pub mod diff;
 pub mod doctor;
 pub mod exec;
@@ -95,7 +96,7 @@ enum Command {
     /// Show what is here, what is missing, and which accelerator is used
     Doctor,
     /// Print a script by which a shell completes the command line
-    Completions(man::CompletionsArgs),
+    Completions(completions::CompletionsArgs),
     /// Write the manual, a page for each command
     Man(man::ManArgs),
 }
@@ -128,7 +129,7 @@ pub fn main() -> ExitCode {
         Command::Doctor => doctor::run(),
         Command::Man(args) => man::run(args).map(|()| 0),
         Command::Completions(args) => {
-            man::complete(args);
+            completions::run(args);
             Ok(0)
         }
     });

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::{print, usage};
@@ -26,11 +26,11 @@ pub fn run(args: &NewArgs) -> Result<()> {
     let name = name.to_string_lossy();
     template::check(&name).map_err(usage)?;
     let folder = args.folder.display();
-    let make = || match args.folder.exists() {
-        true => bail!("make `{folder}`: it is there already; `kassay init` in it adds tests"),
-        false => Ok(()),
-    };
-    make().map_err(usage)?;
+    if args.folder.exists() {
+        return Err(usage(anyhow!(
+            "make `{folder}`: it is there already; `kassay init` in it adds tests"
+        )));
+    }
     let files = [template::common(), template::example(&name)].concat();
     template::put(&args.folder, &files)?;
     for (path, _) in &files {
