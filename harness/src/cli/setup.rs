@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use xshell::{Shell, cmd};
 
 use super::packages::{BENCH, Manager, NEEDS, Need};
 use super::print;
@@ -146,12 +146,10 @@ fn as_root(command: &[&str], dry_run: bool) -> Result<()> {
             command.join(" ")
         );
     }
-    let status = Command::new(words[0]).args(&words[1..]).status();
-    let status = status.with_context(|| format!("run `{line}`"))?;
-    if !status.success() {
-        bail!("run `{line}`: {status}");
-    }
-    Ok(())
+    let (program, arguments) = words.split_first().context("name a program")?;
+    let shell = Shell::new().context("find the working directory")?;
+    let command = cmd!(shell, "{program} {arguments...}").quiet();
+    command.run().context("run as root")
 }
 
 #[cfg(test)]
