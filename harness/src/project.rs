@@ -4,7 +4,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::excerpt::bounded;
@@ -53,8 +53,8 @@ pub struct Defaults {
 struct File {
     scenarios: PathBuf,
     snapshots: Option<PathBuf>,
-    modules: PathBuf,
-    programs: PathBuf,
+    modules: Option<PathBuf>,
+    programs: Option<PathBuf>,
     kernels: Vec<String>,
     defaults: Defaults,
     tarball: toml::Table,
@@ -67,8 +67,8 @@ impl Default for File {
         File {
             scenarios: "scenarios".into(),
             snapshots: None,
-            modules: "modules".into(),
-            programs: "bpf".into(),
+            modules: None,
+            programs: None,
             kernels: Vec::new(),
             defaults: Defaults::default(),
             tarball: toml::Table::new(),
@@ -116,6 +116,17 @@ impl Project {
             true => read().with_context(|| format!("read the project `{}`", path.display()))?,
             false => File::default(),
         };
+        let given = [("modules", &file.modules), ("programs", &file.programs)];
+        for (key, folder) in given {
+            let folder = folder.as_ref().map(|folder| root.join(folder));
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                bail!(
+                    "read the project `{}`: its `{key}` are to be in `{}`, which is no folder",
+                    path.display(),
+                    folder.display()
+                );
+            }
+        }
         Ok(Project::with(root, file))
     }
 
@@ -130,8 +141,8 @@ impl Project {
             root: root.to_owned(),
             scenarios: root.join(file.scenarios),
             snapshots: file.snapshots.map(|folder| root.join(folder)),
-            modules: root.join(file.modules),
-            programs: root.join(file.programs),
+            modules: root.join(file.modules.unwrap_or_else(|| "modules".into())),
+            programs: root.join(file.programs.unwrap_or_else(|| "bpf".into())),
             kernels: file.kernels.iter().map(|spec| from(root, spec)).collect(),
             defaults: file.defaults,
             catalog: kinds
@@ -169,6 +180,15 @@ pub fn target() -> PathBuf {
         }
     };
     env::var_os("KASSAY_TARGET").map_or_else(|| of_cargo().join("kassay"), PathBuf::from)
+}
+
+/// The folders of what is made here, by kassay and by cargo: no part of any module, although they
+/// may lie in the folder of one.
+pub fn targets() -> Vec<PathBuf> {
+    let of_project = Project::or_here().map(|project| project.root.join("target"));
+    let all = [Some(target()), of_project.ok()].into_iter().flatten();
+    all.map(|folder| folder.canonicalize().unwrap_or(folder))
+        .collect()
 }
 
 #[cfg(test)]

@@ -42,19 +42,22 @@ pub fn example(name: &str) -> Vec<File> {
 
 /// What each project has.
 pub fn common() -> Vec<File> {
-    // Where there is no apt, a kernel is built.
-    let kernel = match tool::find("apt-get") {
-        Some(_) => "distro",
-        None => "6.11",
-    };
     let filled = |text: &str| {
-        text.replace("KERNEL", kernel)
+        text.replace("@KERNEL@", kernel())
             .replace("VERSION", env!("CARGO_PKG_VERSION"))
     };
     let files = COMMON.iter();
     files
         .map(|(path, text)| ((*path).into(), filled(text)))
         .collect()
+}
+
+/// The kernel of a new project: the distribution's, or where there is no apt one that is built.
+pub fn kernel() -> &'static str {
+    match tool::find("apt-get") {
+        Some(_) => "distro",
+        None => "6.11",
+    }
 }
 
 /// Sees that a name can be a module's, a file's and a part of functions' names.
@@ -64,10 +67,11 @@ pub fn common() -> Vec<File> {
 pub fn check(name: &str) -> Result<()> {
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let is_good = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(letters);
-    if !is_good || name.len() > LONGEST {
+    // scripts/Makefile.modpost takes a vmlinux.ko for the kernel's own.
+    if !is_good || name.len() > LONGEST || name == "vmlinux" {
         bail!(
             "`{name}`: a module's name is made of small letters, digits and `_`, at most \
-             {LONGEST}, and begins with a letter"
+             {LONGEST}, begins with a letter, and is not `vmlinux`"
         );
     }
     Ok(())
@@ -101,7 +105,15 @@ mod tests {
         for name in ["a", "my_kfuncs2"] {
             check(name).unwrap();
         }
-        for name in ["", "2a", "my-kfuncs", "A", "a/b", &"a".repeat(41)] {
+        for name in [
+            "",
+            "2a",
+            "my-kfuncs",
+            "A",
+            "a/b",
+            "vmlinux",
+            &"a".repeat(41),
+        ] {
             assert!(check(name).is_err(), "{name}");
         }
     }

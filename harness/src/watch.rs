@@ -12,6 +12,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::cache::is_scratch;
 use crate::interrupt;
+use crate::project::Project;
 use crate::scenario::Scenario;
 
 /// For how long nothing may be saved before what was saved counts as all: an editor, or git,
@@ -95,10 +96,10 @@ impl Watch {
     }
 }
 
-/// Whether a scenario is made of a file, which has no symbolic link in its path. `root` holds
-/// `modules/` and `bpf/`. A scenario is made of its parts wherever they lie, and one
-/// elsewhere may be made of all that lies beside it.
-pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
+/// Whether a scenario is made of a file, which has no symbolic link in its path. A
+/// scenario is made of its parts wherever they lie, and one outside of the project may be made of
+/// all that lies beside it.
+pub fn is_of(scenario: &Scenario, path: &Path, project: &Project) -> bool {
     let same = |other: &Path| fs::canonicalize(other).is_ok_and(|other| other == path);
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     if path.parent() == fs::canonicalize(&scenario.snapshots).ok().as_deref() {
@@ -110,26 +111,30 @@ pub fn is_of(scenario: &Scenario, path: &Path, root: &Path) -> bool {
     if !is_others && own.any(|part| path.starts_with(part)) {
         return true;
     }
-    let Ok(inside) = path.strip_prefix(root) else {
+    if !path.starts_with(&project.root) {
         let folder = scenario
             .path
             .parent()
             .and_then(|folder| folder.join(".").canonicalize().ok());
         let is_beside = folder.is_some_and(|folder| path.starts_with(folder));
         return same(&scenario.path) || (is_beside && !is_others);
+    }
+    let first = |folder: &Path| {
+        let mut inside = path.strip_prefix(folder).ok()?.iter();
+        let first = inside.next().unwrap_or_default();
+        Some(first.to_string_lossy().into_owned())
     };
-    let mut parts = inside.iter().map(|part| part.to_string_lossy());
-    let (folder, name) = (parts.next(), parts.next());
-    match (folder.as_deref(), name.as_deref()) {
-        (Some("modules"), Some("include")) => !scenario.modules.is_empty(),
-        (Some("modules"), Some(name)) => scenario.modules.iter().any(|module| module.name == name),
-        (Some("bpf"), Some(name)) => match name.strip_suffix(".bpf.c") {
+    if let Some(name) = first(&project.modules) {
+        let is_shared = ["", "include"].contains(&&*name) && !scenario.modules.is_empty();
+        return is_shared || scenario.modules.iter().any(|module| module.name == name);
+    }
+    if let Some(name) = first(&project.programs) {
+        return match name.strip_suffix(".bpf.c") {
             Some(name) => scenario.bpf.iter().any(|object| object.name == name),
             None => !scenario.bpf.is_empty(),
-        },
-        (Some("modules" | "bpf"), None) => true,
-        _ => same(&scenario.path),
+        };
     }
+    same(&scenario.path)
 }
 
 /// The files and folders that a scenario names, wherever they lie.
@@ -143,7 +148,6 @@ pub fn parts(scenario: &Scenario) -> impl Iterator<Item = &Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::Project;
 
     /// A repository with one scenario, which uses the module `m` and the program `p`.
     fn repository() -> (tempfile::TempDir, PathBuf, Scenario) {
@@ -170,7 +174,7 @@ mod tests {
     #[test]
     fn a_scenario_is_made_of_its_files_and_no_others() {
         let (_dir, root, scenario) = repository();
-        let is_of = |path: &str| is_of(&scenario, &root.join(path), &root);
+        let is_of = |path: &str| is_of(&scenario, &root.join(path), &Project::of(&root).unwrap());
         let its = "modules/m/m.c modules/include/a.h bpf/p.bpf.c bpf/a.h \
                    tests/scenarios/case.toml tests/snapshots/case.snap tests/snapshots/case@6.1.snap";
         let others = "modules/n/n.c bpf/q.bpf.c tests/scenarios/other.toml tests/snapshots/other.snap \
@@ -186,7 +190,13 @@ mod tests {
     #[test]
     fn a_scenario_elsewhere_is_made_of_what_lies_beside_it_and_of_its_parts() {
         let (_dir, root, scenario) = repository();
-        let is_of = |path: &str| is_of(&scenario, &root.join(path), Path::new("/elsewhere"));
+        let is_of = |path: &str| {
+            is_of(
+                &scenario,
+                &root.join(path),
+                &Project::of(Path::new("/elsewhere")).unwrap(),
+            )
+        };
         for path in ["tests/scenarios/case.toml", "tests/scenarios/m/m.c"] {
             assert!(is_of(path), "{path}");
         }

@@ -113,6 +113,51 @@ fn a_modules_folder_becomes_a_project() {
 }
 
 #[test]
+fn what_a_failure_leaves_is_no_source_of_a_module_beside_it() {
+    let folder = Folder::new();
+    copy(&repository().join("modules/kfunc_sum"), &folder.path("sum"));
+    let kassay = |what: &str| folder.kassay("sum", &[what, "--kernel", "distro"]);
+    kassay("init").with(0);
+    kassay("run").with(1).says("there is no snapshot");
+    let ended = kassay("run");
+    assert!(!ended.with(1).stderr.contains("build module"), "{ended:?}");
+}
+
+#[test]
+fn init_writes_where_the_project_says_and_leaves_out_what_does_not_build() {
+    let folder = Folder::new();
+    let whole = folder.path("p");
+    let module = whole.join("drivers/a.sum");
+    copy(&repository().join("modules/kfunc_sum"), &module);
+    let goals = "CONFIG_A ?= m\nobj-$(CONFIG_A) += kfunc_sum.o\nccflags-y += -I$(src)/../include\n";
+    write(&module, "Kbuild", goals);
+    write(&whole, "drivers/broken/Kbuild", "obj-m := none.o\n");
+    write(&whole, "drivers/other/Makefile", "# not obj-m\n");
+    let text = "modules = 'drivers'\nscenarios = 'tests/cases'\nprograms = 'drivers'\n";
+    write(&whole, "kassay.toml", text);
+    let ended = folder.kassay("p", &["init", "--kernel", "distro"]);
+    ended
+        .with(0)
+        .says("made tests/cases/a_sum.toml")
+        .says("left out a module: build module broken");
+    let ended = folder.kassay("p", &["run", "--kernel", "distro"]);
+    ended.with(1).says("kfunc bpf_kfunc_call_test");
+}
+
+#[test]
+fn a_projects_folder_comes_before_one_that_is_called_as_usual() {
+    let folder = Folder::with_new();
+    copy(&folder.path("demo/modules"), &folder.path("demo/mine"));
+    folder.edit("demo/mine/demo/demo.c", "gcd(a, b)", "99");
+    write(&folder.path("demo"), "kassay.toml", "modules = 'mine'\n");
+    let ended = folder.kassay("demo", &["run", "--kernel", "distro"]);
+    ended.with(1).says("12 and 18 is 99");
+    write(&folder.path("demo"), "kassay.toml", "modules = 'nowhere'\n");
+    let ended = folder.kassay("demo", &["run"]);
+    ended.with(2).says("which is no folder");
+}
+
+#[test]
 fn a_folder_without_modules_is_told_so() {
     let folder = Folder::new();
     let ended = folder.kassay("", &["init"]);
@@ -121,6 +166,14 @@ fn a_folder_without_modules_is_told_so() {
         .kassay("", &["new", "My-mod"])
         .with(2)
         .says("small letters");
+    folder
+        .kassay("", &["new", ".."])
+        .with(2)
+        .says("kassay init");
+    let ended = folder.kassay("", &["new", "demo/"]);
+    ended.with(0).says("made demo/kassay.toml");
+    let text = fs::read_to_string(folder.path("demo/kassay.toml")).unwrap();
+    assert!(text.contains("KASSAY_KERNELS"), "{text}");
 }
 
 #[test]

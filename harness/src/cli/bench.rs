@@ -15,7 +15,7 @@ use crate::bench::{Bench, Row, bloom, median};
 use crate::cache::Cache;
 use crate::case::Setting;
 use crate::inventory;
-use crate::kernel::{Catalog, Kernel};
+use crate::kernel::Kernel;
 use crate::project;
 use crate::report::Format;
 use crate::vm::accelerator::{self, Probe, Wish};
@@ -59,7 +59,7 @@ enum What {
 /// Measures, prints a row each, and draws a picture.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let (cache, limit) = (Cache::open()?, limit()?);
-    let catalog = Catalog::load(&cache)?;
+    let catalog = super::chosen::catalog(&cache)?;
     let kernel = kernel(&cache, &catalog, args.kernel.as_deref())?;
     let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
     let setting = Setting::new(cache, accelerator);

@@ -75,7 +75,7 @@ pub struct BisectArgs {
 /// Wrong usage, which an end that is not what it is said to be is as well; an end that cannot
 /// be judged; the interrupt, after which the same command goes on.
 pub fn run(args: &BisectArgs) -> Result<u8> {
-    let (catalog, limit) = (Catalog::load(&Cache::open()?)?, limit()?);
+    let (catalog, limit) = (super::chosen::catalog(&Cache::open()?)?, limit()?);
     let (path, added) = catalog.split(&args.tree);
     let added: String = added.iter().map(|name| format!("+{name}")).collect();
     let repository = Repository::at(Path::new(path)).map_err(usage)?;

@@ -1,6 +1,8 @@
 //! The kernels that a command is to work on: those that it names, else those of the environment or
 //! of the project, else the default one.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, anyhow};
 
 use super::{Usage, usage};
@@ -30,6 +32,8 @@ pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec
             _ => names.push(name),
         }
     }
+    let mut known = BTreeSet::new();
+    names.retain(|name| known.insert(name.clone()));
     Ok(names)
 }
 
@@ -113,4 +117,13 @@ pub fn kernel(cache: &Cache, catalog: &Catalog, name: Option<&str>) -> Result<Ke
         },
     };
     obtain(cache, catalog, &name)?.map_err(|why| anyhow!(why))
+}
+
+/// The catalog, with the kernels of the project.
+///
+/// # Errors
+/// [`Usage`] where the project's file cannot be understood; else those of [`Catalog::load`].
+pub fn catalog(cache: &Cache) -> Result<Catalog> {
+    Project::here().map_err(usage)?;
+    Catalog::load(cache)
 }

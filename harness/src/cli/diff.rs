@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::case::Setting;
 use crate::compile::module::{self, Module};
 use crate::diff::{self, Finding, Judgement};
-use crate::kernel::{Catalog, Kernel};
+use crate::kernel::Kernel;
 use crate::kfuncs::{self, Listing};
 use crate::normalise::visible;
 use crate::outcome::Outcome;
@@ -65,7 +65,7 @@ struct Pair {
 /// # Errors
 /// Wrong usage; a kernel that cannot be had; an interrupt.
 pub fn run(args: &DiffArgs) -> Result<u8> {
-    let (catalog, limit) = (Catalog::load(&Cache::open()?)?, limit()?);
+    let (catalog, limit) = (super::chosen::catalog(&Cache::open()?)?, limit()?);
     let mut scenarios = args.how.scenarios().map_err(usage)?;
     scenarios.retain(|scenario| args.has(&scenario.name));
     let setting = args.how.setting(false)?;

@@ -40,7 +40,7 @@ struct Specs {
 /// Those of the first kernel that fails.
 pub fn run(args: &KernelArgs) -> Result<()> {
     let cache = Cache::open()?;
-    let catalog = Catalog::load(&cache)?;
+    let catalog = super::chosen::catalog(&cache)?;
     match &args.action {
         Action::Fetch(Specs { specs }) => specs.iter().try_for_each(|spec| {
             kernel::fetch(&cache, &catalog, spec).map_err(|error| slip(&catalog, spec, error))?;

@@ -14,7 +14,7 @@ use crate::case::Setting;
 use crate::compile::module::{self, Module};
 use crate::flaw;
 use crate::inventory;
-use crate::kernel::{Catalog, Kernel};
+use crate::kernel::Kernel;
 use crate::kfuncs::{self, Kfunc, Listing};
 use crate::progress;
 use crate::project::Project;
@@ -71,7 +71,7 @@ pub struct KfuncsArgs {
 /// not tell of its kfuncs.
 pub fn run(args: &KfuncsArgs) -> Result<()> {
     let (cache, limit) = (Cache::open()?, limit()?);
-    let catalog = Catalog::load(&cache)?;
+    let catalog = super::chosen::catalog(&cache)?;
     let (with, project) = (args.with.paths()?, Project::or_here()?);
     let find = |asked: &String| {
         let mut part = scenario::module(&path_of(asked), &project)?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::print;
 use super::run::scenarios;
 use crate::cache::Cache;
-use crate::kernel::{self, Availability, Catalog};
+use crate::kernel::{self, Availability};
 use crate::project::Project;
 use crate::report::Format;
 use crate::scenario::Scenario;
@@ -23,7 +23,7 @@ pub struct ListArgs {
 /// Prints the catalog's kernels and, in a project, its scenarios.
 pub fn run(args: &ListArgs) -> Result<()> {
     let cache = Cache::open()?;
-    let catalog = Catalog::load(&cache)?;
+    let catalog = super::chosen::catalog(&cache)?;
     let kernels = catalog
         .names()
         .map(|name| Ok((name, kernel::availability(&cache, &catalog, name)?)))

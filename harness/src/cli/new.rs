@@ -22,19 +22,24 @@ pub struct NewArgs {
 /// # Errors
 /// Wrong usage: a name that no module can have, or a folder that is there. It cannot be written.
 pub fn run(args: &NewArgs) -> Result<()> {
-    let name = args.folder.file_name().unwrap_or_default();
-    let name = name.to_string_lossy();
+    let path: PathBuf = args.folder.components().collect();
+    let folder = path.display();
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
+        return Err(usage(anyhow!(
+            "make `{folder}`: name a folder that is to be made; `kassay init` makes a project of \
+             one that is there"
+        )));
+    };
     template::check(&name).map_err(usage)?;
-    let folder = args.folder.display();
-    if args.folder.exists() {
+    if path.exists() {
         return Err(usage(anyhow!(
             "make `{folder}`: it is there already; `kassay init` in it adds tests"
         )));
     }
     let files = [template::common(), template::example(&name)].concat();
-    template::put(&args.folder, &files)?;
-    for (path, _) in &files {
-        print(&format!("made {folder}/{}", path.display()))?;
+    template::put(&path, &files)?;
+    for (file, _) in &files {
+        print(&format!("made {folder}/{}", file.display()))?;
     }
     print(&format!("next: cd {folder} && kassay run"))
 }

@@ -106,7 +106,7 @@ impl Place {
         progress::hush();
         self.check_memory()?;
         let (cache, limit) = (Cache::open()?, limit()?);
-        let catalog = Catalog::load(&cache)?;
+        let catalog = super::chosen::catalog(&cache)?;
         let scenario = self
             .scenario(host_root, more)
             // The file that the rest of it names is none of the user's.

@@ -123,7 +123,7 @@ pub type Named = (String, Obtained);
 
 /// Runs the cases and prints each as it ends.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    let (catalog, limit) = (Catalog::load(&Cache::open()?)?, limit()?);
+    let (catalog, limit) = (super::chosen::catalog(&Cache::open()?)?, limit()?);
     let choice = &args.choice;
     let scenarios = choice.how.scenarios().map_err(usage)?;
     let mut setting = args

@@ -1,19 +1,18 @@
 //! `kassay watch`: runs cases, and again those that a saved file touches.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
 use super::cache::limit;
 use super::run::{Choice, Named, each};
 use super::{print, usage};
 use crate::inventory;
-use crate::kernel::Catalog;
 use crate::progress;
-use crate::project::Project;
+use crate::project::{self, Project};
 use crate::report::pretty;
 use crate::scenario::Scenario;
 use crate::watch::{Watch, is_of, parts};
@@ -34,15 +33,13 @@ pub fn run(args: &WatchArgs) -> Result<()> {
     let (choice, limit) = (&args.choice, limit()?);
     let read = || choice.how.scenarios();
     let first = read().map_err(usage)?;
-    let root = Project::or_here()?
-        .root
-        .canonicalize()
-        .context("find the project")?;
+    let project = Project::or_here()?;
     // Nothing that is saved during the first run is to be missed.
-    let watch = Watch::on(folders(&root, &first))?;
+    let watch = Watch::on(folders(&project, &first))?;
+    let targets = project::targets();
     let kernels = {
         let setting = choice.how.setting(false)?;
-        let catalog = Catalog::load(&setting.cache)?;
+        let catalog = super::chosen::catalog(&setting.cache)?;
         choice.kernels(&setting.cache, &catalog, &first)?
     };
     if choice.cases(&kernels, &first).is_empty() {
@@ -51,15 +48,20 @@ pub fn run(args: &WatchArgs) -> Result<()> {
     batch(choice, &kernels, &first, limit, Instant::now())?;
     loop {
         progress::note("waiting for a file to be saved; Ctrl-C ends");
-        let saved = watch.next()?;
+        let mut saved = watch.next()?;
+        // What a failure leaves is nobody's source.
+        saved.retain(|path| !targets.iter().any(|target| path.starts_with(target)));
+        if saved.is_empty() {
+            continue;
+        }
         let began = Instant::now();
         for path in &saved {
-            let shown = path.strip_prefix(&root).unwrap_or(path);
+            let shown = path.strip_prefix(&project.root).unwrap_or(path);
             progress::note(format!("saved {}", shown.display()));
         }
         let is_touched = |scenario: &Scenario| {
             let lost_track = saved.iter().any(|path| watch.folders().contains(path));
-            lost_track || saved.iter().any(|path| is_of(scenario, path, &root))
+            lost_track || saved.iter().any(|path| is_of(scenario, path, &project))
         };
         match read() {
             Ok(mut all) => {
@@ -72,8 +74,8 @@ pub fn run(args: &WatchArgs) -> Result<()> {
 }
 
 /// Where the files are that cases are made of.
-fn folders(root: &Path, scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
-    let shared = ["modules", "bpf"].map(|name| root.join(name));
+fn folders(project: &Project, scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
+    let shared = [project.modules.clone(), project.programs.clone()];
     let shared = shared.into_iter().filter(|folder| folder.is_dir());
     let files = scenarios.iter().flat_map(|scenario| {
         let beside = scenario.path.parent().map(PathBuf::from);

@@ -154,8 +154,8 @@ enum Setting {
 impl Scenario {
     /// Reads and checks a scenario file. A module or program is a name in the
     /// `modules/` or `bpf/` beside the file, else beside its directory when that is
-    /// called `scenarios`, else in the project's folders for them; what has a `/`, or is
-    /// `.`, is a path from the file's directory.
+    /// called `scenarios`, else in the project's folders for them, which come first for the
+    /// project's own scenarios; what has a `/`, or is `.`, is a path from the file's directory.
     pub fn read(path: &Path, project: &Project) -> Result<Scenario> {
         Scenario::parse(&text_of(path)?, path, project)
     }
@@ -165,8 +165,12 @@ impl Scenario {
         let directory = path.parent().unwrap_or(Path::new(""));
         let find = |kind: &Kind, asked: &str| {
             let beside = [directory, home(path)].map(|place| place.join(kind.folder));
-            let last = (kind.of_project)(project).to_owned();
-            kind.find(asked, directory, &[&beside[..], &[last]].concat())
+            let of_project = [(kind.of_project)(project).to_owned()];
+            let folders = match directory == project.scenarios {
+                true => [&of_project[..], &beside].concat(),
+                false => [&beside[..], &of_project].concat(),
+            };
+            kind.find(asked, directory, &folders)
         };
         let mut scenario = Scenario::parse_with(text, path, &project.defaults, find)?;
         scenario.snapshots = snapshots(path, project);

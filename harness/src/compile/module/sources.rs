@@ -9,7 +9,7 @@ use super::{RESOLVED, SYMVERS};
 use crate::assets;
 use crate::cache::{Cache, Key, is_scratch};
 use crate::plain;
-use crate::project::Project;
+use crate::project::{self, Project};
 use crate::scenario::Part;
 
 /// What spells the kernel's macros alike, in modules that bring none of their own.
@@ -169,7 +169,7 @@ pub fn name_sources(text: &str, cache: &Cache, parts: &[Part]) -> String {
 
 /// Adds a file, or all files of a folder, to those that are copied to a path.
 pub(super) fn list(from: &Path, to: &Path, files: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
-    let mut size = 0;
+    let (mut size, targets) = (0, project::targets());
     let mut left = vec![(from.to_owned(), to.to_owned())];
     while let Some((from, to)) = left.pop() {
         let read = || format!("read `{}`", from.display());
@@ -182,7 +182,7 @@ pub(super) fn list(from: &Path, to: &Path, files: &mut Vec<(PathBuf, PathBuf)>) 
             let path = entry.with_context(read)?.path();
             // A link to a folder may lead back.
             let is_one = path.is_file() || (path.is_dir() && !path.is_symlink());
-            if is_one && !is_scratch(&path) && !is_made(&path) {
+            if is_one && !is_scratch(&path) && !is_made(&path) && !targets.contains(&path) {
                 let to = to.join(path.file_name().unwrap_or_default());
                 left.push((path, to));
             }
