@@ -152,6 +152,10 @@ fn a_projects_folder_comes_before_one_that_is_called_as_usual() {
     write(&folder.path("demo"), "kassay.toml", "modules = 'mine'\n");
     let ended = folder.kassay("demo", &["run", "--kernel", "distro"]);
     ended.with(1).says("12 and 18 is 99");
+    let flags = "modules = 'mine'\n[defaults]\nflags = ['-o', 'x']\n";
+    write(&folder.path("demo"), "kassay.toml", flags);
+    let ended = folder.kassay("demo", &["run", "--kernel", "distro"]);
+    ended.with(125).says("leave `-o` out of its flags");
     write(&folder.path("demo"), "kassay.toml", "modules = 'nowhere'\n");
     let ended = folder.kassay("demo", &["run"]);
     ended.with(2).says("which is no folder");

@@ -130,7 +130,10 @@ fn of_module(
     folder: &Path,
 ) -> Result<Vec<File>> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let asked = match folder.parent() == Some(&project.modules) {
+    // It is to be a program's and a scenario's name, too.
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    let by_name = folder.parent() == Some(&project.modules) && name.chars().all(plain);
+    let asked = match by_name {
         true => name.to_string(),
         false => folder.join("").to_string_lossy().into_owned(),
     };
@@ -143,12 +146,10 @@ fn of_module(
     let kfuncs = kfuncs::of_modules(kernel, files)?.kfuncs;
     let (count, on, release) = (kfuncs.len(), &kernel.name, &kernel.release);
     print(&format!("found {name}: {count} kfuncs on {on} ({release})"))?;
-    // It is a program's and a scenario's name, too.
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
     let name = name.replace(|letter| !plain(letter), "_");
     let inside = |path: &Path| path.strip_prefix(&project.root).unwrap_or(path).to_owned();
     let scenario = inside(&project.scenarios.join(format!("{name}.toml")));
-    let asked = match part.path.parent() == Some(&project.modules) {
+    let asked = match by_name {
         true => asked,
         false => upwards(&scenario)
             .join(inside(&part.path))

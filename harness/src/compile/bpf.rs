@@ -128,6 +128,9 @@ pub fn digest(cache: &Cache, part: &Part, libbpf: &Path) -> Result<String> {
     Ok(compiler.binaries(key, &text)?.finish())
 }
 
+/// Flags by which clang makes no object, or not where it is looked for.
+const OURS: [&str; 7] = ["-E", "-S", "-M", "-MM", "-MD", "-MMD", "-fsyntax-only"];
+
 /// What a program is compiled by.
 struct Compiler<'a> {
     clang: PathBuf,
@@ -145,6 +148,14 @@ impl Compiler<'_> {
     fn of<'a>(cache: &Cache, part: &'a Part, libbpf: &Path) -> Result<Compiler<'a>> {
         let source = std::path::absolute(&part.path)
             .with_context(|| format!("find `{}`", part.path.display()))?;
+        // With these clang makes something else, or elsewhere, and the cache keeps the old object.
+        let is_ours = |flag: &&String| flag.starts_with("-o") || OURS.contains(&flag.as_str());
+        if let Some(flag) = part.flags.iter().find(is_ours) {
+            bail!(
+                "compile BPF program {}: leave `{flag}` out of its flags, it is kassay's to give",
+                part.name
+            );
+        }
         let folders = vec![
             source.parent().unwrap_or(Path::new("/")).to_owned(),
             assets::headers(cache)?,
