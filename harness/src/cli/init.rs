@@ -85,6 +85,7 @@ fn modules(folder: &Path) -> Result<Vec<PathBuf>> {
         false => {
             let of_project = Project::of(folder)?.modules;
             let mut all = [inside(folder), inside(&of_project)].concat();
+            all.sort();
             all.dedup();
             all
         }
