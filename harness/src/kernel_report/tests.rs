@@ -358,6 +358,15 @@ fn two_stalls_have_the_same_title_in_any_order() {
 }
 
 #[test]
+fn a_stall_is_not_named_by_the_interrupt_that_noticed_it() {
+    let log = "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n\
+               RIP: 0010:_raw_spin_unlock_irq+0x15/0x30\nCall Trace:\n <IRQ>\n \
+               __run_timers+0x1e6/0x280\n handle_softirqs+0xd0/0x2c0\n </IRQ>\n <TASK>\n\
+               RIP: 0010:f+0x16/0x20 [m]\n </TASK>\n";
+    assert_eq!(titles(log), ["INFO: rcu detected stall in f"]);
+}
+
+#[test]
 fn a_stall_that_the_kernel_stops_for_stays_a_stall() {
     let soft = with_stack("watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", "f");
     let log = format!("{soft}\nKernel panic - not syncing: softlockup: hung tasks\n");
