@@ -142,6 +142,13 @@ fn init_writes_where_the_project_says_and_leaves_out_what_does_not_build() {
         .says("left out a module: build module broken");
     let ended = folder.kassay("p", &["run", "--kernel", "distro"]);
     ended.with(1).says("kfunc bpf_kfunc_call_test");
+    // Its folder of modules may be the project's own, which is looked at once.
+    write(&folder.path("q"), "kassay.toml", "modules = '.'\n");
+    for name in ["a", "b"] {
+        write(&folder.path("q").join(name), "Kbuild", "obj-m := none.o\n");
+    }
+    let ended = folder.kassay("q", &["init", "--kernel", "distro"]);
+    ended.with(125).says("build module a");
 }
 
 #[test]
