@@ -10,8 +10,8 @@ use kassay::step::Asked;
 use kassay::verdict::{Case, judge};
 use kassay::vm::{Evidence, Shutdown};
 use kassay_guest::{
-    By, Decoder, Disagreement, Fact, Kind, Line, Outcome, PROTOCOL, Packet, Record, Standing, Step,
-    Storm, Tally, done, trace_marks,
+    Arrived, By, Drive, Driven, Fact, Line, Outcome, PROTOCOL, Packet, Record, Standing, Udp,
+    Unlink, Unlinked, done, trace_marks,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
@@ -155,6 +155,7 @@ fn scenario(expect: u8) -> Scenario {
         globals: Default::default(),
         host_root: false,
         bpf: vec![part("b")],
+        drivers: Vec::new(),
         requires: Default::default(),
         expect,
         timeout: None,
@@ -166,18 +167,19 @@ fn scenario(expect: u8) -> Scenario {
         show: Default::default(),
         snapshots: "snapshots".into(),
         steps: vec![
-            Step::Unlink { times: 1 }.into(),
+            Unlink { times: 1 }.into(),
             Asked {
-                step: Step::Udp {
+                step: Udp {
                     packets,
                     by: By::Frame,
-                },
+                }
+                .into(),
                 names: vec!["drop".to_owned(), "accept".to_owned()],
             },
-            Step::Storm {
-                packets: 100,
+            Drive {
+                driver: "d".to_owned(),
+                args: Vec::new(),
                 seed: 7,
-                decoder: Decoder::Prost,
             }
             .into(),
         ],
@@ -188,19 +190,19 @@ fn scenario(expect: u8) -> Scenario {
 fn good() -> Vec<Value> {
     let text = |text: &str| text.to_owned();
     let outcomes = [
-        Outcome::Unlink {
+        Outcome::Unlink(Unlinked {
             pid: 70,
             unlinked: 1,
-        },
-        Outcome::Udp {
+        }),
+        Outcome::Udp(Arrived {
             pid: 71,
             sent: 3,
             seen: 3,
             dropped: 1,
             delivered: vec![1],
             sentinel: true,
-        },
-        Outcome::Storm(storm()),
+        }),
+        Outcome::Drive(driven()),
     ];
     let step = |(step, outcome)| Fact::Stepped {
         step,
@@ -290,35 +292,13 @@ fn good() -> Vec<Value> {
         .collect()
 }
 
-/// A storm that is whole, and an example of a disagreement that none counts.
-fn storm() -> Storm {
-    let tally = |kind, paged| Tally {
-        kind,
-        paged,
-        sent: 10,
-        dropped: 1,
-    };
-    let kinds = Kind::ALL.into_iter();
-    let example = Disagreement {
-        packet: 1,
-        kind: Kind::ALL[0],
-        linear: None,
-        dropped: true,
-        frame: "00".repeat(200),
-    };
-    Storm {
-        seed: 7,
-        batches: 2,
-        closed: 2,
-        seen: 102,
-        paged: 50,
-        dropped: 10,
-        delivered: 90,
-        tallies: kinds
-            .flat_map(|kind| [tally(kind, false), tally(kind, true)])
-            .collect(),
-        examples: vec![example],
-        ..Storm::default()
+/// What a driver said that found nothing at fault.
+fn driven() -> Driven {
+    Driven {
+        pid: 72,
+        told: vec!["100 packets, all agree".to_owned()],
+        facts: vec![("sent".to_owned(), "100".to_owned())],
+        faults: Vec::new(),
     }
 }
 

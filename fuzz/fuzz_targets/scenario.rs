@@ -7,7 +7,7 @@ use std::time::Duration;
 use kassay::project::Project;
 use kassay::scenario::Scenario;
 use kassay::step::Asked;
-use kassay_guest::Step;
+use kassay_guest::{Step, Udp};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -20,7 +20,12 @@ fuzz_target!(|text: &str| {
     for part in &scenario.bpf {
         assert!(is_plain(&part.name), "{part:?}");
     }
-    for part in scenario.modules.iter().chain(&scenario.bpf) {
+    for part in scenario
+        .modules
+        .iter()
+        .chain(&scenario.bpf)
+        .chain(&scenario.drivers)
+    {
         assert!(part.path.exists(), "{part:?}");
     }
     for (name, _) in &scenario.sysctl {
@@ -28,7 +33,7 @@ fuzz_target!(|text: &str| {
     }
     assert_ne!(scenario.timeout, Some(Duration::ZERO));
     for Asked { step, names } in &scenario.steps {
-        let Step::Udp { packets, .. } = step else {
+        let Step::Udp(Udp { packets, .. }) = step else {
             continue;
         };
         assert_eq!(packets.len(), names.len());

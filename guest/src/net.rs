@@ -39,8 +39,8 @@ pub const RECEIVER: End = End {
     mac: [2, 0, 0, 0, 0, 2],
 };
 
-/// The largest packet that the pair takes, in bytes, where a plan has generated ones: some pages,
-/// so that large packets have socket buffers of several fragments.
+/// The largest packet that the pair takes, in bytes, where a driver sends: some pages, so that
+/// large packets have socket buffers of several fragments.
 pub const LARGE: u32 = 16000;
 
 /// The same where a plan has none. An XDP program without fragments takes a page and no more
@@ -77,7 +77,7 @@ pub struct Lazy {
 impl Lazy {
     /// One for these steps, not made yet.
     pub fn new(steps: &[Step]) -> Lazy {
-        let is_large = |step: &Step| matches!(step, Step::Storm { .. });
+        let is_large = |step: &Step| matches!(step, Step::Drive(_));
         Lazy {
             mtu: if steps.iter().any(is_large) {
                 LARGE

@@ -14,7 +14,8 @@ use crate::kallsyms::Kallsyms;
 use crate::kmemleak::Kmemleak;
 use crate::net::Lazy;
 use crate::picture::Picture;
-use crate::step::command::Commands;
+use crate::step::Around;
+use crate::step::run::command::Commands;
 use crate::watch::Watch;
 use crate::{capability, live, module, process, share, show, step, system};
 
@@ -265,8 +266,14 @@ fn steps(
     }
     let mut commands = Commands::new(host_root);
     for (place, step) in plan.steps.iter().enumerate() {
-        let outcome = step::run((place, step), &mut commands, &mut net, &attached, facts)
-            .map_err(|error| format!("{error:#}"));
+        let mut around = Around {
+            place,
+            commands: &mut commands,
+            net: &mut net,
+            attached: &attached,
+            facts,
+        };
+        let outcome = step::run(step, &mut around).map_err(|error| format!("{error:#}"));
         facts.report(Fact::Stepped {
             step: place,
             outcome,

@@ -15,7 +15,7 @@ use crate::progress;
 use crate::vm::state;
 
 /// Kinds of entries that take a minute at most to make again, and no kernel build.
-const CHEAP: [&str; 12] = [
+const CHEAP: [&str; 13] = [
     state::KIND,
     assets::KIND,
     "modules",
@@ -25,6 +25,7 @@ const CHEAP: [&str; 12] = [
     "vmlinux",
     "initramfs",
     "guest",
+    "driver",
     "libelf",
     "target",
     "qemu",

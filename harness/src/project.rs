@@ -26,6 +26,8 @@ pub struct Project {
     pub modules: PathBuf,
     /// The folder of its BPF programs.
     pub programs: PathBuf,
+    /// The folder of its drivers.
+    pub drivers: PathBuf,
     /// The kernels that its cases run on where nothing else is said; none for kassay's default.
     pub kernels: Vec<String>,
     /// What is so for its scenarios that do not say otherwise.
@@ -55,6 +57,7 @@ struct File {
     snapshots: Option<PathBuf>,
     modules: Option<PathBuf>,
     programs: Option<PathBuf>,
+    drivers: Option<PathBuf>,
     kernels: Vec<String>,
     defaults: Defaults,
     tarball: toml::Table,
@@ -69,6 +72,7 @@ impl Default for File {
             snapshots: None,
             modules: None,
             programs: None,
+            drivers: None,
             kernels: Vec::new(),
             defaults: Defaults::default(),
             tarball: toml::Table::new(),
@@ -116,7 +120,11 @@ impl Project {
             true => read().with_context(|| format!("read the project `{}`", path.display()))?,
             false => File::default(),
         };
-        let given = [("modules", &file.modules), ("programs", &file.programs)];
+        let given = [
+            ("modules", &file.modules),
+            ("programs", &file.programs),
+            ("drivers", &file.drivers),
+        ];
         for (key, folder) in given {
             let folder = folder.as_ref().map(|folder| root.join(folder));
             if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
@@ -143,6 +151,7 @@ impl Project {
             snapshots: file.snapshots.map(|folder| root.join(folder)),
             modules: root.join(file.modules.unwrap_or_else(|| "modules".into())),
             programs: root.join(file.programs.unwrap_or_else(|| "bpf".into())),
+            drivers: root.join(file.drivers.unwrap_or_else(|| "drivers".into())),
             kernels: file.kernels.iter().map(|spec| from(root, spec)).collect(),
             defaults: file.defaults,
             catalog: kinds

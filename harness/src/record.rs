@@ -62,7 +62,9 @@ pub fn inputs(kernel: &Kernel, scenario: &Scenario, artifacts: &Artifacts) -> Re
     let kassay = std::fs::metadata("/proc/self/exe").context("look at kassay's own program")?;
     let modules = artifacts.modules.iter().map(|module| &module.file);
     let objects = artifacts.objects.iter().map(|(_, object)| object);
-    let compiled = modules.chain(objects).chain([&artifacts.initramfs]);
+    let drivers = artifacts.drivers.iter().map(|(_, driver)| driver);
+    let compiled = modules.chain(objects).chain(drivers);
+    let compiled = compiled.chain([&artifacts.initramfs]);
     let mut key = Key::new("inputs")
         .text(
             "kassay",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-use kassay_guest::{Command, Fact, ListedModule, Outcome, Record};
+use kassay_guest::{Command, Fact, ListedModule, Outcome, Ran, Record};
 
 use crate::attachment;
 use crate::facts::Facts;
@@ -82,7 +82,7 @@ pub fn own(fact: &Fact) -> &[i32] {
 fn triggers(fact: &Fact) -> Option<RangeInclusive<i32>> {
     match fact {
         Fact::Stepped {
-            outcome: Ok(Outcome::Command(command)),
+            outcome: Ok(Outcome::Run(Ran::Command(command))),
             ..
         }
         | Fact::Ended { command, .. } => Some(command.pids.0..=command.pids.1),
@@ -167,9 +167,9 @@ fn step(scenario: &Scenario, fact: &Fact, triggers: &Triggers) -> Option<String>
     match fact {
         Fact::Stepped {
             step,
-            outcome: Ok(Outcome::Command(command)),
+            outcome: Ok(Outcome::Run(Ran::Command(command))),
         } => {
-            let outcome = Ok(Outcome::Command(normal(command)));
+            let outcome = Ok(Outcome::Run(Ran::Command(normal(command))));
             Some(scenario.steps.get(*step)?.tell(&outcome))
         }
         Fact::Stepped { step, outcome } => Some(scenario.steps.get(*step)?.tell(outcome)),

@@ -141,8 +141,9 @@ pub fn is_of(scenario: &Scenario, path: &Path, project: &Project) -> bool {
 pub fn parts(scenario: &Scenario) -> impl Iterator<Item = &Path> {
     let modules = scenario.modules.iter();
     let modules = modules.flat_map(|part| std::iter::once(&part.path).chain(&part.with));
-    let programs = scenario.bpf.iter().map(|part| &part.path);
-    modules.chain(programs).map(PathBuf::as_path)
+    let others = scenario.bpf.iter().chain(&scenario.drivers);
+    let others = others.map(|part| &part.path);
+    modules.chain(others).map(PathBuf::as_path)
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use std::ptr::NonNull;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Fact, Standing, Why};
-use libbpf_rs::query::{LinkTypeInfo, MapInfoIter, ProgInfoIter};
+use libbpf_rs::query::{LinkTypeInfo, ProgInfoIter};
 use libbpf_rs::{
-    AsRawLibbpf, Iter, Link, Map, MapCore, MapFlags, MapHandle, MapType, Object, Program,
-    ProgramInput, ProgramMut, ProgramType, libbpf_sys,
+    AsRawLibbpf, Iter, Link, Map, MapCore, MapFlags, MapType, Object, Program, ProgramInput,
+    ProgramMut, ProgramType, libbpf_sys,
 };
 
 use crate::facts::Facts;
@@ -312,16 +312,25 @@ pub fn runs_since(programs: &[u32], then: &[u64]) -> u64 {
     runs.map(|(now, then)| now - then).max().unwrap_or(0)
 }
 
-/// The u64 that an array of a loaded program has in this place.
-pub fn counter(map: &str, place: u32) -> Result<u64> {
-    let info = MapInfoIter::default()
-        .find(|info| info.name.to_string_lossy() == map)
-        .with_context(|| no_map(map))?;
-    let value = MapHandle::from_map_id(info.id)?
-        .lookup(&place.to_ne_bytes(), MapFlags::ANY)?
-        .with_context(|| format!("read place {place} of the map `{map}`"))?;
-    let bytes = value.as_slice().try_into();
-    Ok(u64::from_ne_bytes(bytes.with_context(|| {
-        format!("read the map `{map}`, whose values are no u64")
-    })?))
+/// The number that an array of these objects has in this place, of all CPUs where each has its own.
+pub fn counter(attached: &[Attached], name: &str, place: u32) -> Result<u64> {
+    let (_, map) = map(attached, name)?;
+    let read = || format!("read place {place} of the map `{name}`");
+    if map.key_size() != 4 {
+        bail!("{}: its keys are no u32", read());
+    }
+    let key = place.to_ne_bytes();
+    let values = match map.map_type().is_percpu() {
+        true => map.lookup_percpu(&key, MapFlags::ANY),
+        false => map
+            .lookup(&key, MapFlags::ANY)
+            .map(|value| value.map(|value| vec![value])),
+    };
+    let values = values.with_context(read)?.with_context(read)?;
+    let number = |value: &Vec<u8>| match value.as_slice() {
+        [a, b, c, d] => Some(u64::from(u32::from_ne_bytes([*a, *b, *c, *d]))),
+        value => value.try_into().ok().map(u64::from_ne_bytes),
+    };
+    let sum = values.iter().map(number).sum::<Option<u64>>();
+    sum.with_context(|| format!("{}: its values are neither u32 nor u64", read()))
 }

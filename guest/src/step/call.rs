@@ -2,20 +2,22 @@
 //! on, and passes the C library's own probes.
 
 use anyhow::{Result, bail};
-use kassay_guest::Outcome;
+use kassay_guest::{Call, Done};
 
+use super::Around;
 use crate::process;
 
 /// Has a child call [`kassay_add`] and, for `libc:mutex_acquired`,
 /// `libc:mutex_release` and `libc:setjmp`, what they are in.
-pub fn run(a: u64, b: u64) -> Result<Outcome> {
+pub fn run(step: &Call, _: &mut Around) -> Result<Done> {
+    let Call { a, b } = *step;
     let pid = process::spawn("call", || {
         lock();
         set_jump();
         i32::from(kassay_add(a, b) != a.wrapping_add(b))
     })?;
     match process::exit_code(process::wait(pid)?) {
-        0 => Ok(Outcome::Done {
+        0 => Ok(Done {
             pid: pid.as_raw_nonzero().get(),
             text: format!("kassay_add({a}, {b}) called"),
         }),

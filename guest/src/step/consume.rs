@@ -8,23 +8,25 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 
 use anyhow::{Context, Result, anyhow, bail};
-use kassay_guest::{Consumed, Outcome};
+use kassay_guest::{Consume, Consumed};
 use libbpf_rs::{
     Map, MapCore, MapType, Object, PerfBuffer, PerfBufferBuilder, RingBuffer, RingBufferBuilder,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::Around;
 use crate::{bpf, process};
 
 /// Has a child run the program in bursts, and reads what it writes: all the time
 /// or, where that is late, behind each burst.
-pub fn run(
-    object: &Object,
-    map: &str,
-    program: &str,
-    bursts: &[u32],
-    late: bool,
-) -> Result<Outcome> {
+pub fn run(step: &Consume, around: &mut Around) -> Result<Consumed> {
+    let Consume {
+        map,
+        program,
+        bursts,
+        late,
+    } = step;
+    let object = bpf::object_of(around.attached, program)?;
     let tally = RefCell::default();
     let map = bpf::map_of(object, map)?;
     let reader = Reader::open(&map, &tally)?;
@@ -39,7 +41,7 @@ pub fn run(
     drop(there);
     let (mut refused, mut words) = (0, BufReader::new(here.try_clone()?));
     for _ in bursts {
-        while !late && !reader.wait(&here)? {
+        while !*late && !reader.wait(&here)? {
             reader.consume()?;
         }
         refused += word(&mut words)?;
@@ -55,12 +57,12 @@ pub fn run(
     if short > 0 {
         bail!("{short} samples have less than the 8 bytes of a CPU and a number");
     }
-    Ok(Outcome::Consume(Consumed {
+    Ok(Consumed {
         pid: pid.as_raw_nonzero().get(),
         sent: bursts.iter().map(|times| u64::from(*times)).sum(),
         refused,
         ..counts
-    }))
+    })
 }
 
 /// Runs the program so often, and returns how many samples it lost.

@@ -1,61 +1,38 @@
 //! Steps: what triggers the programs. One file a step.
 
-mod call;
-pub mod command;
-mod consume;
-mod exec;
-mod fault;
-mod run;
-mod storm;
-mod submit;
-mod udp;
-mod unlink;
-
 use anyhow::Result;
-use kassay_guest::{Outcome, Step};
+use kassay_guest::{Outcome, Step, for_each_step};
 
-use self::command::Commands;
-use crate::bpf::{self, Attached};
+use self::run::command::Commands;
+use crate::bpf::Attached;
 use crate::facts::Facts;
 use crate::net::Lazy;
 
-/// Does one step of the plan, which has this place in it.
-pub fn run(
-    (place, step): (usize, &Step),
-    commands: &mut Commands,
-    net: &mut Lazy,
-    attached: &[Attached],
-    facts: &mut Facts,
-) -> Result<Outcome> {
-    match step {
-        Step::Unlink { times } => unlink::run(*times),
-        Step::Exec { args } => exec::run(args),
-        Step::Call { a, b } => call::run(*a, *b),
-        Step::Udp { packets, by } => udp::run(packets, *by, net.get()?),
-        Step::Run { program } => run::run(program, attached),
-        Step::Command {
-            line,
-            ready,
-            directory,
-        } => commands.run(place, line, ready.as_deref(), directory),
-        Step::Submit { map, samples } => submit::run(map, *samples, attached),
-        Step::Consume {
-            map,
-            program,
-            bursts,
-            late,
-        } => consume::run(
-            bpf::object_of(attached, program)?,
-            map,
-            program,
-            bursts,
-            *late,
-        ),
-        Step::Fault(kind) => fault::run(*kind, facts),
-        Step::Storm {
-            packets,
-            seed,
-            decoder,
-        } => storm::run(*packets, *seed, *decoder, net.get()?),
-    }
+/// What a step may need of the plan that it is in.
+pub struct Around<'a, 'root> {
+    /// Its place in the plan.
+    pub place: usize,
+    /// The commands that go on.
+    pub commands: &'a mut Commands<'root>,
+    /// The network.
+    pub net: &'a mut Lazy,
+    /// The objects, loaded.
+    pub attached: &'a [Attached],
+    /// Where facts go.
+    pub facts: &'a mut Facts,
 }
+
+macro_rules! steps {
+    ($($name:ident: $Step:ident => $Outcome:ident,)*) => {
+        $(pub mod $name;)*
+
+        /// Does one step.
+        pub fn run(step: &Step, around: &mut Around) -> Result<Outcome> {
+            match step {
+                $(Step::$Step(step) => $name::run(step, around).map(Outcome::$Step),)*
+            }
+        }
+    };
+}
+
+for_each_step!(steps);

@@ -1,17 +1,18 @@
 //! `submit`: samples go into a user ring buffer.
 
 use anyhow::{Context, Result};
-use kassay_guest::Outcome;
+use kassay_guest::{Submit, Submitted};
 use libbpf_rs::UserRingBuffer;
 
-use crate::bpf::{self, Attached};
+use super::Around;
+use crate::bpf;
 
 /// Submits numbered samples until the buffer is full, at most this many.
-pub fn run(map: &str, samples: u32, attached: &[Attached]) -> Result<Outcome> {
-    let (_, map) = bpf::map(attached, map)?;
+pub fn run(step: &Submit, around: &mut Around) -> Result<Submitted> {
+    let (_, map) = bpf::map(around.attached, &step.map)?;
     let buffer = UserRingBuffer::new(&map).context("open the user ring buffer")?;
     let mut submitted = 0;
-    while submitted < samples {
+    while submitted < step.samples {
         let number = u64::from(submitted).to_ne_bytes();
         // It fails only for want of room.
         let Ok(mut sample) = buffer.reserve(number.len()) else {
@@ -21,5 +22,5 @@ pub fn run(map: &str, samples: u32, attached: &[Attached]) -> Result<Outcome> {
         buffer.submit(sample)?;
         submitted += 1;
     }
-    Ok(Outcome::Submit { submitted })
+    Ok(Submitted { submitted })
 }

@@ -6,9 +6,10 @@ use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{By, FIRST_PORT, Outcome, Packet, SENTINEL_PORT};
+use kassay_guest::{Arrived, By, FIRST_PORT, Packet, SENTINEL_PORT, Udp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::Around;
 use crate::net::{self, Net, RECEIVER, SENDER};
 use crate::packet_socket::PacketSocket;
 use crate::{bpf, packet, process};
@@ -20,7 +21,8 @@ const SILENCE: Timespec = Timespec {
 };
 
 /// Sends the packets and the sentinel, and receives until the sentinel arrives.
-pub fn run(packets: &[Packet], by: By, net: &Net) -> Result<Outcome> {
+pub fn run(step: &Udp, around: &mut Around) -> Result<Arrived> {
+    let (by, net) = (step.by, &*around.net.get()?);
     let socket =
         UdpSocket::bind((RECEIVER.ip, packet::LISTEN_PORT)).context("bind the receiving socket")?;
     socket
@@ -31,7 +33,7 @@ pub fn run(packets: &[Packet], by: By, net: &Net) -> Result<Outcome> {
 
     let sentinel = Packet::default();
     let packets: Vec<(u16, &Packet)> = (FIRST_PORT..)
-        .zip(packets)
+        .zip(&step.packets)
         .chain([(SENTINEL_PORT, &sentinel)])
         .collect();
     let (answer, mut child) = pipe().context("make a pipe")?;
@@ -50,7 +52,7 @@ pub fn run(packets: &[Packet], by: By, net: &Net) -> Result<Outcome> {
     if code != 0 {
         bail!("the sending process ended with status {code}");
     }
-    Ok(Outcome::Udp {
+    Ok(Arrived {
         pid: pid.as_raw_nonzero().get(),
         sent,
         seen: bpf::runs_since(&net.classifiers, &ran),
@@ -125,7 +127,7 @@ fn send(packets: &[(u16, &Packet)], by: By, net: &Net) -> Result<(u64, bool)> {
     net::enter(&net.sender_namespace)?;
     let (mut sent, mut has_left) = (0, false);
     let frames = match by {
-        By::Frame => Some(PacketSocket::open(SENDER.name, 0)?),
+        By::Frame => Some(PacketSocket::open(SENDER.name)?),
         By::Socket => {
             net::introduce(net.sender)?;
             None

@@ -3,13 +3,15 @@
 use std::fs::{self, File};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::Outcome;
+use kassay_guest::{Unlink, Unlinked};
 
+use super::Around;
 use crate::process;
 
 /// Makes the files, and has a child unlink them. What is left, which nobody else touches, tells
 /// how many calls succeeded.
-pub fn run(times: u32) -> Result<Outcome> {
+pub fn run(step: &Unlink, _: &mut Around) -> Result<Unlinked> {
+    let times = step.times;
     let directory = "/tmp/unlink";
     fs::create_dir_all(directory).with_context(|| format!("make directory `{directory}`"))?;
     let path = |number: u32| format!("{directory}/{number}");
@@ -27,7 +29,7 @@ pub fn run(times: u32) -> Result<Outcome> {
         bail!("the child process was killed by signal {}", code - 128);
     }
     let gone = |number: &u32| !fs::exists(path(*number)).unwrap_or(true);
-    Ok(Outcome::Unlink {
+    Ok(Unlinked {
         pid: pid.as_raw_nonzero().get(),
         unlinked: (0..times).filter(gone).count() as u32,
     })

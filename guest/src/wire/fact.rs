@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Command, Outcome};
+use super::step::{Command, Outcome};
 
 /// One line on the wire: facts are numbered from 0 without gaps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

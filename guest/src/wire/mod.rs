@@ -1,13 +1,11 @@
 //! What the harness asks, and what the guest program reports.
 
 mod fact;
-mod outcome;
 mod plan;
 mod step;
 
 pub use fact::{
     Code, Fact, Line, ListedModule, ListedProgram, Record, Standing, Stayed, Thing, Why,
 };
-pub use outcome::{Command, Consumed, Disagreement, Kind, Outcome, State, Storm, Tally};
 pub use plan::{Global, Live, Plan, Program, Show};
-pub use step::{By, Decoder, Fault, Packet, Step};
+pub use step::*;

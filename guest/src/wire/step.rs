@@ -1,41 +1,205 @@
-//! What triggers programs.
+//! What triggers programs, and what comes of it. A step has its line in the list here, with what
+//! it is asked and what comes of it, and a file of its name in `step/` of the guest program and in
+//! `step/` of the harness.
 
 use serde::{Deserialize, Serialize};
 
-/// One thing that triggers programs.
+/// Hands the list of all steps to a macro: the step's name, its type, and the type of what comes
+/// of it.
+#[macro_export]
+macro_rules! for_each_step {
+    ($make:ident) => {
+        $make! {
+            unlink: Unlink => Unlinked,
+            exec: Exec => Done,
+            call: Call => Done,
+            udp: Udp => Arrived,
+            run: Run => Ran,
+            submit: Submit => Submitted,
+            consume: Consume => Consumed,
+            drive: Drive => Driven,
+            fault: Fault => Unharmed,
+        }
+    };
+}
+
+macro_rules! wire {
+    ($($name:ident: $Step:ident => $Outcome:ident,)*) => {
+        /// One thing that triggers programs.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Step {
+            $(#[doc = concat!("A `", stringify!($name), "`.")] $Step($Step),)*
+        }
+
+        /// What came of a step.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Outcome {
+            $(#[doc = concat!("Of a `", stringify!($name), "`.")] $Step($Outcome),)*
+        }
+
+        impl Outcome {
+            /// The child process that the step was done by, whose id differs from run to run.
+            pub fn pid(&self) -> Option<i32> {
+                match self {
+                    $(Outcome::$Step(came) => came.pid(),)*
+                }
+            }
+        }
+
+        $(impl From<$Step> for Step {
+            fn from(step: $Step) -> Step {
+                Step::$Step(step)
+            }
+        })*
+    };
+}
+
+for_each_step!(wire);
+
+/// What came of one kind of step.
+trait Came {
+    /// The child process that did it.
+    fn pid(&self) -> Option<i32> {
+        None
+    }
+}
+
+impl Step {
+    /// Whether it runs a program of the host's root.
+    pub fn is_command(&self) -> bool {
+        matches!(self, Step::Run(Run::Command { .. }))
+    }
+
+    /// The program that it runs by its name.
+    pub fn program(&self) -> Option<&str> {
+        match self {
+            Step::Run(Run::Program { program }) | Step::Consume(Consume { program, .. }) => {
+                Some(program)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A child process unlinks files on a tmpfs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlink {
+    /// How many files, each with an `unlink(2)` of its own.
+    pub times: u32,
+}
+
+/// What came of an [`Unlink`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlinked {
+    /// The child process.
+    pub pid: i32,
+    /// How many calls succeeded.
+    pub unlinked: u32,
+}
+
+impl Came for Unlinked {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
+}
+
+/// A child process executes [`EXEC`](crate::EXEC).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exec {
+    /// The arguments after the program's name.
+    pub args: Vec<String>,
+}
+
+/// A child process calls the guest program's own function `kassay_add`, and
+/// passes the USDT probe `kassay:add` there and those of the C library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The first argument.
+    pub a: u64,
+    /// The second argument.
+    pub b: u64,
+}
+
+/// What came of a step of which there is nothing to count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// The child process.
+    pub pid: i32,
+    /// What came of it, for the transcript.
+    pub text: String,
+}
+
+impl Came for Done {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
+}
+
+/// A child process in a network namespace of its own sends these packets,
+/// in order, over a veth pair to a UDP socket, then one empty datagram (the
+/// sentinel) whose arrival proves that all before it have been handled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Udp {
+    /// What to send.
+    pub packets: Vec<Packet>,
+    /// By what.
+    #[serde(default)]
+    pub by: By,
+}
+
+/// One IPv4 packet of a [`Udp`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packet {
+    /// The UDP payload.
+    pub payload: Vec<u8>,
+    /// Sent as the first fragment of a datagram whose rest never comes.
+    pub fragment: bool,
+    /// IP protocol number when it is not UDP; the bytes stay those of a datagram.
+    pub protocol: Option<u8>,
+}
+
+/// By what a [`Udp`] sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A packet socket, which takes frames as they are and passes all of the IP layer.
+    #[default]
+    Frame,
+    /// UDP sockets, one a packet: programs of cgroups see what is sent.
+    Socket,
+}
+
+/// What came of a [`Udp`]. The sentinel is not counted in `delivered`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrived {
+    /// The child process.
+    pub pid: i32,
+    /// Packets that were sent and not dropped before they left, the sentinel among them.
+    pub sent: u64,
+    /// Packets that the first classifier on the receiving end was run on.
+    pub seen: u64,
+    /// Packets that the receiving end's clsact qdisc counts as dropped.
+    pub dropped: u64,
+    /// Places in the plan of the packets that the UDP socket received.
+    pub delivered: Vec<usize>,
+    /// Whether the sentinel arrived.
+    pub sentinel: bool,
+}
+
+impl Came for Arrived {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
+}
+
+/// Something is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// A child process unlinks this many files on a tmpfs.
-    Unlink {
-        /// How many files, each with an `unlink(2)` of its own.
-        times: u32,
-    },
-    /// A child process executes [`EXEC`](crate::EXEC).
-    Exec {
-        /// The arguments behind the program's name.
-        args: Vec<String>,
-    },
-    /// A child process calls the guest program's own function `kassay_add`, and
-    /// passes the USDT probe `kassay:add` there and those of the C library.
-    Call {
-        /// The first argument.
-        a: u64,
-        /// The second argument.
-        b: u64,
-    },
-    /// A child process in a network namespace of its own sends these packets,
-    /// in order, over a veth pair to a UDP socket, then one empty datagram (the
-    /// sentinel) whose arrival proves that all before it have been handled.
-    Udp {
-        /// What to send.
-        packets: Vec<Packet>,
-        /// By what.
-        #[serde(default)]
-        by: By,
-    },
-    /// A child process runs a loaded program once (`BPF_PROG_TEST_RUN`).
-    Run {
+pub enum Run {
+    /// A child process runs a loaded program once (`BPF_PROG_TEST_RUN`), or reads an iterator.
+    Program {
         /// The program's function.
         program: String,
     },
@@ -49,58 +213,159 @@ pub enum Step {
         /// The working directory.
         directory: String,
     },
-    /// Samples are put into a user ring buffer: each is its number as a `u64`, from 0.
-    Submit {
-        /// The map.
-        map: String,
-        /// How many samples.
-        samples: u32,
-    },
-    /// A child process runs a loaded program, which writes a sample each time, and
-    /// the samples are read. A sample begins with two `u32`: the CPU that it was
-    /// written on, and its number among those of that CPU, from 0.
-    Consume {
-        /// The ring buffer or perf buffer, a map of the program's object.
-        map: String,
-        /// The program's function. It returns 0, or where it lost the sample another number.
-        program: String,
-        /// How often the program is run before all that is in the buffer is read.
-        bursts: Vec<u32>,
-        /// Whether nothing is read during a burst.
-        late: bool,
-    },
-    /// Generated packets are sent over a veth pair, and what the classifier does
-    /// with each is compared with what an independent decoder says of it.
-    Storm {
-        /// How many packets.
-        packets: u32,
-        /// The seed of the generator; the packets are a function of it alone.
-        seed: u32,
-        /// Whose decisions the classifier is to come to.
-        #[serde(default)]
-        decoder: Decoder,
-    },
-    /// The guest program misbehaves, so that the harness can be tested against
-    /// one that does.
-    Fault(Fault),
 }
 
-impl Step {
-    /// Whether it runs a program of the host's root.
-    pub fn is_command(&self) -> bool {
-        matches!(self, Step::Command { .. })
-    }
+/// What came of a [`Run`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ran {
+    /// A program was run.
+    Returned {
+        /// The child process.
+        pid: i32,
+        /// What the program returned.
+        returned: u32,
+    },
+    /// An iterator was read.
+    Read(Done),
+    /// A command was run.
+    Command(Command),
+}
 
-    /// The program that it runs by its name.
-    pub fn program(&self) -> Option<&str> {
+impl Came for Ran {
+    fn pid(&self) -> Option<i32> {
         match self {
-            Step::Run { program } | Step::Consume { program, .. } => Some(program),
-            _ => None,
+            Ran::Returned { pid, .. } | Ran::Read(Done { pid, .. }) => Some(*pid),
+            Ran::Command(_) => None,
         }
     }
 }
 
-/// How the guest program misbehaves in a [`Step::Fault`].
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The ids of its processes, the first and the last; others may have some between.
+    pub pids: (i32, i32),
+    /// How far it came.
+    pub state: State,
+    /// What it printed, on stdout and stderr. Of one that is ready it comes with its end.
+    pub lines: Vec<String>,
+}
+
+/// How far a command came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It has printed the line that was waited for, and goes on.
+    Ready,
+    /// It has ended with this status; 128 plus a signal's number where one ended it.
+    Ended(i32),
+    /// It was ended, for the line did not come for this number of seconds.
+    Unready(u64),
+    /// It was ended, for it printed more than this number of bytes.
+    Flooded(usize),
+}
+
+/// Samples are put into a user ring buffer: each is its number as a `u64`, from 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    /// The map.
+    pub map: String,
+    /// How many samples.
+    pub samples: u32,
+}
+
+/// What came of a [`Submit`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// How many samples there was room for.
+    pub submitted: u32,
+}
+
+impl Came for Submitted {}
+
+/// A child process runs a loaded program, which writes a sample each time, and
+/// the samples are read. A sample begins with two `u32`: the CPU that it was
+/// written on, and its number among those of that CPU, from 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consume {
+    /// The ring buffer or perf buffer, a map of the program's object.
+    pub map: String,
+    /// The program's function. It returns 0, or where it lost the sample another number.
+    pub program: String,
+    /// How often the program is run before all that is in the buffer is read.
+    pub bursts: Vec<u32>,
+    /// Whether nothing is read during a burst.
+    pub late: bool,
+}
+
+/// What came of a [`Consume`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumed {
+    /// The child process.
+    pub pid: i32,
+    /// How often the program was run.
+    pub sent: u64,
+    /// Of these, how often it said that the sample was lost.
+    pub refused: u64,
+    /// Samples that were read.
+    pub received: u64,
+    /// Of these, how many had no higher number than one before them from the same CPU.
+    pub disordered: u64,
+    /// Numbers that were passed over.
+    pub missing: u64,
+    /// Samples of which the kernel said that they were lost (`PERF_RECORD_LOST`);
+    /// of a ring buffer it says nothing.
+    pub lost: u64,
+}
+
+impl Came for Consumed {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
+}
+
+/// A program of the project, the driver, triggers programs and says what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drive {
+    /// The driver: `drivers/NAME` in the share.
+    pub driver: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Of what it draws at random.
+    pub seed: u32,
+}
+
+/// What came of a [`Drive`] whose driver came to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Driven {
+    /// The driver's process.
+    pub pid: i32,
+    /// Its lines for the transcript.
+    pub told: Vec<String>,
+    /// What it counted or noticed, by name, for nobody but who looks into the facts.
+    pub facts: Vec<(String, String)>,
+    /// What it found at fault.
+    pub faults: Vec<Blame>,
+}
+
+/// What a driver found at fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blame {
+    /// What it is, without what differs from run to run.
+    pub title: String,
+    /// Why, line by line.
+    pub reason: Vec<String>,
+}
+
+impl Came for Driven {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
+}
+
+/// The guest program misbehaves, so that the harness can be tested against
+/// one that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -140,46 +405,8 @@ pub enum Fault {
     Reboot,
 }
 
-/// One IPv4 packet of a [`Step::Udp`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packet {
-    /// The UDP payload.
-    pub payload: Vec<u8>,
-    /// Sent as the first fragment of a datagram whose rest never comes.
-    pub fragment: bool,
-    /// IP protocol number when it is not UDP; the bytes stay those of a datagram.
-    pub protocol: Option<u8>,
-}
+/// The plan goes on after a [`Fault`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unharmed;
 
-/// By what a [`Step::Udp`] sends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum By {
-    /// A packet socket, which takes frames as they are and passes all of the IP layer.
-    #[default]
-    Frame,
-    /// UDP sockets, one a packet: programs of cgroups see what is sent.
-    Socket,
-}
-
-/// A decoder of the message `foo { bool drop = 1; }`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decoder {
-    /// Rust's prost.
-    #[default]
-    Prost,
-    /// What pbtools generates, which decides otherwise than prost on a message with a group,
-    /// or with a number that is too wide: a key of more than 32 bits, any of more than 64
-    /// bits, or a `drop` whose lower 32 bits are 0.
-    Pbtools,
-}
-
-impl std::fmt::Display for Decoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Decoder::Prost => "prost",
-            Decoder::Pbtools => "pbtools",
-        })
-    }
-}
+impl Came for Unharmed {}

@@ -36,6 +36,9 @@ pub fn lay_out(share: &Path, artifacts: &Artifacts) -> Result<()> {
     for (name, file) in &artifacts.kernel_modules {
         copy(file, "modules", format!("{name}.ko"))?;
     }
+    for (name, file) in &artifacts.drivers {
+        copy(file, "drivers", name.clone())?;
+    }
     for module in &artifacts.modules {
         copy(&module.file, "modules", format!("{}.ko", module.name))?;
     }

@@ -23,12 +23,14 @@ use crate::report::{self, Format, json, matrix, pretty};
 use crate::run;
 use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
+use crate::step;
 use crate::verdict::Verdict;
 use crate::vm::accelerator::{self, Probe, Wish};
 use crate::vm::slot;
 
 /// The arguments of `kassay run`.
 #[derive(Args)]
+#[command(after_help = steps())]
 pub struct RunArgs {
     #[command(flatten)]
     choice: Choice,
@@ -47,6 +49,15 @@ pub struct RunArgs {
     strict: bool,
     #[command(flatten)]
     aids: Aids,
+}
+
+/// The steps of scenarios, for the end of the help.
+fn steps() -> String {
+    let steps = step::forms().map(|(form, _)| format!("  {form}\n"));
+    format!(
+        "Steps of a scenario (see the book's chapter on scenarios):\n{}",
+        steps.collect::<String>()
+    )
 }
 
 /// What helps to understand a failure.

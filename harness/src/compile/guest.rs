@@ -14,7 +14,8 @@ use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 use crate::tool::Tool;
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// What machines run.
+pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Where the headers are in the cache entry.
 const HEADERS: &str = "include";

@@ -2,6 +2,7 @@
 //! program, each built once per content and kept in the cache.
 
 pub mod bpf;
+mod driver;
 pub mod guest;
 pub mod imports;
 pub mod initramfs;
@@ -40,6 +41,8 @@ pub struct Artifacts {
     pub objects: Vec<(String, PathBuf)>,
     /// What their global variables are set to.
     pub globals: Vec<Global>,
+    /// The drivers of its steps, by name.
+    pub drivers: Vec<(String, PathBuf)>,
 }
 
 /// Builds what is not in the cache yet.
@@ -75,9 +78,13 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         of_kernel.chain(modules.iter().map(|module| &module.name)),
     )?;
     once("BPF program", objects.iter().map(|(name, _)| name))?;
+    once("driver", scenario.drivers.iter().map(|part| &part.name))?;
     let files = objects
         .iter()
         .map(|(name, file)| (name.as_str(), file.as_path()));
+    let driver = |part: &Part| Ok((part.name.clone(), driver::build(cache, part)?));
+    let drivers = scenario.drivers.iter().map(driver);
+    let drivers = drivers.collect::<Result<_>>()?;
     let globals = globals::set(files, &scenario.globals)?;
     known(&scenario.may_not_run, &objects)?;
     Ok(Artifacts {
@@ -86,6 +93,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         kernel_modules,
         modules,
         objects,
+        drivers,
         globals,
     })
 }

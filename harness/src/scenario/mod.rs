@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Show, Step};
+use kassay_guest::{Drive, Show, Step};
 use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ use crate::vm::size::{LEAST_MIB, MOST_CPUS, Size};
 use crate::{nearest, plain};
 
 pub use expect::{Allow, Expect};
-use part::{FileModule, FileProgram, Kind, MODULE, PROGRAM, is_plain};
+use part::{DRIVER, FileModule, FileProgram, Kind, MODULE, PROGRAM, is_plain};
 pub use part::{Part, is_object, module, names};
 pub use requires::{Bound, Pinned, Requires};
 
@@ -41,6 +41,8 @@ pub struct Scenario {
     pub modules: Vec<Part>,
     /// BPF objects to load, in order: C files, or objects that somebody else compiled.
     pub bpf: Vec<Part>,
+    /// Drivers of its steps: directories with a Cargo.toml.
+    pub drivers: Vec<Part>,
     /// Whether each program is loaded by itself, and none attached.
     pub each: bool,
     /// What global variables of the programs are set to before they are loaded.
@@ -227,7 +229,8 @@ impl Scenario {
         if file.memory.is_some_and(|memory| memory < LEAST_MIB) {
             bail!("`memory` is a number of MiB, at least {LEAST_MIB}");
         }
-        let steps = steps(file.step, directory, file.host_root)?;
+        let mut steps = steps(file.step, directory, file.host_root)?;
+        let drivers = drivers(&mut steps, |asked| find(&DRIVER, asked))?;
         let module = |module: FileModule| {
             let part = module.part(directory, |asked| find(&MODULE, asked))?;
             let pip = file.requires.pip.clone();
@@ -249,6 +252,7 @@ impl Scenario {
                 .map(module)
                 .collect::<Result<_>>()?,
             bpf: file.bpf.into_iter().map(program).collect::<Result<_>>()?,
+            drivers,
             each: file.each,
             globals: file.globals,
             host_root: file.host_root,
@@ -276,7 +280,7 @@ impl Scenario {
     /// does not give is another one each time that the file is read.
     pub fn seeds(&self) -> Vec<u32> {
         let seed = |asked: &Asked| match asked.step {
-            Step::Storm { seed, .. } => Some(seed),
+            Step::Drive(Drive { seed, .. }) => Some(seed),
             _ => None,
         };
         self.steps.iter().filter_map(seed).collect()
@@ -285,7 +289,7 @@ impl Scenario {
     /// Gives all its generators this seed.
     pub fn set_seed(&mut self, to: u32) {
         for asked in &mut self.steps {
-            if let Step::Storm { seed, .. } = &mut asked.step {
+            if let Step::Drive(Drive { seed, .. }) = &mut asked.step {
                 *seed = to;
             }
         }
@@ -345,11 +349,29 @@ fn name_of(path: &Path) -> Result<String> {
 fn steps(steps: Vec<FileStep>, directory: &Path, host_root: bool) -> Result<Vec<Asked>> {
     let steps = steps.into_iter().map(|step| step.asked(directory));
     let steps: Vec<Asked> = steps.collect::<Result<_>>()?;
-    let is_command = |asked: &Asked| matches!(asked.step, Step::Command { .. });
-    if !host_root && steps.iter().any(is_command) {
+    if !host_root && steps.iter().any(|asked| asked.step.is_command()) {
         bail!("what a step runs is a program of the host: this takes `host_root = true`");
     }
     Ok(steps)
+}
+
+/// The drivers of these steps, which then name them as the guest does.
+fn drivers(steps: &mut [Asked], find: impl Fn(&str) -> Result<Part>) -> Result<Vec<Part>> {
+    let mut drivers: Vec<Part> = Vec::new();
+    for asked in steps {
+        let Step::Drive(Drive { driver, .. }) = &mut asked.step else {
+            continue;
+        };
+        let part = find(driver)?;
+        if !is_plain(&part.name) {
+            bail!("`{driver}`: a driver's name is made of ASCII letters, digits, `_` and `-`");
+        }
+        driver.clone_from(&part.name);
+        if !drivers.contains(&part) {
+            drivers.push(part);
+        }
+    }
+    Ok(drivers)
 }
 
 fn text_of(path: &Path) -> Result<String> {
@@ -424,7 +446,7 @@ fn capability(name: String) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kassay_guest::{Fault, Step};
+    use kassay_guest::{Fault, Run, Step, Udp, Unlink};
 
     fn read(text: &str) -> Result<Scenario, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -437,7 +459,7 @@ mod tests {
     #[test]
     fn a_step_has_defaults() {
         let scenario = read("about = 'x'\n[[step]]\nunlink = {}").unwrap();
-        assert_eq!(scenario.steps, [Step::Unlink { times: 1 }.into()]);
+        assert_eq!(scenario.steps, [Unlink { times: 1 }.into()]);
     }
 
     #[test]
@@ -446,7 +468,7 @@ mod tests {
         let scenario = scenario.unwrap();
         let program = "p".to_owned();
         assert!(scenario.each);
-        assert_eq!(scenario.steps, [Step::Run { program }.into()]);
+        assert_eq!(scenario.steps, [Run::Program { program }.into()]);
     }
 
     #[test]
@@ -618,7 +640,7 @@ mod tests {
         let scenario =
             read("about = 'x'\n[[step]]\nudp = { packets = [{ name = 'a', message = { drop = true } }] }")
                 .unwrap();
-        let Step::Udp { packets, .. } = &scenario.steps[0].step else {
+        let Step::Udp(Udp { packets, .. }) = &scenario.steps[0].step else {
             panic!()
         };
         assert_eq!(packets[0].payload, [2, 0, 0, 0, 8, 1]);
@@ -637,12 +659,12 @@ mod tests {
     #[test]
     fn a_seed_is_the_files_or_a_fresh_one_or_what_it_is_set_to() {
         let seeds = |keys: &str| {
-            let file = format!("about = 'x'\n[[step]]\nstorm = {{ packets = 9{keys} }}");
+            let file = format!("about = 'x'\n[[step]]\ndrive = {{ driver = 'storm'{keys} }}");
             read(&file).unwrap().seeds()
         };
         assert_eq!(seeds(", seed = 7"), [7]);
         assert_ne!(seeds(""), seeds(""));
-        let mut scenario = read("about = 'x'\n[[step]]\nstorm = { packets = 9 }").unwrap();
+        let mut scenario = read("about = 'x'\n[[step]]\ndrive = { driver = 'storm' }").unwrap();
         scenario.set_seed(8);
         assert_eq!(scenario.seeds(), [8]);
     }

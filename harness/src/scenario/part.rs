@@ -204,6 +204,17 @@ pub(super) const PROGRAM: Kind = Kind {
     flags: &["-Wno-error"],
 };
 
+pub(super) const DRIVER: Kind = Kind {
+    what: "driver",
+    folder: "drivers",
+    of_project: |project| &project.drivers,
+    beside: None,
+    suffixes: &[""],
+    is: "a directory with a Cargo.toml",
+    is_there: |path| path.join("Cargo.toml").is_file(),
+    flags: &[],
+};
+
 /// Whether a file is a BPF object.
 pub fn is_object(path: &Path) -> bool {
     let is_object = |data: Vec<u8>| {

@@ -11,8 +11,6 @@ mod omission;
 mod plan;
 mod reports;
 mod standing;
-mod storm;
-mod udp;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +21,7 @@ use crate::compile::module::Module;
 use crate::facts::{Facts, Gap, codes};
 use crate::flaw::Flaw;
 use crate::scenario::{Expect, Scenario};
+use crate::step::Doubt;
 use crate::transcript::{self, Offered};
 
 pub use expectation::expected;
@@ -201,8 +200,7 @@ fn check_facts(case: &Case, facts: &Facts, offered: &Offered, is_reported: bool)
     let others = order.into_iter().flat_map(|fact| {
         [
             leftover::check(fact, case.modules, is_reported, is_held, &codes),
-            udp::check(case.scenario, told, fact),
-            storm::check(case.scenario, fact),
+            check_step(case.scenario, told, fact),
         ]
     });
     let faults = contracts.chain(others).filter_map(Result::err);
@@ -214,6 +212,21 @@ fn check_facts(case: &Case, facts: &Facts, offered: &Offered, is_reported: bool)
         .chain(of_programs)
         .chain(of_context)
         .collect()
+}
+
+/// The outcome of a step can be believed.
+fn check_step(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Result<(), Fault> {
+    let Fact::Stepped {
+        step,
+        outcome: Ok(came),
+    } = fact
+    else {
+        return Ok(());
+    };
+    let asked = scenario.steps.get(*step);
+    let checked = asked.map_or(Ok(()), |asked| asked.check(came, facts));
+    let fault = |doubt: Doubt| Fault::new(Verdict::Mismatch, doubt.title).because(doubt.reason);
+    checked.map_err(fault)
 }
 
 #[cfg(test)]

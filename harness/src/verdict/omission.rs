@@ -2,7 +2,8 @@
 //! module that registers nothing, and a step that could not be done. Each is no fault where the
 //! scenario says that it is meant.
 
-use kassay_guest::{Command, Fact, Outcome, State, Step};
+use crate::step;
+use kassay_guest::Fact;
 
 use super::expectation::expected;
 use super::{Case, Fault, Verdict};
@@ -100,8 +101,7 @@ fn unattached(fact: &Fact) -> Option<Fault> {
 
 /// Whether it runs commands, which may load programs of their own.
 fn runs_commands(scenario: &Scenario) -> bool {
-    let mut steps = scenario.steps.iter();
-    steps.any(|asked| matches!(asked.step, Step::Command { .. }))
+    scenario.steps.iter().any(|asked| asked.step.is_command())
 }
 
 /// The title and the reason of a step that could not be done, or a command that failed. One
@@ -112,10 +112,7 @@ fn failed(scenario: &Scenario, fact: &Fact) -> Option<(String, String)> {
     };
     let has_failed = match outcome {
         Err(_) => true,
-        Ok(Outcome::Command(Command { state, .. })) => {
-            !matches!(state, State::Ready | State::Ended(0))
-        }
-        Ok(_) => false,
+        Ok(came) => step::has_failed(came),
     };
     let asked = scenario.steps.get(*step).filter(|_| has_failed)?;
     Some((format!("step {} failed", step + 1), asked.tell(outcome)))

@@ -1,6 +1,6 @@
 //! Whether the facts are those of a plan that was followed to its end.
 
-use kassay_guest::{Command, Fact, Outcome, Show, State};
+use kassay_guest::{Command, Fact, Outcome, Ran, Show, State};
 
 use super::{Case, Fault, Verdict};
 use crate::excerpt::bounded;
@@ -124,10 +124,10 @@ fn running(fact: &Fact) -> Option<String> {
         Fact::Stepped {
             step,
             outcome:
-                Ok(Outcome::Command(Command {
+                Ok(Outcome::Run(Ran::Command(Command {
                     state: State::Ready,
                     ..
-                })),
+                }))),
         } => Some(step.to_string()),
         _ => None,
     }

@@ -1,6 +1,6 @@
 use kassay_guest::{
-    By, Command, Decoder, Disagreement, Kind, Line, Outcome, PROTOCOL, Packet, Record, Show,
-    Standing, State, Stayed, Step, Storm, Tally, Thing, Why, done, trace_marks,
+    Arrived, Blame, By, Command, Drive, Driven, Line, Outcome, PROTOCOL, Packet, Ran, Record, Run,
+    Show, Standing, State, Stayed, Thing, Udp, Unlink, Unlinked, Why, done, trace_marks,
 };
 
 use super::leftover::EXPECTED_TAINT;
@@ -19,10 +19,11 @@ fn scenario() -> Scenario {
     let names = ["drop", "accept"].map(str::to_owned).to_vec();
     let packets = vec![Packet::default(); names.len()];
     let udp = Asked {
-        step: Step::Udp {
+        step: Udp {
             packets,
             by: By::Frame,
-        },
+        }
+        .into(),
         names,
     };
     let part = |name: &str| Part {
@@ -37,6 +38,7 @@ fn scenario() -> Scenario {
         kernel_modules: Vec::new(),
         modules: vec![part("m")],
         bpf: vec![part("b")],
+        drivers: Vec::new(),
         each: false,
         globals: Default::default(),
         host_root: false,
@@ -52,21 +54,21 @@ fn scenario() -> Scenario {
         may_not_run: Vec::new(),
         show: Show::default(),
         snapshots: "snapshots".into(),
-        steps: vec![Step::Unlink { times: 1 }.into(), udp],
+        steps: vec![Unlink { times: 1 }.into(), udp],
     }
 }
 
 fn udp(sent: u64, seen: u64, dropped: u64, delivered: &[usize], sentinel: bool) -> Fact {
     Fact::Stepped {
         step: 1,
-        outcome: Ok(Outcome::Udp {
+        outcome: Ok(Outcome::Udp(Arrived {
             pid: 71,
             sent,
             seen,
             dropped,
             delivered: delivered.to_vec(),
             sentinel,
-        }),
+        })),
     }
 }
 
@@ -162,10 +164,10 @@ fn facts() -> Vec<Fact> {
         },
         Fact::Stepped {
             step: 0,
-            outcome: Ok(Outcome::Unlink {
+            outcome: Ok(Outcome::Unlink(Unlinked {
                 pid: 70,
                 unlinked: 1,
-            }),
+            })),
         },
         udp(3, 3, 1, &[1], true),
         standing(Some(Ok("tc ingress")), Some(3)),
@@ -293,12 +295,12 @@ fn a_command_that_goes_on_has_an_end() {
     };
     let stepped = |state| Fact::Stepped {
         step: 0,
-        outcome: Ok(Outcome::Command(command(state))),
+        outcome: Ok(Outcome::Run(Ran::Command(command(state)))),
     };
     let mut scenario = scenario();
     let asked = ["x", "r", "/"].map(str::to_owned);
     let [line, ready, directory] = asked;
-    scenario.steps[0] = Step::Command {
+    scenario.steps[0] = Run::Command {
         line,
         ready: Some(ready),
         directory,
@@ -1026,134 +1028,32 @@ fn a_taint_is_a_leak_unless_a_module_brings_it() {
     assert!(check(2).is_err());
 }
 
-/// The judgement of a storm of 100 packets that was whole before this change.
-fn after_storm(change: impl FnOnce(&mut Storm)) -> String {
-    after_storm_of(Decoder::Prost, change)
-}
-
-fn after_storm_of(decoder: Decoder, change: impl FnOnce(&mut Storm)) -> String {
-    let tally = |kind, paged| Tally {
-        kind,
-        paged,
-        sent: 10,
-        dropped: 1,
-    };
-    let kinds = Kind::ALL.into_iter();
-    let mut storm = Storm {
+#[test]
+fn what_a_driver_finds_at_fault_is_a_mismatch() {
+    let mut scenario = scenario();
+    scenario.steps[0] = Drive {
+        driver: "d".to_owned(),
+        args: Vec::new(),
         seed: 7,
-        batches: 2,
-        closed: 2,
-        seen: 102,
-        paged: 50,
-        dropped: 10,
-        delivered: 90,
-        tallies: kinds
-            .flat_map(|kind| [tally(kind, false), tally(kind, true)])
-            .collect(),
-        ..Storm::default()
-    };
-    change(&mut storm);
-    let packets = 100;
-    let scenario = Scenario {
-        steps: vec![
-            Step::Storm {
-                packets,
-                seed: 7,
-                decoder,
-            }
-            .into(),
-        ],
-        ..scenario()
-    };
-    let fact = Fact::Stepped {
-        step: 0,
-        outcome: Ok(Outcome::Storm(storm)),
-    };
-    storm::check(&scenario, &fact).map_or_else(|fault| fault.title, |()| "no fault".to_owned())
-}
-
-#[test]
-fn a_storm_is_counted_five_ways_that_agree() {
-    assert_eq!(after_storm(|_| {}), "no fault");
-    let lies: [fn(&mut Storm); 10] = [
-        |storm| storm.apart_seen = 1,
-        |storm| storm.seed = 8,
-        |storm| storm.closed = 1,
-        |storm| storm.batches = 3,
-        |storm| storm.seen = 100,
-        |storm| storm.paged = 0,
-        |storm| storm.dropped = 9,
-        |storm| storm.delivered = 89,
-        |storm| storm.tallies[0].sent = 11,
-        |storm| storm.tallies[0].dropped = 2,
-    ];
-    for (place, lie) in lies.into_iter().enumerate() {
-        assert_eq!(after_storm(lie), "the packet counts disagree", "{place}");
     }
-}
-
-#[test]
-fn counts_of_a_storm_that_are_beyond_all_numbers_disagree() {
-    let most: [fn(&mut Storm); 3] = [
-        |storm| storm.batches = u64::MAX,
-        |storm| storm.delivered = u64::MAX,
-        |storm| {
-            let sent = [u64::MAX, 21];
-            storm
-                .tallies
-                .iter_mut()
-                .zip(sent)
-                .for_each(|(tally, sent)| tally.sent = sent);
-        },
-    ];
-    for lie in most {
-        assert_eq!(after_storm(lie), "the packet counts disagree");
-    }
-}
-
-#[test]
-fn a_storm_has_all_kinds_and_both_decisions() {
-    let lacks = "the storm lacks a kind of packet";
-    let moves = |storm: &mut Storm| {
-        storm.tallies[0].sent += storm.tallies[2].sent;
-        storm.tallies[2].sent = 0;
-    };
-    assert_eq!(after_storm(moves), lacks);
-    for all in [0, 10] {
-        let one_way = |storm: &mut Storm| {
-            let linear = storm.tallies.iter_mut().filter(|tally| !tally.paged);
-            linear.for_each(|tally| tally.dropped = all);
-            storm.dropped = 5 + 5 * all;
-            storm.delivered = 100 - storm.dropped;
+    .into();
+    let judged = |faults: &[Blame]| {
+        let driven = Driven {
+            faults: faults.to_vec(),
+            ..Driven::default()
         };
-        assert_eq!(after_storm(one_way), lacks, "{all}");
-    }
-}
-
-#[test]
-fn a_storm_of_pbtools_has_packets_that_prost_decides_otherwise() {
-    let apart = |count| {
-        let change = move |storm: &mut Storm| (storm.apart, storm.apart_seen) = (count, count);
-        after_storm_of(Decoder::Pbtools, change)
+        let mut facts = facts();
+        facts[4] = Fact::Stepped {
+            step: 0,
+            outcome: Ok(Outcome::Drive(driven)),
+        };
+        judged_by(&scenario, &evidence(facts))
     };
-    assert_eq!(apart(1), "no fault");
-    assert_eq!(apart(0), "the storm lacks a kind of packet");
-}
-
-#[test]
-fn a_disagreement_is_a_mismatch_whatever_the_counts() {
-    let title = "the module and prost disagree on a packet";
-    assert_eq!(after_storm(|storm| storm.disagreements = 1), title);
-    // A frame is in hexadecimal, but of a guest that was made to lie.
-    let example = Disagreement {
-        packet: 0,
-        kind: Kind::ALL[0],
-        linear: None,
-        dropped: true,
-        frame: "\u{fffd}".repeat(300),
-    };
-    let lie = |storm: &mut Storm| (storm.disagreements, storm.examples) = (1, vec![example]);
-    assert_eq!(after_storm(lie), title);
+    let title = "the module and the oracle disagree".to_owned();
+    let reason = vec!["packet 7".to_owned()];
+    assert_eq!(judged(&[]), "no fault");
+    let told = judged(&[Blame { title, reason }]);
+    assert_eq!(told, "mismatch: the module and the oracle disagree");
 }
 
 #[test]

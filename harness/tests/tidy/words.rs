@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use clap::{Arg, Command};
-use kassay::{cli, template};
+use kassay::{cli, step, template};
 
 use super::repository::repository;
 use super::{File, files, names};
@@ -140,17 +140,34 @@ fn every_chapter_is_in_the_summary() {
 
 #[test]
 fn the_chapter_on_the_command_line_is_what_clap_says() {
-    let chapter = chapter(cli::command());
-    let path = repository().join(CHAPTER);
+    is_written(CHAPTER, |_| chapter(cli::command()));
+}
+
+#[test]
+fn the_table_of_steps_is_what_the_steps_say() {
+    is_written("docs/src/scenarios.md", |written| {
+        let head = "| step | what happens |\n| --- | --- |\n";
+        let (before, after) = written.split_once(head).unwrap();
+        let (_, after) = after.split_once("\n\n").unwrap();
+        let row = |(form, does): &(&str, &str)| format!("| `{form}` | {does} |\n");
+        let rows: String = step::forms().map(row).collect();
+        format!("{before}{head}{rows}\n{after}")
+    });
+}
+
+/// A chapter is what is made of it, and is written anew where that is wanted.
+fn is_written(chapter: &str, made: impl Fn(&str) -> String) {
+    let path = repository().join(chapter);
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    let made = made(&written);
     if std::env::var_os(WRITE).is_some() {
-        fs::write(&path, &chapter).unwrap();
+        return fs::write(path, made).unwrap();
     }
-    let written = fs::read_to_string(path).unwrap_or_default();
-    let mut lines = chapter.lines().zip(written.lines());
+    let mut lines = made.lines().zip(written.lines());
     let differs = lines.find(|(said, written)| said != written);
     assert!(
-        chapter == written,
-        "{CHAPTER} is old, first in {differs:?}; `{WRITE}=1 cargo test --test tidy` writes it"
+        made == written,
+        "{chapter} is old, first in {differs:?}; `{WRITE}=1 cargo test --test tidy` writes it"
     );
 }
 

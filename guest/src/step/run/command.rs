@@ -1,4 +1,4 @@
-//! `run` with a command: a program of the host's root, on a terminal of its own. On a pipe the
+//! A program of the host's root, on a terminal of its own. On a pipe the
 //! C library would hold back what it prints, and a line to wait for would not come.
 
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use kassay_guest::{Command, Fact, Outcome, State};
+use kassay_guest::{Command, Fact, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, chdir, kill_process_group, pidfd_open, setsid};
@@ -60,7 +60,7 @@ impl<'a> Commands<'a> {
         line: &str,
         ready: Option<&str>,
         directory: &str,
-    ) -> Result<Outcome> {
+    ) -> Result<Command> {
         let host_root = self.host_root.context("the host's root is not mounted")?;
         let mut command = Running::start(host_root, line, directory)?;
         let patience = ready.map(|_| PATIENCE);
@@ -76,12 +76,12 @@ impl<'a> Commands<'a> {
             let pids = command.pids()?;
             self.running.push((place, command));
             let lines = Vec::new();
-            return Ok(Outcome::Command(Command { pids, state, lines }));
+            return Ok(Command { pids, state, lines });
         }
         if let State::Ended(_) = state {
             command.hear_out()?;
         }
-        Ok(Outcome::Command(command.tell(state)?))
+        command.tell(state)
     }
 
     /// Ends those that go on, the last first, and reports what came of each.

@@ -5,8 +5,42 @@ use super::Generator;
 /// The largest field number (protobuf's encoding: 29 bits).
 const MAX_FIELD: u32 = (1 << 29) - 1;
 
-/// How many groups lie within each other, mostly.
+/// How deep groups are nested, mostly.
 const DEPTH: u32 = 3;
+
+/// Groups that are nested deeper than prost takes.
+const DEEP: [u8; 202] = {
+    let mut deep = [0x13; 202];
+    let mut end = 101;
+    while end < 202 {
+        deep[end] = 0x14;
+        end += 1;
+    }
+    deep
+};
+
+/// Fields that a decoder only just refuses.
+const SPOILT: [&[u8]; 14] = [
+    // Varints of too many bits and bytes, and one that does not end.
+    &[8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2],
+    &[8, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0],
+    &[8, 255],
+    // Keys of field 0, of more than 32 bits, and without a value.
+    &[0, 1],
+    &[136, 128, 128, 128, 16, 1],
+    &[8],
+    // Wire types that do not exist, and one that `drop` does not have.
+    &[22, 1],
+    &[15, 1],
+    &[10, 1, 1],
+    // Lengths beyond the end, of more than 32 bits and of 64.
+    &[18, 129, 128, 128, 128, 16, 1],
+    &[18, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
+    // Groups: without a start, with another's end, too deep.
+    &[20],
+    &[19, 28],
+    &DEEP,
+];
 
 impl Generator {
     /// A message that is in order: fields, after one of about `filler` bytes.
@@ -65,22 +99,25 @@ impl Generator {
                 key(message, number, 5);
                 message.extend(self.bytes(4));
             }
-            _ if depth == DEPTH && self.one_in(8) => {
-                // As deep as prost goes, or nearly so.
-                let levels = 98 + self.below(3);
-                (0..levels).for_each(|_| key(message, number, 3));
-                (0..levels).for_each(|_| key(message, number, 4));
-            }
-            _ => {
-                key(message, number, 3);
-                for _ in 0..self.below(3) {
-                    // The number of `drop` means nothing here.
-                    let number = [1, self.unknown_field()][self.below(2)];
-                    self.field(message, number, depth - 1);
-                }
-                key(message, number, 4);
-            }
+            _ => self.group(message, number, depth),
         }
+    }
+
+    fn group(&mut self, message: &mut Vec<u8>, number: u32, depth: u32) {
+        if depth == DEPTH && self.one_in(8) {
+            // As deep as prost goes, or nearly so.
+            let levels = 98 + self.below(3);
+            (0..levels).for_each(|_| key(message, number, 3));
+            (0..levels).for_each(|_| key(message, number, 4));
+            return;
+        }
+        key(message, number, 3);
+        for _ in 0..self.below(3) {
+            // The number of `drop` means nothing here.
+            let number = [1, self.unknown_field()][self.below(2)];
+            self.field(message, number, depth - 1);
+        }
+        key(message, number, 4);
     }
 
     fn unknown_field(&mut self) -> u32 {
@@ -106,31 +143,9 @@ impl Generator {
         }
     }
 
-    /// Adds to a message what only just is none.
+    /// Adds to a message what a decoder only just refuses.
     pub(super) fn spoil(&mut self, message: &mut Vec<u8>) {
-        let deep = [&[0x13; 101][..], &[0x14; 101]].concat();
-        let spoilt: [&[u8]; 14] = [
-            // Varints of too many bits and bytes, and one that does not end.
-            &[8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2],
-            &[8, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0],
-            &[8, 255],
-            // Keys of field 0, of more than 32 bits, and without a value.
-            &[0, 1],
-            &[136, 128, 128, 128, 16, 1],
-            &[8],
-            // Wire types: those that are none, and one that is not that of `drop`.
-            &[22, 1],
-            &[15, 1],
-            &[10, 1, 1],
-            // Lengths beyond the end, of more than 32 bits and of 64.
-            &[18, 129, 128, 128, 128, 16, 1],
-            &[18, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1],
-            // Groups: without a start, with another's end, too deep.
-            &[20],
-            &[19, 28],
-            &deep,
-        ];
-        message.extend(spoilt[self.below(spoilt.len())]);
+        message.extend(SPOILT[self.below(SPOILT.len())]);
         if self.one_in(2) {
             message.extend([8, 1]);
         }

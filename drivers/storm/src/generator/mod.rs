@@ -2,31 +2,43 @@
 
 mod message;
 
-use kassay_guest::Kind;
 use oorandom::Rand32;
 
-use crate::net::{RECEIVER, SENDER};
-use crate::packet::{self, LISTEN_PORT, MORE_FRAGMENTS, UDP};
-
-/// The EtherType of frames that are not IPv4 (IEEE Std 802, Local Experimental).
-pub const OTHER_ETHER_TYPE: u16 = 0x88b5;
-const IPV4: u16 = 0x0800;
-const VLAN: u16 = 0x8100;
-
-/// Nobody has this address, so that the receiving end's IP stack looks no
-/// further and sends no answers.
-const NOBODY: [u8; 6] = [2, 0, 0, 0, 0, 3];
-
-/// Where the IP header begins.
-const IP: usize = 14;
+use crate::packet::{Draft, IP, MORE_FRAGMENTS, OTHER_ETHER_TYPE};
 
 /// A frame of at least this many bytes can be sent in pages (net/packet/af_packet.c,
 /// `packet_alloc_skb`).
 const PAGE: usize = 4096;
 
+/// A kind of generated packet, by what makes it hostile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A message as some encoder might write it, in a datagram that is in order.
+    Valid,
+    /// A valid packet, of which bytes were changed, added or taken away.
+    Mutated,
+    /// Random bytes from the message, the payload or the IP header on.
+    Random,
+    /// A message that is in order, with a length that lies or a frame that ends early.
+    Lying,
+    /// A message that is in order, in something other than a plain IPv4 datagram.
+    Foreign,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 5] = [
+        Kind::Valid,
+        Kind::Mutated,
+        Kind::Random,
+        Kind::Lying,
+        Kind::Foreign,
+    ];
+}
+
 /// A frame to send.
 pub struct Hostile {
-    /// From its Ethernet header on. The source address is for the sender to fill.
+    /// From its Ethernet header on. The sender fills in the source address.
     pub frame: Vec<u8>,
     /// What was done to it.
     pub kind: Kind,
@@ -37,54 +49,6 @@ pub struct Hostile {
 /// The stream.
 pub struct Generator {
     random: Rand32,
-}
-
-/// A frame in the making.
-struct Draft {
-    tag: Option<u16>,
-    ether_type: u16,
-    version: u8,
-    fragment: u16,
-    protocol: u8,
-    options: Vec<u8>,
-    payload: Vec<u8>,
-}
-
-impl Draft {
-    /// Where the UDP header begins, if there is no tag.
-    fn udp(&self) -> usize {
-        IP + 20 + self.options.len()
-    }
-
-    fn frame(&self) -> Vec<u8> {
-        let mut header = vec![0; 20];
-        header.extend(&self.options);
-        header[0] = self.version << 4 | (header.len() / 4) as u8;
-        let total = header.len() + 8 + self.payload.len();
-        header[2..4].copy_from_slice(&(total as u16).to_be_bytes());
-        header[6..8].copy_from_slice(&self.fragment.to_be_bytes());
-        header[8] = 64;
-        header[9] = self.protocol;
-        header[12..16].copy_from_slice(&SENDER.ip.octets());
-        header[16..20].copy_from_slice(&RECEIVER.ip.octets());
-        let sum = packet::checksum(&header);
-        header[10..12].copy_from_slice(&sum.to_be_bytes());
-
-        let mut frame = Vec::with_capacity(2 * PAGE);
-        frame.extend(NOBODY);
-        frame.extend([0; 6]);
-        if let Some(tag) = self.tag {
-            frame.extend(VLAN.to_be_bytes());
-            frame.extend(tag.to_be_bytes());
-        }
-        frame.extend(self.ether_type.to_be_bytes());
-        frame.extend(header);
-        for field in [LISTEN_PORT, LISTEN_PORT, 8 + self.payload.len() as u16, 0] {
-            frame.extend(field.to_be_bytes());
-        }
-        frame.extend(&self.payload);
-        frame
-    }
 }
 
 impl Generator {
@@ -133,22 +97,7 @@ impl Generator {
         } else {
             Vec::new()
         };
-        let mut message = match kind {
-            Kind::Foreign => vec![8, 1],
-            Kind::Random => self.noise(),
-            _ => Vec::new(),
-        };
-        if kind == Kind::Random && self.one_in(2) {
-            message.extend([8, 1]);
-        }
-        if message.is_empty() {
-            let headers = 20 + options.len() + 12;
-            let filler = cut.filter(|_| self.one_in(4)).map_or(0, |cut| {
-                // What follows the filler lies across a border of two pages.
-                PAGE * (1 + self.below(2)) + cut - headers - self.below(16)
-            });
-            message = self.message(filler);
-        }
+        let mut message = self.content(kind, cut, options.len());
         if kind == Kind::Mutated {
             match self.below(4) {
                 0 => self.spoil(&mut message),
@@ -166,14 +115,30 @@ impl Generator {
             payload.extend(self.bytes(rest));
         }
         Draft {
-            tag: None,
-            ether_type: IPV4,
-            version: 4,
-            fragment: 0,
-            protocol: UDP,
             options,
-            payload,
+            ..Draft::of(payload)
         }
+    }
+
+    /// The message of a packet with so many bytes of options, before it is mutated.
+    fn content(&mut self, kind: Kind, cut: Option<usize>, options: usize) -> Vec<u8> {
+        let mut message = match kind {
+            Kind::Foreign => vec![8, 1],
+            Kind::Random => self.noise(),
+            _ => Vec::new(),
+        };
+        if kind == Kind::Random && self.one_in(2) {
+            message.extend([8, 1]);
+        }
+        if message.is_empty() {
+            let headers = 20 + options + 12;
+            let filler = cut.filter(|_| self.one_in(4)).map_or(0, |cut| {
+                // What follows the filler lies across a border of two pages.
+                PAGE * (1 + self.below(2)) + cut - headers - self.below(16)
+            });
+            message = self.message(filler);
+        }
+        message
     }
 
     /// Makes of an IPv4 datagram something else, or what only looks like it.
@@ -313,10 +278,11 @@ fn put(frame: &mut [u8], place: usize, length: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::oracle;
     use super::*;
-    use crate::net::LARGE;
-    use kassay_guest::Decoder;
+    use crate::oracle::{self, Decoder};
+
+    /// The largest packet that the pair takes, in bytes.
+    const LARGE: u32 = 16000;
 
     const MANY: usize = 10_000;
 
@@ -330,6 +296,32 @@ mod tests {
         let frames = |seed| packets(seed).into_iter().map(|packet| packet.frame);
         assert!(frames(7).eq(frames(7)));
         assert!(frames(7).ne(frames(8)));
+    }
+
+    /// FNV-1a.
+    fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+        let start = 0xcbf2_9ce4_8422_2325;
+        bytes.into_iter().fold(start, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    #[test]
+    fn the_packets_of_a_seed_stay_the_same() {
+        let of_seed = |seed| {
+            let mut generator = Generator::new(seed);
+            hash((0..1000).flat_map(|_| {
+                let packet = generator.packet();
+                let linear = packet.linear.unwrap_or(u16::MAX).to_be_bytes();
+                [&[packet.kind as u8][..], &linear, &packet.frame].concat()
+            }))
+        };
+        assert_eq!(of_seed(7), 11032022177915956674);
+        assert_eq!(of_seed(u32::MAX), 14019516129249116234);
+        assert_eq!(
+            [0, 1].map(of_seed),
+            [5172178066654292964, 3559847184842935493]
+        );
     }
 
     #[test]

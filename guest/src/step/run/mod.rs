@@ -1,19 +1,39 @@
-//! `run`: a child process runs a program that is attached nowhere, or reads an iterator.
+//! `run`: a child process runs a program that is attached nowhere, or reads an iterator; or a
+//! command runs on the host's root.
+
+pub mod command;
 
 use std::io::{PipeReader, Read, Write, pipe};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::Outcome;
+use kassay_guest::{Done, Ran, Run};
 
+use super::Around;
 use crate::bpf::{self, Attached};
 use crate::process;
 
 /// How much of an iterator is read, in bytes.
 const MOST: u64 = 1 << 20;
 
+/// Runs what is asked for.
+pub fn run(step: &Run, around: &mut Around) -> Result<Ran> {
+    match step {
+        Run::Program { program } => run_program(program, around.attached),
+        Run::Command {
+            line,
+            ready,
+            directory,
+        } => {
+            let place = around.place;
+            let command = around.commands.run(place, line, ready.as_deref(), directory);
+            command.map(Ran::Command)
+        }
+    }
+}
+
 /// Has a child run the program, and takes what it returned, or why it was not run. Of an iterator
 /// it takes what it wrote.
-pub fn run(program: &str, attached: &[Attached]) -> Result<Outcome> {
+fn run_program(program: &str, attached: &[Attached]) -> Result<Ran> {
     let (answer, mut child) = pipe().context("make a pipe")?;
     let iterator = bpf::iterator(attached, program)?;
     let is_iterator = iterator.is_some();
@@ -38,11 +58,11 @@ pub fn run(program: &str, attached: &[Attached]) -> Result<Outcome> {
     let status = process::exit_code(process::wait(pid)?);
     let pid = pid.as_raw_nonzero().get();
     match (status, <[u8; 4]>::try_from(answer.as_slice())) {
-        (0, _) if is_iterator => Ok(Outcome::Done {
+        (0, _) if is_iterator => Ok(Ran::Read(Done {
             pid,
             text: lines(&answer),
-        }),
-        (0, Ok(returned)) => Ok(Outcome::Run {
+        })),
+        (0, Ok(returned)) => Ok(Ran::Returned {
             pid,
             returned: u32::from_ne_bytes(returned),
         }),

@@ -1,8 +1,29 @@
 //! What `kfunc_dropme` is to decide: its rule, as it is written in dropme_packet.h,
 //! on top of prost's decoder, or of pbtools' as it is understood here.
 
-use kassay_guest::Decoder;
+use std::fmt;
+
 use prost::Message;
+
+/// A decoder of the message `foo { bool drop = 1; }`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoder {
+    /// Rust's prost.
+    Prost,
+    /// What pbtools generates, which decides otherwise than prost on a message with a group,
+    /// or with a number that is too wide: a key of more than 32 bits, any of more than 64
+    /// bits, or a `drop` whose lower 32 bits are 0.
+    Pbtools,
+}
+
+impl fmt::Display for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Decoder::Prost => "prost",
+            Decoder::Pbtools => "pbtools",
+        })
+    }
+}
 
 #[derive(Message)]
 struct Foo {
@@ -22,8 +43,7 @@ pub fn drops(decoder: Decoder, frame: &[u8]) -> bool {
 /// The decoder that pbtools 0.32.1 generates, with the runtime beside it.
 struct Pbtools<'a> {
     rest: &'a [u8],
-    /// Whether there was a group or a number that is too wide, of which prost thinks
-    /// otherwise.
+    /// Whether there was a group or a number that is too wide: prost decides otherwise there.
     departs: bool,
 }
 
@@ -94,8 +114,7 @@ impl<'a> Pbtools<'a> {
     }
 }
 
-/// Whether pbtools came upon something in a frame of which it is known to think otherwise
-/// than prost.
+/// Whether a frame has something on which pbtools is known to decide otherwise than prost.
 #[cfg(test)]
 pub fn pbtools_departs(frame: &[u8]) -> bool {
     message(frame).is_some_and(|message| {
@@ -140,17 +159,11 @@ fn u16_at(bytes: &[u8], place: usize) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::{RECEIVER, SENDER};
-    use crate::packet::frame;
-    use kassay_guest::Packet;
+    use crate::packet::Draft;
 
     /// A frame with this payload, whose message says drop unless it is changed.
     fn sent(payload: &[u8]) -> Vec<u8> {
-        let packet = Packet {
-            payload: payload.to_vec(),
-            ..Packet::default()
-        };
-        frame(&packet, 40000, &SENDER, &RECEIVER)
+        Draft::of(payload.to_vec()).frame()
     }
 
     const DROP: &[u8] = &[2, 0, 0, 0, 8, 1];

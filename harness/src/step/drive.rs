@@ -1,0 +1,75 @@
+//! `drive`: a program of the project triggers programs, and says what came of it.
+
+use std::io::Read;
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::{Blame, Drive, Driven, Fact};
+use serde::Deserialize;
+
+use super::{Asked, Beside, Doubt, Kind};
+use crate::excerpt::bounded;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    driver: String,
+    #[serde(default)]
+    args: Vec<String>,
+    seed: Option<u32>,
+}
+
+impl Kind for Drive {
+    type File = File;
+    type Outcome = Driven;
+    const FORMS: &'static [(&'static str, &'static str)] = &[(
+        "drive = { driver = \"NAME\", args = […], seed = N }",
+        "a program of yours, the [driver](#drivers), runs in the machine, with both ends of a veth \
+         pair, and says what came of it. Without `seed`, it is given another one each time",
+    )];
+
+    fn asked(file: File, _: Beside) -> Result<Asked> {
+        if file.args.iter().any(|argument| argument.contains('\0')) {
+            bail!("an argument of a driver has a byte of 0 in it");
+        }
+        let step = Drive {
+            driver: file.driver,
+            args: file.args,
+            seed: file.seed.map_or_else(fresh_seed, Ok)?,
+        };
+        Ok(step.into())
+    }
+
+    /// A transcript names the driver, which is what is interesting.
+    fn title(&self, _: &str) -> String {
+        self.driver.clone()
+    }
+
+    fn tell(&self, came: &Driven, _: &[String]) -> String {
+        match came.told.split_first() {
+            None => ": done".to_owned(),
+            Some((first, rest)) => {
+                let rest: String = rest.iter().map(|line| format!("\n  {line}")).collect();
+                format!(": {first}{rest}")
+            }
+        }
+    }
+
+    fn check(&self, came: &Driven, _: &[Fact]) -> Result<(), Doubt> {
+        let Some(Blame { title, reason }) = came.faults.first() else {
+            return Ok(());
+        };
+        Err(Doubt {
+            title: bounded(title),
+            reason: bounded(&reason.join("\n")),
+        })
+    }
+}
+
+/// A seed that nobody has chosen.
+fn fresh_seed() -> Result<u32> {
+    let mut bytes = [0; 4];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .context("read `/dev/urandom`")?;
+    Ok(u32::from_ne_bytes(bytes))
+}
