@@ -4,6 +4,7 @@
 //! insta's business: `cargo insta review` and `INSTA_UPDATE` work as usual.
 
 mod chosen;
+mod needs;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
     let trial = |scenario: Scenario| {
         let on = on.clone();
         let title = format!("{}::{}", on.name, scenario.name);
-        Trial::ignorable_test(title, move || test(&on, &scenario))
+        needs::qemu(title, move || test(&on, &scenario))
     };
     Ok(run::scenarios(&[])?.into_iter().map(trial).collect())
 }

@@ -6,10 +6,14 @@
 //! once more with the expectation it must have no fault. At the end stands one
 //! table of what was seen, the same on every run.
 
+#[path = "it/checkout.rs"]
+#[allow(dead_code, reason = "`it` uses all of it")]
 mod checkout;
 mod chosen;
 #[path = "zoo/host.rs"]
 mod host;
+mod needs;
+#[path = "it/repository.rs"]
 mod repository;
 
 use std::fs;
@@ -50,7 +54,7 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
     let trial = |scenario: Scenario| {
         let on = on.clone();
         let title = format!("{}::{}", on.name, scenario.name);
-        Trial::ignorable_test(title, move || {
+        needs::qemu(title, move || {
             test(&on, scenario).map_err(|error| visible(&format!("{error:#}")).into())
         })
     };

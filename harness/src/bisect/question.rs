@@ -246,48 +246,4 @@ mod tests {
         assert!(outside.path().join("snapshots/a.snap").is_file());
         assert!(!then.path().join("snapshots").exists());
     }
-
-    #[test]
-    fn a_question_is_another_when_anything_of_it_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let scenario = "about = 'x'\nmodules = ['m']\n\
-                        bpf = [{ file = 'p', flags = ['-include', '../other/flag.h'] }]";
-        let program = "#include \"vmlinux.h\"\n#include \"beside.h\"\n";
-        let texts = [
-            ("a.toml", scenario),
-            ("snapshots/a.snap", ""),
-            ("a.config", ""),
-            ("modules/m/Kbuild", ""),
-            ("modules/m/m.c", ""),
-            ("modules/include/kassay_kfunc.h", ""),
-            ("bpf/p.bpf.c", program),
-            ("bpf/beside.h", ""),
-            ("other/flag.h", ""),
-        ];
-        write(dir.path(), &texts);
-        let cache = Cache::at(&dir.path().join("cache")).unwrap();
-        let file = dir.path().join("a.toml");
-        let digest = |seed| {
-            let question = Question::Kernel {
-                added: String::new(),
-                fragments: vec![dir.path().join("a.config")],
-                scenarios: vec![Scenario::read(&file, &Project::of(dir.path()).unwrap()).unwrap()],
-                seed,
-            };
-            question.digest(&cache, Path::new("/none")).unwrap()
-        };
-        let mut seen = vec![digest(Some(2)), digest(Some(1)), digest(None)];
-        for (number, (file, _)) in texts.iter().enumerate() {
-            let text = fs::read_to_string(dir.path().join(file)).unwrap();
-            let more = match file.ends_with(".h") || file.ends_with(".c") {
-                true => format!("int more{number};\n"),
-                false => "\n# more\n".to_owned(),
-            };
-            write(dir.path(), &[(file, &(text + &more))]);
-            seen.push(digest(None));
-        }
-        assert_eq!(digest(None), *seen.last().unwrap());
-        seen.dedup();
-        assert_eq!(seen.len(), 3 + texts.len());
-    }
 }

@@ -32,15 +32,35 @@ const OF_APT: &[(&str, &str)] = &[
 
 /// Prints what was found; the exit code is 0 when nothing is missing.
 pub fn run() -> Result<u8> {
-    let mut missing = 0;
-    let mut say = |name: &str, found: Result<String, String>| {
-        missing += u32::from(found.is_err());
+    let mut code = 0;
+    look(|name, found| {
         let (mark, text) = match found {
             Ok(text) => ("ok     ", text),
-            Err(text) => ("MISSING", text),
+            Err(text) => {
+                code = UNJUDGED;
+                ("MISSING", text)
+            }
         };
         print(&format!("{mark} {name:<20} {text}"))
-    };
+    })?;
+    Ok(code)
+}
+
+/// The names of what is missing.
+///
+/// # Errors
+/// The host cannot be looked at.
+pub fn missing() -> Result<Vec<&'static str>> {
+    let mut names = Vec::new();
+    look(|name, found| {
+        names.extend(found.is_err().then_some(name));
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// Looks for each thing, and hands on its name and what was found, or what to do.
+fn look(mut say: impl FnMut(&'static str, Result<String, String>) -> Result<()>) -> Result<()> {
     let cache = Cache::open();
     let has_apt = Manager::here() == Some(Manager::Apt);
     let of_apt = OF_APT.iter().filter(|_| has_apt);
@@ -66,6 +86,5 @@ pub fn run() -> Result<u8> {
     let place = cache.map(|cache| cache.root().display().to_string());
     say("cache", place.map_err(|error| format!("{error:#}")))?;
     let (accelerator, why) = accelerator::choose(Wish::Auto, Probe::here)?;
-    say("accelerator", Ok(format!("{accelerator}: {why}")))?;
-    Ok(if missing == 0 { 0 } else { UNJUDGED })
+    say("accelerator", Ok(format!("{accelerator}: {why}")))
 }

@@ -393,26 +393,6 @@ mod tests {
     }
 
     #[test]
-    fn a_base_takes_tinyconfigs_place_and_its_modules_are_not_built() {
-        let dir = tempfile::tempdir().unwrap();
-        let (source, build) = (dir.path().join("source"), dir.path().join("build"));
-        fs::create_dir(&source).unwrap();
-        // There is no rule for tinyconfig nor for modules.
-        let makefile =
-            "olddefconfig modules_prepare:\nbzImage:\n\techo symbols > $(O)/vmlinux.symvers\n";
-        fs::write(source.join("Makefile"), makefile).unwrap();
-        let config = Config {
-            base: Some("CONFIG_A=m\n".to_owned()),
-            fragment: "CONFIG_A=y\n".to_owned(),
-        };
-        let cache = Cache::at(dir.path()).unwrap();
-        make(&cache, "tiny", &source, &build, &config).unwrap();
-        let made = |file: &str| fs::read_to_string(build.join(file)).unwrap();
-        assert_eq!(made(".config"), "CONFIG_A=m\nCONFIG_A=y\n");
-        assert_eq!(made("Module.symvers"), "symbols\n");
-    }
-
-    #[test]
     fn the_wanted_pahole_is_read_from_the_table() {
         let table = "bison                  2.0              bison --version\n\
                      pahole                 1.26             pahole --version\n\

@@ -1,7 +1,7 @@
 //! Kernels to test on: from the catalog or a path, downloaded or built, ending in a [`Kernel`].
 
 mod apt;
-mod build;
+pub mod build;
 mod catalog;
 mod modules;
 mod prebuilt;

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 
 use crate::checkout::{Checkout, Ended, Machine};
 use crate::chosen::Chosen;
-use crate::{PATIENCE, note};
+use crate::{PATIENCE, needs, note};
 
 /// How long a kassay may take to come to where it is interfered with.
 const START: Duration = Duration::from_secs(300);
@@ -108,7 +108,7 @@ pub fn trials(on: &Arc<Chosen>) -> Vec<Trial> {
     let trial = |case: &'static Case| {
         let on = on.clone();
         let title = format!("{}::{}", on.name, case.name);
-        Trial::ignorable_test(title, move || {
+        needs::qemu(title, move || {
             test(&on, case).map_err(|error| format!("{error:#}").into())
         })
     };

@@ -1,16 +1,32 @@
 //! `kassay bisect` from outside: scratch repositories with a module that some commit breaks.
 
-mod checkout;
-
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use checkout::Ended;
+use kassay::bisect::Question;
+use kassay::cache::Cache;
+use kassay::project::Project;
+use kassay::scenario::Scenario;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::checkout::{self, Ended};
+
+tests! {
+    qemu:
+        a_regression_among_64_commits_is_found_though_the_search_is_killed,
+        only_the_wanted_failure_makes_a_commit_bad,
+        what_no_longer_builds_is_searched_for,
+        a_failure_that_comes_and_goes_is_said_and_found,
+        a_search_that_was_stopped_goes_on_with_the_same_question_only,
+        a_failure_that_was_mended_is_not_searched_for,
+        scenarios_may_be_those_of_a_folder,
+        ends_that_are_not_what_they_are_said_to_be_are_told,
+        a_question_is_another_when_anything_of_it_is;
+}
 
 const SCENARIO: &str = "about = 'a program prints what the module says'
 modules = ['scratch']
@@ -208,11 +224,9 @@ fn judged(ended: &Ended) -> usize {
     count.unwrap().0.parse().unwrap()
 }
 
-#[test]
 fn a_regression_among_64_commits_is_found_though_the_search_is_killed() {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let first_bad = 1 + clock.subsec_nanos() as usize % 63;
-    println!("the first bad commit is number {first_bad}");
     let results: Vec<&str> = (0..64)
         .map(|number| if number < first_bad { "10" } else { "11" })
         .collect();
@@ -226,12 +240,13 @@ fn a_regression_among_64_commits_is_found_though_the_search_is_killed() {
     ended.with(0).says("going on, with 3 steps judged before");
     ended.says(&format!("{hash} is the first bad commit"));
     ended.says("+  unlink[pid]: It is 11");
-    ended.says(&format!("# first bad commit: [{hash}]"));
+    ended.says(&format!(
+        "# first bad commit: [{hash}] commit {first_bad}\n"
+    ));
     assert!(judged(&ended) <= 7, "{}", ended.stdout);
     assert_eq!(scratch.seen(), before);
 }
 
-#[test]
 fn only_the_wanted_failure_makes_a_commit_bad() {
     let scratch = Scratch::new(&["10", "10", "10", "nothing", "12", "11", "11", "11"]);
     let ended = scratch.bisect(&scratch.whole());
@@ -249,7 +264,6 @@ fn only_the_wanted_failure_makes_a_commit_bad() {
     }
 }
 
-#[test]
 fn what_no_longer_builds_is_searched_for() {
     let scratch = Scratch::new(&["10", "10", "nothing", "other", "other"]);
     let ended = scratch.bisect(&scratch.whole());
@@ -264,7 +278,6 @@ fn what_no_longer_builds_is_searched_for() {
     }
 }
 
-#[test]
 fn a_failure_that_comes_and_goes_is_said_and_found() {
     // It comes five times of eight: that 20 looks are all the same happens once in 10000 tests.
     let scratch = Scratch::new(&["10", "10 + (get_random_u32() % 8 < 5)", "12"]);
@@ -282,7 +295,6 @@ fn a_failure_that_comes_and_goes_is_said_and_found() {
     search(flaky, bad).with(2).says("is flaky: ");
 }
 
-#[test]
 fn a_search_that_was_stopped_goes_on_with_the_same_question_only() {
     let scratch = Scratch::new(&["10", "10", "10", "10", "10", "11", "11", "11"]);
     let stopped = signal_at(scratch.command(&scratch.whole()), "step 2 of", Signal::INT);
@@ -299,7 +311,6 @@ fn a_search_that_was_stopped_goes_on_with_the_same_question_only() {
     ended.says(&format!("{} is the first bad commit", scratch.commits[5]));
 }
 
-#[test]
 fn a_failure_that_was_mended_is_not_searched_for() {
     let scratch = Scratch::new(&["11", "11", "11"]);
     let [first, _, bad] = &scratch.commits[..] else {
@@ -321,7 +332,6 @@ fn a_failure_that_was_mended_is_not_searched_for() {
     ended.with(2).says("the failure was mended on the way");
 }
 
-#[test]
 fn scenarios_may_be_those_of_a_folder() {
     let scratch = Scratch::new(&["10", "11"]);
     let folder = scratch.path("scenarios");
@@ -334,7 +344,6 @@ fn scenarios_may_be_those_of_a_folder() {
         .says(&format!("{hash} is the first bad commit"));
 }
 
-#[test]
 fn ends_that_are_not_what_they_are_said_to_be_are_told() {
     let scratch = Scratch::new(&["11", "10", "10"]);
     let [first, second, last] = &scratch.commits[..] else {
@@ -349,4 +358,47 @@ fn ends_that_are_not_what_they_are_said_to_be_are_told() {
     search(second, last).with(2).says("is not bad");
     search(last, first).with(2).says("mistaken for each other");
     search("none", last).with(2).says("find the commit `none`");
+}
+
+fn a_question_is_another_when_anything_of_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = "about = 'x'\nmodules = ['m']\n\
+                    bpf = [{ file = 'p', flags = ['-include', '../other/flag.h'] }]";
+    let program = "#include \"vmlinux.h\"\n#include \"beside.h\"\n";
+    let texts = [
+        ("a.toml", scenario),
+        ("snapshots/a.snap", ""),
+        ("a.config", ""),
+        ("modules/m/Kbuild", ""),
+        ("modules/m/m.c", ""),
+        ("modules/include/kassay_kfunc.h", ""),
+        ("bpf/p.bpf.c", program),
+        ("bpf/beside.h", ""),
+        ("other/flag.h", ""),
+    ];
+    let write = |name: &str, text: &str| checkout::write(dir.path(), name, text);
+    texts.iter().for_each(|(name, text)| write(name, text));
+    let cache = Cache::at(&dir.path().join("cache")).unwrap();
+    let file = dir.path().join("a.toml");
+    let digest = |seed| {
+        let question = Question::Kernel {
+            added: String::new(),
+            fragments: vec![dir.path().join("a.config")],
+            scenarios: vec![Scenario::read(&file, &Project::of(dir.path()).unwrap()).unwrap()],
+            seed,
+        };
+        question.digest(&cache, Path::new("/none")).unwrap()
+    };
+    let mut seen = vec![digest(Some(2)), digest(Some(1)), digest(None)];
+    for (number, (name, text)) in texts.iter().enumerate() {
+        let more = match name.ends_with(".h") || name.ends_with(".c") {
+            true => format!("int more{number};\n"),
+            false => "\n# more\n".to_owned(),
+        };
+        write(name, &(text.to_string() + &more));
+        seen.push(digest(None));
+    }
+    assert_eq!(digest(None), *seen.last().unwrap());
+    seen.dedup();
+    assert_eq!(seen.len(), 3 + texts.len());
 }

@@ -1,5 +1,4 @@
 //! kassay run on a checkout of its own, as tests see it from outside.
-#![allow(dead_code, reason = "each file of tests uses a part of it")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -274,6 +273,7 @@ impl Machine {
     }
 
     /// Sends QEMU a signal.
+    #[allow(dead_code, reason = "the zoo does it")]
     pub fn signal(&self, signal: Signal) {
         kill_process(self.qemu, signal).unwrap();
     }

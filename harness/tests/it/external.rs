@@ -4,17 +4,46 @@
 //! Each test works on copies that lie outside the repository. What their users build, the tests
 //! build as those do.
 
-mod checkout;
-mod repository;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
 
-use checkout::{ALONE, Checkout, Ended, copy};
-use repository::repository;
 use tempfile::TempDir;
+
+use crate::checkout::{self, ALONE, Checkout, Ended, copy};
+use crate::repository::repository;
+
+tests! {
+    qemu:
+        a_module_with_a_makefile_and_a_loader_with_a_main_run_as_they_are,
+        modules_that_need_each_other_and_programs_with_flags_are_built_from_all_they_read,
+        files_elsewhere_are_named_on_the_command_line,
+        headers_of_the_c_library_are_there_and_a_programs_own_come_first,
+        a_command_has_the_kernels_trace_and_the_transcript_has_all_of_it,
+        a_global_variable_is_one_that_there_is_and_has_a_value_that_it_can_have,
+        some_modules_of_a_directory_are_inserted,
+        a_scenario_says_how_large_its_guest_is,
+        a_module_has_parameters_and_what_the_directories_before_it_export,
+        modules_that_need_others_are_listed_behind_them,
+        a_set_that_names_what_btf_lacks_does_not_build,
+        why_the_kernel_did_not_take_a_module_is_said,
+        what_is_wrong_with_sets_is_said_where_they_are_listed,
+        a_repository_that_is_laid_out_as_the_action_wants_it_runs_where_it_lies,
+        a_module_is_built_anew_by_another_version_of_a_program,
+        what_a_module_reads_elsewhere_is_noticed_when_it_changes,
+        a_makefile_finds_its_folder_as_plain_kbuild_has_it,
+        a_module_that_an_option_turns_on_takes_it_from_the_scenario,
+        a_module_of_the_kernel_goes_in_where_it_is_needed_or_named,
+        what_does_not_compile_shows_its_first_error_and_how_to_see_it_by_hand,
+        a_uprobe_is_of_a_program_of_the_host,
+        a_loader_that_does_not_get_ready_is_shown_with_what_it_said,
+        what_does_not_end_or_prints_without_end_is_ended,
+        what_a_program_leaves_in_the_kernel_is_a_leak,
+        a_pinned_map_is_told_with_its_path_and_the_transcript,
+        what_a_command_leaves_running_is_heard_or_told_of,
+        what_a_scenario_cannot_have_is_said;
+}
 
 /// What a loader is made by, of a `vmlinux.h` that has what it needs.
 const LOADER: &str = "echo '#include <linux/types.h>' > vmlinux.h
@@ -91,7 +120,6 @@ fn clang() -> PathBuf {
     kassay::compile::bpf::clang(&cache).unwrap()
 }
 
-#[test]
 fn a_module_with_a_makefile_and_a_loader_with_a_main_run_as_they_are() {
     let hello = External::of("hello", LOADER);
     // Neither another program's TOML nor what the user's own make left is in the way.
@@ -107,7 +135,6 @@ fn a_module_with_a_makefile_and_a_loader_with_a_main_run_as_they_are() {
         .says("+    twice 21 is 63");
 }
 
-#[test]
 fn modules_that_need_each_other_and_programs_with_flags_are_built_from_all_they_read() {
     let pair = External::of("pair", TWIN);
     pair.run().with(0).says("pass      distro::pair");
@@ -118,7 +145,6 @@ fn modules_that_need_each_other_and_programs_with_flags_are_built_from_all_they_
     pair.run().with(1).says("+  run sum: returned 8");
 }
 
-#[test]
 fn files_elsewhere_are_named_on_the_command_line() {
     let pair = External::of("pair", TWIN);
     let [driver, common] = ["own/driver", "own/common"].map(|path| pair.path(path));
@@ -145,7 +171,6 @@ fn files_elsewhere_are_named_on_the_command_line() {
     ended.with(0).says("pair_");
 }
 
-#[test]
 fn headers_of_the_c_library_are_there_and_a_programs_own_come_first() {
     let own = External::with(
         "bpf = [{ file = './a.bpf.c', flags = ['-Iown'] }]\neach = true\nallow = ['no_steps']",
@@ -165,7 +190,6 @@ const UNLINKED: &str = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n\
     SEC(\"kprobe/vfs_unlink\") int a(void *ctx) { bpf_printk(\"unlinked\"); return 0; }\n\
     char LICENSE[] SEC(\"license\") = \"GPL\";\n";
 
-#[test]
 fn a_command_has_the_kernels_trace_and_the_transcript_has_all_of_it() {
     let tracing = "/sys/kernel/tracing";
     let own = External::with(&format!(
@@ -180,7 +204,6 @@ fn a_command_has_the_kernels_trace_and_the_transcript_has_all_of_it() {
     assert_eq!(ended.stdout.matches("unlink[pid]: unlinked").count(), 3);
 }
 
-#[test]
 fn a_global_variable_is_one_that_there_is_and_has_a_value_that_it_can_have() {
     let with = |globals: &str| {
         let own = External::with(&format!(
@@ -205,7 +228,6 @@ fn a_global_variable_is_one_that_there_is_and_has_a_value_that_it_can_have() {
     says("LICENSE = 'BSD'", "no BPF program has a variable");
 }
 
-#[test]
 fn some_modules_of_a_directory_are_inserted() {
     let pair = External::of("pair", TWIN);
     let with = "with = [\"./common\"]";
@@ -227,7 +249,6 @@ fn some_modules_of_a_directory_are_inserted() {
         .says("makes pair_user, pair_core");
 }
 
-#[test]
 fn a_scenario_says_how_large_its_guest_is() {
     let large = External::with(
         "host_root = true\ncpus = 2\nmemory = 400\n[[step]]\n\
@@ -238,7 +259,6 @@ fn a_scenario_says_how_large_its_guest_is() {
     large.run().with(2).says("`cpus` is a number from 1 to 64");
 }
 
-#[test]
 fn a_module_has_parameters_and_what_the_directories_before_it_export() {
     let chain = External::of("chain", "");
     chain.run().with(0).says("pass      distro::chain");
@@ -263,7 +283,6 @@ fn a_module_has_parameters_and_what_the_directories_before_it_export() {
     says_what_to_do("/ticket/../counter/Module.symvers`: where another module does");
 }
 
-#[test]
 fn modules_that_need_others_are_listed_behind_them() {
     let chain = External::of("chain", "");
     let path = |name: &str| chain.path("own").join(name).display().to_string();
@@ -284,7 +303,6 @@ fn modules_that_need_others_are_listed_behind_them() {
         .says("before has `counter_next`");
 }
 
-#[test]
 fn a_set_that_names_what_btf_lacks_does_not_build() {
     let from = repository().join("harness/tests/zoo/modules/set_no_type");
     for (file, from_text, to) in [
@@ -306,7 +324,6 @@ fn a_set_that_names_what_btf_lacks_does_not_build() {
     }
 }
 
-#[test]
 fn why_the_kernel_did_not_take_a_module_is_said() {
     let from = repository().join("harness/tests/zoo/modules/set_no_type");
     let refused = External::with(&format!("modules = ['./m']\n{ALONE}"));
@@ -332,7 +349,6 @@ fn why_the_kernel_did_not_take_a_module_is_said() {
         .says("pair_user needs pair_core, which is not named");
 }
 
-#[test]
 fn what_is_wrong_with_sets_is_said_where_they_are_listed() {
     let root = repository().join("harness/tests/zoo/modules");
     for (module, words) in [
@@ -346,7 +362,6 @@ fn what_is_wrong_with_sets_is_said_where_they_are_listed() {
     }
 }
 
-#[test]
 fn a_repository_that_is_laid_out_as_the_action_wants_it_runs_where_it_lies() {
     let laid = External::empty();
     fs::create_dir_all(laid.path("own/modules")).unwrap();
@@ -371,7 +386,6 @@ fn a_repository_that_is_laid_out_as_the_action_wants_it_runs_where_it_lies() {
         .says("pass      distro::case");
 }
 
-#[test]
 fn a_module_is_built_anew_by_another_version_of_a_program() {
     let drawn = External::with(&format!(
         "modules = ['.']\n{ALONE}\nrequires.pip = ['numberer==1']"
@@ -412,7 +426,6 @@ fn printing(head: &str, format: &str, values: &str) -> String {
     )
 }
 
-#[test]
 fn what_a_module_reads_elsewhere_is_noticed_when_it_changes() {
     let far = External::with(&format!("modules = ['./m']\n{ALONE}"));
     let write = |name: &str, text: &str| {
@@ -459,7 +472,6 @@ fn what_a_module_reads_elsewhere_is_noticed_when_it_changes() {
     }
 }
 
-#[test]
 fn a_makefile_finds_its_folder_as_plain_kbuild_has_it() {
     let tree = External::with(&format!("modules = ['./tree']\n{ALONE}"));
     let source = printing("#include <tree.h>", "tree %d", "TREE");
@@ -475,7 +487,6 @@ fn a_makefile_finds_its_folder_as_plain_kbuild_has_it() {
     }
 }
 
-#[test]
 fn a_module_that_an_option_turns_on_takes_it_from_the_scenario() {
     let optional = External::with(&format!("modules = [{{ path = './m' }}]\n{ALONE}"));
     optional.write("m/m.c", &printing("", "here %d", "CHOSEN"));
@@ -500,7 +511,6 @@ fn a_module_that_an_option_turns_on_takes_it_from_the_scenario() {
         .says("M is not for `make` to set");
 }
 
-#[test]
 fn a_module_of_the_kernel_goes_in_where_it_is_needed_or_named() {
     let counting = External::with(&format!("modules = ['./m']\n{ALONE}"));
     let source = printing(
@@ -535,7 +545,6 @@ fn a_module_of_the_kernel_goes_in_where_it_is_needed_or_named() {
         .says("`nf_conntrack`");
 }
 
-#[test]
 fn what_does_not_compile_shows_its_first_error_and_how_to_see_it_by_hand() {
     let broken = External::with("bpf = ['./ks.bpf.c']");
     broken.write(
@@ -572,7 +581,6 @@ fn what_does_not_compile_shows_its_first_error_and_how_to_see_it_by_hand() {
     ended.says("return nobody;").says(&by_hand);
 }
 
-#[test]
 fn a_uprobe_is_of_a_program_of_the_host() {
     let probe = External::with(
         "host_root = true\nbpf = ['./up.bpf.c']\n[[step]]\nrun = '/bin/bash -c true'",
@@ -588,7 +596,6 @@ fn a_uprobe_is_of_a_program_of_the_host() {
     ended.says("bash[pid]: begins");
 }
 
-#[test]
 fn a_loader_that_does_not_get_ready_is_shown_with_what_it_said() {
     let loader = External::with(
         "host_root = true\nallow = ['failed_step']\n[[step]]\n\
@@ -600,7 +607,6 @@ fn a_loader_that_does_not_get_ready_is_shown_with_what_it_said() {
         .says("exit 4: ended with status 4 before it was ready\n        no permission");
 }
 
-#[test]
 fn what_does_not_end_or_prints_without_end_is_ended() {
     let stubborn = External::with(
         "host_root = true\nallow = ['failed_step']\n[[step]]\nrun = 'yes'\n\
@@ -615,7 +621,6 @@ fn what_does_not_end_or_prints_without_end_is_ended() {
     ended.says("done: ended with status 143\n        up");
 }
 
-#[test]
 fn what_a_program_leaves_in_the_kernel_is_a_leak() {
     let hello = External::of("hello", LOADER);
     let behind =
@@ -629,7 +634,6 @@ fn what_a_program_leaves_in_the_kernel_is_a_leak() {
         .says("left behind");
 }
 
-#[test]
 fn a_pinned_map_is_told_with_its_path_and_the_transcript() {
     let pin = "bpftool map create /sys/fs/bpf/mine type array key 4 value 4 entries 1 name mine";
     let pinning = External::with(&format!("host_root = true\n[[step]]\nrun = '{pin}'"));
@@ -639,7 +643,6 @@ fn a_pinned_map_is_told_with_its_path_and_the_transcript() {
     ended.says(&format!("run {pin}"));
 }
 
-#[test]
 fn what_a_command_leaves_running_is_heard_or_told_of() {
     let run = |line: &str| {
         let step = format!("host_root = true\n[[step]]\nrun = \"{line}\"");
@@ -654,7 +657,6 @@ fn what_a_command_leaves_running_is_heard_or_told_of() {
     assert!(!silent.with(1).stdout.contains(told), "{silent:?}");
 }
 
-#[test]
 fn what_a_scenario_cannot_have_is_said() {
     let cases = [
         (

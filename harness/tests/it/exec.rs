@@ -1,8 +1,5 @@
 //! `kassay exec`, `shell` and `load` seen from outside: each runs a machine on `distro`.
 
-mod checkout;
-mod repository;
-
 use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::OwnedFd;
@@ -10,13 +7,37 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use checkout::{Ended, Machine};
-use repository::repository;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+
+use crate::checkout::{Ended, Machine};
+use crate::repository::repository;
+
+tests! {
+    qemu:
+        streams_and_exit_code_are_the_programs_alone,
+        stdin_comes_out_as_it_went_in,
+        a_signal_is_the_programs,
+        a_signal_that_comes_when_the_program_is_over_asks_for_nothing,
+        who_insists_ends_a_program_that_does_not_listen,
+        a_signal_ends_what_waits_for_a_reader_that_has_stopped,
+        a_reader_that_has_gone_away_ends_the_program_as_ever,
+        a_guest_is_as_large_as_is_asked_for,
+        a_kernel_that_crashes_or_reports_has_a_code_of_its_own,
+        nothing_is_written_to_the_hosts_root,
+        a_static_program_needs_no_root_and_another_does,
+        a_large_machine_has_a_saved_state_too,
+        a_shell_has_a_terminal_that_works,
+        a_loaded_program_is_traced_until_ctrl_c,
+        what_is_left_running_is_heard_or_told_of,
+        a_program_that_traces_what_kassay_does_is_no_endless_one,
+        a_program_is_loaded_with_flags_and_global_variables,
+        what_is_no_program_is_wrong_usage_each_time,
+        the_tests_of_a_crate_run_as_root_on_a_chosen_kernel;
+}
 
 const KASSAY: &str = env!("CARGO_BIN_EXE_kassay");
 
@@ -84,7 +105,6 @@ fn zoo(module: &str) -> String {
     format!("harness/tests/zoo/modules/{module}")
 }
 
-#[test]
 fn streams_and_exit_code_are_the_programs_alone() {
     let mut command = sh("echo $GIVEN; pwd; echo said >&2; exit 7");
     command.env("GIVEN", "a  b").current_dir("/usr/bin");
@@ -96,7 +116,6 @@ fn streams_and_exit_code_are_the_programs_alone() {
     run(exec_with(&[], &["no-such-program"])).with(127);
 }
 
-#[test]
 fn stdin_comes_out_as_it_went_in() {
     let bytes: Vec<u8> = (0..3_000_000u32)
         .map(|n| (n.wrapping_mul(n) >> 7) as u8)
@@ -119,7 +138,6 @@ fn stdin_comes_out_as_it_went_in() {
         .says("100000");
 }
 
-#[test]
 fn a_signal_is_the_programs() {
     let script = "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 1; done";
     let (child, _) = start(sh(script), "ready");
@@ -128,7 +146,6 @@ fn a_signal_is_the_programs() {
     ended.with(3).says("caught");
 }
 
-#[test]
 fn a_signal_that_comes_when_the_program_is_over_asks_for_nothing() {
     let (mut child, _) = start(sh("trap '' USR1; echo ready; exit 3"), "ready");
     while child.try_wait().unwrap().is_none() {
@@ -138,7 +155,6 @@ fn a_signal_that_comes_when_the_program_is_over_asks_for_nothing() {
     Ended::of(child.wait_with_output().unwrap()).with(3);
 }
 
-#[test]
 fn who_insists_ends_a_program_that_does_not_listen() {
     let script = "trap '' INT; echo ready; while :; do sleep 1; done";
     let (mut child, _) = start(sh(script), "ready");
@@ -152,7 +168,6 @@ fn who_insists_ends_a_program_that_does_not_listen() {
     Ended::of(child.wait_with_output().unwrap()).with(130);
 }
 
-#[test]
 fn a_signal_ends_what_waits_for_a_reader_that_has_stopped() {
     let (mut child, _) = start(sh("exec yes"), "y\n");
     signal(&child, Signal::TERM);
@@ -168,14 +183,12 @@ fn a_signal_ends_what_waits_for_a_reader_that_has_stopped() {
     assert_eq!(ends(&mut child), Some(130));
 }
 
-#[test]
 fn a_reader_that_has_gone_away_ends_the_program_as_ever() {
     let (mut child, _) = start(sh("exec yes"), "y\n");
     drop(child.stdout.take());
     assert_eq!(ends(&mut child), Some(128 + 13));
 }
 
-#[test]
 fn a_guest_is_as_large_as_is_asked_for() {
     // tail(1) keeps a line of 300 MiB in memory.
     let hog = ["sh", "-c", "head -c 300M /dev/zero | tail | wc -c"];
@@ -200,7 +213,6 @@ fn a_guest_is_as_large_as_is_asked_for() {
     }
 }
 
-#[test]
 fn a_kernel_that_crashes_or_reports_has_a_code_of_its_own() {
     let ended = run(sh("echo c > /proc/sysrq-trigger"));
     ended.with(120).says("kassay: panic: sysrq triggered crash");
@@ -239,7 +251,6 @@ fn compile(folder: &Path, name: &str, source: &str, flag: &str) -> String {
     program.display().to_string()
 }
 
-#[test]
 fn nothing_is_written_to_the_hosts_root() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("written");
@@ -255,7 +266,6 @@ fn nothing_is_written_to_the_hosts_root() {
     assert!(!file.exists());
 }
 
-#[test]
 fn a_static_program_needs_no_root_and_another_does() {
     let folder = tempfile::tempdir().unwrap();
     let source = "#include <stdio.h>\nint main(int n, char **args) { puts(args[1]); return n; }\n";
@@ -348,7 +358,6 @@ impl Screen {
     }
 }
 
-#[test]
 fn a_large_machine_has_a_saved_state_too() {
     let ended = run(exec_with(&["--memory", "1024"], &["true"]));
     assert!(
@@ -357,7 +366,6 @@ fn a_large_machine_has_a_saved_state_too() {
     );
 }
 
-#[test]
 fn a_shell_has_a_terminal_that_works() {
     let mut screen = Screen::new();
     // As long as it is open, the terminal keeps its settings.
@@ -389,7 +397,6 @@ fn a_shell_has_a_terminal_that_works() {
     assert_eq!(after.local_modes, before.local_modes);
 }
 
-#[test]
 fn a_loaded_program_is_traced_until_ctrl_c() {
     let load = [
         "load",
@@ -415,7 +422,6 @@ fn a_loaded_program_is_traced_until_ctrl_c() {
         .says("did you mean `kfunc_sum`?");
 }
 
-#[test]
 fn what_is_left_running_is_heard_or_told_of() {
     let ended = run(sh("(sleep 2; echo late) & echo early"));
     ended.with(0).says("early\n").says("late\n");
@@ -445,7 +451,6 @@ int writes(void *ctx)
 char LICENSE[] SEC("license") = "GPL";
 "#;
 
-#[test]
 fn a_program_that_traces_what_kassay_does_is_no_endless_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("writes.bpf.c");
@@ -470,7 +475,6 @@ fn a_program_that_traces_what_kassay_does_is_no_endless_one() {
     assert!(!ended.stderr.contains("not ended"), "{ended:?}");
 }
 
-#[test]
 fn a_program_is_loaded_with_flags_and_global_variables() {
     let load = |more: &[&str]| {
         let load = ["load", "--kernel", "distro", "bpf/globals.bpf.c"];
@@ -491,7 +495,6 @@ fn a_program_is_loaded_with_flags_and_global_variables() {
     load(&["--global", "limit"]).with(2).says("NAME=VALUE");
 }
 
-#[test]
 fn what_is_no_program_is_wrong_usage_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str, text: &str| {
@@ -510,7 +513,6 @@ fn what_is_no_program_is_wrong_usage_each_time() {
     empty.with(2).says("empty.bpf.c`: one is a function");
 }
 
-#[test]
 fn the_tests_of_a_crate_run_as_root_on_a_chosen_kernel() {
     let mut cargo = Command::new(env!("CARGO"));
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crate");

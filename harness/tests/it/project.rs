@@ -1,15 +1,27 @@
 //! Projects outside of this repository, as their users see them.
 
-mod checkout;
-mod repository;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use checkout::{Ended, copy, edit, write};
-use repository::repository;
 use tempfile::TempDir;
+
+use crate::checkout::{Ended, copy, edit, write};
+use crate::repository::repository;
+
+tests! {
+    plain:
+        a_folder_without_modules_is_told_so,
+        there_is_a_manual_and_a_script_for_shells;
+    qemu:
+        a_new_project_passes_wherever_in_it_one_is,
+        a_changed_argument_in_a_new_project_is_a_mismatch_that_leaves_a_folder_there,
+        a_modules_folder_becomes_a_project,
+        what_a_failure_leaves_is_no_source_of_a_module_beside_it,
+        init_writes_where_the_project_says_and_leaves_out_what_does_not_build,
+        a_projects_folder_comes_before_one_that_is_called_as_usual,
+        a_project_says_where_its_parts_lie_and_how_they_run;
+}
 
 /// A folder that belongs to no project.
 struct Folder(TempDir);
@@ -51,7 +63,6 @@ impl Folder {
     }
 }
 
-#[test]
 fn a_new_project_passes_wherever_in_it_one_is() {
     let folder = Folder::with_new();
     for place in ["demo", "demo/modules/demo"] {
@@ -64,7 +75,6 @@ fn a_new_project_passes_wherever_in_it_one_is() {
     ended.with(2).says("it is there already");
 }
 
-#[test]
 fn a_changed_argument_in_a_new_project_is_a_mismatch_that_leaves_a_folder_there() {
     let folder = Folder::with_new();
     folder.edit("demo/bpf/demo.bpf.c", "demo(12, 18)", "demo(12, 16)");
@@ -79,7 +89,6 @@ fn a_changed_argument_in_a_new_project_is_a_mismatch_that_leaves_a_folder_there(
     );
 }
 
-#[test]
 fn a_modules_folder_becomes_a_project() {
     let folder = Folder::new();
     copy(
@@ -112,7 +121,6 @@ fn a_modules_folder_becomes_a_project() {
     ended.with(0).says("found refs");
 }
 
-#[test]
 fn what_a_failure_leaves_is_no_source_of_a_module_beside_it() {
     let folder = Folder::new();
     copy(&repository().join("modules/kfunc_sum"), &folder.path("sum"));
@@ -123,7 +131,6 @@ fn what_a_failure_leaves_is_no_source_of_a_module_beside_it() {
     assert!(!ended.with(1).stderr.contains("build module"), "{ended:?}");
 }
 
-#[test]
 fn init_writes_where_the_project_says_and_leaves_out_what_does_not_build() {
     let folder = Folder::new();
     let whole = folder.path("p");
@@ -151,7 +158,6 @@ fn init_writes_where_the_project_says_and_leaves_out_what_does_not_build() {
     ended.with(125).says("build module a");
 }
 
-#[test]
 fn a_projects_folder_comes_before_one_that_is_called_as_usual() {
     let folder = Folder::with_new();
     copy(&folder.path("demo/modules"), &folder.path("demo/mine"));
@@ -168,7 +174,6 @@ fn a_projects_folder_comes_before_one_that_is_called_as_usual() {
     ended.with(2).says("which is no folder");
 }
 
-#[test]
 fn a_folder_without_modules_is_told_so() {
     let folder = Folder::new();
     let ended = folder.kassay("", &["init"]);
@@ -187,7 +192,6 @@ fn a_folder_without_modules_is_told_so() {
     assert!(text.contains("KASSAY_KERNELS"), "{text}");
 }
 
-#[test]
 fn a_project_says_where_its_parts_lie_and_how_they_run() {
     let folder = Folder::with_new();
     for (from, to) in [
@@ -214,7 +218,6 @@ fn a_project_says_where_its_parts_lie_and_how_they_run() {
         .says("read the kernels of the project's `kassay.toml`");
 }
 
-#[test]
 fn there_is_a_manual_and_a_script_for_shells() {
     let folder = Folder::new();
     folder.kassay("", &["man", "pages"]).with(0);

@@ -10,7 +10,6 @@ pub fn repository() -> PathBuf {
 }
 
 /// The project that it is.
-#[allow(dead_code, reason = "not each file of tests uses it")]
 pub fn project() -> Project {
     Project::of(&repository()).unwrap()
 }

@@ -1,18 +1,32 @@
 //! What a failure leaves, seen from outside: the folder, running it again, dumps and debuggers.
 
-mod checkout;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use checkout::{Checkout, Ended, LOOP, Machine};
 use kassay::vm::qmp::Qmp;
 use object::elf::ET_CORE;
 use object::read::elf::FileHeader;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+
+use crate::checkout::{Checkout, Ended, LOOP, Machine};
+
+tests! {
+    plain:
+        a_debugger_takes_one_case;
+    qemu:
+        every_verdict_but_a_pass_leaves_what_there_is,
+        the_kernel_log_and_the_trace_are_files,
+        what_was_never_built_leaves_its_reason,
+        a_case_that_is_run_again_is_the_one_that_failed,
+        another_end_than_the_kept_one_is_said,
+        what_cannot_be_run_again_says_why,
+        each_failure_leaves_a_dump_where_one_is_asked_for,
+        without_a_failure_or_a_wish_there_is_no_dump,
+        a_machine_for_a_debugger_stands_still_until_ctrl_c;
+}
 
 /// Where the one case of a checkout leaves its failure.
 const KIT: &str = "target/kassay/distro/broken";
@@ -49,7 +63,6 @@ fn is_core(path: &Path) -> bool {
     header.e_type.get(object::LittleEndian) == ET_CORE && segments.iter().any(is_text)
 }
 
-#[test]
 fn every_verdict_but_a_pass_leaves_what_there_is() {
     let always = "reason console command plan.json case.json broken.toml initramfs.cpio \
                   share/plan.json share/modules/broken.ko";
@@ -73,7 +86,6 @@ fn every_verdict_but_a_pass_leaves_what_there_is() {
     }
 }
 
-#[test]
 fn the_kernel_log_and_the_trace_are_files() {
     let checkout = Checkout::new();
     checkout.edit("bpf/kfunc_sum.bpf.c", "1, 2, 3, 4", "1, 2, 3, 5");
@@ -84,7 +96,6 @@ fn the_kernel_log_and_the_trace_are_files() {
     assert!(trace.contains("Result: 11\n"), "{trace}");
 }
 
-#[test]
 fn what_was_never_built_leaves_its_reason() {
     let (checkout, ended) = failed("return nothing;", &[]);
     ended.with(125).says(KIT);
@@ -93,7 +104,6 @@ fn what_was_never_built_leaves_its_reason() {
     again.with(125).says("nothing was built");
 }
 
-#[test]
 fn a_case_that_is_run_again_is_the_one_that_failed() {
     let (checkout, ended) = failed("panic(\"first\");", &["--format", "json"]);
     let first = verdict(ended.with(1));
@@ -119,7 +129,6 @@ fn a_case_that_is_run_again_is_the_one_that_failed() {
         .says("the same as kept");
 }
 
-#[test]
 fn another_end_than_the_kept_one_is_said() {
     let (checkout, ended) = failed("panic(\"x\");", &[]);
     ended.with(1);
@@ -131,7 +140,6 @@ fn another_end_than_the_kept_one_is_said() {
         .says("not the same as kept, which was panic: panic: y");
 }
 
-#[test]
 fn what_cannot_be_run_again_says_why() {
     let (checkout, ended) = failed("panic(\"x\");", &[]);
     ended.with(1);
@@ -158,7 +166,6 @@ fn what_cannot_be_run_again_says_why() {
     repro().with(125).says("broken.ko` is missing");
 }
 
-#[test]
 fn each_failure_leaves_a_dump_where_one_is_asked_for() {
     for (verdict, provoke) in [
         ("panic", "panic(\"x\");"),
@@ -174,7 +181,6 @@ fn each_failure_leaves_a_dump_where_one_is_asked_for() {
     }
 }
 
-#[test]
 fn without_a_failure_or_a_wish_there_is_no_dump() {
     let (checkout, ended) = failed("panic(\"x\");", &[]);
     ended.with(1);
@@ -186,7 +192,6 @@ fn without_a_failure_or_a_wish_there_is_no_dump() {
     assert!(!dump.exists() && is_core(&checkout.path(KIT).join("again/dump")));
 }
 
-#[test]
 fn a_machine_for_a_debugger_stands_still_until_ctrl_c() {
     let checkout = Checkout::new();
     let mut command = checkout.command(&["run", "--kernel", "distro", "kfunc_sum", "--gdb"]);
@@ -216,7 +221,6 @@ fn a_machine_for_a_debugger_stands_still_until_ctrl_c() {
     assert!(!machine.directory.exists());
 }
 
-#[test]
 fn a_debugger_takes_one_case() {
     let ended = Checkout::new().run(&["kfunc_s", "--gdb"]);
     ended

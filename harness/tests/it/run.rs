@@ -3,21 +3,72 @@
 //! Each test breaks a checkout of its own. Kernels and the guest program come from the
 //! cache that the environment names, for their sources are not touched.
 
-mod checkout;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use checkout::{Checkout, Ended, LOOP};
 use kassay::cache::Cache;
 use kassay::kernel::{self, Catalog};
 use kassay::tool;
 use kassay::vm::accelerator::Probe;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+use crate::checkout::{Checkout, Ended, LOOP};
+
+tests! {
+    plain:
+        an_error_of_a_scenario_is_no_longer_than_a_person_reads,
+        a_slip_in_a_scenario_shows_what_was_meant,
+        what_does_not_exist_is_wrong_usage,
+        scenarios_of_one_name_are_not_run_together,
+        kvm_that_does_not_work_is_never_replaced,
+        stderr_need_not_be_read;
+    qemu:
+        a_changed_result_is_a_mismatch_that_shows_both,
+        nothing_passes_strictly_without_detectors,
+        what_stops_every_case_is_built_and_told_once,
+        a_first_transcript_is_shown_accepted_and_then_passes,
+        what_is_damaged_in_the_cache_is_made_again,
+        a_pass_is_kept_if_asked,
+        flags_of_the_environment_are_passed_neither_to_make_nor_to_clang,
+        a_module_is_built_anew_by_another_compiler,
+        a_seed_is_told_and_can_be_given,
+        a_decision_that_is_not_the_decoders_is_a_mismatch_that_shows_the_packet,
+        a_storm_that_is_too_short_is_no_pass,
+        json_has_the_keys_of_the_contract_one_object_a_line,
+        a_module_that_does_not_compile_shows_the_compilers_line,
+        a_program_of_pypi_that_is_not_as_wanted_is_a_reason_to_skip,
+        headers_without_vmlinux_are_named_with_what_mends_them,
+        a_program_that_does_not_compile_shows_the_compilers_line,
+        a_program_that_the_verifier_rejects_shows_its_log,
+        members_without_a_name_are_members,
+        an_attach_target_that_is_missing_is_named,
+        a_project_is_found_from_the_folders_in_it_alone,
+        what_nobody_sees_the_end_of_is_said,
+        a_module_that_refuses_to_load_is_a_mismatch,
+        a_setting_that_the_kernel_has_not_is_named,
+        nothing_that_cannot_be_meant_is_accepted,
+        what_libbpf_said_of_one_program_is_not_told_of_the_next,
+        a_license_of_its_own_and_a_module_for_tests_are_no_leak,
+        a_panic_is_named_and_never_accepted,
+        a_warning_is_named_by_its_function,
+        an_expected_warning_is_a_pass_and_a_line_of_the_transcript,
+        what_never_ends_does_not_follow_from_an_expected_warning,
+        no_line_of_a_module_ends_the_kernel_log,
+        an_error_that_begins_like_a_note_of_the_kernels_is_shown,
+        what_is_no_plain_file_is_wrong_usage_and_never_waited_for,
+        an_expected_panic_is_a_pass_that_says_so_and_leaves_nothing_to_accept,
+        programs_are_loaded_without_a_capability_and_the_rest_is_done_with_it,
+        a_stuck_machine_ends_at_the_deadline_and_is_gone,
+        ctrl_c_leaves_no_machine_and_no_directory,
+        what_a_killed_kassay_leaves_is_removed_by_the_next_and_what_lives_stays,
+        an_empty_choice_of_kernels_is_none,
+        a_missing_program_is_named_with_how_to_get_it,
+        a_qemu_that_does_not_start_shows_what_it_said;
+}
 
 /// The processes whose command line has this in it.
 fn processes_with(part: &str) -> Vec<String> {
@@ -29,7 +80,6 @@ fn processes_with(part: &str) -> Vec<String> {
         .collect()
 }
 
-#[test]
 fn a_changed_result_is_a_mismatch_that_shows_both() {
     let checkout = Checkout::new();
     checkout.edit("bpf/kfunc_sum.bpf.c", "1, 2, 3, 4", "1, 2, 3, 5");
@@ -55,7 +105,6 @@ fn a_changed_result_is_a_mismatch_that_shows_both() {
     );
 }
 
-#[test]
 fn nothing_passes_strictly_without_detectors() {
     let checkout = Checkout::new();
     let lacks = "no KASAN, no lockdep, no kmemleak";
@@ -70,7 +119,6 @@ fn nothing_passes_strictly_without_detectors() {
         .says("stopped 2 cases");
 }
 
-#[test]
 fn what_stops_every_case_is_built_and_told_once() {
     let checkout = Checkout::with_cache();
     fs::remove_dir_all(checkout.path("cache/guest")).unwrap();
@@ -83,7 +131,6 @@ fn what_stops_every_case_is_built_and_told_once() {
     assert_eq!(ended.stdout.matches("out of work").count(), 1, "{ended:?}");
 }
 
-#[test]
 fn a_first_transcript_is_shown_accepted_and_then_passes() {
     let checkout = Checkout::new();
     fs::remove_file(checkout.path("harness/tests/snapshots/kfunc_strstr.snap")).unwrap();
@@ -101,7 +148,6 @@ fn a_first_transcript_is_shown_accepted_and_then_passes() {
     );
 }
 
-#[test]
 fn what_is_damaged_in_the_cache_is_made_again() {
     let checkout = Checkout::with_cache();
     for kind in ["modules", "bpf", "initramfs"] {
@@ -128,7 +174,6 @@ fn what_is_damaged_in_the_cache_is_made_again() {
     }
 }
 
-#[test]
 fn a_pass_is_kept_if_asked() {
     let checkout = Checkout::new();
     let ended = checkout.run(&["kfunc_strstr", "--keep"]);
@@ -147,7 +192,6 @@ fn whatever() -> Checkout {
     checkout
 }
 
-#[test]
 fn flags_of_the_environment_are_passed_neither_to_make_nor_to_clang() {
     let checkout = whatever();
     checkout.scenario(
@@ -163,7 +207,6 @@ fn flags_of_the_environment_are_passed_neither_to_make_nor_to_clang() {
     ended.with(1).says("there is no snapshot");
 }
 
-#[test]
 fn a_module_is_built_anew_by_another_compiler() {
     let checkout = whatever();
     checkout
@@ -191,7 +234,6 @@ fn drizzle() -> Checkout {
     checkout
 }
 
-#[test]
 fn a_seed_is_told_and_can_be_given() {
     let checkout = drizzle();
     let storm = "kfunc_dropme_storm";
@@ -207,7 +249,6 @@ fn a_seed_is_told_and_can_be_given() {
     checkout.run(&[storm, "--seed", "7", "--changed"]).with(2);
 }
 
-#[test]
 fn a_decision_that_is_not_the_decoders_is_a_mismatch_that_shows_the_packet() {
     let checkout = drizzle();
     let header = "modules/kfunc_dropme/foo_decode.h";
@@ -218,7 +259,6 @@ fn a_decision_that_is_not_the_decoders_is_a_mismatch_that_shows_the_packet() {
     ended.says("the module accepted it, prost says drop");
 }
 
-#[test]
 fn a_storm_that_is_too_short_is_no_pass() {
     let checkout = drizzle();
     let file = "harness/tests/scenarios/kfunc_dropme_storm.toml";
@@ -227,7 +267,6 @@ fn a_storm_that_is_too_short_is_no_pass() {
     ended.with(1).says("the storm lacks a kind of packet");
 }
 
-#[test]
 fn json_has_the_keys_of_the_contract_one_object_a_line() {
     let checkout = Checkout::new();
     checkout.scenario("future", "requires = { kernel = '>=99.0' }");
@@ -255,7 +294,6 @@ fn json_has_the_keys_of_the_contract_one_object_a_line() {
     }
 }
 
-#[test]
 fn a_module_that_does_not_compile_shows_the_compilers_line() {
     let checkout = Checkout::broken("return nothing;");
     let ended = checkout.run(&["broken"]);
@@ -266,7 +304,6 @@ fn a_module_that_does_not_compile_shows_the_compilers_line() {
     ended.says(": build module broken for distro\n");
 }
 
-#[test]
 fn a_program_of_pypi_that_is_not_as_wanted_is_a_reason_to_skip() {
     let checkout = Checkout::new();
     checkout.scenario("generated", "requires = { pip = ['pbtools==0.32.1'] }");
@@ -284,7 +321,6 @@ fn a_program_of_pypi_that_is_not_as_wanted_is_a_reason_to_skip() {
         .says("the scenario has no steps");
 }
 
-#[test]
 fn headers_without_vmlinux_are_named_with_what_mends_them() {
     let (checkout, vmlinux, was) = Checkout::without_vmlinux();
     // A build that is done again says the same.
@@ -309,7 +345,6 @@ fn headers_without_vmlinux_are_named_with_what_mends_them() {
     checkout.run(&["kfunc_sum"]).with(0);
 }
 
-#[test]
 fn a_program_that_does_not_compile_shows_the_compilers_line() {
     let checkout = Checkout::new();
     checkout.edit("bpf/kfunc_sum.bpf.c", "1, 2, 3, 4", "1, 2, 3");
@@ -318,7 +353,6 @@ fn a_program_that_does_not_compile_shows_the_compilers_line() {
     ended.says("too few arguments to function call");
 }
 
-#[test]
 fn a_program_that_the_verifier_rejects_shows_its_log() {
     let checkout = Checkout::new();
     let beyond = "*(volatile __u64 *)(ctx + 4096)";
@@ -334,7 +368,6 @@ fn a_program_that_the_verifier_rejects_shows_its_log() {
     assert!(checkout.artifact("kfunc_sum", "verifier").contains(why));
 }
 
-#[test]
 fn members_without_a_name_are_members() {
     let checkout = Checkout::new();
     let program = "struct inner { int a, b; };\n\
@@ -345,7 +378,6 @@ fn members_without_a_name_are_members() {
     checkout.run(&["kfunc_sum"]).with(0);
 }
 
-#[test]
 fn an_attach_target_that_is_missing_is_named() {
     let checkout = Checkout::new();
     let program = "bpf/kfunc_sum.bpf.c";
@@ -356,7 +388,6 @@ fn an_attach_target_that_is_missing_is_named() {
     ended.says(&format!("kfunc_sum: refused: {why}"));
 }
 
-#[test]
 fn a_project_is_found_from_the_folders_in_it_alone() {
     let checkout = Checkout::new();
     let run_in = |folder: &Path| {
@@ -376,21 +407,18 @@ fn a_project_is_found_from_the_folders_in_it_alone() {
         .says("did you mean `kernels`?");
 }
 
-#[test]
 fn what_nobody_sees_the_end_of_is_said() {
     let provoke = "void dev_add_pack(void *type);\n\tif (!jiffies)\n\t\tdev_add_pack(NULL);";
     let said = "nothing tells whether what its modules began by `dev_add_pack` has ended";
     Checkout::broken(provoke).run(&["broken"]).says(said);
 }
 
-#[test]
 fn a_module_that_refuses_to_load_is_a_mismatch() {
     let ended = Checkout::broken("return -EINVAL;").run(&["broken"]);
     ended.with(1).says("mismatch  distro::broken");
     ended.says("broken: refused: Invalid argument");
 }
 
-#[test]
 fn a_setting_that_the_kernel_has_not_is_named() {
     let checkout = Checkout::new();
     checkout.scenario("setting", "sysctl = { 'kernel.nosuch' = 1 }");
@@ -400,7 +428,6 @@ fn a_setting_that_the_kernel_has_not_is_named() {
     ended.says("write `1` to `/proc/sys/kernel/nosuch`: No such file or directory");
 }
 
-#[test]
 fn nothing_that_cannot_be_meant_is_accepted() {
     let checkout = Checkout::new();
     let steps = "[[step]]\nrun = { program = 'nobody' }";
@@ -418,7 +445,6 @@ fn nothing_that_cannot_be_meant_is_accepted() {
         .says("there is no program `nobod`, which `may_not_run` names");
 }
 
-#[test]
 fn what_libbpf_said_of_one_program_is_not_told_of_the_next() {
     let checkout = Checkout::new();
     let program = |name: &str, text: &str| {
@@ -451,7 +477,6 @@ fn what_libbpf_said_of_one_program_is_not_told_of_the_next() {
     );
 }
 
-#[test]
 fn a_license_of_its_own_and_a_module_for_tests_are_no_leak() {
     let checkout = Checkout::broken("return 0;");
     let own = "LICENSE(\"Proprietary\");\nMODULE_INFO(test, \"Y\"";
@@ -459,7 +484,6 @@ fn a_license_of_its_own_and_a_module_for_tests_are_no_leak() {
     checkout.run(&["broken", "--accept"]).with(0);
 }
 
-#[test]
 fn a_panic_is_named_and_never_accepted() {
     let checkout = Checkout::broken("panic(\"on purpose\");");
     let ended = checkout.run(&["broken", "--accept"]);
@@ -474,7 +498,6 @@ fn a_panic_is_named_and_never_accepted() {
     );
 }
 
-#[test]
 fn a_warning_is_named_by_its_function() {
     let ended = Checkout::broken("WARN_ON(1);").run(&["broken"]);
     ended
@@ -485,7 +508,6 @@ fn a_warning_is_named_by_its_function() {
         .says("[broken] (broken/broken.c:");
 }
 
-#[test]
 fn an_expected_warning_is_a_pass_and_a_line_of_the_transcript() {
     let checkout = Checkout::broken("WARN_ON(1);");
     let expect = "expect = { report = 'WARNING in provoke' }";
@@ -503,7 +525,6 @@ fn an_expected_warning_is_a_pass_and_a_line_of_the_transcript() {
     ended.says("expected only report: WARNING in provoke, but there is no fault");
 }
 
-#[test]
 fn what_never_ends_does_not_follow_from_an_expected_warning() {
     for forever in [LOOP, "for (;;)\n\t\tschedule_timeout_uninterruptible(HZ);"] {
         let provoke = format!("WARN_ON(1);\n\t{forever}");
@@ -516,7 +537,6 @@ fn what_never_ends_does_not_follow_from_an_expected_warning() {
     }
 }
 
-#[test]
 fn no_line_of_a_module_ends_the_kernel_log() {
     let said = "kassay-guest: the plan is done";
     let checkout = Checkout::broken(&format!(
@@ -529,7 +549,6 @@ fn no_line_of_a_module_ends_the_kernel_log() {
         .says("  it is broken\n");
 }
 
-#[test]
 fn an_error_that_begins_like_a_note_of_the_kernels_is_shown() {
     let checkout = Checkout::broken(
         "pr_err(\"random: it is broken\\n\");\n\tpr_info(\"tsc: as is this\\n\");",
@@ -541,7 +560,6 @@ fn an_error_that_begins_like_a_note_of_the_kernels_is_shown() {
         .says("  tsc: as is this\n");
 }
 
-#[test]
 fn what_is_no_plain_file_is_wrong_usage_and_never_waited_for() {
     let checkout = Checkout::new();
     let path = |name: &str| checkout.path("harness/tests").join(name);
@@ -580,7 +598,6 @@ fn what_is_no_plain_file_is_wrong_usage_and_never_waited_for() {
     assert_ne!(ended.code, Some(0));
 }
 
-#[test]
 fn an_error_of_a_scenario_is_no_longer_than_a_person_reads() {
     let checkout = Checkout::new();
     checkout.scenario("long", &format!("{} = 1", "a".repeat(400_000)));
@@ -589,7 +606,6 @@ fn an_error_of_a_scenario_is_no_longer_than_a_person_reads() {
     assert!(ended.stderr.len() < 10_000, "{}", ended.stderr.len());
 }
 
-#[test]
 fn an_expected_panic_is_a_pass_that_says_so_and_leaves_nothing_to_accept() {
     let checkout = Checkout::broken("panic(\"on purpose\");");
     let expect = "expect = { panic = 'panic: on purpose' }";
@@ -605,7 +621,6 @@ fn an_expected_panic_is_a_pass_that_says_so_and_leaves_nothing_to_accept() {
     ended.with(1).says("but there is panic: panic: by accident");
 }
 
-#[test]
 fn programs_are_loaded_without_a_capability_and_the_rest_is_done_with_it() {
     let checkout = Checkout::new();
     let without = "without = ['CAP_SYS_BOOT', 'CAP_SYS_MODULE']\n\n[[step]]";
@@ -617,7 +632,6 @@ fn programs_are_loaded_without_a_capability_and_the_rest_is_done_with_it() {
     ended.with(1).says("program kfunc_sum was refused");
 }
 
-#[test]
 fn a_stuck_machine_ends_at_the_deadline_and_is_gone() {
     let checkout = Checkout::broken(LOOP);
     // What the user says stands above the scenario.
@@ -638,7 +652,6 @@ fn a_stuck_machine_ends_at_the_deadline_and_is_gone() {
     assert_eq!(processes_with(directory), [""; 0]);
 }
 
-#[test]
 fn ctrl_c_leaves_no_machine_and_no_directory() {
     let (mut kassay, machine) = Checkout::broken(LOOP).start("broken");
     // timeout(1) sends two signals at once, which are one request.
@@ -650,7 +663,6 @@ fn ctrl_c_leaves_no_machine_and_no_directory() {
     assert!(!machine.directory.exists());
 }
 
-#[test]
 fn what_a_killed_kassay_leaves_is_removed_by_the_next_and_what_lives_stays() {
     let checkout = Checkout::broken(LOOP);
     let (mut killed, dead) = checkout.start("broken");
@@ -666,7 +678,6 @@ fn what_a_killed_kassay_leaves_is_removed_by_the_next_and_what_lives_stays() {
     running.wait().unwrap();
 }
 
-#[test]
 fn a_slip_in_a_scenario_shows_what_was_meant() {
     let checkout = Checkout::new();
     let slips = [
@@ -688,7 +699,6 @@ fn a_slip_in_a_scenario_shows_what_was_meant() {
     }
 }
 
-#[test]
 fn an_empty_choice_of_kernels_is_none() {
     let checkout = Checkout::new();
     let default = "default = [\"6.11\", \"distro\"]";
@@ -709,7 +719,6 @@ fn an_empty_choice_of_kernels_is_none() {
     }
 }
 
-#[test]
 fn what_does_not_exist_is_wrong_usage() {
     let checkout = Checkout::new();
     checkout
@@ -730,7 +739,6 @@ fn what_does_not_exist_is_wrong_usage() {
     ended.with(2).says("did you mean `distro`?");
 }
 
-#[test]
 fn scenarios_of_one_name_are_not_run_together() {
     let checkout = Checkout::new();
     checkout.write("one/same.toml", "about = 'x'\n");
@@ -739,7 +747,6 @@ fn scenarios_of_one_name_are_not_run_together() {
     ended.with(2).says("two scenarios are called `same`");
 }
 
-#[test]
 fn kvm_that_does_not_work_is_never_replaced() {
     // Where KVM works, there is nothing to refuse.
     if Probe::here().verdict().is_err() {
@@ -752,7 +759,6 @@ fn kvm_that_does_not_work_is_never_replaced() {
     }
 }
 
-#[test]
 fn a_missing_program_is_named_with_how_to_get_it() {
     for program in ["qemu-system-x86_64", "clang", "make"] {
         // A module that is in no cache needs make.
@@ -772,7 +778,6 @@ fn a_missing_program_is_named_with_how_to_get_it() {
     }
 }
 
-#[test]
 fn a_qemu_that_does_not_start_shows_what_it_said() {
     let checkout = Checkout::new();
     checkout.hide("qemu-system-x86_64");
@@ -786,7 +791,6 @@ fn a_qemu_that_does_not_start_shows_what_it_said() {
         .says("no machine today");
 }
 
-#[test]
 fn stderr_need_not_be_read() {
     let checkout = Checkout::new();
     let full = fs::OpenOptions::new().write(true).open("/dev/full");

@@ -8,8 +8,20 @@ use std::path::{Component, Path, PathBuf};
 use clap::{Arg, Command};
 use kassay::{cli, step, template};
 
-use super::repository::repository;
 use super::{File, files, names};
+
+use crate::repository::repository;
+
+tests! {
+    plain:
+        links_lead_to_something,
+        links_and_anchors_are_found,
+        the_tutorial_shows_what_a_new_project_has,
+        the_readme_is_short,
+        every_chapter_is_in_the_summary,
+        the_chapter_on_the_command_line_is_what_clap_says,
+        the_table_of_steps_is_what_the_steps_say;
+}
 
 /// The most lines of the README: what a stranger reads to its end.
 const README: usize = 120;
@@ -89,7 +101,6 @@ fn leads(from: &File, link: &str) -> bool {
     path.exists() && (anchor.is_empty() || fs::read_to_string(path).is_ok_and(has))
 }
 
-#[test]
 fn links_lead_to_something() {
     let mut dead = Vec::new();
     for file in texts() {
@@ -100,7 +111,6 @@ fn links_lead_to_something() {
     assert!(dead.is_empty(), "\n{}", dead.join("\n"));
 }
 
-#[test]
 fn links_and_anchors_are_found() {
     let text = "# A `b`, c\n[x](a.md#b) `[y](c)` ![z](d.svg)\n```\n# no\n[n](e)\n```\n";
     assert_eq!(links(text), ["a.md#b", "d.svg"]);
@@ -113,7 +123,6 @@ fn links_and_anchors_are_found() {
     assert!(!leads(&from, "../../README.md#no-such-heading") && !leads(&from, "no.md"));
 }
 
-#[test]
 fn the_tutorial_shows_what_a_new_project_has() {
     let tutorial = files(|file| file.path == "docs/src/tutorial.md");
     for (path, text) in template::example("gcd") {
@@ -122,14 +131,12 @@ fn the_tutorial_shows_what_a_new_project_has() {
     }
 }
 
-#[test]
 fn the_readme_is_short() {
     let readme = files(|file| file.path == "README.md");
     let lines = readme[0].text.lines().count();
     assert!(lines <= README, "{lines} lines, of which {README} are read");
 }
 
-#[test]
 fn every_chapter_is_in_the_summary() {
     let summary = files(|file| file.path == "docs/src/SUMMARY.md");
     let linked = links(&summary[0].text).into_iter();
@@ -138,12 +145,10 @@ fn every_chapter_is_in_the_summary() {
     assert_eq!(names("docs/src/", ".md"), listed);
 }
 
-#[test]
 fn the_chapter_on_the_command_line_is_what_clap_says() {
     is_written(CHAPTER, |_| chapter(cli::command()));
 }
 
-#[test]
 fn the_table_of_steps_is_what_the_steps_say() {
     is_written("docs/src/scenarios.md", |written| {
         let head = "| step | what happens |\n| --- | --- |\n";
@@ -167,7 +172,7 @@ fn is_written(chapter: &str, made: impl Fn(&str) -> String) {
     let differs = lines.find(|(said, written)| said != written);
     assert!(
         made == written,
-        "{chapter} is old, first in {differs:?}; `{WRITE}=1 cargo test --test tidy` writes it"
+        "{chapter} is old, first in {differs:?}; `{WRITE}=1 cargo test --test it tidy::` writes it"
     );
 }
 
@@ -175,7 +180,7 @@ fn is_written(chapter: &str, made: impl Fn(&str) -> String) {
 fn chapter(mut command: Command) -> String {
     command.build();
     let mut text = format!(
-        "<!-- Made from clap by `{WRITE}=1 cargo test --test tidy`. -->\n\n\
+        "<!-- Made from clap by `{WRITE}=1 cargo test --test it tidy::`. -->\n\n\
          # Command line\n\n\
          `kassay COMMAND --help` prints what this chapter says of a command. In kassay's own \
          repository, `cargo kassay` builds it and runs it.\n\n\

@@ -1,9 +1,7 @@
 //! What no compiler holds: how the repository's files look, and that its
 //! modules, programs, scenarios and snapshots belong together.
 
-mod repository;
-#[path = "tidy/words.rs"]
-mod words;
+pub mod words;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +11,27 @@ use std::process::Command;
 use kassay::bench::bloom;
 use kassay::cli::run::scenarios;
 use kassay::scenario::{Expect, Scenario, names as part_names, read_all};
-use repository::{project, repository};
+
+use crate::repository::{project, repository};
+
+tests! {
+    plain:
+        programs_are_ascii,
+        kernel_code_is_gpl,
+        lines_of_rust_are_not_long,
+        lines_end_without_blanks,
+        files_end_with_one_newline,
+        nothing_is_left_for_later,
+        machines_are_started_where_they_get_a_deadline,
+        rooms_do_not_reach_back,
+        no_file_of_code_is_long,
+        rooms_are_read_from_paths_of_the_crate,
+        every_module_and_program_is_in_a_scenario,
+        every_case_of_the_zoo_has_a_verdict_and_a_timeout,
+        every_fuzz_target_is_built_and_has_its_command,
+        every_scenario_is_in_the_table_of_sections,
+        every_scenario_has_a_snapshot_and_every_snapshot_a_scenario;
+}
 
 /// The longest line of Rust. rustfmt ends code at 100 and leaves text alone.
 const LINE: usize = 120;
@@ -323,13 +341,11 @@ fn names(before: &str, after: &str) -> BTreeSet<String> {
         .collect()
 }
 
-#[test]
 fn programs_are_ascii() {
     // Many kernels, 6.11 for one, print nothing for a bpf_printk with any other format.
     no_line(files(|file| file.is_in(&PROGRAMS)), |line| !line.is_ascii());
 }
 
-#[test]
 fn kernel_code_is_gpl() {
     let is_code = |file: &File| file.is_in(&MODULES) || file.is_in(&PROGRAMS);
     no_file(files(is_code), |file| {
@@ -338,26 +354,22 @@ fn kernel_code_is_gpl() {
     });
 }
 
-#[test]
 fn lines_of_rust_are_not_long() {
     no_line(files(|file| file.ends(&[".rs"])), |line| {
         line.chars().count() > LINE
     });
 }
 
-#[test]
 fn lines_end_without_blanks() {
     no_line(files(is_ours), |line| line != line.trim_end());
 }
 
-#[test]
 fn files_end_with_one_newline() {
     no_file(files(is_ours), |file| {
         !file.text.is_empty() && (!file.text.ends_with('\n') || file.text.ends_with("\n\n"))
     });
 }
 
-#[test]
 fn nothing_is_left_for_later() {
     let marks = [
         concat!("to", "do!("),
@@ -368,7 +380,6 @@ fn nothing_is_left_for_later() {
     no_line(code, |line| marks.iter().any(|mark| line.contains(mark)));
 }
 
-#[test]
 fn machines_are_started_where_they_get_a_deadline() {
     let places = ["harness/src/vm/vmtest.rs", "harness/src/vm/compared.rs"];
     let others = |file: &File| file.is_in(&["harness/src/"]) && !places.contains(&&*file.path);
@@ -378,7 +389,6 @@ fn machines_are_started_where_they_get_a_deadline() {
     });
 }
 
-#[test]
 fn rooms_do_not_reach_back() {
     none_reaches_back("harness/src/", &ROOMS);
     none_reaches_back("harness/src/vm/", &VM);
@@ -386,7 +396,6 @@ fn rooms_do_not_reach_back() {
     none_reaches_back("guest/src/", &GUEST);
 }
 
-#[test]
 fn no_file_of_code_is_long() {
     let is_code = |file: &File| {
         file.is_in(&["harness/src/", "guest/src/", "drivers/"]) && file.ends(&[".rs"])
@@ -397,7 +406,6 @@ fn no_file_of_code_is_long() {
     });
 }
 
-#[test]
 fn rooms_are_read_from_paths_of_the_crate() {
     let names = |text: &str| used(text, 0).into_iter().collect::<Vec<_>>().join(" ");
     assert_eq!(names("use crate::a as b;\nuse std::c;"), "a");
@@ -414,7 +422,6 @@ fn rooms_are_read_from_paths_of_the_crate() {
     );
 }
 
-#[test]
 fn every_module_and_program_is_in_a_scenario() {
     let benched = [vec![bloom::PROGRAM.to_owned()], Vec::new()];
     for (place, scenarios) in [scenarios(&[]).unwrap(), zoo()].iter().enumerate() {
@@ -430,7 +437,6 @@ fn zoo() -> Vec<Scenario> {
     read_all(&repository().join("harness/tests/zoo"), &project()).unwrap()
 }
 
-#[test]
 fn every_case_of_the_zoo_has_a_verdict_and_a_timeout() {
     let lacks = |case: &&Scenario| case.expect.is_none() || case.timeout.is_none();
     let lacking: Vec<String> = zoo()
@@ -441,7 +447,6 @@ fn every_case_of_the_zoo_has_a_verdict_and_a_timeout() {
     assert_eq!(lacking, [""; 0]);
 }
 
-#[test]
 fn every_fuzz_target_is_built_and_has_its_command() {
     let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
     let (manifest, how) = (read("fuzz/Cargo.toml"), read("CONTRIBUTING.md"));
@@ -453,7 +458,6 @@ fn every_fuzz_target_is_built_and_has_its_command() {
     }
 }
 
-#[test]
 fn every_scenario_is_in_the_table_of_sections() {
     let table = files(|file| file.path == "harness/tests/scenarios/README.md");
     let row = |line: &str| Some(line.strip_prefix("| [")?.split_once(']')?.0.to_owned());
@@ -461,7 +465,6 @@ fn every_scenario_is_in_the_table_of_sections() {
     assert_eq!(names("harness/tests/scenarios/", ".toml"), listed);
 }
 
-#[test]
 fn every_scenario_has_a_snapshot_and_every_snapshot_a_scenario() {
     let snapshots = names("harness/tests/snapshots/", ".snap");
     let scenario = |name: &String| name.split('@').next().unwrap_or_default().to_owned();

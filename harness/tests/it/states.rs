@@ -1,7 +1,5 @@
 //! Saved states, what is remembered of cases, and the cache, seen from outside.
 
-mod checkout;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
@@ -11,8 +9,27 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use checkout::{Checkout, Ended};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::checkout::{Checkout, Ended};
+
+tests! {
+    plain:
+        what_leaves_out_cases_does_not_go_with_what_wants_them_run,
+        a_limit_that_is_no_size_is_wrong_usage;
+    qemu:
+        every_kind_of_step_gives_the_same_cold_and_restored,
+        a_truncated_state_is_made_again,
+        a_state_of_another_key_is_made_again,
+        a_state_that_does_not_answer_is_made_again,
+        a_damaged_state_gives_no_verdict_but_pass,
+        a_damaged_memory_gives_no_verdict_but_pass,
+        two_kassays_make_a_state_once,
+        the_clock_and_randomness_are_fresh_after_a_restore,
+        only_what_changed_or_did_not_pass_is_run_again,
+        watch_runs_what_a_saved_file_touches_until_ctrl_c,
+        the_cache_says_what_it_holds_and_what_goes;
+}
 
 /// What kassay says when it makes a state.
 const MAKES: &str = "boot distro and save its state…";
@@ -45,7 +62,6 @@ fn after(damage: impl Fn(&Path)) -> Ended {
     ended
 }
 
-#[test]
 fn every_kind_of_step_gives_the_same_cold_and_restored() {
     let checkout = Checkout::new();
     let run = |more: &[&str]| {
@@ -59,7 +75,6 @@ fn every_kind_of_step_gives_the_same_cold_and_restored() {
     assert!(!verdicts_of_cold.is_empty());
 }
 
-#[test]
 fn a_truncated_state_is_made_again() {
     for name in ["state", "ram"] {
         let ended = after(|state| {
@@ -70,7 +85,6 @@ fn a_truncated_state_is_made_again() {
     }
 }
 
-#[test]
 fn a_state_of_another_key_is_made_again() {
     let ended = after(|state| {
         let label = fs::read_to_string(state.join("label.json")).unwrap();
@@ -84,7 +98,6 @@ fn a_state_of_another_key_is_made_again() {
     verdicts(ended.with(0).says(MAKES), true);
 }
 
-#[test]
 fn a_state_that_does_not_answer_is_made_again() {
     let ended = after(|state| {
         let length = state.join("state").metadata().unwrap().len();
@@ -113,19 +126,16 @@ fn damaged(name: &str, place: impl Fn(u64) -> u64) {
     assert!(!state.exists());
 }
 
-#[test]
 fn a_damaged_state_gives_no_verdict_but_pass() {
     // The end of the stream is a description of the devices.
     damaged("state", |length| length - 100);
 }
 
-#[test]
 fn a_damaged_memory_gives_no_verdict_but_pass() {
     // The first page has the firmware's interrupt vectors.
     damaged("ram", |_| 0x100);
 }
 
-#[test]
 fn two_kassays_make_a_state_once() {
     let checkout = Checkout::with_cache();
     let start = || {
@@ -144,7 +154,6 @@ fn two_kassays_make_a_state_once() {
     checkout.state();
 }
 
-#[test]
 fn the_clock_and_randomness_are_fresh_after_a_restore() {
     let print = "pr_info(\"saw %llx %lld.\", get_random_u64(), ktime_get_real_seconds());";
     let checkout = Checkout::broken(print);
@@ -172,7 +181,6 @@ fn the_clock_and_randomness_are_fresh_after_a_restore() {
     assert_ne!(see(), see());
 }
 
-#[test]
 fn only_what_changed_or_did_not_pass_is_run_again() {
     let checkout = Checkout::new();
     let changed = || checkout.run(&["kfunc_s", "--changed", "--format", "json"]);
@@ -202,7 +210,6 @@ fn only_what_changed_or_did_not_pass_is_run_again() {
     }
 }
 
-#[test]
 fn what_leaves_out_cases_does_not_go_with_what_wants_them_run() {
     let checkout = Checkout::new();
     for other in ["--accept", "--cold", "--gdb", "--seed=7"] {
@@ -211,7 +218,6 @@ fn what_leaves_out_cases_does_not_go_with_what_wants_them_run() {
     }
 }
 
-#[test]
 fn watch_runs_what_a_saved_file_touches_until_ctrl_c() {
     let checkout = Checkout::new();
     let mut kassay = checkout
@@ -242,7 +248,6 @@ fn watch_runs_what_a_saved_file_touches_until_ctrl_c() {
     assert_eq!(kassay.wait().unwrap().code(), Some(130));
 }
 
-#[test]
 fn the_cache_says_what_it_holds_and_what_goes() {
     let checkout = Checkout::with_cache();
     checkout.run(&["kfunc_sum"]).with(0);
@@ -259,7 +264,6 @@ fn the_cache_says_what_it_holds_and_what_goes() {
     assert!(!list.with(0).stdout.contains("state "), "{list:?}");
 }
 
-#[test]
 fn a_limit_that_is_no_size_is_wrong_usage() {
     let checkout = Checkout::new();
     let mut command = checkout.command(&["cache", "list"]);

@@ -1,16 +1,34 @@
 //! Getting kernels, seen from outside: what a user asks for, and what the command says.
 
-mod repository;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use kassay::cache;
-use repository::repository;
+use kassay::cache::{self, Cache};
+use kassay::kernel::build::{Config, make};
 use tempfile::TempDir;
+
+use crate::repository::repository;
+
+tests! {
+    plain:
+        an_unknown_name_shows_the_nearest,
+        a_wrong_digest_is_deleted_and_said,
+        without_a_network_the_address_is_named,
+        a_server_that_was_out_of_reach_is_so_until_it_answers,
+        a_tarball_is_fetched_once_and_removed_whole,
+        a_folder_that_is_no_kernel_says_what_was_looked_for,
+        a_built_tree_without_what_the_guest_needs_names_all_of_it,
+        a_configured_tree_is_left_alone_and_what_to_do_is_said,
+        a_cache_that_cannot_be_written_is_named;
+    qemu:
+        an_option_that_the_kernel_does_not_take_is_named,
+        a_failed_build_shows_the_last_lines_and_keeps_the_log,
+        an_edited_source_tree_is_built_anew,
+        a_base_takes_tinyconfigs_place_and_its_modules_are_not_built;
+}
 
 /// A machine of its own: a cache and a catalog.
 struct Host(TempDir);
@@ -132,13 +150,11 @@ fn tiny_kernel(dir: &Path) -> (Vec<u8>, String) {
     (fs::read(&path).unwrap(), cache::digest(&path).unwrap())
 }
 
-#[test]
 fn an_unknown_name_shows_the_nearest() {
     let host = Host::tarball("http://127.0.0.1/tiny.tar.xz", "00");
     assert_has(&host.fails(&["build", "tyni"]), "did you mean `tiny`?");
 }
 
-#[test]
 fn a_wrong_digest_is_deleted_and_said() {
     let url = serve(b"not a kernel".to_vec());
     let host = Host::tarball(&url, &"0".repeat(64));
@@ -152,7 +168,6 @@ fn a_wrong_digest_is_deleted_and_said() {
     assert_eq!(fs::read_dir(host.path("cache/source")).unwrap().count(), 0);
 }
 
-#[test]
 fn without_a_network_the_address_is_named() {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -166,7 +181,6 @@ fn without_a_network_the_address_is_named() {
     );
 }
 
-#[test]
 fn a_server_that_was_out_of_reach_is_so_until_it_answers() {
     let host = Host::tarball("http://127.0.0.1:1/linux.tar.xz", "00");
     host.kassay(&["kfuncs"]);
@@ -180,7 +194,6 @@ fn a_server_that_was_out_of_reach_is_so_until_it_answers() {
     assert_has(&list, "cannot be reached, as of 5 hours ago");
 }
 
-#[test]
 fn a_tarball_is_fetched_once_and_removed_whole() {
     let dir = tempfile::tempdir().unwrap();
     let (body, digest) = tiny_kernel(dir.path());
@@ -202,7 +215,6 @@ fn a_tarball_is_fetched_once_and_removed_whole() {
     assert_eq!(host.succeeds(&["remove", "tiny"]), "tiny: was not cached\n");
 }
 
-#[test]
 fn a_folder_that_is_no_kernel_says_what_was_looked_for() {
     let host = Host::new("default = []");
     let error = host.fails(&["build", "."]);
@@ -212,7 +224,6 @@ fn a_folder_that_is_no_kernel_says_what_was_looked_for() {
     );
 }
 
-#[test]
 fn an_option_that_the_kernel_does_not_take_is_named() {
     let host = Host::new("default = []");
     host.source_tree("%config:\n\techo '# CONFIG_A is not set' > $(O)/.config\n");
@@ -222,7 +233,6 @@ fn an_option_that_the_kernel_does_not_take_is_named() {
     );
 }
 
-#[test]
 fn a_failed_build_shows_the_last_lines_and_keeps_the_log() {
     let host = Host::new("default = []");
     host.source_tree("%config:\n\techo CONFIG_A=y > $(O)/.config\nbzImage:\n\techo oh no; false\n");
@@ -235,7 +245,6 @@ fn a_failed_build_shows_the_last_lines_and_keeps_the_log() {
     );
 }
 
-#[test]
 fn an_edited_source_tree_is_built_anew() {
     let host = Host::new("default = []");
     let config = repository().join("kernel-config/base.config");
@@ -254,7 +263,6 @@ fn an_edited_source_tree_is_built_anew() {
     }
 }
 
-#[test]
 fn a_built_tree_without_what_the_guest_needs_names_all_of_it() {
     let host = Host::new("default = []");
     let config = repository().join("kernel-config/base.config");
@@ -268,7 +276,6 @@ fn a_built_tree_without_what_the_guest_needs_names_all_of_it() {
     );
 }
 
-#[test]
 fn a_configured_tree_is_left_alone_and_what_to_do_is_said() {
     let host = Host::new("default = []");
     host.source_tree("%config:\n\tfalse\n");
@@ -279,10 +286,25 @@ fn a_configured_tree_is_left_alone_and_what_to_do_is_said() {
     assert!(host.path("tree/.config").exists() && !error.contains("mrproper"));
 }
 
-#[test]
 fn a_cache_that_cannot_be_written_is_named() {
     let host = Host::new("default = []");
     fs::write(host.path("cache"), "a file").unwrap();
     let error = host.fails(&["build", "."]);
     assert_has(&error, "/cache`: make it writable, or set KASSAY_CACHE");
+}
+
+fn a_base_takes_tinyconfigs_place_and_its_modules_are_not_built() {
+    let host = Host::new("default = []");
+    // There is no rule for tinyconfig nor for modules.
+    host.source_tree(
+        "olddefconfig modules_prepare:\nbzImage:\n\techo symbols > $(O)/vmlinux.symvers\n",
+    );
+    fs::write(host.path("distro.config"), "CONFIG_A=m\n").unwrap();
+    let [base, fragment] = ["distro.config", "base.config"].map(|name| host.path(name));
+    let config = Config::read(Some(&base), &[fragment]).unwrap();
+    let (cache, build) = (Cache::at(&host.path("cache")).unwrap(), host.path("build"));
+    make(&cache, "tiny", &host.path("tree"), &build, &config).unwrap();
+    let made = |file: &str| fs::read_to_string(build.join(file)).unwrap();
+    assert_eq!(made(".config"), "CONFIG_A=m\nCONFIG_A=y\n");
+    assert_eq!(made("Module.symvers"), "symbols\n");
 }

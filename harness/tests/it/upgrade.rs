@@ -1,13 +1,9 @@
 //! `kassay kfuncs` and `kassay diff` seen from outside: what a kernel offers, and what another
 //! one offers instead.
 
-mod checkout;
-mod repository;
-
 use std::fs;
 use std::process::Command;
 
-use checkout::Checkout;
 use kassay::btf;
 use kassay::cache::Cache;
 use kassay::compile::module::{self, Module};
@@ -15,9 +11,23 @@ use kassay::kernel::{self, Catalog, Kernel};
 use kassay::kfuncs;
 use kassay::scenario;
 use object::{Object, ObjectSection};
-use repository::project;
 
-#[test]
+use crate::checkout::Checkout;
+use crate::repository::project;
+
+tests! {
+    qemu:
+        a_kernel_lists_its_kfuncs_with_flags_and_prototypes,
+        a_module_is_built_and_lists_its_own_kfuncs,
+        functions_of_modules_are_those_that_bpftool_lists,
+        the_kernel_tells_which_programs_may_call_a_kfunc,
+        a_stripped_kernel_gives_no_empty_list,
+        a_kernel_and_itself_do_not_differ,
+        each_module_of_a_directory_is_compared,
+        what_differs_is_shown_and_fails,
+        what_cannot_be_built_is_not_the_same;
+}
+
 fn a_kernel_lists_its_kfuncs_with_flags_and_prototypes() {
     let ended = Checkout::new().kassay(&["kfuncs", "--kernel", "distro", "--format", "json"]);
     let objects = ended.with(0).objects();
@@ -34,7 +44,6 @@ fn a_kernel_lists_its_kfuncs_with_flags_and_prototypes() {
     assert_eq!(named("bpf_modify_return_test"), None);
 }
 
-#[test]
 fn a_module_is_built_and_lists_its_own_kfuncs() {
     let checkout = Checkout::new();
     let kfuncs = |module| checkout.kassay(&["kfuncs", "--kernel", "distro", module]);
@@ -61,7 +70,6 @@ fn listed(kernel: &Kernel, module: &Module) -> Vec<String> {
         .collect()
 }
 
-#[test]
 fn functions_of_modules_are_those_that_bpftool_lists() {
     let (cache, catalog) = (
         Cache::open().unwrap(),
@@ -87,7 +95,6 @@ fn functions_of_modules_are_those_that_bpftool_lists() {
     }
 }
 
-#[test]
 fn the_kernel_tells_which_programs_may_call_a_kfunc() {
     let args = ["kfuncs", "--kernel", "distro", "--format", "json"];
     let checkout = Checkout::new();
@@ -108,7 +115,6 @@ fn the_kernel_tells_which_programs_may_call_a_kfunc() {
     assert_eq!(types(&["kfunc_sum", "--types"]), r#"["STRUCT_OPS"]"#);
 }
 
-#[test]
 fn a_stripped_kernel_gives_no_empty_list() {
     let (cache, catalog) = (
         Cache::open().unwrap(),
@@ -127,7 +133,6 @@ fn a_stripped_kernel_gives_no_empty_list() {
     }
 }
 
-#[test]
 fn a_kernel_and_itself_do_not_differ() {
     let diff = ["diff", "distro", "distro", "kfunc_sum"];
     let ended = Checkout::new().kassay(&diff);
@@ -135,7 +140,6 @@ fn a_kernel_and_itself_do_not_differ() {
     assert_eq!(ended.stdout, "2 of 2 are the same\n");
 }
 
-#[test]
 fn each_module_of_a_directory_is_compared() {
     let checkout = Checkout::new();
     let include = "ccflags-y += -I$(src)/../include";
@@ -167,7 +171,6 @@ fn each_module_of_a_directory_is_compared() {
     assert_eq!(names, ["twins", "kfuncs of one", "kfuncs of other"]);
 }
 
-#[test]
 fn what_differs_is_shown_and_fails() {
     let checkout = Checkout::new();
     // Two runs never start at the same time.
@@ -185,7 +188,6 @@ fn what_differs_is_shown_and_fails() {
     ended.says("1 of 2 are the same, 1 differ");
 }
 
-#[test]
 fn what_cannot_be_built_is_not_the_same() {
     let checkout = Checkout::new();
     checkout.write("bpf/kfunc_sum.bpf.c", "nonsense");

@@ -1,0 +1,119 @@
+//! What is tested from outside, and how the repository looks: `MODULE::NAME`.
+//!
+//! Each module lists its tests in [`tests!`], by what they need of the host. A function that no
+//! list has is dead code, of which the compiler warns.
+
+/// Makes `trials()` of lists of functions: those after `plain:` need what builds kassay and
+/// nothing more, and those after `qemu:` start a machine, or make what goes into one.
+macro_rules! tests {
+    ($($need:ident: $($test:ident),+;)+) => {
+        pub fn trials() -> Vec<libtest_mimic::Trial> {
+            vec![$($(
+                crate::$need(concat!(module_path!(), "::", stringify!($test)), $test)
+            ),+),+]
+        }
+    };
+}
+
+mod bisect;
+mod checkout;
+mod exec;
+mod external;
+mod kernels;
+mod kit;
+#[path = "../needs/mod.rs"]
+mod needs;
+mod project;
+mod repository;
+mod run;
+mod states;
+mod tidy;
+mod upgrade;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::RefCell;
+use std::panic::{self, PanicHookInfo};
+use std::process::ExitCode;
+
+use kassay::vm::slot;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+thread_local! {
+    /// What the panic of this thread's test said; none where there is no test.
+    static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments
+        .test_threads
+        .get_or_insert_with(slot::default_jobs);
+    keep_what_panics_say();
+    // What takes long comes last.
+    let modules = [
+        tidy::trials(),
+        tidy::words::trials(),
+        kernels::trials(),
+        project::trials(),
+        kit::trials(),
+        run::trials(),
+        upgrade::trials(),
+        exec::trials(),
+        external::trials(),
+        states::trials(),
+        bisect::trials(),
+    ];
+    let conclusion = libtest_mimic::run(&arguments, modules.into_iter().flatten().collect());
+    needs::tell();
+    conclusion.exit_code()
+}
+
+fn plain(path: &'static str, test: fn()) -> Trial {
+    Trial::ignorable_test(title(path), move || ended(test))
+}
+
+fn qemu(path: &'static str, test: fn()) -> Trial {
+    needs::qemu(title(path), move || ended(test))
+}
+
+/// The path of a test without the name of this binary.
+fn title(path: &str) -> &str {
+    path.split_once("::").map_or(path, |(_, title)| title)
+}
+
+/// Runs a test, which fails by a panic.
+fn ended(test: fn()) -> Result<Completion, Failed> {
+    SAID.set(Some(String::new()));
+    let ended = panic::catch_unwind(test);
+    let said = SAID.take().unwrap_or_default();
+    ended
+        .map(|()| Completion::Completed)
+        .map_err(|_| said.into())
+}
+
+/// Has the panic of a test shown where its failure is. Any other is shown as ever: that of a thread
+/// which a test has started, and a second one, which ends the process.
+fn keep_what_panics_say() {
+    let as_ever = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let is_kept = SAID.with_borrow_mut(|said| match said {
+            Some(said) if said.is_empty() => {
+                *said = told(info);
+                true
+            }
+            _ => false,
+        });
+        if !is_kept {
+            as_ever(info);
+        }
+    }));
+}
+
+/// Where a panic happened and what it says, and with `RUST_BACKTRACE` how it came there.
+fn told(info: &PanicHookInfo) -> String {
+    let trace = Backtrace::capture();
+    match trace.status() {
+        BacktraceStatus::Captured => format!("{info}\n{trace}"),
+        _ => info.to_string(),
+    }
+}
