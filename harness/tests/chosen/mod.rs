@@ -4,13 +4,12 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
-use kassay::cache::Cache;
 use kassay::case::Setting;
 use kassay::cli::chosen::{self as choice, Obtained};
+use kassay::cli::session::Session;
 use kassay::interrupt;
-use kassay::inventory;
 use kassay::kernel::Catalog;
-use kassay::vm::accelerator::{self, Probe, Wish};
+use kassay::vm::accelerator::Wish;
 use kassay::vm::slot;
 use libtest_mimic::{Arguments, Trial};
 
@@ -42,14 +41,12 @@ pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
         .get_or_insert_with(slot::default_jobs);
     let run = || {
         interrupt::install()?;
-        let (cache, limit) = (Cache::open()?, inventory::limit()?);
+        let session = Session::open()?;
         let mut all = Vec::new();
-        for kernel in chosen(&cache)? {
+        for kernel in chosen(&session)? {
             all.extend(trials(&Arc::new(kernel))?);
         }
-        let conclusion = libtest_mimic::run(&arguments, all);
-        inventory::clear_up(&cache, limit);
-        anyhow::Ok(conclusion.exit_code())
+        anyhow::Ok(libtest_mimic::run(&arguments, all).exit_code())
     };
     run().unwrap_or_else(|error| {
         eprintln!("kassay: {error:#}");
@@ -57,14 +54,13 @@ pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
     })
 }
 
-fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
-    let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
-    let setting = Setting::new(cache.clone(), accelerator);
-    let names = choice::kernels(cache, &Catalog::load(cache)?, &[])?;
+fn chosen(session: &Session) -> Result<Vec<Chosen>> {
+    let setting = session.store.setting(Wish::Auto)?;
+    let names = choice::kernels(session, &[])?;
     let on = |name| {
         Ok(Chosen {
             setting: setting.clone(),
-            catalog: Catalog::load(cache)?,
+            catalog: Catalog::load(&session.store.cache)?,
             name,
             kernel: OnceLock::new(),
         })
