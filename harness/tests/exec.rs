@@ -201,6 +201,15 @@ fn a_guest_is_as_large_as_is_asked_for() {
 }
 
 #[test]
+fn a_module_of_the_kernel_itself_is_inserted_first() {
+    let modules = ["grep", "-c", "^nf_conntrack ", "/proc/modules"];
+    let ended = run(exec_with(&["--kernel-module", "nf-conntrack"], &modules));
+    ended.with(0).says("1\n");
+    let ended = run(exec_with(&["--kernel-module", "a b"], &["true"]));
+    ended.with(2).says("no name of a module of the kernel");
+}
+
+#[test]
 fn a_kernel_that_crashes_or_reports_has_a_code_of_its_own() {
     let ended = run(sh("echo c > /proc/sysrq-trigger"));
     ended.with(120).says("kassay: panic: sysrq triggered crash");

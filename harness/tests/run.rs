@@ -731,6 +731,22 @@ fn what_does_not_exist_is_wrong_usage() {
 }
 
 #[test]
+fn what_is_there_and_cannot_be_read_is_no_slip() {
+    let checkout = Checkout::new();
+    for file in [
+        "harness/tests/snapshots/kfunc_sum.snap",
+        "harness/tests/scenarios/kfunc_sum.toml",
+        "kassay.toml",
+    ] {
+        // Nobody reads a folder as a file, not even root.
+        fs::remove_file(checkout.path(file)).unwrap();
+        fs::create_dir(checkout.path(file)).unwrap();
+        let ended = checkout.run(&["kfunc_sum"]);
+        ended.with(125).says(file).says("it is no plain file");
+    }
+}
+
+#[test]
 fn scenarios_of_one_name_are_not_run_together() {
     let checkout = Checkout::new();
     checkout.write("one/same.toml", "about = 'x'\n");

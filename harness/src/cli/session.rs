@@ -105,3 +105,22 @@ impl Session {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_cleared_up_after_a_command_that_makes_something() {
+        let directory = tempfile::tempdir().unwrap();
+        for (limit, left) in [(None, 1), (Some(0), 0)] {
+            let cache = Cache::at(directory.path()).unwrap();
+            cache.get_or_make("bpf", "a", "a", |_| Ok(())).unwrap();
+            std::fs::write(cache.dir("bpf").join("a/file"), [1; 4096]).unwrap();
+            drop(Store { cache, limit });
+            let cache = Cache::at(directory.path()).unwrap();
+            assert_eq!(cache.keys("bpf").len(), left);
+            cache.remove("bpf", "a").unwrap();
+        }
+    }
+}
