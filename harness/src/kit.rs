@@ -217,7 +217,8 @@ impl Kept {
     pub fn read(folder: &Path) -> Result<Kept, Unfit> {
         let shown = folder.display();
         let path = folder.join(CASE);
-        if !path.is_file() {
+        let look = || format!("look for `{}`", path.display());
+        if plain::metadata(&path).with_context(look)?.is_none() {
             if folder.join("reason").is_file() {
                 let why = anyhow::anyhow!(
                     "run `{shown}` again: nothing was built, as `{shown}/reason` says; `kassay run` \

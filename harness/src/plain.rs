@@ -1,7 +1,7 @@
 //! Files that are read because somebody named them, or laid them where kassay looks: plain files,
 //! and no longer than what they are for. A pipe would never come to its end, nor would a device.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
@@ -12,6 +12,33 @@ pub const TEXT: u64 = 4 << 20;
 
 /// The longest file that a program writes, such as a transcript or a plan, in bytes.
 pub const MADE: u64 = 256 << 20;
+
+/// What is at a path, which a link may lead to; none where nothing is.
+///
+/// # Errors
+/// The system does not let us look.
+pub fn metadata(path: &Path) -> Result<Option<Metadata>> {
+    match path.metadata() {
+        Err(error) if is_absent(&error) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Whether there is a file at a path.
+///
+/// # Errors
+/// As [`metadata`].
+pub fn is_file(path: &Path) -> Result<bool> {
+    Ok(metadata(path)?.is_some_and(|found| found.is_file()))
+}
+
+/// Whether an error says that nothing is at a path.
+pub fn is_absent(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename
+    )
+}
 
 /// Opens a file, which a link may lead to.
 ///

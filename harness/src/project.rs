@@ -18,6 +18,8 @@ const FILE: &str = "kassay.toml";
 pub struct Project {
     /// Its folder, in which `target/` is.
     pub root: PathBuf,
+    /// Whether it has a `kassay.toml`.
+    pub has_file: bool,
     /// The folder of its scenarios.
     pub scenarios: PathBuf,
     /// The folder of their snapshots, where it is not the one beside them.
@@ -88,10 +90,12 @@ impl Project {
     /// # Errors
     /// There is no working directory, or a `kassay.toml` that cannot be understood.
     pub fn here() -> Result<Option<Project>> {
-        let here = working_directory()?;
-        let mut folders = here.ancestors();
-        let root = folders.find(|folder| folder.join(FILE).exists());
-        root.map(Project::of).transpose()
+        for folder in working_directory()?.ancestors() {
+            if has_file(folder)? {
+                return Project::of(folder).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The project that the working directory is in, else the directory itself as one that says
@@ -111,31 +115,16 @@ impl Project {
     /// # Errors
     /// The file cannot be understood.
     pub fn of(root: &Path) -> Result<Project> {
-        let path = root.join(FILE);
-        let read = || -> Result<File> {
-            let text = plain::text(&path, plain::TEXT)?;
-            toml::from_str(&text).map_err(|error| nearest::explain(&bounded(&error.to_string())))
-        };
-        let file = match path.exists() {
-            true => read().with_context(|| format!("read the project `{}`", path.display()))?,
+        let has_file = has_file(root)?;
+        let file = match has_file {
+            true => File::read(root)
+                .with_context(|| format!("read the project `{}`", root.join(FILE).display()))?,
             false => File::default(),
         };
-        let given = [
-            ("modules", &file.modules),
-            ("programs", &file.programs),
-            ("drivers", &file.drivers),
-        ];
-        for (key, folder) in given {
-            let folder = folder.as_ref().map(|folder| root.join(folder));
-            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-                bail!(
-                    "read the project `{}`: its `{key}` are to be in `{}`, which is no folder",
-                    path.display(),
-                    folder.display()
-                );
-            }
-        }
-        Ok(Project::with(root, file))
+        Ok(Project {
+            has_file,
+            ..Project::with(root, file)
+        })
     }
 
     fn with(root: &Path, file: File) -> Project {
@@ -147,6 +136,7 @@ impl Project {
         let kinds = kinds.into_iter().filter(|(_, kernels)| !kernels.is_empty());
         Project {
             root: root.to_owned(),
+            has_file: false,
             scenarios: root.join(file.scenarios),
             snapshots: file.snapshots.map(|folder| root.join(folder)),
             modules: root.join(file.modules.unwrap_or_else(|| "modules".into())),
@@ -164,6 +154,37 @@ impl Project {
     pub fn fragments(&self) -> PathBuf {
         self.root.join("kernel-config")
     }
+}
+
+impl File {
+    /// The file of a folder, whose own folders are there.
+    fn read(root: &Path) -> Result<File> {
+        let text = plain::text(&root.join(FILE), plain::TEXT)?;
+        let file: File = toml::from_str(&text)
+            .map_err(|error| nearest::explain(&bounded(&error.to_string())))?;
+        for (key, folder) in [
+            ("modules", &file.modules),
+            ("programs", &file.programs),
+            ("drivers", &file.drivers),
+        ] {
+            let Some(folder) = folder.as_ref().map(|folder| root.join(folder)) else {
+                continue;
+            };
+            let shown = folder.display();
+            let found = plain::metadata(&folder).with_context(|| format!("look at `{shown}`"))?;
+            if !found.is_some_and(|found| found.is_dir()) {
+                bail!("its `{key}` are to be in `{shown}`, which is no folder");
+            }
+        }
+        Ok(file)
+    }
+}
+
+/// Whether a folder has a project's file, which one that cannot be read is as well.
+fn has_file(folder: &Path) -> Result<bool> {
+    let path = folder.join(FILE);
+    let found = plain::metadata(&path).with_context(|| format!("look for `{}`", path.display()))?;
+    Ok(found.is_some())
 }
 
 fn working_directory() -> Result<PathBuf> {

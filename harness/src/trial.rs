@@ -20,10 +20,9 @@ use crate::compile;
 use crate::kernel::Kernel;
 use crate::kfuncs::{Kfunc, Listing};
 use crate::progress::Progress;
-use crate::project::Project;
 use crate::refusal;
 use crate::run::{self, Ran};
-use crate::scenario::{Part, Scenario};
+use crate::scenario::{Allow, Part, Scenario};
 use crate::verdict;
 
 /// The types that may have kfuncs (bpf_prog_type_to_kfunc_hook in kernel/bpf/btf.c, 7.2), without
@@ -111,26 +110,30 @@ pub fn run(setting: &Setting, kernel: &Kernel, parts: &[Part], listing: &Listing
     Ok(judge(&chosen, &facts))
 }
 
-/// A scenario that loads the programs, each by itself.
+/// A scenario that loads the programs, which it writes, each by itself.
 fn scenario(directory: &Path, parts: &[Part], chosen: &[&Kfunc]) -> Result<Scenario> {
-    let write = |name: String, text: String| {
-        let path = directory.join(name);
-        fs::write(&path, text).with_context(|| format!("write `{}`", path.display()))
+    let program = |(place, kfunc): (usize, &&Kfunc)| {
+        let name = object(place);
+        let path = directory.join(format!("{name}.bpf.c"));
+        fs::write(&path, programs(kfunc)).with_context(|| format!("write `{}`", path.display()))?;
+        Ok(Part {
+            name,
+            path,
+            ..Part::default()
+        })
     };
-    fs::create_dir(directory.join("bpf")).context("make a directory for programs")?;
-    for (place, kfunc) in chosen.iter().enumerate() {
-        write(format!("bpf/{}.bpf.c", object(place)), programs(kfunc))?;
-    }
-    let bpf: Vec<String> = (0..chosen.len()).map(object).collect();
-    let text = format!(
-        "about = 'which programs may call which kfuncs'\neach = true\n\
-         allow = ['no_kfuncs']\nbpf = {}\n",
-        serde_json::to_string(&bpf)?
-    );
-    write("kfuncs.toml".to_owned(), text)?;
-    let mut scenario = Scenario::read(&directory.join("kfuncs.toml"), &Project::of(directory)?)?;
-    scenario.modules.extend_from_slice(parts);
-    Ok(scenario)
+    Ok(Scenario {
+        about: "which programs may call which kfuncs".to_owned(),
+        modules: parts.to_vec(),
+        bpf: chosen
+            .iter()
+            .enumerate()
+            .map(program)
+            .collect::<Result<_>>()?,
+        each: true,
+        allow: vec![Allow::NoKfuncs],
+        ..Scenario::new("kfuncs")
+    })
 }
 
 /// The name of the object with the programs that call the kfunc at this place.

@@ -15,6 +15,7 @@ use chosen::Chosen;
 use kassay::cli::run;
 use kassay::normalise::visible;
 use kassay::outcome::Outcome;
+use kassay::project::Project;
 use kassay::report::pretty::Told;
 use kassay::scenario::Scenario;
 use kassay::verdict::Verdict;
@@ -33,7 +34,8 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
         let title = format!("{}::{}", on.name, scenario.name);
         needs::qemu(title, move || test(&on, &scenario))
     };
-    Ok(run::scenarios(&[])?.into_iter().map(trial).collect())
+    let scenarios = run::scenarios(&[], &Project::or_here()?)?;
+    Ok(scenarios.into_iter().map(trial).collect())
 }
 
 fn test(on: &Chosen, scenario: &Scenario) -> Result<Completion, Failed> {

@@ -2,7 +2,7 @@
 //! the map, beside the figures of the tutorial on the features of 2022.
 
 use anyhow::{Context, Result, anyhow, bail};
-use kassay_guest::Fact;
+use kassay_guest::{Fact, Run};
 
 use super::{median, picture, sorted};
 use crate::case::{Case, Setting};
@@ -11,7 +11,8 @@ use crate::kernel::Kernel;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::run::{self, Ran};
-use crate::scenario::Scenario;
+use crate::scenario::{Finder, Scenario};
+use crate::step::Asked;
 use crate::verdict;
 
 /// Numbers of entries, and by how many percent the tutorial found lookups faster.
@@ -101,20 +102,23 @@ fn rounds_of(
 }
 
 fn scenario(entries: u32, rounds: usize) -> Result<Scenario> {
-    let step = |program: &str| format!("[[step]]\nrun = {{ program = \"{program}\" }}\n");
-    let text = format!(
-        "about = \"lookups with a bloom filter and without\"\n\
-         bpf = [\"{PROGRAM}\"]\n{}{}",
-        step("fill"),
-        step("measure").repeat(rounds)
-    );
     let project = Project::or_here()?;
-    let path = project.root.join(format!("bench/bloom_{entries}.toml"));
-    let mut scenario = Scenario::parse(&text, &path, &project)?;
-    for part in &mut scenario.bpf {
-        part.flags.push(format!("-DENTRIES={entries}"));
-    }
-    Ok(scenario)
+    let file = project.scenarios.join("bloom.toml");
+    let mut part = Finder::new(&file, &project).program(PROGRAM)?;
+    part.flags.push(format!("-DENTRIES={entries}"));
+    let run = |program: &str| {
+        let program = program.to_owned();
+        Asked::from(Run::Program { program })
+    };
+    let mut steps = vec![run("measure"); rounds];
+    steps.insert(0, run("fill"));
+    let scenario = Scenario {
+        about: "lookups with a bloom filter and without".to_owned(),
+        bpf: vec![part],
+        steps,
+        ..Scenario::new(&format!("bloom_{entries}"))
+    };
+    scenario.with_defaults(&project.defaults)
 }
 
 /// Reads `… 100000 lookups without 17276267 ns with 9329239 ns`.

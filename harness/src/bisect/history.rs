@@ -4,11 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::Unfit;
 use super::policy::Judgment;
 use crate::normalise::visible;
 use crate::tool::Tool;
+use crate::{interrupt, plain, tool};
 
 /// Variables by which git would take another repository than the one it is told; those that
 /// run us in a hook, or in a `git bisect run`, set some.
@@ -78,12 +80,16 @@ impl Repository {
     /// The repository that a folder belongs to.
     ///
     /// # Errors
-    /// It belongs to none, or git cannot be run.
+    /// [`Unfit`], where it belongs to none; git cannot be run, or the folder not be looked into.
     pub fn at(path: &Path) -> Result<Repository> {
+        let find = || format!("find the git repository of `{}`", path.display());
+        tool::require("git").with_context(find)?;
+        // git does not tell a folder that it may not enter from one that has no repository.
+        plain::metadata(&path.join(".")).with_context(find)?;
         let ask = |what: &str| -> Result<PathBuf> {
             let said = git(path).args(["rev-parse", what]).output();
-            let said =
-                said.with_context(|| format!("find the git repository of `{}`", path.display()))?;
+            interrupt::check()?;
+            let said = said.map_err(|error| Unfit(format!("{}: {error:#}", find())))?;
             Ok(said.trim_end_matches('\n').into())
         };
         let whole = |path: PathBuf| {
@@ -107,7 +113,7 @@ impl Repository {
     /// The commit that a revision names.
     ///
     /// # Errors
-    /// There is none.
+    /// [`Unfit`], where there is none.
     pub fn commit(&self, revision: &str) -> Result<Commit> {
         let hash = self
             .git()
@@ -115,12 +121,13 @@ impl Repository {
             .arg(format!("{revision}^{{commit}}"))
             .output();
         let Ok(hash) = hash else {
-            crate::interrupt::check()?;
+            interrupt::check()?;
             let hint = if self.is_shallow() { SHALLOW } else { "" };
-            bail!(
+            let why = format!(
                 "find the commit `{revision}`: `{}` has none of that name{hint}",
                 self.git_dir.display()
             );
+            return Err(Unfit(why).into());
         };
         self.show(hash.trim())
     }
@@ -171,7 +178,7 @@ impl Repository {
     pub fn has(&self, hash: &str, folder: &Path, name: &str) -> Result<bool> {
         let object = format!("{hash}:{}", folder.join(name).display());
         let found = self.git().args(["cat-file", "-e"]).arg(object).output();
-        crate::interrupt::check()?;
+        interrupt::check()?;
         Ok(found.is_ok())
     }
 
@@ -194,15 +201,15 @@ impl Repository {
     pub fn check_ends(&self, good: &Commit, bad: &Commit) -> Result<()> {
         let (good, bad) = (&good.hash, &bad.hash);
         let Ok(base) = self.git().args(["merge-base", good, bad]).output() else {
-            crate::interrupt::check()?;
+            interrupt::check()?;
             let hint = if self.is_shallow() { SHALLOW } else { "" };
-            bail!("search between the ends: they have no history in common{hint}");
+            let why = format!("search between the ends: they have no history in common{hint}");
+            return Err(Unfit(why).into());
         };
         if base.trim() == bad {
-            bail!(
-                "search between the ends: the bad one is the good one, or came before it; are \
-                 `--good` and `--bad` mistaken for each other?"
-            );
+            let why = "search between the ends: the bad one is the good one, or came before it; are \
+                       `--good` and `--bad` mistaken for each other?";
+            return Err(Unfit(why.to_owned()).into());
         }
         Ok(())
     }

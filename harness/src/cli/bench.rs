@@ -3,21 +3,21 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::cache::limit;
 use super::chosen::kernel;
+use super::error::{Error, Result};
+use super::print;
 use super::run::scenarios;
-use super::{Usage, print};
+use super::session::Session;
 use crate::bench::{Bench, Row, bloom, median};
-use crate::cache::Cache;
 use crate::case::Setting;
-use crate::inventory;
 use crate::kernel::Kernel;
-use crate::project;
+use crate::project::{self, Project};
 use crate::report::Format;
+use crate::scenario::Scenario;
 use crate::vm::accelerator::{self, Probe, Wish};
 
 /// The arguments of `kassay bench`.
@@ -57,17 +57,23 @@ enum What {
 }
 
 /// Measures, prints a row each, and draws a picture.
+///
+/// # Errors
+/// A slip, such as a scenario that nobody knows; a kernel that cannot be had; a run that is not in
+/// order; a picture that cannot be written.
 pub fn run(args: &BenchArgs) -> Result<()> {
-    let (cache, limit) = (Cache::open()?, limit()?);
-    let catalog = super::chosen::catalog(&cache)?;
-    let kernel = kernel(&cache, &catalog, args.kernel.as_deref())?;
+    let session = Session::open()?;
+    let kernel = kernel(&session, args.kernel.as_deref())?;
     let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
-    let setting = Setting::new(cache, accelerator);
+    let setting = Setting::new(session.store.cache.clone(), accelerator);
     if args.format == Format::Pretty {
         print(&format!("on {} ({accelerator}: {why})", kernel.release))?;
     }
     let (picture, file) = match args.what {
-        What::Speed => (speed(args, &setting, &kernel)?, "growth.svg"),
+        What::Speed => {
+            let scenario = scenario(&args.scenario, &session.project)?;
+            (speed(args, &setting, &kernel, &scenario)?, "growth.svg")
+        }
         What::Bloom => (bloom(args, &setting, &kernel)?, "bloom.svg"),
     };
     let path = match &args.svg {
@@ -79,17 +85,24 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         .and_then(|()| fs::write(&path, picture))
         .with_context(|| format!("write `{}`", path.display()))?;
     crate::progress::note(format!("the same as a picture: {}", path.display()));
-    inventory::clear_up(&setting.cache, limit);
     Ok(())
 }
 
+/// The project's scenario of a name.
+fn scenario(name: &str, project: &Project) -> Result<Scenario> {
+    let mut all = scenarios(&[], project)?;
+    all.retain(|scenario| scenario.name == name);
+    all.pop()
+        .ok_or_else(|| Error::Slip(format!("there is no scenario `{name}`")))
+}
+
 /// A scenario beside the bare boot; the picture is how the time grows.
-fn speed(args: &BenchArgs, setting: &Setting, kernel: &Kernel) -> Result<String> {
-    let all = scenarios(&[])?;
-    let scenario = all
-        .iter()
-        .find(|scenario| scenario.name == args.scenario)
-        .ok_or_else(|| Usage(format!("there is no scenario `{}`", args.scenario)))?;
+fn speed(
+    args: &BenchArgs,
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+) -> anyhow::Result<String> {
     let bench = Bench {
         setting,
         kernel,
@@ -121,7 +134,7 @@ fn speed(args: &BenchArgs, setting: &Setting, kernel: &Kernel) -> Result<String>
 }
 
 /// Lookups with a bloom filter and without.
-fn bloom(args: &BenchArgs, setting: &Setting, kernel: &Kernel) -> Result<String> {
+fn bloom(args: &BenchArgs, setting: &Setting, kernel: &Kernel) -> anyhow::Result<String> {
     if args.format == Format::Pretty {
         print("lookups of what is not in a hash map, without a bloom filter and with it in turn")?;
         print(&format!(

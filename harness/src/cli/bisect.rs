@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, bail};
 use clap::Args;
 
-use super::cache::limit;
 use super::chosen;
+use super::error::{Error, Result};
 use super::run::{self, How};
-use super::{Usage, is_left, print, usage};
-use crate::bisect::{self, Answer, Asked, Bisect, Commit, Question, Repository, Search, Unfit};
-use crate::cache::Cache;
+use super::session::Session;
+use super::{is_left, print};
+use crate::bisect::{self, Answer, Asked, Bisect, Commit, Question, Repository, Search};
 use crate::case::Setting;
 use crate::interrupt;
-use crate::inventory;
-use crate::kernel::Catalog;
+use crate::plain;
 use crate::progress;
 use crate::project::Project;
 use crate::report::UNJUDGED;
@@ -72,19 +71,25 @@ pub struct BisectArgs {
 /// Searches and prints what came of it.
 ///
 /// # Errors
-/// Wrong usage, which an end that is not what it is said to be is as well; an end that cannot
+/// A slip, which an end that is not what it is said to be is as well; an end that cannot
 /// be judged; the interrupt, after which the same command goes on.
 pub fn run(args: &BisectArgs) -> Result<u8> {
-    let (catalog, limit) = (super::chosen::catalog(&Cache::open()?)?, limit()?);
-    let (path, added) = catalog.split(&args.tree);
+    let session = Session::open()?;
+    let (path, added) = session.catalog.split(&args.tree);
     let added: String = added.iter().map(|name| format!("+{name}")).collect();
-    let repository = Repository::at(Path::new(path)).map_err(usage)?;
+    let repository = Repository::at(Path::new(path))?;
     if args.abandon {
-        return abandon(&catalog, &repository, &args.tree, &added);
+        return abandon(&session, &repository, &args.tree, &added);
     }
-    let setting = args.how.setting(false)?;
-    let cache = setting.cache.clone();
-    let mut bisect = prepare(args, repository, added, setting, catalog)?;
+    let setting = args.how.setting(&session.store, false)?;
+    let (search, setting) = prepare(args, &session, repository, added, setting)?;
+    // It is cleared up after the bisect.
+    let Session {
+        store: _store,
+        catalog,
+        ..
+    } = session;
+    let mut bisect = Bisect::open(search, setting, catalog)?;
     let ended = bisect.run();
     if interrupt::requested() {
         let steps = bisect.steps();
@@ -92,30 +97,31 @@ pub fn run(args: &BisectArgs) -> Result<u8> {
             "{steps} steps judged; the same command goes on from here"
         ));
     }
-    let answer = ended.map_err(unfit)?;
-    let (text, path) = bisect.mail(&answer, &command())?;
+    Ok(tell(&bisect, &ended?)?)
+}
+
+/// Prints what came of it, and returns the exit code.
+fn tell(bisect: &Bisect, answer: &Answer) -> anyhow::Result<u8> {
+    let (text, path) = bisect.mail(answer, &command())?;
     print(text.trim_end())?;
     progress::note(format!("all of this: {}", path.display()));
-    inventory::clear_up(&cache, limit);
     Ok(match answer {
         Answer::Found(_) => 0,
         Answer::Among(_) => UNJUDGED,
     })
 }
 
+/// What is searched, and how its commits are run.
 fn prepare(
     args: &BisectArgs,
+    session: &Session,
     repository: Repository,
     added: String,
     setting: Setting,
-    catalog: Catalog,
-) -> Result<Bisect> {
-    let end = |revision: &Option<String>| {
-        let revision = revision.as_deref().unwrap_or_default();
-        repository.commit(revision).map_err(usage)
-    };
+) -> Result<(Search, Setting)> {
+    let end = |revision: &Option<String>| repository.commit(revision.as_deref().unwrap_or(""));
     let (good, bad) = (end(&args.good)?, end(&args.bad)?);
-    repository.check_ends(&good, &bad).map_err(usage)?;
+    repository.check_ends(&good, &bad)?;
     if repository.is_dirty()? {
         progress::note(format!(
             "`{}` has changes that are in no commit; except for scenarios, they are not looked at",
@@ -124,8 +130,8 @@ fn prepare(
     }
     let (base, is_kernel) = base(&repository, &bad)?;
     let question = match is_kernel {
-        true => of_kernel(args, &catalog, added)?,
-        false => of_parts(args, &setting.cache, &catalog, &repository, &base, &added)?,
+        true => args.of_kernel(session, added)?,
+        false => args.of_parts(session, repository.top.as_deref(), &base, &added)?,
     };
     let search = Search {
         repository,
@@ -137,16 +143,13 @@ fn prepare(
         restart: args.restart,
     };
     // Each kernel of a tree is run a few times only, and its state would not be used again.
-    let setting = Setting {
-        cold: setting.cold || is_kernel,
-        ..setting
-    };
-    Bisect::open(search, setting, catalog).map_err(unfit)
+    let cold = setting.cold || is_kernel;
+    Ok((search, Setting { cold, ..setting }))
 }
 
 /// The folder of a repository that is a kernel's tree, or has modules and programs, from the
 /// top, and which of both it is: the top, unless it is the folder that was asked for.
-fn base(repository: &Repository, bad: &Commit) -> Result<(PathBuf, bool)> {
+fn base(repository: &Repository, bad: &Commit) -> anyhow::Result<(PathBuf, bool)> {
     let (top, inside) = (Path::new(""), &*repository.inside);
     let has = |folder: &Path, name: &str| repository.has(&bad.hash, folder, name);
     for folder in [top, inside] {
@@ -159,65 +162,83 @@ fn base(repository: &Repository, bad: &Commit) -> Result<(PathBuf, bool)> {
     Ok((folder.to_owned(), false))
 }
 
-/// What is asked of a kernel's commits.
-fn of_kernel(args: &BisectArgs, catalog: &Catalog, added: String) -> Result<Question> {
-    if args.kernel.is_some() {
-        let why = "it has kernels of its own; `--kernel` goes with a repository of modules";
-        return Err(Usage(format!("`{}`: {why}", args.tree)).into());
+impl BisectArgs {
+    /// What is asked of a kernel's commits.
+    fn of_kernel(&self, session: &Session, added: String) -> Result<Question> {
+        if self.kernel.is_some() {
+            let why = "it has kernels of its own; `--kernel` goes with a repository of modules";
+            return Err(Error::Slip(format!("`{}`: {why}", self.tree)));
+        }
+        let fragments: Vec<&str> = added.split('+').skip(1).collect();
+        let fragments = session.catalog.for_tree(&fragments).map_err(Error::slip)?;
+        let mut scenarios = self.how.scenarios(&session.project)?;
+        scenarios.retain(|scenario| self.wants(&scenario.name));
+        if scenarios.is_empty() {
+            return Err(self.no_scenario());
+        }
+        Ok(Question::Kernel {
+            added,
+            fragments,
+            scenarios,
+            seed: self.how.seed,
+        })
     }
-    let fragments: Vec<&str> = added.split('+').skip(1).collect();
-    let fragments = catalog.for_tree(&fragments).map_err(usage)?;
-    let mut scenarios = args.how.scenarios().map_err(usage)?;
-    scenarios.retain(|scenario| args.wants(&scenario.name));
-    if scenarios.is_empty() {
-        return Err(args.no_scenario().into());
-    }
-    Ok(Question::Kernel {
-        added,
-        fragments,
-        scenarios,
-        seed: args.how.seed,
-    })
-}
 
-/// What is asked of the commits of modules and programs.
-fn of_parts(
-    args: &BisectArgs,
-    cache: &Cache,
-    catalog: &Catalog,
-    repository: &Repository,
-    base: &Path,
-    added: &str,
-) -> Result<Question> {
-    if !added.is_empty() {
-        let why = format!("`{added}` goes with a kernel's tree, and this is none");
-        return Err(Usage(format!("`{}`: {why}", args.tree)).into());
+    /// What is asked of the commits of modules and programs.
+    fn of_parts(
+        &self,
+        session: &Session,
+        top: Option<&Path>,
+        base: &Path,
+        added: &str,
+    ) -> Result<Question> {
+        if !added.is_empty() {
+            let why = format!("`{added}` goes with a kernel's tree, and this is none");
+            return Err(Error::Slip(format!("`{}`: {why}", self.tree)));
+        }
+        let asked = self.asked(top, base).map_err(Error::slip)?;
+        if asked.is_empty() {
+            return Err(self.no_scenario());
+        }
+        let kernel = chosen::kernel(session, self.kernel.as_deref())?;
+        Ok(Question::Parts {
+            kernel: Box::new(kernel),
+            asked,
+            seed: self.how.seed,
+        })
     }
-    let top = repository.top.as_deref();
-    let mut files = match args.how.scenario.is_empty() {
-        true => files(top.map(|top| top.join(base))).map_err(usage)?,
-        false => run::files(&args.how.scenario).map_err(usage)?,
-    };
-    files.retain(|file| args.wants(&file.file_stem().unwrap_or_default().to_string_lossy()));
-    if files.is_empty() {
-        return Err(args.no_scenario().into());
+
+    /// The scenarios that are wanted: those that were named, else those of a folder of the
+    /// repository's working tree.
+    fn asked(&self, top: Option<&Path>, base: &Path) -> anyhow::Result<Vec<Asked>> {
+        let mut files = match self.how.scenario.is_empty() {
+            true => files(top.map(|top| top.join(base)))?,
+            false => run::files(&self.how.scenario)?,
+        };
+        files.retain(|file| self.wants(&file.file_stem().unwrap_or_default().to_string_lossy()));
+        files.iter().map(|file| Asked::read(file, top)).collect()
     }
-    let asked = files.iter().map(|file| Asked::read(file, top));
-    let asked = asked.collect::<Result<_>>().map_err(usage)?;
-    let kernel = chosen::kernel(cache, catalog, args.kernel.as_deref())?;
-    Ok(Question::Parts {
-        kernel: Box::new(kernel),
-        asked,
-        seed: args.how.seed,
-    })
+
+    fn wants(&self, scenario: &str) -> bool {
+        is_left(&self.filter, scenario)
+    }
+
+    fn no_scenario(&self) -> Error {
+        let filter = self.filter.join("`, `");
+        Error::Slip(format!("no scenario matches `{filter}`"))
+    }
 }
 
 /// The scenarios in a folder of a repository's working tree.
-fn files(folder: Option<PathBuf>) -> Result<Vec<PathBuf>> {
+fn files(folder: Option<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
     let project = folder.map(|folder| Project::of(&folder)).transpose()?;
     let place = project.map(|project| project.scenarios);
-    if let Some(place) = place.as_ref().filter(|place| place.is_dir()) {
-        return scenario::files(place);
+    if let Some(place) = &place {
+        let found = plain::metadata(place);
+        let found = found.with_context(|| format!("look at `{}`", place.display()))?;
+        if found.is_some_and(|found| found.is_dir()) {
+            return scenario::files(place);
+        }
     }
     let place = place.unwrap_or_else(|| "scenarios".into());
     bail!(
@@ -227,34 +248,13 @@ fn files(folder: Option<PathBuf>) -> Result<Vec<PathBuf>> {
     )
 }
 
-impl BisectArgs {
-    fn wants(&self, scenario: &str) -> bool {
-        is_left(&self.filter, scenario)
-    }
-
-    fn no_scenario(&self) -> Usage {
-        Usage(format!(
-            "no scenario matches `{}`",
-            self.filter.join("`, `")
-        ))
-    }
-}
-
-fn abandon(catalog: &Catalog, repository: &Repository, tree: &str, added: &str) -> Result<u8> {
-    let was_there = bisect::abandon(&Cache::open()?, catalog, repository, added)?;
+fn abandon(session: &Session, repository: &Repository, tree: &str, added: &str) -> Result<u8> {
+    let was_there = bisect::abandon(&session.store.cache, &session.catalog, repository, added)?;
     print(&match was_there {
         true => format!("removed what bisects of `{tree}` have left"),
         false => format!("there is no bisect of `{tree}`"),
     })?;
     Ok(0)
-}
-
-/// What cannot be done as it was asked for is the user's slip.
-fn unfit(error: anyhow::Error) -> anyhow::Error {
-    match error.is::<Unfit>() {
-        true => usage(error),
-        false => error,
-    }
 }
 
 /// The command as it was given, for a shell.

@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{BinaryBytes, HumanDuration};
 use serde_json::json;
 
-use super::{Usage, print};
+use super::error::Result;
+use super::print;
+use super::session::{Store, limit};
 use crate::cache::Cache;
 use crate::inventory::{self, Entry};
 use crate::report::Format;
@@ -42,22 +43,21 @@ enum Action {
 /// another kassay.
 pub fn run(args: &CacheArgs) -> Result<()> {
     let limit = limit()?;
-    let cache = Cache::open()?;
+    let Store { cache, .. } = &Store::as_it_is()?;
     match args.action {
-        Action::List { format } => list(&cache, limit, format),
+        Action::List { format } => match format {
+            Format::Json => objects(cache)?,
+            Format::Pretty => list(cache, limit)?,
+        },
         Action::Prune { all } => {
             cache.wait_until_alone()?;
-            let gone = inventory::evict(&cache, if all { 0 } else { limit })?;
+            let gone = inventory::evict(cache, if all { 0 } else { limit })?;
             gone.iter()
                 .try_for_each(|entry| print(&format!("removed {}", line(entry))))?;
-            print(&format!("{} removed", BinaryBytes(bytes(&gone, |_| true))))
+            print(&format!("{} removed", BinaryBytes(bytes(&gone, |_| true))))?;
         }
     }
-}
-
-/// The cache's limit in bytes; that it cannot be read is the user's slip.
-pub fn limit() -> Result<u64> {
-    inventory::limit().map_err(|error| Usage(format!("{error:#}")).into())
+    Ok(())
 }
 
 /// An entry in words, with its size.
@@ -66,22 +66,23 @@ pub fn line(entry: &Entry) -> String {
     format!("{:<9} {size:>10}  {}", entry.kind, entry.what)
 }
 
-fn list(cache: &Cache, limit: u64, format: Format) -> Result<()> {
-    let entries = inventory::entries(cache);
-    if format == Format::Json {
-        return entries.iter().try_for_each(|entry| {
-            let used = entry.used.duration_since(SystemTime::UNIX_EPOCH)?;
-            let object = json!({
-                "kind": entry.kind,
-                "key": entry.key,
-                "what": entry.what,
-                "bytes": entry.bytes,
-                "used": used.as_secs(),
-                "limited": entry.is_cheap(),
-            });
-            print(&object.to_string())
+fn objects(cache: &Cache) -> anyhow::Result<()> {
+    inventory::entries(cache).iter().try_for_each(|entry| {
+        let used = entry.used.duration_since(SystemTime::UNIX_EPOCH)?;
+        let object = json!({
+            "kind": entry.kind,
+            "key": entry.key,
+            "what": entry.what,
+            "bytes": entry.bytes,
+            "used": used.as_secs(),
+            "limited": entry.is_cheap(),
         });
-    }
+        print(&object.to_string())
+    })
+}
+
+fn list(cache: &Cache, limit: u64) -> anyhow::Result<()> {
+    let entries = inventory::entries(cache);
     for entry in &entries {
         let unused = entry.used.elapsed().unwrap_or_default();
         let line = line(entry);

@@ -3,44 +3,41 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, anyhow};
+use anyhow::anyhow;
 
-use super::{Usage, usage};
+use super::error::{Error, Result};
+use super::session::Session;
 use crate::cache::Cache;
 use crate::kernel::{self, Availability, Catalog, Kernel};
-use crate::progress;
-use crate::project::Project;
+use crate::{interrupt, progress};
 
 /// The kernels that were asked for by name, else those of `KASSAY_KERNELS`, else the project's,
 /// else the default one, of which the first line on stderr says why it was chosen.
-pub fn kernels(cache: &Cache, catalog: &Catalog, asked: &[String]) -> Result<Vec<String>> {
+///
+/// # Errors
+/// Nothing can be said of a kernel.
+pub fn kernels(session: &Session, asked: &[String]) -> Result<Vec<String>> {
     let asked = match asked {
         [] => of_environment(),
         asked => asked.to_vec(),
     };
-    let asked = match Project::here()? {
-        Some(project) if asked.is_empty() => project.kernels,
-        _ => asked,
+    let asked = match asked.is_empty() {
+        true => session.project.kernels.clone(),
+        false => asked,
     };
     if asked.is_empty() {
-        return Ok(vec![default(cache, catalog)?]);
+        return Ok(vec![default(session)?]);
     }
     let mut names = Vec::new();
     for name in asked {
         match name.as_str() {
-            ALL if !catalog.knows(ALL) => names.extend(all(cache, catalog)?),
+            ALL if !session.catalog.knows(ALL) => names.extend(all(session)?),
             _ => names.push(name),
         }
     }
     let mut known = BTreeSet::new();
     names.retain(|name| known.insert(name.clone()));
     Ok(names)
-}
-
-/// The project's first kernel, for what runs on one.
-pub fn of_project() -> Result<Option<String>> {
-    let project = Project::here()?;
-    Ok(project.and_then(|project| project.kernels.first().cloned()))
 }
 
 /// The names in `KASSAY_KERNELS`. An empty one is none.
@@ -52,8 +49,8 @@ fn of_environment() -> Vec<String> {
 }
 
 /// The default kernel, of which a line on stderr says why it was chosen.
-fn default(cache: &Cache, catalog: &Catalog) -> Result<String> {
-    let chosen = kernel::default(cache, catalog)?;
+fn default(session: &Session) -> Result<String> {
+    let chosen = kernel::default(&session.store.cache, &session.catalog)?;
     progress::note(format!("kernel {}: {}", chosen.name, chosen.why));
     Ok(chosen.name)
 }
@@ -63,7 +60,8 @@ const ALL: &str = "all";
 
 /// Every kernel of the catalog but those that are known not to be had or take long to build,
 /// of which a line on stderr says why.
-fn all(cache: &Cache, catalog: &Catalog) -> Result<Vec<String>> {
+fn all(session: &Session) -> Result<Vec<String>> {
+    let (cache, catalog) = (&session.store.cache, &session.catalog);
     let mut names = Vec::new();
     for name in catalog.names() {
         if catalog.has_base(name) {
@@ -84,46 +82,42 @@ fn all(cache: &Cache, catalog: &Catalog) -> Result<Vec<String>> {
 pub type Obtained = Result<Kernel, String>;
 
 /// Gets a kernel. That it cannot be had is an outcome of each of its cases, but
-/// for a name that nobody knows, which is wrong usage.
+/// for a name that nobody knows, which is a slip.
+///
+/// # Errors
+/// The slip, or an interrupt.
 pub fn obtain(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Obtained> {
     match kernel::obtain(cache, catalog, name) {
         Ok(kernel) => Ok(Ok(kernel)),
         Err(error) => {
-            crate::interrupt::check()?;
-            let error = slip(catalog, name, error);
-            if error.is::<Usage>() {
-                return Err(error);
+            interrupt::check()?;
+            match slip(catalog, name, error) {
+                Error::Failure(error) => Ok(Err(format!("{error:#}"))),
+                slip => Err(slip),
             }
-            Ok(Err(format!("{error:#}")))
         }
     }
 }
 
 /// What went wrong with a kernel, which is the user's slip where nobody knows it.
-pub fn slip(catalog: &Catalog, name: &str, error: anyhow::Error) -> anyhow::Error {
+pub fn slip(catalog: &Catalog, name: &str, error: anyhow::Error) -> Error {
     match kernel::is_known(catalog, name) {
-        true => error,
-        false => usage(error),
+        true => error.into(),
+        false => Error::slip(error),
     }
 }
 
-/// Gets a kernel without which there is nothing to do, or the default one where none is named.
-pub fn kernel(cache: &Cache, catalog: &Catalog, name: Option<&str>) -> Result<Kernel> {
-    let name = match name {
-        Some(name) => name.to_owned(),
-        None => match of_project()? {
-            Some(name) => name,
-            None => default(cache, catalog)?,
-        },
-    };
-    obtain(cache, catalog, &name)?.map_err(|why| anyhow!(why))
-}
-
-/// The catalog, with the kernels of the project.
+/// Gets a kernel without which there is nothing to do: the one that is named, else the project's
+/// first, else the default one.
 ///
 /// # Errors
-/// [`Usage`] where the project's file cannot be understood; else those of [`Catalog::load`].
-pub fn catalog(cache: &Cache) -> Result<Catalog> {
-    Project::here().map_err(usage)?;
-    Catalog::load(cache)
+/// Those of [`obtain`]; it cannot be had.
+pub fn kernel(session: &Session, name: Option<&str>) -> Result<Kernel> {
+    let of_project = session.project.kernels.first().map(String::as_str);
+    let name = match name.or(of_project) {
+        Some(name) => name.to_owned(),
+        None => default(session)?,
+    };
+    let obtained = obtain(&session.store.cache, &session.catalog, &name)?;
+    Ok(obtained.map_err(|why| anyhow!(why))?)
 }

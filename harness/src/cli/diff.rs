@@ -1,16 +1,16 @@
 //! `kassay diff`: what differs between two kernels.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::cache::limit;
 use super::chosen;
+use super::error::{Error, Result};
 use super::run::{How, one};
-use super::{Usage, is_left, print, usage};
-use crate::cache::Cache;
+use super::session::Session;
+use super::{is_left, print};
 use crate::case::Setting;
 use crate::compile::module::{self, Module};
 use crate::diff::{self, Finding, Judgement};
@@ -21,7 +21,7 @@ use crate::outcome::Outcome;
 use crate::report::{Format, REGRESSION, UNJUDGED};
 use crate::scenario::{Part, Scenario};
 use crate::verdict::Verdict;
-use crate::{interrupt, inventory, pool, progress};
+use crate::{interrupt, pool, progress};
 
 const HELP: &str = "\
 Examples:
@@ -63,66 +63,93 @@ struct Pair {
 /// Runs scenarios on both kernels, and prints what differs as soon as it is known.
 ///
 /// # Errors
-/// Wrong usage; a kernel that cannot be had; an interrupt.
+/// A slip; a kernel that cannot be had; an interrupt.
 pub fn run(args: &DiffArgs) -> Result<u8> {
-    let (catalog, limit) = (super::chosen::catalog(&Cache::open()?)?, limit()?);
-    let mut scenarios = args.how.scenarios().map_err(usage)?;
+    let session = Session::open()?;
+    let mut scenarios = args.how.scenarios(&session.project)?;
     scenarios.retain(|scenario| args.has(&scenario.name));
-    let setting = args.how.setting(false)?;
-    let kernel =
-        |name: &str| -> Result<Kernel> { chosen::kernel(&setting.cache, &catalog, Some(name)) };
+    let setting = args.how.setting(&session.store, false)?;
+    let kernel = |name: &str| chosen::kernel(&session, Some(name));
     let kernels = [kernel(&args.kernel_a)?, kernel(&args.kernel_b)?];
     let pair = Pair { setting, kernels };
-    let mut findings = Vec::new();
-    let mut found = |finding: Finding| {
-        args.show(&pair, &finding)?;
-        findings.push(finding);
-        anyhow::Ok(())
-    };
-    // Each directory behind those that it is built against.
-    let mut directories = BTreeMap::new();
-    let work = |scenario: &Scenario| Ok((scenario.name.clone(), pair.run(scenario)?));
-    pool::each(&scenarios, pair.setting.jobs, work, |(name, [a, b])| {
-        let ran = [&a, &b].map(|outcome| outcome.verdict() != Verdict::Skipped);
-        let scenario = scenarios.iter().find(|scenario| scenario.name == name);
-        if let (Some(scenario), [true, true]) = (scenario, ran) {
-            for (place, part) in scenario.modules.iter().enumerate() {
-                let parts = &scenario.modules[..=place];
-                directories.insert((&part.path, &part.insert), parts);
-            }
-        }
-        found(diff::outcomes(&a, &b))
-    })?;
-    let listings = pair.kernels.each_ref().map(kfuncs::of_kernel);
-    // Someone else's code is not about all that differs between two kernels.
-    let is_about = |name: &str| match (args.how.scenario.as_slice(), args.filter.as_slice()) {
-        ([_, ..], []) => false,
-        _ => args.has(name),
-    };
-    let kfuncs = pair.kfuncs("vmlinux", listings, is_about)?;
-    if scenarios.is_empty() && kfuncs.is_none() {
-        return Err(args.nothing().into());
+    let mut found = Found::new(args, &pair);
+    let directories = found.scenarios(&scenarios)?;
+    let own = pair.own_kfuncs(args)?;
+    if scenarios.is_empty() && own.is_none() {
+        return Err(args.nothing());
     }
-    kfuncs.map(&mut found).transpose()?;
-    // A scenario may insert one module of a directory, and another one all of them.
-    let mut seen = BTreeSet::new();
-    for ((path, _), parts) in directories {
-        for finding in pair.modules(parts)? {
-            if seen.insert((path, finding.name.clone())) {
-                found(finding)?;
-            }
-        }
-    }
-    inventory::clear_up(&pair.setting.cache, limit);
+    own.map_or(Ok(()), |finding| found.add(finding))?;
+    found.kfuncs(&directories)?;
     if args.format == Format::Pretty {
-        print(&summary(&findings))?;
+        print(&summary(&found.findings))?;
     }
-    Ok(exit_code(&findings))
+    Ok(exit_code(&found.findings))
+}
+
+/// Directories of modules, and which modules of them are inserted, each after those that it is
+/// built against.
+type Directories<'a> = BTreeMap<(&'a Path, &'a [String]), &'a [Part]>;
+
+/// What was found, each of which has been printed.
+struct Found<'a> {
+    args: &'a DiffArgs,
+    pair: &'a Pair,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Found<'a> {
+    fn new(args: &'a DiffArgs, pair: &'a Pair) -> Found<'a> {
+        Found {
+            args,
+            pair,
+            findings: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, finding: Finding) -> anyhow::Result<()> {
+        self.args.show(self.pair, &finding)?;
+        self.findings.push(finding);
+        Ok(())
+    }
+
+    /// Runs scenarios. Returns the directories of modules of those that neither kernel skips.
+    fn scenarios<'s>(&mut self, scenarios: &'s [Scenario]) -> anyhow::Result<Directories<'s>> {
+        let mut directories = BTreeMap::new();
+        let scenarios: Vec<&'s Scenario> = scenarios.iter().collect();
+        let (pair, jobs) = (self.pair, self.pair.setting.jobs);
+        let work = |scenario: &&'s Scenario| Ok((*scenario, pair.run(scenario)?));
+        pool::each(&scenarios, jobs, work, |(scenario, [a, b])| {
+            let has_run = |outcome: &Outcome| outcome.verdict() != Verdict::Skipped;
+            let modules = match has_run(&a) && has_run(&b) {
+                true => &*scenario.modules,
+                false => &[],
+            };
+            for (place, part) in modules.iter().enumerate() {
+                directories.insert((&*part.path, &*part.insert), &modules[..=place]);
+            }
+            self.add(diff::outcomes(&a, &b))
+        })?;
+        Ok(directories)
+    }
+
+    /// Compares the kfuncs of modules. A scenario may insert one module of a directory, and another
+    /// one all of them.
+    fn kfuncs(&mut self, directories: &Directories) -> anyhow::Result<()> {
+        let mut seen = BTreeSet::new();
+        for ((path, _), parts) in directories {
+            for finding in self.pair.modules(parts)? {
+                if seen.insert((path, finding.name.clone())) {
+                    self.add(finding)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Pair {
     /// A scenario on both kernels.
-    fn run(&self, scenario: &Scenario) -> Result<[Outcome; 2]> {
+    fn run(&self, scenario: &Scenario) -> anyhow::Result<[Outcome; 2]> {
         let run = |kernel: &Kernel| {
             let _line = progress::Live::new(format!("{}::{}", kernel.name, scenario.name));
             one(&self.setting, &Ok(kernel.clone()), &kernel.name, scenario)
@@ -130,9 +157,20 @@ impl Pair {
         Ok([run(&self.kernels[0])?, run(&self.kernels[1])?])
     }
 
+    /// The kernels' own kfuncs. Someone else's code is not about all that differs between two
+    /// kernels.
+    fn own_kfuncs(&self, args: &DiffArgs) -> anyhow::Result<Option<Finding>> {
+        let is_about = |name: &str| match (args.how.scenario.as_slice(), args.filter.as_slice()) {
+            ([_, ..], []) => false,
+            _ => args.has(name),
+        };
+        let listings = self.kernels.each_ref().map(kfuncs::of_kernel);
+        self.kfuncs("vmlinux", listings, is_about)
+    }
+
     /// The kfuncs of each module of the last of these directories on both kernels, but for modules
     /// that have none on either.
-    fn modules(&self, parts: &[Part]) -> Result<Vec<Finding>> {
+    fn modules(&self, parts: &[Part]) -> anyhow::Result<Vec<Finding>> {
         let [a, b] = &self.kernels;
         let built = [a, b].map(|kernel| module::build(&self.setting.cache, kernel, parts));
         interrupt::check()?;
@@ -154,7 +192,7 @@ impl Pair {
         names
             .into_iter()
             .map(finding)
-            .filter_map(Result::transpose)
+            .filter_map(anyhow::Result::transpose)
             .collect()
     }
 
@@ -162,9 +200,9 @@ impl Pair {
     fn kfuncs(
         &self,
         whose: &str,
-        listings: [Result<Listing>; 2],
+        listings: [anyhow::Result<Listing>; 2],
         counts: impl Fn(&str) -> bool,
-    ) -> Result<Option<Finding>> {
+    ) -> anyhow::Result<Option<Finding>> {
         interrupt::check()?;
         let [a, b] = &self.kernels;
         let (one, other) = match listings {
@@ -187,16 +225,16 @@ impl DiffArgs {
         is_left(&self.filter, name)
     }
 
-    fn nothing(&self) -> Usage {
+    fn nothing(&self) -> Error {
         let filter = self.filter.join("`, `");
-        Usage(format!(
+        Error::Slip(format!(
             "no scenario and no kfunc matches `{filter}`; `kassay list` and `kassay kfuncs` show \
              what there is"
         ))
     }
 
     /// Prints a finding; for people only one that says something.
-    fn show(&self, pair: &Pair, finding: &Finding) -> Result<()> {
+    fn show(&self, pair: &Pair, finding: &Finding) -> anyhow::Result<()> {
         let [a, b] = &pair.kernels;
         if self.format == Format::Json {
             let line = json!({

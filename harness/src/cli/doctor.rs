@@ -1,7 +1,8 @@
 //! `kassay doctor`: what is here, what is missing, and which accelerator.
 
-use anyhow::Result;
+use std::path::PathBuf;
 
+use super::error::Result;
 use super::packages::Manager;
 use super::print;
 use crate::cache::Cache;
@@ -31,19 +32,20 @@ const OF_APT: &[(&str, &str)] = &[
 ];
 
 /// Prints what was found; the exit code is 0 when nothing is missing.
+///
+/// # Errors
+/// It cannot be printed.
 pub fn run() -> Result<u8> {
-    let mut code = 0;
-    look(|name, found| {
+    let found = look()?;
+    for (name, found) in &found {
         let (mark, text) = match found {
             Ok(text) => ("ok     ", text),
-            Err(text) => {
-                code = UNJUDGED;
-                ("MISSING", text)
-            }
+            Err(text) => ("MISSING", text),
         };
-        print(&format!("{mark} {name:<20} {text}"))
-    })?;
-    Ok(code)
+        print(&format!("{mark} {name:<20} {text}"))?;
+    }
+    let is_whole = found.iter().all(|(_, found)| found.is_ok());
+    Ok(if is_whole { 0 } else { UNJUDGED })
 }
 
 /// The names of what is missing.
@@ -51,40 +53,44 @@ pub fn run() -> Result<u8> {
 /// # Errors
 /// The host cannot be looked at.
 pub fn missing() -> Result<Vec<&'static str>> {
-    let mut names = Vec::new();
-    look(|name, found| {
-        names.extend(found.is_err().then_some(name));
-        Ok(())
-    })?;
-    Ok(names)
+    let missing = look()?.into_iter().filter(|(_, found)| found.is_err());
+    Ok(missing.map(|(name, _)| name).collect())
 }
 
-/// Looks for each thing, and hands on its name and what was found, or what to do.
-fn look(mut say: impl FnMut(&'static str, Result<String, String>) -> Result<()>) -> Result<()> {
-    let cache = Cache::open();
-    let has_apt = Manager::here() == Some(Manager::Apt);
+/// Looks for each thing.
+fn look() -> Result<Vec<Found>> {
+    let (cache, has_apt) = (Cache::open(), Manager::here() == Some(Manager::Apt));
     let of_apt = OF_APT.iter().filter(|_| has_apt);
-    for (name, purpose) in PROGRAMS.iter().chain(of_apt) {
-        let found = tool::find(name).map(|path| path.display().to_string());
-        say(
-            name,
-            found.ok_or_else(|| format!("{purpose}; `kassay setup` installs it")),
-        )?;
-    }
+    let mut found: Vec<Found> = PROGRAMS.iter().chain(of_apt).map(program).collect();
     if let Ok(cache) = &cache {
-        let clang = compile::bpf::clang(cache).map(|path| path.display().to_string());
-        say("clang", clang.map_err(|error| format!("{error:#}")))?;
+        found.push(("clang", place(compile::bpf::clang(cache))));
     }
-    let bpftool = compile::vmlinux::bpftool().map(|path| path.display().to_string());
-    say("bpftool", bpftool.map_err(|error| format!("{error:#}")))?;
-    let lists = match kernel::apt_unusable() {
+    found.push(("bpftool", place(compile::vmlinux::bpftool())));
+    found.push(("apt's lists", lists(has_apt)));
+    found.push(("cache", place(cache.map(|cache| cache.root().to_owned()))));
+    let (accelerator, why) = accelerator::choose(Wish::Auto, Probe::here)?;
+    found.push(("accelerator", Ok(format!("{accelerator}: {why}"))));
+    Ok(found)
+}
+
+/// What was looked for, and where it is, or why it is missing.
+type Found = (&'static str, Result<String, String>);
+
+fn program((name, purpose): &(&'static str, &str)) -> Found {
+    let found = tool::find(name).map(|path| path.display().to_string());
+    let found = found.ok_or_else(|| format!("{purpose}; `kassay setup` installs it"));
+    (name, found)
+}
+
+fn place(found: anyhow::Result<PathBuf>) -> Result<String, String> {
+    let found = found.map(|path| path.display().to_string());
+    found.map_err(|error| format!("{error:#}"))
+}
+
+fn lists(has_apt: bool) -> Result<String, String> {
+    match kernel::apt_unusable() {
         None => Ok("there".to_owned()),
         Some(why) if has_apt => Err(why.to_owned()),
         Some(why) => Ok(format!("{why}: kernels are built from tarballs, or paths")),
-    };
-    say("apt's lists", lists)?;
-    let place = cache.map(|cache| cache.root().display().to_string());
-    say("cache", place.map_err(|error| format!("{error:#}")))?;
-    let (accelerator, why) = accelerator::choose(Wish::Auto, Probe::here)?;
-    say("accelerator", Ok(format!("{accelerator}: {why}")))
+    }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, bail};
 use clap::Args;
 use kassay_guest::stream::Size;
 use kassay_guest::{Live, Program};
@@ -11,8 +11,8 @@ use object::LittleEndian as LE;
 use object::elf::{FileHeader64, PT_INTERP};
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use super::Usage;
-use super::place::Place;
+use super::error::{Error, Result};
+use super::place::{More, Place};
 use crate::live::Asked;
 use crate::{plain, terminal, tool};
 
@@ -64,7 +64,7 @@ pub struct ExecArgs {
 /// Runs the program and returns its exit code.
 pub fn run(args: &ExecArgs) -> Result<u8> {
     let [name, arguments @ ..] = args.program.as_slice() else {
-        return Err(Usage("there is no program to run".to_owned()).into());
+        return Err(Error::Slip("there is no program to run".to_owned()));
     };
     let copied = match args.host_root {
         true => None,
@@ -75,7 +75,7 @@ pub fn run(args: &ExecArgs) -> Result<u8> {
         tty: args.tty.then(|| terminal::size().unwrap_or(UNSEEN)),
         ..of_host(name, arguments, args.host_root)?
     };
-    let prepared = args.place.prepare(args.host_root, "")?;
+    let prepared = args.place.prepare(args.host_root, More::default())?;
     let live = Live {
         program: Some(program),
         trace: false,
@@ -90,7 +90,7 @@ pub fn run(args: &ExecArgs) -> Result<u8> {
 ///
 /// # Errors
 /// There is no working directory.
-pub fn of_host(name: &OsString, arguments: &[OsString], in_root: bool) -> Result<Program> {
+pub fn of_host(name: &OsString, arguments: &[OsString], in_root: bool) -> anyhow::Result<Program> {
     let here = || std::env::current_dir().context("find the working directory");
     let cwd = if in_root {
         here()?
@@ -109,30 +109,29 @@ pub fn of_host(name: &OsString, arguments: &[OsString], in_root: bool) -> Result
 
 /// A program's file, which needs no other to run.
 fn find_static(name: &Path) -> Result<PathBuf> {
-    let path = match name.components().count() {
-        1 => tool::find(name),
-        _ => Some(name.to_owned()),
+    let found = match name.components().count() {
+        1 => tool::find(name).with_context(|| format!("it is not in PATH; {INSTEAD}")),
+        _ => Ok(name.to_owned()),
     };
-    let refuse = |why: &str| {
-        let name = name.display();
-        Usage(format!(
-            "run `{name}`: {why}; `--host-root` runs what the host can run"
-        ))
-    };
-    let path = path.ok_or_else(|| refuse("it is not in PATH"))?;
-    let meta = path
-        .metadata()
-        .map_err(|error| refuse(&error.to_string()))?;
-    if !meta.is_file() {
-        return Err(refuse("it is no file").into());
+    let checked = found.and_then(|path| check_static(&path).map(|()| path));
+    checked
+        .with_context(|| format!("run `{}`", name.display()))
+        .map_err(Error::slip)
+}
+
+/// Sees that a program can be copied and run.
+fn check_static(path: &Path) -> anyhow::Result<()> {
+    if !path.metadata()?.is_file() {
+        bail!("it is no file; {INSTEAD}");
     }
-    let bytes = plain::read(&path, plain::MADE).map_err(|error| refuse(&error.to_string()))?;
-    match is_static(&bytes) {
-        Some(true) => Ok(path),
-        Some(false) => Err(refuse("it needs an interpreter and libraries").into()),
-        None => Err(refuse("it is no x86-64 ELF file").into()),
+    match is_static(&plain::read(path, plain::MADE)?) {
+        Some(true) => Ok(()),
+        Some(false) => bail!("it needs an interpreter and libraries; {INSTEAD}"),
+        None => bail!("it is no x86-64 ELF file; {INSTEAD}"),
     }
 }
+
+const INSTEAD: &str = "`--host-root` runs what the host can run";
 
 /// Whether a program runs without an interpreter; none where it is no ELF file.
 fn is_static(bytes: &[u8]) -> Option<bool> {

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{chosen, print, usage};
+use super::error::{Error, Result};
+use super::session::Session;
+use super::{chosen, print};
 use crate::cache::Cache;
 use crate::compile::module;
 use crate::excerpt::bounded;
 use crate::interrupt;
-use crate::inventory::{clear_up, limit};
 use crate::kernel::Kernel;
 use crate::kfuncs::{self, Kfunc};
 use crate::project::Project;
-use crate::scenario;
+use crate::scenario::{self, Part};
 use crate::template::{self, File};
 use crate::{plain, progress};
 
@@ -36,91 +37,119 @@ pub struct InitArgs {
 /// There is no module, one cannot be built, or a file cannot be written.
 pub fn run(args: &InitArgs) -> Result<()> {
     let folder = std::env::current_dir().context("find the working directory")?;
-    let folders = modules(&folder)?;
-    let (cache, limit) = (Cache::open()?, limit()?);
-    let catalog = super::chosen::catalog(&cache)?;
-    let project = Project::of(&folder)?;
+    let project = Project::of(&folder).map_err(Error::slip)?;
+    let folders = modules(&folder, &project)?;
+    let session = Session::open()?;
     let own = || project.kernels.first().cloned();
     let name = args.kernel.clone().or_else(own);
     let name = name.unwrap_or_else(|| template::kernel().to_owned());
-    let kernel = chosen::kernel(&cache, &catalog, Some(&name))?;
+    let kernel = chosen::kernel(&session, Some(&name))?;
     let mut files = template::common();
-    let mut failed = Vec::new();
-    for module in &folders {
-        match of_module(&cache, &kernel, &project, module) {
+    files.extend(made(&session.store.cache, &kernel, &project, &folders)?);
+    let there = template::put(&folder, &files)?;
+    for (path, _) in &files {
+        let did = if there.contains(path) { "kept" } else { "made" };
+        print(&format!("{did} {}", path.display()))?;
+    }
+    print("next: kassay run shows what the kernel says, kassay run --accept keeps it as reviewed")?;
+    Ok(())
+}
+
+/// The files that are made for modules. Those that cannot be built are left out, unless all are.
+fn made(
+    cache: &Cache,
+    kernel: &Kernel,
+    project: &Project,
+    folders: &[PathBuf],
+) -> Result<Vec<File>> {
+    let (mut files, mut failed) = (Vec::new(), Vec::new());
+    for module in folders {
+        match of_module(cache, kernel, project, module) {
             Ok(its) => files.extend(its),
             Err(error) => failed.push(error),
         }
         interrupt::check()?;
     }
     if failed.len() == folders.len() {
-        return Err(failed.remove(0));
+        return Err(failed.remove(0).into());
     }
     for error in failed {
-        progress::note(format!(
-            "left out a module: {}",
-            bounded(&format!("{error:#}"))
-        ));
+        let why = bounded(&format!("{error:#}"));
+        progress::note(format!("left out a module: {why}"));
     }
-    let there = template::put(&folder, &files)?;
-    for (path, _) in &files {
-        let did = if there.contains(path) { "kept" } else { "made" };
-        print(&format!("{did} {}", path.display()))?;
-    }
-    clear_up(&cache, limit);
-    print("next: kassay run shows what the kernel says, kassay run --accept keeps it as reviewed")
+    Ok(files)
 }
 
 /// The folders of modules: this one, else those in it and in the project's folder of modules.
-fn modules(folder: &Path) -> Result<Vec<PathBuf>> {
-    let inside = |folder: &Path| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        folders.retain(|folder| has_modules(folder));
-        folders.sort();
-        folders
+fn modules(folder: &Path, project: &Project) -> Result<Vec<PathBuf>> {
+    let mut unread = None;
+    let mut is_wanted = |folder: &PathBuf| {
+        has_modules(folder).unwrap_or_else(|error| {
+            unread.get_or_insert(error);
+            false
+        })
     };
-    let found = match has_modules(folder) {
-        true => vec![folder.to_owned()],
-        false => {
-            let of_project = Project::of(folder)?.modules;
-            let mut all = [inside(folder), inside(&of_project)].concat();
-            all.sort();
-            all.dedup();
-            all
-        }
-    };
+    let mut found = vec![folder.to_owned()];
+    found.retain(&mut is_wanted);
     if found.is_empty() {
-        let error = anyhow!(
+        found = [inside(folder)?, inside(&project.modules)?].concat();
+        found.sort();
+        found.dedup();
+        found.retain(&mut is_wanted);
+    }
+    match unread {
+        // What others have put beside the modules need not be readable.
+        Some(error) if found.is_empty() => Err(Error::slip(error)),
+        None if found.is_empty() => Err(Error::Slip(format!(
             "find a module in `{}`: no Kbuild or Makefile there, or one folder below, has `obj-m`; \
              `kassay new NAME` makes a project with a module",
             folder.display()
-        );
-        return Err(usage(error));
+        ))),
+        _ => check_names(found),
     }
+}
+
+/// What is in a folder, if it is there.
+fn inside(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Err(error) if plain::is_absent(&error) => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("list `{}`", folder.display())),
+        Ok(entries) => Ok(entries.flatten().map(|entry| entry.path()).collect()),
+    }
+}
+
+/// Sees that each folder's scenario has a name of its own.
+fn check_names(folders: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
     let mut names = BTreeMap::new();
-    for folder in &found {
+    for folder in &folders {
         if let Some(other) = names.insert(folder.file_name(), folder) {
-            return Err(usage(anyhow!(
+            return Err(Error::Slip(format!(
                 "make a scenario for each module: `{}` and `{}` have the same name",
                 other.display(),
                 folder.display()
             )));
         }
     }
-    Ok(found)
+    Ok(folders)
 }
 
 /// Whether a folder's Kbuild or Makefile makes modules.
-fn has_modules(folder: &Path) -> bool {
-    let text = |name: &str| plain::text(&folder.join(name), plain::TEXT).unwrap_or_default();
+fn has_modules(folder: &Path) -> anyhow::Result<bool> {
     let is_goal = |line: &str| {
         ["obj-m", "obj-$("]
             .iter()
             .any(|goal| line.starts_with(goal))
     };
-    let has = |name: &&str| text(name).lines().any(|line| is_goal(line.trim_start()));
-    ["Kbuild", "Makefile"].iter().any(has)
+    for path in ["Kbuild", "Makefile"].map(|name| folder.join(name)) {
+        let text = match plain::text(&path, plain::TEXT) {
+            Err(error) if plain::is_absent(&error) => continue,
+            text => text.with_context(|| format!("read `{}`", path.display()))?,
+        };
+        if text.lines().any(|line| is_goal(line.trim_start())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A scenario that inserts a module, and a program that declares its kfuncs.
@@ -129,33 +158,24 @@ fn of_module(
     kernel: &Kernel,
     project: &Project,
     folder: &Path,
-) -> Result<Vec<File>> {
+) -> anyhow::Result<Vec<File>> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    // It is to be a program's and a scenario's name, too.
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
-    let by_name = folder.parent() == Some(&project.modules) && name.chars().all(plain);
+    let by_name = folder.parent() == Some(&project.modules) && name.chars().all(is_plain);
     let asked = match by_name {
         true => name.to_string(),
         false => folder.join("").to_string_lossy().into_owned(),
     };
     let part = scenario::module(&asked, project)?;
-    let built = module::build(cache, kernel, std::slice::from_ref(&part))?.concat();
-    if built.is_empty() {
-        bail!("build `{}`: it makes no module", folder.display());
-    }
-    let files = built.iter().map(|module| module.file.as_path());
-    let kfuncs = kfuncs::of_modules(kernel, files)?.kfuncs;
+    let kfuncs = kfuncs_of(cache, kernel, &part)?;
     let (count, on, release) = (kfuncs.len(), &kernel.name, &kernel.release);
     print(&format!("found {name}: {count} kfuncs on {on} ({release})"))?;
-    let name = name.replace(|letter| !plain(letter), "_");
+    let name = name.replace(|letter| !is_plain(letter), "_");
     let inside = |path: &Path| path.strip_prefix(&project.root).unwrap_or(path).to_owned();
     let scenario = inside(&project.scenarios.join(format!("{name}.toml")));
+    let way = upwards(&scenario).join(inside(&part.path));
     let asked = match by_name {
         true => asked,
-        false => upwards(&scenario)
-            .join(inside(&part.path))
-            .to_string_lossy()
-            .into_owned(),
+        false => way.to_string_lossy().into_owned(),
     };
     let program = inside(&project.programs.join(format!("{name}.bpf.c")));
     let mut files = vec![(scenario, text(&name, &asked, &program, &kfuncs))];
@@ -163,6 +183,21 @@ fn of_module(
         files.push((program, declared(&kfuncs)));
     }
     Ok(files)
+}
+
+/// Whether a letter may be in the names of a program and a scenario, too.
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "_-".contains(letter)
+}
+
+/// The kfuncs of a module, which is built.
+fn kfuncs_of(cache: &Cache, kernel: &Kernel, part: &Part) -> anyhow::Result<Vec<Kfunc>> {
+    let built = module::build(cache, kernel, std::slice::from_ref(part))?.concat();
+    if built.is_empty() {
+        bail!("build `{}`: it makes no module", part.path.display());
+    }
+    let files = built.iter().map(|module| module.file.as_path());
+    Ok(kfuncs::of_modules(kernel, files)?.kfuncs)
 }
 
 /// The way from the folder of a file in a project to the project's, with a `/` at its end.

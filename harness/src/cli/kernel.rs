@@ -1,13 +1,14 @@
 //! `kassay kernel`: downloads, builds and removes kernels.
 
-use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use super::cache::line;
 use super::chosen::slip;
-use super::{cache::line, print};
-use crate::cache::Cache;
+use super::error::Result;
+use super::print;
+use super::session::Session;
 use crate::inventory::{self, Entry};
-use crate::kernel::{self, Catalog};
+use crate::kernel;
 use crate::vm::state;
 
 /// The arguments of `kassay kernel`.
@@ -39,29 +40,34 @@ struct Specs {
 /// # Errors
 /// Those of the first kernel that fails.
 pub fn run(args: &KernelArgs) -> Result<()> {
-    let cache = Cache::open()?;
-    let catalog = super::chosen::catalog(&cache)?;
-    match &args.action {
-        Action::Fetch(Specs { specs }) => specs.iter().try_for_each(|spec| {
-            kernel::fetch(&cache, &catalog, spec).map_err(|error| slip(&catalog, spec, error))?;
-            print(&format!("{spec}: fetched"))
-        }),
-        Action::Build(Specs { specs }) => specs.iter().try_for_each(|spec| {
-            let kernel = kernel::obtain(&cache, &catalog, spec)
-                .map_err(|error| slip(&catalog, spec, error))?;
-            let (release, image) = (kernel.release, kernel.image.display());
-            print(&format!("{spec}: {release} is ready, {image}"))
-        }),
-        Action::Remove(Specs { specs }) => specs
-            .iter()
-            .try_for_each(|spec| remove(&cache, &catalog, spec)),
-    }
+    let session = Session::as_it_is()?;
+    let (Specs { specs }, work): (_, fn(&Session, &str) -> _) = match &args.action {
+        Action::Fetch(specs) => (specs, fetch),
+        Action::Build(specs) => (specs, build),
+        Action::Remove(specs) => (specs, remove),
+    };
+    let slip = |spec: &str, error| slip(&session.catalog, spec, error);
+    specs
+        .iter()
+        .try_for_each(|spec| work(&session, spec).map_err(|error| slip(spec, error)))
+}
+
+fn fetch(session: &Session, spec: &str) -> anyhow::Result<()> {
+    kernel::fetch(&session.store.cache, &session.catalog, spec)?;
+    print(&format!("{spec}: fetched"))
+}
+
+fn build(session: &Session, spec: &str) -> anyhow::Result<()> {
+    let kernel = kernel::obtain(&session.store.cache, &session.catalog, spec)?;
+    let (release, image) = (kernel.release, kernel.image.display());
+    print(&format!("{spec}: {release} is ready, {image}"))
 }
 
 /// Removes a kernel, its source unless another needs it, and its saved states; says what went.
-fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<()> {
+fn remove(session: &Session, spec: &str) -> anyhow::Result<()> {
+    let cache = &session.store.cache;
     let before = inventory::entries(cache);
-    kernel::remove(cache, catalog, spec).map_err(|error| slip(catalog, spec, error))?;
+    kernel::remove(cache, &session.catalog, spec)?;
     for key in cache.keys(state::KIND) {
         if state::owner(cache, &key).is_some_and(|(kernel, ..)| kernel == spec) {
             cache.remove(state::KIND, &key)?;

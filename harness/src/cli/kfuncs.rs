@@ -1,19 +1,17 @@
 //! `kassay kfuncs`: the kfuncs of a kernel or of modules.
 
-use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::cache::limit;
 use super::chosen::{kernel, kernels};
+use super::error::{Error, Result};
 use super::place::{With, path_of};
-use super::{print, usage};
+use super::print;
+use super::session::Session;
 use crate::btf;
 use crate::cache::Cache;
-use crate::case::Setting;
 use crate::compile::module::{self, Module};
 use crate::flaw;
-use crate::inventory;
 use crate::kernel::Kernel;
 use crate::kfuncs::{self, Kfunc, Listing};
 use crate::progress;
@@ -21,7 +19,7 @@ use crate::project::Project;
 use crate::report::Format;
 use crate::scenario::{self, Part};
 use crate::trial::{self, Tried};
-use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::accelerator::Wish;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,43 +65,40 @@ pub struct KfuncsArgs {
 /// Prints the kfuncs, kernel by kernel.
 ///
 /// # Errors
-/// Wrong usage; a kernel that cannot be had, a module that cannot be built, or a kernel that does
+/// A slip; a kernel that cannot be had, a module that cannot be built, or a kernel that does
 /// not tell of its kfuncs.
 pub fn run(args: &KfuncsArgs) -> Result<()> {
-    let (cache, limit) = (Cache::open()?, limit()?);
-    let catalog = super::chosen::catalog(&cache)?;
-    let (with, project) = (args.with.paths()?, Project::or_here()?);
-    let find = |asked: &String| {
-        let mut part = scenario::module(&path_of(asked), &project)?;
-        part.with.extend(with.clone());
-        anyhow::Ok(part)
-    };
-    let parts: Result<Vec<Part>> = args.modules.iter().map(find).collect();
-    let parts = parts.map_err(usage)?;
-    for name in kernels(&cache, &catalog, &args.kernel)? {
-        let kernel = kernel(&cache, &catalog, Some(&name))?;
-        for (parts, listing) in listings(&cache, &kernel, &parts)? {
+    let session = Session::open()?;
+    let parts = args.parts(&session.project)?;
+    for name in kernels(&session, &args.kernel)? {
+        let kernel = kernel(&session, Some(&name))?;
+        for (parts, listing) in listings(&session.store.cache, &kernel, &parts)? {
             let tried = match args.types {
-                true => Some(trial::run(
-                    &args.setting(&cache)?,
-                    &kernel,
-                    parts,
-                    &listing,
-                )?),
+                true => {
+                    let setting = session.store.setting(args.accel)?;
+                    Some(trial::run(&setting, &kernel, parts, &listing)?)
+                }
                 false => None,
             };
             show(&kernel, parts.last(), &listing, tried.as_ref(), args.format)?;
         }
     }
-    inventory::clear_up(&cache, limit);
     Ok(())
 }
 
 impl KfuncsArgs {
-    /// How the machine is run that is asked.
-    fn setting(&self, cache: &Cache) -> Result<Setting> {
-        let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
-        Ok(Setting::new(cache.clone(), accelerator))
+    /// The modules that were asked for.
+    fn parts(&self, project: &Project) -> Result<Vec<Part>> {
+        let with = self.with.paths()?;
+        let find = |asked: &String| {
+            let mut part = scenario::module(&path_of(asked), project)?;
+            part.with.extend(with.clone());
+            Ok(part)
+        };
+        self.modules
+            .iter()
+            .map(|asked| find(asked).map_err(Error::slip))
+            .collect()
     }
 }
 
@@ -113,7 +108,7 @@ fn listings<'a>(
     cache: &Cache,
     kernel: &Kernel,
     parts: &'a [Part],
-) -> Result<Vec<(&'a [Part], Listing)>> {
+) -> anyhow::Result<Vec<(&'a [Part], Listing)>> {
     if parts.is_empty() {
         return Ok(vec![(parts, kfuncs::of_kernel(kernel)?)]);
     }
@@ -138,28 +133,24 @@ fn show(
     listing: &Listing,
     tried: Option<&Tried>,
     format: Format,
-) -> Result<()> {
+) -> anyhow::Result<()> {
     for (what, said) in tried.iter().flat_map(|tried| &tried.untold) {
         let on = &kernel.name;
         progress::note(format!("without an answer for {what} on {on}: {said}"));
     }
     let kfuncs = listing.kfuncs.iter();
-    let mut lines = match format {
-        Format::Json => kfuncs
-            .map(|kfunc| object(kernel, part, kfunc, tried))
-            .collect(),
-        Format::Pretty => {
-            let whose = part.map_or("vmlinux", |part| &part.name);
-            let (on, release, count) = (&kernel.name, &kernel.release, listing.kfuncs.len());
-            progress::note(format!(
-                "kfuncs of {whose} on {on} ({release}): {count}, by {}",
-                listing.source
-            ));
-            aligned(&kfuncs.map(|kfunc| row(kfunc, tried)).collect::<Vec<_>>())
-        }
+    if format == Format::Json {
+        let mut objects = kfuncs.map(|kfunc| object(kernel, part, kfunc, tried));
+        return objects.try_for_each(|object| print(&object));
     }
-    .into_iter();
-    lines.try_for_each(|line: String| print(&line))
+    let whose = part.map_or("vmlinux", |part| &part.name);
+    let (on, release, count) = (&kernel.name, &kernel.release, listing.kfuncs.len());
+    progress::note(format!(
+        "kfuncs of {whose} on {on} ({release}): {count}, by {}",
+        listing.source
+    ));
+    let rows: Vec<_> = kfuncs.map(|kfunc| row(kfunc, tried)).collect();
+    aligned(&rows).iter().try_for_each(|line| print(line))
 }
 
 fn object(kernel: &Kernel, part: Option<&Part>, kfunc: &Kfunc, tried: Option<&Tried>) -> String {

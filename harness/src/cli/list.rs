@@ -1,14 +1,13 @@
 //! `kassay list`: kernels and scenarios.
 
-use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::error::Result;
 use super::print;
 use super::run::scenarios;
-use crate::cache::Cache;
+use super::session::Session;
 use crate::kernel::{self, Availability};
-use crate::project::Project;
 use crate::report::Format;
 use crate::scenario::Scenario;
 
@@ -21,33 +20,45 @@ pub struct ListArgs {
 }
 
 /// Prints the catalog's kernels and, in a project, its scenarios.
+///
+/// # Errors
+/// Nothing can be said of a kernel; a scenario cannot be read.
 pub fn run(args: &ListArgs) -> Result<()> {
-    let cache = Cache::open()?;
-    let catalog = super::chosen::catalog(&cache)?;
-    let kernels = catalog
-        .names()
-        .map(|name| Ok((name, kernel::availability(&cache, &catalog, name)?)))
-        .collect::<Result<Vec<_>>>()?;
-    let scenarios = match Project::here()? {
-        Some(_) => scenarios(&[])?,
-        None => Vec::new(),
+    let session = Session::as_it_is()?;
+    let cache = &session.store.cache;
+    let known = |name| Ok((name, kernel::availability(cache, &session.catalog, name)?));
+    let kernels: Vec<Known> = session.catalog.names().map(known).collect::<Result<_>>()?;
+    let scenarios = match session.project.has_file {
+        true => scenarios(&[], &session.project)?,
+        false => Vec::new(),
     };
-    if args.format == Format::Json {
-        for (name, availability) in kernels {
-            let (state, why) = state(&availability);
-            print(&json!({ "kernel": name, "state": state, "why": why }).to_string())?;
-        }
-        for scenario in scenarios {
-            let since = bound(&scenario);
-            let line =
-                json!({ "scenario": scenario.name, "requires": since, "about": scenario.about });
-            print(&line.to_string())?;
-        }
-        return Ok(());
+    match args.format {
+        Format::Json => objects(&kernels, &scenarios)?,
+        Format::Pretty => lines(&kernels, &scenarios)?,
     }
+    Ok(())
+}
+
+/// A kernel's name, and whether it can be had.
+type Known<'a> = (&'a str, Availability);
+
+fn objects(kernels: &[Known], scenarios: &[Scenario]) -> anyhow::Result<()> {
+    for (name, availability) in kernels {
+        let (state, why) = state(availability);
+        print(&json!({ "kernel": name, "state": state, "why": why }).to_string())?;
+    }
+    for scenario in scenarios {
+        let (name, about) = (&scenario.name, &scenario.about);
+        let since = bound(scenario);
+        print(&json!({ "scenario": name, "requires": since, "about": about }).to_string())?;
+    }
+    Ok(())
+}
+
+fn lines(kernels: &[Known], scenarios: &[Scenario]) -> anyhow::Result<()> {
     print("kernels")?;
     for (name, availability) in kernels {
-        let (state, why) = state(&availability);
+        let (state, why) = state(availability);
         let colon = if why.is_empty() { "" } else { ": " };
         print(&format!("  {name:<14} {state}{colon}{why}"))?;
     }
@@ -55,11 +66,8 @@ pub fn run(args: &ListArgs) -> Result<()> {
         print("scenarios")?;
     }
     for scenario in scenarios {
-        let since = bound(&scenario);
-        print(&format!(
-            "  {:<20} {since:<14} {}",
-            scenario.name, scenario.about
-        ))?;
+        let (name, since, about) = (&scenario.name, bound(scenario), &scenario.about);
+        print(&format!("  {name:<20} {since:<14} {about}"))?;
     }
     Ok(())
 }

@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::Args;
 use kassay_guest::Live;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
-use super::Usage;
+use super::error::{Error, Result};
 use super::exec::of_host;
-use super::place::{Place, path_of};
+use super::place::{More, Place};
 use crate::live::Asked;
 use crate::{nearest, plain};
 
@@ -58,7 +58,7 @@ pub struct LoadArgs {
 /// Loads, streams and returns the exit code.
 pub fn run(args: &LoadArgs) -> Result<u8> {
     let host_root = !args.steps.is_empty() || !args.command.is_empty();
-    let prepared = args.place.prepare(host_root, &args.wanted())?;
+    let prepared = args.place.prepare(host_root, args.wanted())?;
     let (_, object) = &prepared.artifacts.objects[0];
     args.check(object)?;
     let command = match args.command.as_slice() {
@@ -94,18 +94,13 @@ fn global(text: &str) -> Result<(String, toml::Value), String> {
 }
 
 impl LoadArgs {
-    /// What is loaded, and the steps, as a scenario's file has them.
-    fn wanted(&self) -> String {
-        let file = toml::Value::from(path_of(&self.object));
-        let flags = toml::Value::from(self.flags.clone());
-        let globals: toml::Table = self.globals.iter().cloned().collect();
-        let globals = toml::Value::from(globals);
-        let steps: String = self
-            .steps
-            .iter()
-            .map(|step| format!("[[step]]\n{step}\n"))
-            .collect();
-        format!("bpf = [{{ file = {file}, flags = {flags} }}]\nglobals = {globals}\n{steps}")
+    /// What is loaded, and what is then done.
+    fn wanted(&self) -> More {
+        More {
+            object: Some((self.object.clone(), self.flags.clone())),
+            globals: self.globals.iter().cloned().collect(),
+            steps: self.steps.clone(),
+        }
     }
 
     /// Sees that the object, which was built, has a program, of the name that is asked for.
@@ -113,26 +108,24 @@ impl LoadArgs {
         let names = programs(built).with_context(|| format!("read `{}`", built.display()))?;
         let object = &self.object;
         if names.is_empty() {
-            return Err(Usage(format!(
+            return Err(Error::Slip(format!(
                 "there is no program in `{object}`: one is a function that SEC(\"…\") puts into a \
                  section of its kind"
-            ))
-            .into());
+            )));
         }
         let Some(program) = self.program.as_ref().filter(|name| !names.contains(name)) else {
             return Ok(());
         };
         let hint = nearest::hint(program, names.iter().map(String::as_str));
         let all = names.join("`, `");
-        Err(Usage(format!(
+        Err(Error::Slip(format!(
             "there is no program `{program}` in `{object}`, but `{all}`{hint}"
-        ))
-        .into())
+        )))
     }
 }
 
 /// The functions in sections of their own, which is what libbpf takes for programs.
-fn programs(object: &Path) -> Result<Vec<String>> {
+fn programs(object: &Path) -> anyhow::Result<Vec<String>> {
     let bytes = plain::read(object, plain::MADE)?;
     let file = object::File::parse(&*bytes)?;
     let is_program = |symbol: &object::Symbol<'_, '_>| {

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::{Args, CommandFactory};
 
 use super::Cli;
+use super::error::Result;
 
 /// The arguments of `kassay man`.
 #[derive(Args)]
@@ -23,5 +24,6 @@ pub struct ManArgs {
 pub fn run(args: &ManArgs) -> Result<()> {
     let write = || format!("write the manual into `{}`", args.folder.display());
     fs::create_dir_all(&args.folder).with_context(write)?;
-    clap_mangen::generate_to(Cli::command(), &args.folder).with_context(write)
+    clap_mangen::generate_to(Cli::command(), &args.folder).with_context(write)?;
+    Ok(())
 }

@@ -7,6 +7,7 @@ pub mod chosen;
 pub mod completions;
 pub mod diff;
 pub mod doctor;
+pub mod error;
 pub mod exec;
 pub mod init;
 pub mod kernel;
@@ -19,19 +20,18 @@ mod packages;
 pub mod place;
 pub mod repro;
 pub mod run;
+pub mod session;
 pub mod setup;
 pub mod shell;
 pub mod watch;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::excerpt::bounded;
-use crate::interrupt::{self, Interrupted};
+use crate::interrupt;
 use crate::progress;
-use crate::report::UNJUDGED;
+pub use error::{Error, Result};
 
 /// Tests kernel modules and BPF programs on real kernels.
 #[derive(Parser)]
@@ -109,50 +109,42 @@ pub fn command() -> clap::Command {
 /// Parses the command line, does what it says and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = interrupt::install().and_then(|()| match &cli.command {
-        Command::New(args) => new::run(args).map(|()| 0),
-        Command::Init(args) => init::run(args).map(|()| 0),
-        Command::Run(args) => run::run(args),
-        Command::Watch(args) => watch::run(args).map(|()| 0),
-        Command::Repro(args) => repro::run(args),
-        Command::Bisect(args) => bisect::run(args),
-        Command::Exec(args) => exec::run(args),
-        Command::Shell(args) => shell::run(args),
-        Command::Load(args) => load::run(args),
-        Command::List(args) => list::run(args).map(|()| 0),
-        Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
-        Command::Diff(args) => diff::run(args),
-        Command::Kernel(args) => kernel::run(args).map(|()| 0),
-        Command::Cache(args) => cache::run(args).map(|()| 0),
-        Command::Setup(args) => setup::run(args).map(|()| 0),
-        Command::Bench(args) => bench::run(args).map(|()| 0),
-        Command::Doctor => doctor::run(),
-        Command::Man(args) => man::run(args).map(|()| 0),
-        Command::Completions(args) => {
-            completions::run(args);
-            Ok(0)
-        }
-    });
-    match done {
+    match interrupt::install()
+        .map_err(Error::from)
+        .and_then(|()| cli.command.run())
+    {
         Ok(code) => ExitCode::from(code),
-        Err(error) => report(&error),
+        Err(error) => error.report(),
     }
 }
 
-fn report(error: &anyhow::Error) -> ExitCode {
-    if interrupt::requested() || error.is::<Interrupted>() {
-        progress::say("kassay: interrupted");
-        return ExitCode::from(interrupt::EXIT_CODE as u8);
-    }
-    progress::say(&format!("kassay: {}", bounded(&format!("{error:#}"))));
-    ExitCode::from(if error.is::<Usage>() { 2 } else { UNJUDGED })
-}
-
-/// What cannot be done as it was asked for, as the user's slip; an interruption stays one.
-fn usage(error: anyhow::Error) -> anyhow::Error {
-    match interrupt::requested() {
-        true => error,
-        false => Usage(format!("{error:#}")).into(),
+impl Command {
+    /// Does what it says and returns the exit code.
+    fn run(&self) -> Result<u8> {
+        match self {
+            Command::New(args) => new::run(args).map(|()| 0),
+            Command::Init(args) => init::run(args).map(|()| 0),
+            Command::Run(args) => run::run(args),
+            Command::Watch(args) => watch::run(args).map(|()| 0),
+            Command::Repro(args) => repro::run(args),
+            Command::Bisect(args) => bisect::run(args),
+            Command::Exec(args) => exec::run(args),
+            Command::Shell(args) => shell::run(args),
+            Command::Load(args) => load::run(args),
+            Command::List(args) => list::run(args).map(|()| 0),
+            Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
+            Command::Diff(args) => diff::run(args),
+            Command::Kernel(args) => kernel::run(args).map(|()| 0),
+            Command::Cache(args) => cache::run(args).map(|()| 0),
+            Command::Setup(args) => setup::run(args).map(|()| 0),
+            Command::Bench(args) => bench::run(args).map(|()| 0),
+            Command::Doctor => doctor::run(),
+            Command::Man(args) => man::run(args).map(|()| 0),
+            Command::Completions(args) => {
+                completions::run(args);
+                Ok(0)
+            }
+        }
     }
 }
 
@@ -162,21 +154,9 @@ fn is_left(filter: &[String], name: &str) -> bool {
     filter.is_empty() || filter.iter().any(|part| name.contains(part))
 }
 
-/// An error of the command line's user rather than of the machine.
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
 /// Writes a line to stdout, with its colours where that is a terminal that is to have any
 /// (`NO_COLOR`, `CLICOLOR_FORCE`). A reader that has gone away is no error.
-pub fn print(line: &str) -> Result<()> {
+pub fn print(line: &str) -> anyhow::Result<()> {
     use std::io::Write;
     match progress::suspend(|| writeln!(anstream::stdout(), "{line}")) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

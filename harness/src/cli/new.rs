@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
 use clap::Args;
 
-use super::{print, usage};
+use super::error::{Error, Result};
+use super::print;
 use crate::template;
 
 /// The arguments of `kassay new`.
@@ -25,14 +25,14 @@ pub fn run(args: &NewArgs) -> Result<()> {
     let path: PathBuf = args.folder.components().collect();
     let folder = path.display();
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
-        return Err(usage(anyhow!(
+        return Err(Error::Slip(format!(
             "make `{folder}`: name a folder that is to be made; `kassay init` makes a project of \
              one that is there"
         )));
     };
-    template::check(&name).map_err(usage)?;
+    template::check(&name).map_err(Error::slip)?;
     if path.exists() {
-        return Err(usage(anyhow!(
+        return Err(Error::Slip(format!(
             "make `{folder}`: it is there already; `kassay init` in it adds tests"
         )));
     }
@@ -41,5 +41,6 @@ pub fn run(args: &NewArgs) -> Result<()> {
     for (file, _) in &files {
         print(&format!("made {folder}/{}", file.display()))?;
     }
-    print(&format!("next: cd {folder} && kassay run"))
+    print(&format!("next: cd {folder} && kassay run"))?;
+    Ok(())
 }

@@ -4,24 +4,22 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::Args;
 use kassay_guest::Live;
 
-use super::Usage;
-use super::cache::limit;
 use super::chosen;
-use crate::cache::Cache;
+use super::error::{Error, Result};
+use super::session::{Session, Store};
 use crate::case::Setting;
 use crate::compile::{self, Artifacts};
-use crate::kernel::{self, Catalog, Kernel};
+use crate::kernel::{self, Kernel};
 use crate::live::{self, Asked};
-use crate::project::Project;
-use crate::scenario::Scenario;
-use crate::vm::accelerator::{self, Probe, Wish};
+use crate::progress;
+use crate::scenario::{self, Allow, Finder, Part, Scenario};
+use crate::vm::accelerator::Wish;
 use crate::vm::size::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
 use crate::vm::slot;
-use crate::{inventory, progress};
 
 /// The arguments that say where.
 #[derive(Args, Clone)]
@@ -79,10 +77,21 @@ impl With {
     ///
     /// # Errors
     /// There is no working directory.
-    pub fn paths(&self) -> Result<Vec<PathBuf>> {
+    pub fn paths(&self) -> anyhow::Result<Vec<PathBuf>> {
         let whole = |path| std::path::absolute(path).context("find the working directory");
         self.paths.iter().map(whole).collect()
     }
+}
+
+/// What `load` asks for on top.
+#[derive(Default)]
+pub struct More {
+    /// The BPF object, and flags for clang.
+    pub object: Option<(String, Vec<String>)>,
+    /// What its global variables are set to.
+    pub globals: toml::Table,
+    /// Steps, as a scenario's file words them.
+    pub steps: Vec<String>,
 }
 
 /// A place that is ready.
@@ -93,46 +102,47 @@ pub struct Prepared {
     scenario: Scenario,
     /// What is in it, built.
     pub artifacts: Artifacts,
-    limit: u64,
+    /// It is cleared up when all is over.
+    _store: Store,
 }
 
 impl Place {
-    /// Gets the kernel and builds what is asked for: these modules, and what else a scenario's
-    /// file would say; in the host's root where that is wanted.
+    /// Gets the kernel and builds what is asked for: these modules and more, in the host's root
+    /// where that is wanted.
     ///
     /// # Errors
-    /// [`Usage`] for what nobody knows; else something cannot be had or built.
-    pub fn prepare(&self, host_root: bool, more: &str) -> Result<Prepared> {
+    /// A slip for what nobody knows; else something cannot be had or built.
+    pub fn prepare(&self, host_root: bool, more: More) -> Result<Prepared> {
         progress::hush();
         self.check_memory()?;
-        let (cache, limit) = (Cache::open()?, limit()?);
-        let catalog = super::chosen::catalog(&cache)?;
-        let scenario = self
-            .scenario(host_root, more)
-            // The file that the rest of it names is none of the user's.
-            .map_err(|error| Usage(error.root_cause().to_string()))?;
-        let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
+        let session = Session::open()?;
+        let scenario = self.scenario(&session, host_root, more);
+        let scenario = scenario.map_err(Error::slip)?;
+        let setting = self.setting(&session.store)?;
         let name = match &self.kernel {
             Some(name) => name.clone(),
-            None => default(&cache, &catalog)?,
+            None => default(&session)?,
         };
-        let kernel = chosen::kernel(&cache, &catalog, Some(&name))?;
-        let artifacts = compile::build(&cache, &kernel, &scenario)?;
-        let setting = Setting {
+        let kernel = chosen::kernel(&session, Some(&name))?;
+        let artifacts = compile::build(&setting.cache, &kernel, &scenario)?;
+        Ok(Prepared {
+            setting,
+            kernel,
+            scenario,
+            artifacts,
+            _store: session.store,
+        })
+    }
+
+    fn setting(&self, store: &Store) -> Result<Setting> {
+        Ok(Setting {
             size: Size {
                 cpus: self.cpus,
                 memory_mib: self.memory,
             },
             timeout: Some(self.timeout.map_or(Duration::MAX, Duration::from_secs)),
             cold: self.cold,
-            ..Setting::new(cache, accelerator)
-        };
-        Ok(Prepared {
-            setting,
-            kernel,
-            scenario,
-            artifacts,
-            limit,
+            ..store.setting(self.accel)?
         })
     }
 
@@ -140,41 +150,61 @@ impl Place {
     fn check_memory(&self) -> Result<()> {
         let (needed, free) = (slot::needed_mib(self.memory), slot::free_memory_mib());
         if self.memory > MEMORY_MIB && needed > free {
-            return Err(Usage(format!(
+            return Err(Error::Slip(format!(
                 "start a machine of {} MiB: with QEMU it takes up to {needed} MiB, and the host \
                  has {free} MiB free; give `--memory` less",
                 self.memory
-            ))
-            .into());
+            )));
         }
         Ok(())
     }
 
-    /// What is asked for, as a scenario's file would have it.
-    fn scenario(&self, host_root: bool, more: &str) -> Result<Scenario> {
-        let project = Project::or_here()?;
-        let with = self.with.paths()?;
-        let with: Vec<_> = with
-            .iter()
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect();
-        let with = toml::Value::from(with);
-        let modules: Vec<String> = self.modules.iter().map(|name| path_of(name)).collect();
-        let modules = modules.into_iter().map(toml::Value::from);
-        let modules = modules.map(|path| format!("{{ path = {path}, with = {with} }}"));
-        let modules: Vec<String> = modules.collect();
-        let text = format!(
-            "about = ''\nhost_root = {host_root}\nmodules = [{}]\n\
-             allow = ['no_steps', 'no_programs', 'no_kfuncs', 'failed_step']\n{more}",
-            modules.join(", "),
-        );
-        Scenario::parse(
-            &text,
-            &std::env::current_dir()?.join("command-line.toml"),
-            &project,
-        )
+    /// What is asked for, with paths from the working directory on.
+    fn scenario(&self, session: &Session, host_root: bool, more: More) -> anyhow::Result<Scenario> {
+        let here = std::env::current_dir().context("find the working directory")?;
+        let file = here.join("command-line.toml");
+        let finder = Finder::new(&file, &session.project);
+        let modules = self.modules.iter().map(|name| self.module(name, &finder));
+        let object = |(name, flags): (String, Vec<String>)| {
+            let mut part = finder.program(&path_of(&name))?;
+            part.flags.extend(flags);
+            anyhow::Ok(part)
+        };
+        let wanted = self.kernel_modules.iter().cloned();
+        let steps = more.steps.iter().map(|text| scenario::step(text, &here));
+        let scenario = Scenario {
+            host_root,
+            kernel_modules: wanted
+                .map(scenario::kernel_module)
+                .collect::<Result<_, _>>()?,
+            modules: modules.collect::<Result<_, _>>()?,
+            bpf: more
+                .object
+                .into_iter()
+                .map(object)
+                .collect::<Result<_, _>>()?,
+            globals: more.globals,
+            steps: steps.collect::<Result<_, _>>()?,
+            allow: ALLOWED.to_vec(),
+            ..Scenario::new("command-line")
+        };
+        scenario.with_defaults(&session.project.defaults)
+    }
+
+    fn module(&self, name: &str, finder: &Finder) -> anyhow::Result<Part> {
+        let mut part = finder.module(&path_of(name))?;
+        part.with.extend(self.with.paths()?);
+        Ok(part)
     }
 }
+
+/// What a person who watches sees for themselves.
+const ALLOWED: [Allow; 4] = [
+    Allow::NoSteps,
+    Allow::NoPrograms,
+    Allow::NoKfuncs,
+    Allow::FailedStep,
+];
 
 impl Prepared {
     /// What goes on here; who asks for more adds it.
@@ -191,14 +221,12 @@ impl Prepared {
         }
     }
 
-    /// Runs what is asked, clears the cache up, and returns the exit code.
+    /// Runs what is asked, and returns the exit code.
     ///
     /// # Errors
     /// Those of [`live::run`].
     pub fn run(&self, asked: &Asked) -> Result<u8> {
-        let code = live::run(&self.setting, asked)?;
-        inventory::clear_up(&self.setting.cache, self.limit);
-        Ok(code)
+        Ok(live::run(&self.setting, asked)?)
     }
 }
 
@@ -211,12 +239,12 @@ pub fn path_of(name: &str) -> String {
 }
 
 /// The project's kernel, else the default one. That it is not the first choice is said on stderr.
-fn default(cache: &Cache, catalog: &Catalog) -> Result<String> {
-    if let Some(name) = chosen::of_project()? {
-        return Ok(name);
+fn default(session: &Session) -> Result<String> {
+    if let Some(name) = session.project.kernels.first() {
+        return Ok(name.clone());
     }
-    let chosen = kernel::default(cache, catalog)?;
-    if catalog.default.first() != Some(&chosen.name) {
+    let chosen = kernel::default(&session.store.cache, &session.catalog)?;
+    if session.catalog.default.first() != Some(&chosen.name) {
         progress::note(format!("kassay: kernel {}: {}", chosen.name, chosen.why));
     }
     Ok(chosen.name)

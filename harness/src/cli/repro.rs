@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
-use super::cache::limit;
+use super::error::{Error, Result};
+use super::print;
 use super::run::Aids;
-use super::{Usage, print};
-use crate::cache::Cache;
+use super::session::Store;
 use crate::case::Setting;
-use crate::inventory;
 use crate::kit::{Kept, Unfit};
+use crate::outcome::Outcome;
 use crate::progress;
 use crate::report::{self, Format, json, pretty};
 use crate::run;
-use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::accelerator::Wish;
 
 /// The arguments of `kassay repro`.
 #[derive(Args)]
@@ -41,19 +41,21 @@ pub struct ReproArgs {
 
 /// Runs the case with the same modules, programs, guest program and plan on the same kernel, and
 /// says whether it comes to the same.
+///
+/// # Errors
+/// A slip where nothing in the folder can be run; the kernel is gone; an interrupt.
 pub fn run(args: &ReproArgs) -> Result<u8> {
-    let (cache, limit) = (Cache::open()?, limit()?);
+    let store = Store::open()?;
     let kept = Kept::read(&args.folder).map_err(|unfit| match unfit {
-        Unfit::NoKit(why) => Usage(why).into(),
-        Unfit::Broken(error) => error,
+        Unfit::NoKit(why) => Error::Slip(why),
+        Unfit::Broken(error) => error.into(),
     })?;
     let as_it_was = Wish::from_str(kept.accelerator(), false).map_err(|why| anyhow!(why))?;
-    let (accelerator, _) = accelerator::choose(args.accel.unwrap_or(as_it_was), Probe::here)?;
     let timeout = args.timeout.or(kept.timeout());
     let setting = Setting {
         timeout: timeout.map(Duration::from_secs),
         cold: args.cold || !kept.restored(),
-        ..Setting::new(cache, accelerator)
+        ..store.setting(args.accel.unwrap_or(as_it_was))?
     };
     let setting = args.aids.add_to(setting, args.timeout);
     let outcome = run::built(&setting, &kept.case())?;
@@ -61,6 +63,12 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
         Format::Pretty => pretty::painted(&pretty::case(&setting, &outcome)),
         Format::Json => json::line(&setting, &outcome),
     })?;
+    compare(&kept, &outcome);
+    Ok(report::exit_code(&[outcome]))
+}
+
+/// Says whether the outcome is the one that was kept.
+fn compare(kept: &Kept, outcome: &Outcome) {
     let (verdict, title) = kept.verdict();
     // A pass has no title.
     let kept = [verdict, title].join(": ");
@@ -72,6 +80,4 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
             format!("not the same as kept, which was {kept}")
         },
     );
-    inventory::clear_up(&setting.cache, limit);
-    Ok(report::exit_code(&[outcome]))
 }

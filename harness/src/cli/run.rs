@@ -1,21 +1,19 @@
 //! `kassay run`: scenarios on kernels.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::bail;
 use clap::Args;
 
-use super::cache::limit;
 use super::chosen::{Obtained, kernels, obtain};
-use super::{Usage, is_left, print, usage};
-use crate::cache::Cache;
+use super::error::{Error, Result};
+use super::session::{Session, Store};
+use super::{is_left, print};
 use crate::case::Setting;
 use crate::detector;
-use crate::inventory;
-use crate::kernel::Catalog;
-use crate::outcome::{End, Outcome};
+use crate::outcome::{End, Name, Outcome};
 use crate::pool;
 use crate::progress;
 use crate::project::Project;
@@ -25,7 +23,7 @@ use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::step;
 use crate::verdict::Verdict;
-use crate::vm::accelerator::{self, Probe, Wish};
+use crate::vm::accelerator::Wish;
 use crate::vm::slot;
 
 /// The arguments of `kassay run`.
@@ -121,7 +119,7 @@ pub struct Case<'a> {
 
 impl Case<'_> {
     /// Sees whether the snapshot can be read.
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> anyhow::Result<()> {
         match &self.kernel.1 {
             Ok(kernel) => Snapshot::of(self.scenario, kernel).check(),
             Err(_) => Ok(()),
@@ -133,33 +131,29 @@ impl Case<'_> {
 pub type Named = (String, Obtained);
 
 /// Runs the cases and prints each as it ends.
+///
+/// # Errors
+/// A slip, such as a scenario that makes no sense, or a choice that leaves no case; a snapshot that
+/// cannot be read; an interrupt.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    let (catalog, limit) = (super::chosen::catalog(&Cache::open()?)?, limit()?);
-    let choice = &args.choice;
-    let scenarios = choice.how.scenarios().map_err(usage)?;
-    let mut setting = args
-        .aids
-        .add_to(choice.how.setting(args.changed)?, choice.how.timeout);
-    // Machines of one saved state have the same pointers, hashed or not, and the same ids.
-    setting.cold |= args.accept;
-    setting.strict = args.strict;
-    let kernels = choice.kernels(&setting.cache, &catalog, &scenarios)?;
+    let (session, choice) = (Session::open()?, &args.choice);
+    let scenarios = choice.how.scenarios(&session.project)?;
+    let setting = args.setting(&session.store)?;
+    let kernels = choice.kernels(&session, &scenarios)?;
     let cases = choice.cases(&kernels, &scenarios);
     if setting.gdb && cases.len() > 1 {
-        let count = cases.len();
-        return Err(Usage(format!("`--gdb` takes one case, and {count} were chosen")).into());
+        let why = format!("`--gdb` takes one case, and {} were chosen", cases.len());
+        return Err(Error::Slip(why));
     }
-    cases.iter().try_for_each(Case::check).map_err(usage)?;
+    let checked = cases.iter().try_for_each(Case::check);
+    checked.map_err(Error::slip)?;
     let told = pretty::Told::default();
     let outcomes = each(&setting, &cases, args.accept, |outcome| match args.format {
-        Format::Pretty => told
-            .case(&setting, outcome)
-            .map_or(Ok(()), |text| print(&pretty::painted(&text))),
+        Format::Pretty => show(&told, &setting, outcome),
         Format::Json => print(&json::line(&setting, outcome)),
     })?;
-    inventory::clear_up(&setting.cache, limit);
     if outcomes.is_empty() {
-        return Err(choice.no_case().into());
+        return Err(choice.no_case());
     }
     let summary = format!("{}{}", pretty::summary(&outcomes), detectors(&kernels)?);
     match args.format {
@@ -172,8 +166,29 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     Ok(report::exit_code(&outcomes))
 }
 
+impl RunArgs {
+    fn setting(&self, store: &Store) -> Result<Setting> {
+        let how = &self.choice.how;
+        let setting = self
+            .aids
+            .add_to(how.setting(store, self.changed)?, how.timeout);
+        Ok(Setting {
+            // Machines of one saved state have the same pointers, hashed or not, and the same ids.
+            cold: setting.cold || self.accept,
+            strict: self.strict,
+            ..setting
+        })
+    }
+}
+
+/// Prints an outcome for people, unless all of it has been told.
+pub fn show(told: &pretty::Told, setting: &Setting, outcome: &Outcome) -> anyhow::Result<()> {
+    told.case(setting, outcome)
+        .map_or(Ok(()), |text| print(&pretty::painted(&text)))
+}
+
 /// The end of the last line: what of each kernel sees faults that leave no trace.
-fn detectors(kernels: &[Named]) -> Result<String> {
+fn detectors(kernels: &[Named]) -> anyhow::Result<String> {
     let had = kernels
         .iter()
         .filter_map(|(_, kernel)| kernel.as_ref().ok());
@@ -201,8 +216,11 @@ impl Aids {
 
 impl How {
     /// The scenarios to choose from, with the seed that was given.
-    pub fn scenarios(&self) -> Result<Vec<Scenario>> {
-        let mut scenarios = scenarios(&self.scenario)?;
+    ///
+    /// # Errors
+    /// Those of [`scenarios`].
+    pub fn scenarios(&self, project: &Project) -> Result<Vec<Scenario>> {
+        let mut scenarios = scenarios(&self.scenario, project)?;
         if let Some(seed) = self.seed {
             scenarios
                 .iter_mut()
@@ -212,28 +230,29 @@ impl How {
     }
 
     /// The setting of these options.
-    pub fn setting(&self, changed: bool) -> Result<Setting> {
-        let (accelerator, _) = accelerator::choose(self.accel, Probe::here)?;
+    ///
+    /// # Errors
+    /// Those of [`Store::setting`].
+    pub fn setting(&self, store: &Store, changed: bool) -> Result<Setting> {
         Ok(Setting {
             timeout: self.timeout.map(Duration::from_secs),
             cold: self.cold,
             changed,
             jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
-            ..Setting::new(Cache::open()?, accelerator)
+            ..store.setting(self.accel)?
         })
     }
 }
 
 impl Choice {
     /// The chosen kernels that a chosen scenario is to be run on.
-    pub fn kernels(
-        &self,
-        cache: &Cache,
-        catalog: &Catalog,
-        scenarios: &[Scenario],
-    ) -> Result<Vec<Named>> {
-        let mut names = kernels(cache, catalog, &self.kernel)?;
+    ///
+    /// # Errors
+    /// Those of [`kernels`] and [`obtain`].
+    pub fn kernels(&self, session: &Session, scenarios: &[Scenario]) -> Result<Vec<Named>> {
+        let mut names = kernels(session, &self.kernel)?;
         names.retain(|name| scenarios.iter().any(|scenario| self.has(name, scenario)));
+        let (cache, catalog) = (&session.store.cache, &session.catalog);
         names
             .into_iter()
             .map(|name| Ok((name.clone(), obtain(cache, catalog, &name)?)))
@@ -252,9 +271,9 @@ impl Choice {
     }
 
     /// The slip of a user whose filter leaves nothing.
-    pub fn no_case(&self) -> Usage {
+    pub fn no_case(&self) -> Error {
         let filter = self.filter.join("`, `");
-        Usage(format!(
+        Error::Slip(format!(
             "no case matches `{filter}`; `kassay list` shows what there is"
         ))
     }
@@ -269,8 +288,8 @@ pub fn each<'a>(
     setting: &Setting,
     cases: &[Case<'a>],
     accepting: bool,
-    show: impl Fn(&Outcome) -> Result<()>,
-) -> Result<Vec<Outcome>> {
+    show: impl Fn(&Outcome) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Outcome>> {
     let work = |case: &Case<'a>| {
         let (name, kernel) = case.kernel;
         let _line = progress::Live::new(format!("{name}::{}", case.scenario.name));
@@ -294,25 +313,34 @@ const NO_PROJECT: &str = "find a project: neither the working directory nor a fo
                           a `kassay.toml`; `--scenario` names a scenario or a folder of them";
 
 /// The scenarios of these files and directories, or of the project when there are none.
-pub fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>> {
-    if files.is_empty() {
-        let project = Project::here()?.context(NO_PROJECT)?;
-        return scenario::read_all(&project.scenarios, &project);
-    }
-    let (files, project) = (self::files(files)?, Project::or_here()?);
-    files
-        .iter()
-        .map(|path| Scenario::read(path, &project))
-        .collect()
+///
+/// # Errors
+/// A slip where one makes no sense, or nothing says where they are; one cannot be read.
+pub fn scenarios(files: &[PathBuf], project: &Project) -> Result<Vec<Scenario>> {
+    let read = match files {
+        [] if !project.has_file => return Err(Error::Slip(NO_PROJECT.to_owned())),
+        [] => scenario::read_all(&project.scenarios, project),
+        files => self::files(files).and_then(|files| {
+            let read = files.iter().map(|path| Scenario::read(path, project));
+            read.collect()
+        }),
+    };
+    read.map_err(Error::slip)
 }
 
 /// These files, and those of these directories: scenarios, no two of one name.
-pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// Two have one name; a directory cannot be read, or has none.
+pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let files = |path: &PathBuf| match path.is_dir() {
         true => scenario::files(path),
         false => Ok(vec![path.clone()]),
     };
-    let files = paths.iter().map(files).collect::<Result<Vec<_>>>()?;
+    let files = paths
+        .iter()
+        .map(files)
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let files = files.concat();
     // What a failure leaves goes by the name.
     let mut named = BTreeMap::new();
@@ -336,7 +364,7 @@ pub fn one(
     kernel: &Obtained,
     name: &str,
     scenario: &Scenario,
-) -> Result<Outcome> {
+) -> anyhow::Result<Outcome> {
     match kernel {
         Ok(kernel) => run::run(setting, kernel, scenario),
         Err(why) => Ok(run::unbuilt(name, scenario, why.clone())),
@@ -351,7 +379,7 @@ impl Accepted {
     /// Accepts what can be accepted: a transcript that differs or is new. No other
     /// fault becomes right by being seen, and no transcript takes the place of another
     /// kernel's.
-    fn accept(&mut self, outcome: &mut Outcome, scenario: &Scenario) -> Result<()> {
+    fn accept(&mut self, outcome: &mut Outcome, scenario: &Scenario) -> anyhow::Result<()> {
         let End::Ran(judged) = &mut outcome.end else {
             return Ok(());
         };
@@ -359,28 +387,20 @@ impl Accepted {
             return Ok(());
         };
         let path = snapshot.path();
-        if judged.is_comparison && transcript.trim().is_empty() {
-            judged.reason = "not accepted, for the transcript is empty".to_owned();
-            return Ok(());
-        }
         if judged.is_comparison {
-            match (self.0.get(&path), snapshot.compare(transcript)?) {
-                (Some(first), Comparison::Differs(diff)) => {
-                    judged.title = format!("the transcript differs from that on {first}");
-                    judged.reason = format!(
-                        "{diff}\nnot accepted, for the snapshot is that of {first}; where {kernel} \
-                         truly differs, copy `{}` to `{}@{kernel}.snap` and accept that",
-                        path.display(),
-                        scenario.name,
-                        kernel = outcome.case.kernel,
-                    );
-                    return Ok(());
-                }
-                (_, Comparison::Same) => {}
-                _ => {
-                    snapshot.accept(&scenario.about, transcript)?;
-                    progress::note(format!("accepted `{}`", path.display()));
-                }
+            let comparison = snapshot.compare(transcript)?;
+            if transcript.trim().is_empty() {
+                judged.reason = "not accepted, for the transcript is empty".to_owned();
+                return Ok(());
+            }
+            if let (Some(first), Comparison::Differs(diff)) = (self.0.get(&path), &comparison) {
+                judged.title = format!("the transcript differs from that on {first}");
+                judged.reason = format!("{diff}\n{}", anothers(first, &path, &outcome.case));
+                return Ok(());
+            }
+            if comparison != Comparison::Same {
+                snapshot.accept(&scenario.about, transcript)?;
+                progress::note(format!("accepted `{}`", path.display()));
             }
             judged.verdict = Verdict::Pass;
             judged.title.clear();
@@ -393,10 +413,18 @@ impl Accepted {
     }
 }
 
+/// Why a case's transcript does not take the place of that of the kernel `first`.
+fn anothers(first: &str, path: &Path, case: &Name) -> String {
+    let Name { kernel, scenario } = case;
+    format!(
+        "not accepted, for the snapshot is that of {first}; where {kernel} truly differs, copy `{}` \
+         to `{scenario}@{kernel}.snap` and accept that",
+        path.display()
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::outcome::Judged;
 

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use xshell::{Shell, cmd};
 
+use super::error::Result;
 use super::packages::{BENCH, Manager, NEEDS, Need};
 use super::print;
 use crate::kernel::apt_unusable;
@@ -36,24 +37,28 @@ pub struct SetupArgs {
 pub fn run(args: &SetupArgs) -> Result<()> {
     let needs = || NEEDS.iter().chain(args.bench.then_some(&BENCH));
     match Manager::here() {
-        Some(Manager::Apt) => {}
+        Some(Manager::Apt) => install(needs(), args.dry_run)?,
         Some(other) => {
             let (command, remark) = (other.command(needs()), other.remark());
-            return print(&format!(
+            print(&format!(
                 "install what kassay needs, as root:\n    {command}{remark}"
-            ));
+            ))?;
         }
-        None => bail!(
+        None => Err(anyhow!(
             "set up this machine: /etc/os-release names no distribution that kassay knows; install \
              the like of\n    {}",
             Manager::Apt.command(needs())
-        ),
+        ))?,
     }
-    let installed = installed()?;
-    let missing = report(needs(), &installed)?;
+    Ok(())
+}
+
+/// Installs what is missing.
+fn install<'a>(needs: impl Iterator<Item = &'a Need>, dry_run: bool) -> anyhow::Result<()> {
+    let missing = report(needs, &installed()?)?;
     let unlisted = apt_unusable().is_some();
     if unlisted || (!missing.is_empty() && lists_are_old()) {
-        as_root(&["apt-get", "update", "-q"], args.dry_run)?;
+        as_root(&["apt-get", "update", "-q"], dry_run)?;
     }
     if missing.is_empty() {
         return print("everything is installed");
@@ -61,16 +66,16 @@ pub fn run(args: &SetupArgs) -> Result<()> {
     let names = missing
         .into_iter()
         .map(|need| first_known(need))
-        .collect::<Result<Vec<_>>>()?;
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let install = ["apt-get", "install", "-q", "-y", "--no-install-recommends"];
-    as_root(&[&install[..], &names].concat(), args.dry_run)
+    as_root(&[&install[..], &names].concat(), dry_run)
 }
 
 /// Prints a line per purpose and returns the needs that no installed package meets.
 fn report<'a>(
     needs: impl Iterator<Item = &'a Need>,
     installed: &HashSet<String>,
-) -> Result<Vec<&'static str>> {
+) -> anyhow::Result<Vec<&'static str>> {
     let mut missing = Vec::new();
     for Need { purpose, apt, .. } in needs {
         let met = |need: &&str| need.split('|').any(|name| installed.contains(name));
@@ -86,7 +91,7 @@ fn report<'a>(
 }
 
 /// The names of all installed packages.
-fn installed() -> Result<HashSet<String>> {
+fn installed() -> anyhow::Result<HashSet<String>> {
     let list = Tool::new("dpkg-query")
         .args(["-W", "-f", "${db:Status-Abbrev} ${Package}\n"])
         .output()?;
@@ -96,7 +101,7 @@ fn installed() -> Result<HashSet<String>> {
 
 /// The first package of a need that apt knows. Before apt has any lists, as in a dry run, it
 /// is the first one; apt-get then says itself what it lacks.
-fn first_known(need: &'static str) -> Result<&'static str> {
+fn first_known(need: &'static str) -> anyhow::Result<&'static str> {
     let mut names = need.split('|');
     let first = names.next().context("name a package")?;
     let known = |name: &&str| {
@@ -128,7 +133,7 @@ fn lists_are_old() -> bool {
 }
 
 /// Runs a command as root, its output and questions passed through; only says so in a dry run.
-fn as_root(command: &[&str], dry_run: bool) -> Result<()> {
+fn as_root(command: &[&str], dry_run: bool) -> anyhow::Result<()> {
     let mut words = vec!["env", "DEBIAN_FRONTEND=noninteractive"];
     words.extend(command);
     if !rustix::process::geteuid().is_root() {

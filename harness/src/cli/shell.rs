@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, stdin};
 use std::path::Path;
 
-use anyhow::Result;
 use clap::Args;
 use kassay_guest::{Live, Program};
 
+use super::error::Result;
 use super::exec::of_host;
-use super::place::Place;
+use super::place::{More, Place};
 use crate::live::Asked;
 use crate::terminal;
 
@@ -37,7 +37,7 @@ pub struct ShellArgs {
 pub fn run(args: &ShellArgs) -> Result<u8> {
     let mut place = args.place.clone();
     place.modules.extend(args.others.iter().cloned());
-    let prepared = place.prepare(true, "")?;
+    let prepared = place.prepare(true, More::default())?;
     let shell = std::env::var_os("SHELL").filter(|shell| Path::new(shell).is_file());
     let shell = shell.unwrap_or_else(|| OsString::from("/bin/sh"));
     let size = terminal::size().filter(|_| stdin().is_terminal());

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
 use clap::Args;
 
-use super::cache::limit;
-use super::run::{Choice, Named, each};
-use super::{print, usage};
-use crate::inventory;
+use super::error::{Error, Result};
+use super::print;
+use super::run::{Choice, Named, each, show};
+use super::session::{Session, Store};
 use crate::progress;
 use crate::project::{self, Project};
 use crate::report::pretty;
@@ -27,25 +26,20 @@ pub struct WatchArgs {
 /// Runs the cases, then waits for saved files, until the user interrupts.
 ///
 /// # Errors
-/// Wrong usage, a cache that cannot be written, or the interrupt. A scenario that a save has
-/// broken is only said: the next save may mend it.
+/// A slip, a cache that cannot be written, or the interrupt. A scenario that a save has broken is
+/// only said: the next save may mend it.
 pub fn run(args: &WatchArgs) -> Result<()> {
-    let (choice, limit) = (&args.choice, limit()?);
-    let read = || choice.how.scenarios();
-    let first = read().map_err(usage)?;
-    let project = Project::or_here()?;
+    let choice = &args.choice;
+    let project = Project::or_here().map_err(Error::slip)?;
+    let first = choice.how.scenarios(&project)?;
     // Nothing that is saved during the first run is to be missed.
     let watch = Watch::on(folders(&project, &first))?;
-    let targets = project::targets();
-    let kernels = {
-        let setting = choice.how.setting(false)?;
-        let catalog = super::chosen::catalog(&setting.cache)?;
-        choice.kernels(&setting.cache, &catalog, &first)?
-    };
+    let kernels = choice.kernels(&Session::open()?, &first)?;
     if choice.cases(&kernels, &first).is_empty() {
-        return Err(choice.no_case().into());
+        return Err(choice.no_case());
     }
-    batch(choice, &kernels, &first, limit, Instant::now())?;
+    batch(choice, &kernels, &first, Instant::now())?;
+    let targets = project::targets();
     loop {
         progress::note("waiting for a file to be saved; Ctrl-C ends");
         let mut saved = watch.next()?;
@@ -55,22 +49,29 @@ pub fn run(args: &WatchArgs) -> Result<()> {
             continue;
         }
         let began = Instant::now();
-        for path in &saved {
-            let shown = path.strip_prefix(&project.root).unwrap_or(path);
-            progress::note(format!("saved {}", shown.display()));
-        }
-        let is_touched = |scenario: &Scenario| {
-            let lost_track = saved.iter().any(|path| watch.folders().contains(path));
-            lost_track || saved.iter().any(|path| is_of(scenario, path, &project))
-        };
-        match read() {
-            Ok(mut all) => {
-                all.retain(is_touched);
-                batch(choice, &kernels, &all, limit, began)?;
-            }
-            Err(error) => progress::note(format!("{error:#}")),
+        tell(&saved, &project);
+        match touched(choice, &watch, &saved) {
+            Ok(scenarios) => batch(choice, &kernels, &scenarios, began)?,
+            Err(error) => progress::note(format!("{error}")),
         }
     }
+}
+
+fn tell(saved: &BTreeSet<PathBuf>, project: &Project) {
+    for path in saved {
+        let shown = path.strip_prefix(&project.root).unwrap_or(path);
+        progress::note(format!("saved {}", shown.display()));
+    }
+}
+
+/// The scenarios, as they are now, that saved files are a part of.
+fn touched(choice: &Choice, watch: &Watch, saved: &BTreeSet<PathBuf>) -> Result<Vec<Scenario>> {
+    let project = Project::or_here().map_err(Error::slip)?;
+    let mut scenarios = choice.how.scenarios(&project)?;
+    let lost_track = saved.iter().any(|path| watch.folders().contains(path));
+    scenarios
+        .retain(|scenario| lost_track || saved.iter().any(|path| is_of(scenario, path, &project)));
+    Ok(scenarios)
 }
 
 /// Where the files are that cases are made of.
@@ -94,28 +95,18 @@ fn folders(project: &Project, scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
 
 /// Runs the chosen cases of these scenarios. The cache is opened anew each time: as long as we
 /// only wait, others may clear it up.
-fn batch(
-    choice: &Choice,
-    kernels: &[Named],
-    scenarios: &[Scenario],
-    limit: u64,
-    began: Instant,
-) -> Result<()> {
+fn batch(choice: &Choice, kernels: &[Named], scenarios: &[Scenario], began: Instant) -> Result<()> {
     let cases = choice.cases(kernels, scenarios);
     if cases.is_empty() {
         return Ok(());
     }
-    let setting = choice.how.setting(false)?;
+    let store = Store::open()?;
+    let setting = choice.how.setting(&store, false)?;
     let told = pretty::Told::default();
     let outcomes = each(&setting, &cases, false, |outcome| {
-        told.case(&setting, outcome)
-            .map_or(Ok(()), |text| print(&pretty::painted(&text)))
+        show(&told, &setting, outcome)
     })?;
-    let summary = pretty::summary(&outcomes);
-    print(&format!(
-        "{summary}, {:.2} s",
-        began.elapsed().as_secs_f64()
-    ))?;
-    inventory::clear_up(&setting.cache, limit);
+    let (summary, seconds) = (pretty::summary(&outcomes), began.elapsed().as_secs_f64());
+    print(&format!("{summary}, {seconds:.2} s"))?;
     Ok(())
 }

@@ -273,7 +273,10 @@ impl Catalog {
 
     /// The paths of fragments that files name, and of fragments that a spec adds.
     fn fragments(&self, own: &[String], added: &[&str]) -> Result<Vec<PathBuf>> {
-        let known = self.flavours();
+        let known = match added {
+            [] => Vec::new(),
+            _ => self.flavours()?,
+        };
         for name in added {
             if !known.iter().any(|known| known == name) {
                 let nearest = nearest(name, known.iter().map(String::as_str))
@@ -291,18 +294,21 @@ impl Catalog {
     }
 
     /// The names of the fragments that a spec may add, sorted.
-    fn flavours(&self) -> Vec<String> {
-        let files = self
-            .folders
-            .iter()
-            .filter_map(|folder| fs::read_dir(folder).ok());
-        let names = files.flatten().flatten().filter_map(|file| {
-            let name = file.file_name().into_string().ok()?;
-            let is_added = !NO_FLAVOURS.contains(&name.as_str());
-            let name = name.strip_suffix(SUFFIX).filter(|_| is_added)?;
-            Some(name.to_owned())
-        });
-        names.collect::<BTreeSet<_>>().into_iter().collect()
+    fn flavours(&self) -> Result<Vec<String>> {
+        let mut names = BTreeSet::new();
+        for folder in &self.folders {
+            let files = match fs::read_dir(folder) {
+                Err(error) if plain::is_absent(&error) => continue,
+                files => files.with_context(|| format!("list `{}`", folder.display()))?,
+            };
+            names.extend(files.flatten().filter_map(|file| {
+                let name = file.file_name().into_string().ok()?;
+                let is_added = !NO_FLAVOURS.contains(&name.as_str());
+                let name = name.strip_suffix(SUFFIX).filter(|_| is_added)?;
+                Some(name.to_owned())
+            }));
+        }
+        Ok(names.into_iter().collect())
     }
 
     /// The path of a config fragment: in the project, beside the catalog, or kassay's own.

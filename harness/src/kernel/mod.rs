@@ -336,7 +336,11 @@ pub fn default(cache: &Cache, catalog: &Catalog) -> Result<Chosen> {
 pub fn is_known(catalog: &Catalog, spec: &str) -> bool {
     let (base, added) = catalog.split(spec);
     match is_path(catalog, base) {
-        true => Path::new(base).exists() && catalog.for_tree(&added).is_ok(),
+        // What cannot be looked at may well be there.
+        true => {
+            let is_there = plain::metadata(base.as_ref()).map_or(true, |found| found.is_some());
+            is_there && catalog.for_tree(&added).is_ok()
+        }
         false => catalog.get(spec).is_ok(),
     }
 }

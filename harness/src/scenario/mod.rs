@@ -1,32 +1,33 @@
 //! What is asked: a scenario file, checked before anything is built.
 
 mod expect;
+mod file;
 mod part;
 mod requires;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Drive, Show, Step};
-use rustix::thread::CapabilitySet;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::cache::is_scratch;
 use crate::excerpt::bounded;
 use crate::project::{Defaults, Project};
-use crate::step::{Asked, FileStep};
+use crate::step::Asked;
 use crate::vm::size::{LEAST_MIB, MOST_CPUS, Size};
 use crate::{nearest, plain};
 
 pub use expect::{Allow, Expect};
-use part::{DRIVER, FileModule, FileProgram, Kind, MODULE, PROGRAM, is_plain};
-pub use part::{Part, is_object, module, names};
+use file::File;
+pub use file::{kernel_module, step};
+use part::Kind;
+pub use part::{Finder, Part, is_object, module, names};
 pub use requires::{Bound, Pinned, Requires};
 
-/// One scenario, as its file gives it.
+/// One scenario, as its file gives it, or as kassay makes it itself.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// The file's name without `.toml`.
@@ -78,82 +79,62 @@ pub struct Scenario {
     pub snapshots: PathBuf,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    about: String,
-    #[serde(default)]
-    kernel_modules: Vec<String>,
-    #[serde(default)]
-    modules: Vec<FileModule>,
-    #[serde(default)]
-    bpf: Vec<FileProgram>,
-    #[serde(default)]
-    each: bool,
-    #[serde(default)]
-    globals: toml::Table,
-    #[serde(default)]
-    host_root: bool,
-    #[serde(default)]
-    requires: Requires,
-    expect: Option<Expect>,
-    timeout: Option<u16>,
-    cpus: Option<u8>,
-    memory: Option<u32>,
-    #[serde(default)]
-    sysctl: BTreeMap<String, Setting>,
-    #[serde(default)]
-    linger: Linger,
-    #[serde(default)]
-    without: Vec<String>,
-    #[serde(default)]
-    allow: Vec<Allow>,
-    #[serde(default)]
-    may_not_run: Vec<String>,
-    #[serde(default)]
-    step: Vec<FileStep>,
-    #[serde(default)]
-    show: Show,
-}
-
-/// The name of a module of the kernel, as the kernel has it.
-fn kernel_module(name: String) -> Result<String> {
-    match is_plain(&name) {
-        true => Ok(name.replace('-', "_")),
-        false => bail!("`{name}` of `kernel_modules` is no name such as `nf_conntrack`"),
-    }
-}
-
-/// A time such as `5s` or `200ms`.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(try_from = "String")]
-struct Linger(Duration);
-
-impl TryFrom<String> for Linger {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Linger, String> {
-        let ms = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-            (Some(ms), _) => ms.parse::<u16>().map(u64::from),
-            (None, s) => s
-                .unwrap_or_default()
-                .parse::<u16>()
-                .map(|s| u64::from(s) * 1000),
-        };
-        ms.map(|ms| Linger(Duration::from_millis(ms)))
-            .map_err(|_| format!("`{text}` is no time such as `5s` or `200ms`"))
-    }
-}
-
-/// What a setting of /proc/sys is set to.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Setting {
-    Number(i64),
-    Text(String),
-}
-
 impl Scenario {
+    /// One of this name that asks for nothing, and has no file.
+    pub fn new(name: &str) -> Scenario {
+        Scenario {
+            name: name.to_owned(),
+            path: format!("{name}.toml").into(),
+            about: String::new(),
+            kernel_modules: Vec::new(),
+            modules: Vec::new(),
+            bpf: Vec::new(),
+            drivers: Vec::new(),
+            each: false,
+            globals: toml::Table::new(),
+            requires: Requires::default(),
+            expect: None,
+            timeout: None,
+            cpus: None,
+            memory_mib: None,
+            host_root: false,
+            sysctl: Vec::new(),
+            without: Vec::new(),
+            allow: Vec::new(),
+            may_not_run: Vec::new(),
+            linger: Duration::ZERO,
+            steps: Vec::new(),
+            show: Show::default(),
+            snapshots: "snapshots".into(),
+        }
+    }
+
+    /// It with what a project says of scenarios that do not say otherwise.
+    ///
+    /// # Errors
+    /// What then holds is no time, number of CPUs or memory that a machine can have.
+    pub fn with_defaults(mut self, defaults: &Defaults) -> Result<Scenario> {
+        let timeout = defaults
+            .timeout
+            .map(|secs| Duration::from_secs(secs.into()));
+        self.timeout = self.timeout.or(timeout);
+        self.cpus = self.cpus.or(defaults.cpus);
+        self.memory_mib = self.memory_mib.or(defaults.memory);
+        for part in &mut self.bpf {
+            part.flags.splice(..0, defaults.flags.iter().cloned());
+        }
+        if self.timeout == Some(Duration::ZERO) {
+            bail!("`timeout` is a number of seconds, at least 1");
+        }
+        if self.cpus.is_some_and(|it| !(1..=MOST_CPUS).contains(&it)) {
+            bail!("`cpus` is a number from 1 to {MOST_CPUS}");
+        }
+        if self.memory_mib.is_some_and(|it| it < LEAST_MIB) {
+            bail!("`memory` is a number of MiB, at least {LEAST_MIB}");
+        }
+        Ok(self)
+    }
+
     /// Reads and checks a scenario file. A module or program is a name in the
     /// `modules/` or `bpf/` beside the file, else beside its directory when that is
     /// called `scenarios`, else in the project's folders for them, which come first for the
@@ -164,23 +145,12 @@ impl Scenario {
 
     /// Checks the text of a scenario file, as [`Scenario::read`].
     pub fn parse(text: &str, path: &Path, project: &Project) -> Result<Scenario> {
-        let directory = path.parent().unwrap_or(Path::new(""));
-        let find = |kind: &Kind, asked: &str| {
-            let beside = [directory, home(path)].map(|place| place.join(kind.folder));
-            let of_project = [(kind.of_project)(project).to_owned()];
-            let folders = match directory == project.scenarios {
-                true => [&of_project[..], &beside].concat(),
-                false => [&beside[..], &of_project].concat(),
-            };
-            kind.find(asked, directory, &folders)
-        };
-        let mut scenario = Scenario::parse_with(text, path, &project.defaults, find)?;
-        scenario.snapshots = snapshots(path, project);
-        for part in &mut scenario.bpf {
-            part.flags
-                .splice(..0, project.defaults.flags.iter().cloned());
-        }
-        Ok(scenario)
+        let finder = Finder::new(path, project);
+        let find = |kind: &Kind, asked: &str| finder.find(kind, asked);
+        Ok(Scenario {
+            snapshots: snapshots(path, project),
+            ..Scenario::parse_with(text, path, &project.defaults, find)?
+        })
     }
 
     /// Reads a scenario file of which all is built, so that no sources need be there.
@@ -200,80 +170,11 @@ impl Scenario {
         defaults: &Defaults,
         find: impl Fn(&Kind, &str) -> Result<Part>,
     ) -> Result<Scenario> {
-        let mut file: File = toml::from_str(text)
-            .map_err(|error| nearest::explain(&bounded(&error.to_string())))
-            .with_context(|| format!("parse scenario `{}`", path.display()))?;
-        file.timeout = file.timeout.or(defaults.timeout);
-        file.cpus = file.cpus.or(defaults.cpus);
-        file.memory = file.memory.or(defaults.memory);
-        Scenario::from_file(file, path, find)
+        let file: File =
+            parsed(text).with_context(|| format!("parse scenario `{}`", path.display()))?;
+        file.scenario(path, find)
+            .and_then(|scenario| scenario.with_defaults(defaults))
             .with_context(|| format!("check scenario `{}`", path.display()))
-    }
-
-    fn from_file(
-        file: File,
-        path: &Path,
-        find: impl Fn(&Kind, &str) -> Result<Part>,
-    ) -> Result<Scenario> {
-        let name = name_of(path)?;
-        let directory = path.parent().unwrap_or(Path::new(""));
-        if file.timeout == Some(0) {
-            bail!("`timeout` is a number of seconds, at least 1");
-        }
-        if file
-            .cpus
-            .is_some_and(|cpus| !(1..=MOST_CPUS).contains(&cpus))
-        {
-            bail!("`cpus` is a number from 1 to {MOST_CPUS}");
-        }
-        if file.memory.is_some_and(|memory| memory < LEAST_MIB) {
-            bail!("`memory` is a number of MiB, at least {LEAST_MIB}");
-        }
-        let mut steps = steps(file.step, directory, file.host_root)?;
-        let drivers = drivers(&mut steps, |asked| find(&DRIVER, asked))?;
-        let module = |module: FileModule| {
-            let part = module.part(directory, |asked| find(&MODULE, asked))?;
-            let pip = file.requires.pip.clone();
-            anyhow::Ok(Part { pip, ..part })
-        };
-        let program = |program: FileProgram| program.part(|asked| find(&PROGRAM, asked));
-        Ok(Scenario {
-            name,
-            path: path.to_owned(),
-            about: file.about,
-            kernel_modules: file
-                .kernel_modules
-                .into_iter()
-                .map(kernel_module)
-                .collect::<Result<_>>()?,
-            modules: file
-                .modules
-                .into_iter()
-                .map(module)
-                .collect::<Result<_>>()?,
-            bpf: file.bpf.into_iter().map(program).collect::<Result<_>>()?,
-            drivers,
-            each: file.each,
-            globals: file.globals,
-            host_root: file.host_root,
-            requires: file.requires,
-            expect: file.expect,
-            timeout: file.timeout.map(|secs| Duration::from_secs(secs.into())),
-            cpus: file.cpus,
-            memory_mib: file.memory,
-            sysctl: file.sysctl.into_iter().map(sysctl).collect::<Result<_>>()?,
-            linger: file.linger.0,
-            without: file
-                .without
-                .into_iter()
-                .map(capability)
-                .collect::<Result<_>>()?,
-            allow: file.allow,
-            may_not_run: file.may_not_run,
-            steps,
-            show: file.show,
-            snapshots: home(path).join("snapshots"),
-        })
     }
 
     /// The seeds of its generators, in the order of its steps. One that the file
@@ -345,33 +246,9 @@ fn name_of(path: &Path) -> Result<String> {
     Ok(name.into_owned())
 }
 
-/// The steps of a file in a directory. Only with the host's root is there a program to run.
-fn steps(steps: Vec<FileStep>, directory: &Path, host_root: bool) -> Result<Vec<Asked>> {
-    let steps = steps.into_iter().map(|step| step.asked(directory));
-    let steps: Vec<Asked> = steps.collect::<Result<_>>()?;
-    if !host_root && steps.iter().any(|asked| asked.step.is_command()) {
-        bail!("what a step runs is a program of the host: this takes `host_root = true`");
-    }
-    Ok(steps)
-}
-
-/// The drivers of these steps, which then name them as the guest does.
-fn drivers(steps: &mut [Asked], find: impl Fn(&str) -> Result<Part>) -> Result<Vec<Part>> {
-    let mut drivers: Vec<Part> = Vec::new();
-    for asked in steps {
-        let Step::Drive(Drive { driver, .. }) = &mut asked.step else {
-            continue;
-        };
-        let part = find(driver)?;
-        if !is_plain(&part.name) {
-            bail!("`{driver}`: a driver's name is made of ASCII letters, digits, `_` and `-`");
-        }
-        driver.clone_from(&part.name);
-        if !drivers.contains(&part) {
-            drivers.push(part);
-        }
-    }
-    Ok(drivers)
+/// What a text in TOML says; of a key that is not known, the nearest one is told.
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|error| nearest::explain(&bounded(&error.to_string())))
 }
 
 fn text_of(path: &Path) -> Result<String> {
@@ -420,31 +297,9 @@ fn is_scenario(text: &str) -> bool {
     })
 }
 
-fn sysctl((name, value): (String, Setting)) -> Result<(String, String)> {
-    let is_name = name.split('.').all(is_plain);
-    if !is_name {
-        bail!("`{name}` is no setting of /proc/sys, such as `kernel.panic_on_warn`");
-    }
-    let value = match value {
-        Setting::Number(number) => number.to_string(),
-        Setting::Text(text) => text,
-    };
-    Ok((name, value))
-}
-
-/// A capability's name, as capabilities(7) has it.
-fn capability(name: String) -> Result<String> {
-    let known = CapabilitySet::all().iter_names();
-    let known: Vec<String> = known.map(|(name, _)| format!("CAP_{name}")).collect();
-    if !known.contains(&name) {
-        let hint = nearest::hint(&name, known.iter().map(String::as_str));
-        bail!("there is no capability `{name}`{hint}");
-    }
-    Ok(name)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::part::PROGRAM;
     use super::*;
     use kassay_guest::{Fault, Run, Step, Udp, Unlink};
 

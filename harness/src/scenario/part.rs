@@ -1,12 +1,14 @@
 //! The modules and the BPF programs that a scenario is made of, and where they are found.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use object::{Architecture, Object, ObjectKind};
 use serde::Deserialize;
 
+use super::home;
 use super::requires::Pinned;
 use crate::project::Project;
 use crate::{nearest, plain};
@@ -115,11 +117,56 @@ impl FileProgram {
             FileProgram::Of { file, flags } => (file, flags),
         };
         let mut part = find(&file)?;
-        if !is_plain(&part.name) {
-            bail!("`{file}`: a program's name is made of ASCII letters, digits, `_` and `-`");
-        }
         part.flags.extend(flags);
-        Ok(part)
+        named(part, &file)
+    }
+}
+
+/// A program that was asked for, whose name is one for the guest's files.
+fn named(part: Part, asked: &str) -> Result<Part> {
+    if !is_plain(&part.name) {
+        bail!("`{asked}`: a program's name is made of ASCII letters, digits, `_` and `-`");
+    }
+    Ok(part)
+}
+
+/// Looks for what a scenario's file names, which need not be there itself.
+pub struct Finder<'a> {
+    file: &'a Path,
+    project: &'a Project,
+}
+
+impl<'a> Finder<'a> {
+    /// For the file of a project, or a file elsewhere that may use what the project has.
+    pub fn new(file: &'a Path, project: &'a Project) -> Finder<'a> {
+        Finder { file, project }
+    }
+
+    /// A module, by its name or by a path from the file's directory.
+    ///
+    /// # Errors
+    /// There is none; the nearest name is told.
+    pub fn module(&self, asked: &str) -> Result<Part> {
+        self.find(&MODULE, asked)
+    }
+
+    /// A BPF program, likewise.
+    ///
+    /// # Errors
+    /// As [`Finder::module`].
+    pub fn program(&self, asked: &str) -> Result<Part> {
+        named(self.find(&PROGRAM, asked)?, asked)
+    }
+
+    pub(super) fn find(&self, kind: &Kind, asked: &str) -> Result<Part> {
+        let directory = self.file.parent().unwrap_or(Path::new(""));
+        let beside = [directory, home(self.file)].map(|place| place.join(kind.folder));
+        let of_project = [(kind.of_project)(self.project).to_owned()];
+        let folders = match directory == self.project.scenarios {
+            true => [&of_project[..], &beside].concat(),
+            false => [&beside[..], &of_project].concat(),
+        };
+        kind.find(asked, directory, &folders)
     }
 }
 
@@ -165,15 +212,15 @@ pub fn module(asked: &str, project: &Project) -> Result<Part> {
 /// A kind of [`Part`].
 pub(super) struct Kind {
     what: &'static str,
-    pub(super) folder: &'static str,
-    pub(super) of_project: fn(&Project) -> &Path,
+    folder: &'static str,
+    of_project: fn(&Project) -> &Path,
     /// A folder that is for all of them.
     beside: Option<&'static str>,
     /// What its names leave out; the first is that of what is found by its name.
     suffixes: &'static [&'static str],
     /// What a path leads to.
     is: &'static str,
-    is_there: fn(&Path) -> bool,
+    is_there: fn(&Path) -> io::Result<bool>,
     /// Flags for what is named by a path, and so somebody else's.
     flags: &'static [&'static str],
 }
@@ -186,9 +233,7 @@ pub(super) const MODULE: Kind = Kind {
     suffixes: &[""],
     is: "a directory with a Kbuild file or a Makefile",
     is_there: |path| {
-        ["Kbuild", "Makefile"]
-            .iter()
-            .any(|file| path.join(file).is_file())
+        Ok(plain::is_file(&path.join("Kbuild"))? || plain::is_file(&path.join("Makefile"))?)
     },
     flags: &[],
 };
@@ -200,7 +245,10 @@ pub(super) const PROGRAM: Kind = Kind {
     beside: None,
     suffixes: &[".bpf.c", ".bpf.o", ".c", ".o"],
     is: "a C file (`.c`) or a BPF object (made by clang with `-target bpf -c`)",
-    is_there: |path| path.is_file() && (path.extension() == Some("c".as_ref()) || is_object(path)),
+    is_there: |path| {
+        let is_c = path.extension() == Some("c".as_ref());
+        Ok(plain::is_file(path)? && (is_c || has_object(path)?))
+    },
     flags: &["-Wno-error"],
 };
 
@@ -211,52 +259,57 @@ pub(super) const DRIVER: Kind = Kind {
     beside: None,
     suffixes: &[""],
     is: "a directory with a Cargo.toml",
-    is_there: |path| path.join("Cargo.toml").is_file(),
+    is_there: |path| plain::is_file(&path.join("Cargo.toml")),
     flags: &[],
 };
 
 /// Whether a file is a BPF object.
 pub fn is_object(path: &Path) -> bool {
-    let is_object = |data: Vec<u8>| {
-        let object = object::File::parse(&*data).ok()?;
-        Some(object.architecture() == Architecture::Bpf && object.kind() == ObjectKind::Relocatable)
-    };
-    plain::read(path, plain::MADE)
-        .ok()
-        .and_then(is_object)
-        .unwrap_or(false)
+    has_object(path).unwrap_or(false)
+}
+
+/// Likewise, unless it cannot be read.
+fn has_object(path: &Path) -> io::Result<bool> {
+    let data = plain::read(path, plain::MADE)?;
+    Ok(object::File::parse(&*data).is_ok_and(|object| {
+        object.architecture() == Architecture::Bpf && object.kind() == ObjectKind::Relocatable
+    }))
 }
 
 impl Kind {
     /// Finds what a scenario in a directory names: a path from there, or what lies in the first
     /// of these folders that has it.
-    pub(super) fn find(&self, asked: &str, directory: &Path, folders: &[PathBuf]) -> Result<Part> {
+    fn find(&self, asked: &str, directory: &Path, folders: &[PathBuf]) -> Result<Part> {
         if asked.contains('/') || asked == "." {
             return self.at(&directory.join(asked));
         }
         let file = format!("{asked}{}", self.suffixes[0]);
         let mut folders = folders.to_vec();
         folders.dedup();
-        let mut paths = folders.iter().map(|folder| folder.join(&file));
-        match paths.find(|path| (self.is_there)(path)) {
-            Some(path) if is_plain(asked) => Ok(Part {
-                name: asked.to_owned(),
-                with: self.shared(&path),
-                path,
-                ..Part::default()
-            }),
-            _ => {
-                let there = folders.iter().filter(|folder| folder.is_dir());
-                let there: Vec<_> = there.map(|folder| folder.display().to_string()).collect();
-                let names: Vec<_> = folders.iter().flat_map(|at| self.names(at)).collect();
-                bail!(
-                    "there is no {} `{asked}` in `{}`{}",
-                    self.what,
-                    there.join("` or `"),
-                    nearest::hint(asked, names.iter().map(String::as_str))
-                )
+        for path in folders.iter().map(|folder| folder.join(&file)) {
+            if is_plain(asked) && self.is_at(&path)? {
+                return Ok(Part {
+                    name: asked.to_owned(),
+                    with: self.shared(&path),
+                    path,
+                    ..Part::default()
+                });
             }
         }
+        let there = folders.iter().filter(|folder| folder.is_dir());
+        let there: Vec<_> = there.map(|folder| folder.display().to_string()).collect();
+        let names: Vec<_> = folders.iter().flat_map(|at| self.names(at)).collect();
+        bail!(
+            "there is no {} `{asked}` in `{}`{}",
+            self.what,
+            there.join("` or `"),
+            nearest::hint(asked, names.iter().map(String::as_str))
+        )
+    }
+
+    fn is_at(&self, path: &Path) -> Result<bool> {
+        (self.is_there)(path)
+            .with_context(|| format!("look for a {} at `{}`", self.what, path.display()))
     }
 
     /// What lies beside all of its folder, and is for all of them.
@@ -271,8 +324,8 @@ impl Kind {
     /// What a path of a scenario leads to.
     pub(super) fn at(&self, path: &Path) -> Result<Part> {
         let (shown, folder) = (path.display(), path.parent().unwrap_or(Path::new("")));
-        let whole = path.canonicalize();
-        let Some(whole) = whole.ok().filter(|_| (self.is_there)(path)) else {
+        let is_at = self.is_at(path)?;
+        let Some(whole) = path.canonicalize().ok().filter(|_| is_at) else {
             let hint = nearest::hint(
                 &self.name(path),
                 self.names(folder).iter().map(String::as_str),
@@ -309,7 +362,7 @@ impl Kind {
         entries
             .map(|entry| entry.path())
             .filter(|path| path.to_string_lossy().ends_with(self.suffixes[0]))
-            .filter(|path| (self.is_there)(path))
+            .filter(|path| (self.is_there)(path).unwrap_or(false))
             .map(|path| self.name(&path))
             .collect()
     }

@@ -4,13 +4,12 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
-use kassay::cache::Cache;
 use kassay::case::Setting;
 use kassay::cli::chosen::{self as choice, Obtained};
+use kassay::cli::session::Session;
 use kassay::interrupt;
-use kassay::inventory;
 use kassay::kernel::Catalog;
-use kassay::vm::accelerator::{self, Probe, Wish};
+use kassay::vm::accelerator::Wish;
 use kassay::vm::slot;
 use libtest_mimic::{Arguments, Trial};
 
@@ -44,13 +43,12 @@ pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
         .get_or_insert_with(slot::default_jobs);
     let run = || {
         interrupt::install()?;
-        let (cache, limit) = (Cache::open()?, inventory::limit()?);
+        let session = Session::open()?;
         let mut all = Vec::new();
-        for kernel in chosen(&cache)? {
+        for kernel in chosen(&session)? {
             all.extend(trials(&Arc::new(kernel))?);
         }
         let conclusion = libtest_mimic::run(&arguments, all);
-        inventory::clear_up(&cache, limit);
         needs::tell();
         anyhow::Ok(conclusion.exit_code())
     };
@@ -60,10 +58,9 @@ pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
     })
 }
 
-fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
-    let (accelerator, _) = accelerator::choose(Wish::Auto, Probe::here)?;
-    let setting = Setting::new(cache.clone(), accelerator);
-    let names = match choice::kernels(cache, &Catalog::load(cache)?, &[]) {
+fn chosen(session: &Session) -> Result<Vec<Chosen>> {
+    let setting = session.store.setting(Wish::Auto)?;
+    let names = match choice::kernels(session, &[]) {
         // Tests that are left out have names, too.
         Err(_) if needs::lack().is_some() => vec!["default".to_owned()],
         names => names?,
@@ -71,7 +68,7 @@ fn chosen(cache: &Cache) -> Result<Vec<Chosen>> {
     let on = |name| {
         Ok(Chosen {
             setting: setting.clone(),
-            catalog: Catalog::load(cache)?,
+            catalog: Catalog::load(&session.store.cache)?,
             name,
             kernel: OnceLock::new(),
         })

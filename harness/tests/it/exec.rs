@@ -26,6 +26,7 @@ tests! {
         a_signal_ends_what_waits_for_a_reader_that_has_stopped,
         a_reader_that_has_gone_away_ends_the_program_as_ever,
         a_guest_is_as_large_as_is_asked_for,
+        a_module_of_the_kernel_itself_is_inserted_first,
         a_kernel_that_crashes_or_reports_has_a_code_of_its_own,
         nothing_is_written_to_the_hosts_root,
         a_static_program_needs_no_root_and_another_does,
@@ -211,6 +212,14 @@ fn a_guest_is_as_large_as_is_asked_for() {
             .with(2)
             .says(why);
     }
+}
+
+fn a_module_of_the_kernel_itself_is_inserted_first() {
+    let modules = ["grep", "-c", "^nf_conntrack ", "/proc/modules"];
+    let ended = run(exec_with(&["--kernel-module", "nf-conntrack"], &modules));
+    ended.with(0).says("1\n");
+    let ended = run(exec_with(&["--kernel-module", "a b"], &["true"]));
+    ended.with(2).says("no name of a module of the kernel");
 }
 
 fn a_kernel_that_crashes_or_reports_has_a_code_of_its_own() {

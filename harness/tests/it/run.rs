@@ -23,6 +23,7 @@ tests! {
         an_error_of_a_scenario_is_no_longer_than_a_person_reads,
         a_slip_in_a_scenario_shows_what_was_meant,
         what_does_not_exist_is_wrong_usage,
+        what_is_there_and_cannot_be_read_is_no_slip,
         scenarios_of_one_name_are_not_run_together,
         kvm_that_does_not_work_is_never_replaced,
         stderr_need_not_be_read;
@@ -737,6 +738,21 @@ fn what_does_not_exist_is_wrong_usage() {
     ended.with(2).says("read scenario `none.toml`");
     let ended = checkout.kassay(&["kernel", "remove", "distor"]);
     ended.with(2).says("did you mean `distro`?");
+}
+
+fn what_is_there_and_cannot_be_read_is_no_slip() {
+    let checkout = Checkout::new();
+    for file in [
+        "harness/tests/snapshots/kfunc_sum.snap",
+        "harness/tests/scenarios/kfunc_sum.toml",
+        "kassay.toml",
+    ] {
+        // Nobody reads a folder as a file, not even root.
+        fs::remove_file(checkout.path(file)).unwrap();
+        fs::create_dir(checkout.path(file)).unwrap();
+        let ended = checkout.run(&["kfunc_sum"]);
+        ended.with(125).says(file).says("it is no plain file");
+    }
 }
 
 fn scenarios_of_one_name_are_not_run_together() {

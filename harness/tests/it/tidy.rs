@@ -424,7 +424,10 @@ fn rooms_are_read_from_paths_of_the_crate() {
 
 fn every_module_and_program_is_in_a_scenario() {
     let benched = [vec![bloom::PROGRAM.to_owned()], Vec::new()];
-    for (place, scenarios) in [scenarios(&[]).unwrap(), zoo()].iter().enumerate() {
+    for (place, scenarios) in [scenarios(&[], &project()).unwrap(), zoo()]
+        .iter()
+        .enumerate()
+    {
         let modules = scenarios.iter().flat_map(|case| part_names(&case.modules));
         let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
         assert_eq!(names(MODULES[place], "/Kbuild"), modules.collect());
@@ -469,7 +472,7 @@ fn every_scenario_has_a_snapshot_and_every_snapshot_a_scenario() {
     let snapshots = names("harness/tests/snapshots/", ".snap");
     let scenario = |name: &String| name.split('@').next().unwrap_or_default().to_owned();
     let reviewed: BTreeSet<String> = snapshots.iter().map(scenario).collect();
-    let scenarios = scenarios(&[]).unwrap();
+    let scenarios = scenarios(&[], &project()).unwrap();
     let all = scenarios.iter().map(|case| case.name.clone()).collect();
     let strays: Vec<_> = reviewed.difference(&all).collect();
     assert!(strays.is_empty(), "without a scenario: {strays:?}");
