@@ -16,7 +16,7 @@ use crate::kernel_report::{Kind, OUT_OF_MEMORY};
 use crate::normalise::visible;
 use crate::refusal;
 use crate::report::UNJUDGED;
-use crate::run;
+use crate::run::{self};
 use crate::scenario::Scenario;
 use crate::streams::Streams;
 use crate::verdict::{self, Fault, LOG_OVERFLOW, Verdict};

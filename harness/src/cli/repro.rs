@@ -15,7 +15,7 @@ use crate::kit::{Kept, Unfit};
 use crate::outcome::Outcome;
 use crate::progress;
 use crate::report::{self, Format, json, pretty};
-use crate::run;
+use crate::run::{self};
 use crate::vm::accelerator::Wish;
 
 /// The arguments of `kassay repro`.

@@ -18,7 +18,7 @@ use crate::pool;
 use crate::progress;
 use crate::project::Project;
 use crate::report::{self, Format, json, matrix, pretty};
-use crate::run;
+use crate::run::{self};
 use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
 use crate::step;

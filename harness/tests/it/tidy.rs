@@ -41,7 +41,7 @@ const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
 const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 49] = [
+const ROOMS: [&str; 50] = [
     "plain",
     "nearest",
     "progress",
@@ -91,6 +91,7 @@ const ROOMS: [&str; 49] = [
     "bisect",
     "inventory",
     "cli",
+    "library",
 ];
 
 /// The files and folders of the guest program, in the same way.
