@@ -144,28 +144,9 @@ fn scenario(expect: u8) -> Scenario {
         ..Part::default()
     };
     Scenario {
-        name: "case".to_owned(),
-        path: "case.toml".into(),
-        about: String::new(),
-        cpus: None,
-        memory_mib: None,
-        kernel_modules: Vec::new(),
         modules: vec![part("m")],
-        each: false,
-        globals: Default::default(),
-        host_root: false,
         bpf: vec![part("b")],
-        drivers: Vec::new(),
-        requires: Default::default(),
         expect,
-        timeout: None,
-        sysctl: Vec::new(),
-        linger: std::time::Duration::ZERO,
-        without: Vec::new(),
-        allow: Vec::new(),
-        may_not_run: Vec::new(),
-        show: Default::default(),
-        snapshots: "snapshots".into(),
         steps: vec![
             Unlink { times: 1 }.into(),
             Asked {
@@ -183,6 +164,7 @@ fn scenario(expect: u8) -> Scenario {
             }
             .into(),
         ],
+        ..Scenario::new("case")
     }
 }
 

@@ -65,19 +65,7 @@ pub fn outcomes(a: &Outcome, b: &Outcome) -> Finding {
         title,
         diff,
     };
-    let unjudged = |outcome: &&Outcome| matches!(outcome.verdict(), Verdict::Infra | Verdict::Lost);
-    let unjudged: Vec<String> = [a, b]
-        .iter()
-        .filter(|outcome| unjudged(outcome))
-        .map(|outcome| {
-            format!(
-                "{} on {}: {}",
-                outcome.verdict(),
-                outcome.case.kernel,
-                outcome.title()
-            )
-        })
-        .collect();
+    let unjudged: Vec<String> = [a, b].into_iter().filter_map(unjudged).collect();
     if !unjudged.is_empty() {
         return finding(Judgement::Unjudged, unjudged.join(", "), String::new());
     }
@@ -85,29 +73,42 @@ pub fn outcomes(a: &Outcome, b: &Outcome) -> Finding {
         return finding(Judgement::Skipped, a.title().to_owned(), String::new());
     }
     let (had, has) = (standing(a), standing(b));
-    let mut diff = String::new();
-    if had != has {
-        diff.push_str(&format!("-{had}\n+{has}\n"));
-    }
-    let transcripts = [a, b].map(|outcome| Some(outcome.transcript()?.1.trim_end()));
-    if let [Some(one), Some(other)] = transcripts
-        && one != other
-    {
-        diff.push_str(&snapshot::diff(one, other));
-    }
-    let title = match had == has {
-        true => "the transcript".to_owned(),
-        false => [(a, &had), (b, &has)]
-            .map(|(outcome, standing)| {
-                let verdict = standing.split(':').next().unwrap_or_default();
-                format!("{verdict} on {}", outcome.case.kernel)
-            })
-            .join(", "),
+    let mut diff = match had == has {
+        true => String::new(),
+        false => format!("-{had}\n+{has}\n"),
     };
+    diff.push_str(&transcripts(a, b));
     match diff.is_empty() {
         true => finding(Judgement::Same, String::new(), diff),
-        false => finding(Judgement::Differs, title, diff),
+        false => finding(Judgement::Differs, title([(a, &had), (b, &has)]), diff),
     }
+}
+
+/// How the transcripts of two outcomes differ, where both have one.
+fn transcripts(a: &Outcome, b: &Outcome) -> String {
+    match [a, b].map(|outcome| Some(outcome.transcript()?.1.trim_end())) {
+        [Some(one), Some(other)] if one != other => snapshot::diff(one, other),
+        _ => String::new(),
+    }
+}
+
+/// Why an outcome says nothing, if it does not.
+fn unjudged(outcome: &Outcome) -> Option<String> {
+    let (verdict, kernel) = (outcome.verdict(), &outcome.case.kernel);
+    let says_nothing = matches!(verdict, Verdict::Infra | Verdict::Lost);
+    says_nothing.then(|| format!("{verdict} on {kernel}: {}", outcome.title()))
+}
+
+/// What differs between two outcomes, by how they stand.
+fn title(sides: [(&Outcome, &String); 2]) -> String {
+    if sides[0].1 == sides[1].1 {
+        return "the transcript".to_owned();
+    }
+    let told = sides.map(|(outcome, standing)| {
+        let verdict = standing.split(':').next().unwrap_or_default();
+        format!("{verdict} on {}", outcome.case.kernel)
+    });
+    told.join(", ")
 }
 
 /// The verdict and its title, as if whatever was seen were the reviewed transcript; what was refused

@@ -81,36 +81,42 @@ fn variables(name: &str, file: &Path) -> Result<Vec<Variable>> {
         return Ok(Vec::new());
     };
     let btf = Btf::parse(btf.data()?, None)?;
-    let mut variables = Vec::new();
-    for symbol in object
-        .symbols()
-        .filter(|symbol| symbol.kind() == SymbolKind::Data)
-    {
-        let section = symbol.section_index();
-        let section = section.and_then(|index| object.section_by_index(index).ok());
-        let Some(section) = section.and_then(|section| Some(section.name().ok()?.to_owned()))
-        else {
-            continue;
-        };
-        let is_one = |known: &str| section == known || section.starts_with(&format!("{known}."));
-        if !SECTIONS.iter().any(|known| is_one(known)) {
-            continue;
-        }
-        let variable = symbol.name()?.to_owned();
-        if let Some(layout) = btf.variable(&variable)? {
-            variables.push(Variable {
-                name: variable,
-                layout,
-                place: Global {
-                    object: name.to_owned(),
-                    section,
-                    offset: symbol.address() as usize,
-                    bytes: vec![0; symbol.size() as usize],
-                },
-            });
-        }
-    }
-    Ok(variables)
+    let symbols = object.symbols();
+    let symbols = symbols.filter(|symbol| symbol.kind() == SymbolKind::Data);
+    let variable = |symbol| variable(name, &object, &btf, &symbol).transpose();
+    symbols.filter_map(variable).collect()
+}
+
+/// The variable of a symbol, if it can be set.
+fn variable(
+    name: &str,
+    object: &object::File,
+    btf: &Btf,
+    symbol: &object::Symbol,
+) -> Result<Option<Variable>> {
+    let Some(section) = section_of(object, symbol) else {
+        return Ok(None);
+    };
+    let variable = symbol.name()?.to_owned();
+    let layout = btf.variable(&variable)?;
+    Ok(layout.map(|layout| Variable {
+        name: variable,
+        layout,
+        place: Global {
+            object: name.to_owned(),
+            section,
+            offset: symbol.address() as usize,
+            bytes: vec![0; symbol.size() as usize],
+        },
+    }))
+}
+
+/// The section that a symbol is in, if it is one of variables that can be set.
+fn section_of(object: &object::File, symbol: &object::Symbol) -> Option<String> {
+    let section = object.section_by_index(symbol.section_index()?).ok()?;
+    let section = section.name().ok()?;
+    let is_one = |known: &&str| section == *known || section.starts_with(&format!("{known}."));
+    SECTIONS.iter().any(is_one).then(|| section.to_owned())
 }
 
 /// A value as a variable of this layout has it; what is left of an array is zeros.

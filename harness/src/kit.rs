@@ -276,39 +276,17 @@ impl Kept {
 }
 
 fn read(folder: &Path, path: &Path) -> Result<Kept> {
-    let text =
-        plain::text(path, plain::TEXT).with_context(|| format!("read `{}`", path.display()))?;
-    let form: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("parse `{}`", path.display()))?;
-    if form["form"] != FORM {
-        bail!("`{}` is of another version of kassay", path.display());
-    }
-    let saved: Saved =
-        serde_json::from_str(&text).with_context(|| format!("parse `{}`", path.display()))?;
-    let there = |path: PathBuf| match path.exists() {
-        true => Ok(path),
-        false => Err(anyhow::anyhow!("`{}` is missing", path.display())),
-    };
+    let saved = Saved::read(path)?;
     let kept = there(folder.join(INITRAMFS))?;
     let plan = there(folder.join(SHARE).join("plan.json"))?;
     let file = there(folder.join(file_name(saved.scenario.as_ref())))?;
     let mut scenario = Scenario::read_alone(&file, &saved.defaults)?;
     // The file may leave to chance what the plan has, such as a seed.
-    let plan: Plan = plain::read(&plan, plain::MADE)
-        .map_err(anyhow::Error::from)
-        .and_then(|text| Ok(serde_json::from_slice(&text)?))
-        .with_context(|| format!("read the plan `{}`", plan.display()))?;
-    for (asked, step) in scenario.steps.iter_mut().zip(plan.steps) {
-        asked.step = step;
+    let plan = plan_of(&plan)?;
+    for (asked, step) in scenario.steps.iter_mut().zip(&plan.steps) {
+        asked.step = step.clone();
     }
-    let module = |name: &String| {
-        let file = folder.join(SHARE).join(format!("modules/{name}.ko"));
-        Module::at(name, there(file)?)
-    };
-    let modules = plan.modules.iter().map(module).collect::<Result<_>>()?;
-    for object in &plan.objects {
-        there(folder.join(SHARE).join(format!("bpf/{object}.bpf.o")))?;
-    }
+    let modules = modules(&folder.join(SHARE), &plan)?;
     check_kernel(&saved)?;
     // One from the cache has its saved state there too, and is the same as long as it is there.
     let initramfs = match saved.initramfs.exists() {
@@ -322,6 +300,46 @@ fn read(folder: &Path, path: &Path) -> Result<Kept> {
         scenario,
         modules,
     })
+}
+
+impl Saved {
+    fn read(path: &Path) -> Result<Saved> {
+        let shown = path.display();
+        let text = plain::text(path, plain::TEXT).with_context(|| format!("read `{shown}`"))?;
+        let parse = || format!("parse `{shown}`");
+        let form: serde_json::Value = serde_json::from_str(&text).with_context(parse)?;
+        if form["form"] != FORM {
+            bail!("`{shown}` is of another version of kassay");
+        }
+        serde_json::from_str(&text).with_context(parse)
+    }
+}
+
+fn plan_of(path: &Path) -> Result<Plan> {
+    plain::read(path, plain::MADE)
+        .map_err(anyhow::Error::from)
+        .and_then(|text| Ok(serde_json::from_slice(&text)?))
+        .with_context(|| format!("read the plan `{}`", path.display()))
+}
+
+/// The path of a part, which is there.
+fn there(path: PathBuf) -> Result<PathBuf> {
+    match path.exists() {
+        true => Ok(path),
+        false => bail!("`{}` is missing", path.display()),
+    }
+}
+
+/// The modules of a plan, which are there as its objects are.
+fn modules(share: &Path, plan: &Plan) -> Result<Vec<Module>> {
+    for object in &plan.objects {
+        there(share.join(format!("bpf/{object}.bpf.o")))?;
+    }
+    let module = |name: &String| {
+        let file = share.join(format!("modules/{name}.ko"));
+        Module::at(name, there(file)?)
+    };
+    plan.modules.iter().map(module).collect()
 }
 
 /// That the kernel is there, and the one that it was.

@@ -186,27 +186,33 @@ fn judge(chosen: &[&Kfunc], facts: &[Fact]) -> Tried {
     let mut tried = Tried::default();
     for (place, kfunc) in chosen.iter().enumerate() {
         let answers = TYPES.map(|(kind, _)| (kind, may(&object(place), kind, kfunc, facts)));
+        tried.take(kfunc, &answers);
+    }
+    tried
+}
+
+/// A type of programs, and whether they may call a kfunc, or what was said instead.
+type Answer = (&'static str, Result<bool, String>);
+
+impl Tried {
+    fn take(&mut self, kfunc: &Kfunc, answers: &[Answer]) {
         let allowed = answers.iter().filter(|(_, answer)| *answer == Ok(true));
-        let allowed: Vec<_> = allowed.map(|(kind, _)| *kind).collect();
-        let untold = answers
-            .iter()
-            .filter_map(|(kind, answer)| Some((kind, answer.as_ref().err()?)));
+        let allowed = allowed.map(|(kind, _)| *kind).collect();
+        let untold = answers.iter();
+        let untold = untold.filter_map(|(kind, answer)| Some((*kind, answer.as_ref().err()?)));
         let untold: Vec<_> = untold.collect();
-        let mut note = |of: &str, said: &str| {
-            tried
-                .untold
-                .entry(of.to_owned())
-                .or_insert_with(|| said.to_owned());
+        let mut note = |of: &str, said: &String| {
+            let first = self.untold.entry(of.to_owned());
+            first.or_insert_with(|| said.clone());
         };
         match untold.first() {
-            Some((_, said)) if untold.len() == TYPES.len() => note(&kfunc.name, said),
+            Some((_, said)) if untold.len() == answers.len() => note(&kfunc.name, said),
             _ => {
                 untold.iter().for_each(|(kind, said)| note(kind, said));
-                tried.types.insert(kfunc.sets.clone(), allowed);
+                self.types.insert(kfunc.sets.clone(), allowed);
             }
         }
     }
-    tried
 }
 
 /// Whether the kernel lets programs of a type call a kfunc, or what it says instead.

@@ -90,6 +90,11 @@ fn rounds_of(
     if zeros != rounds + 1 {
         bail!("a program did not return 0:\n{transcript}");
     }
+    traced(&ran, rounds)
+}
+
+/// The rounds that the trace tells of, which are so many.
+fn traced(ran: &Ran, rounds: usize) -> Result<Vec<[f64; 2]>> {
     let trace = ran.facts.told.iter().filter_map(|fact| match fact {
         Fact::Trace { lines, .. } => Some(lines),
         _ => None,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::case::Setting;
+use crate::compile::Artifacts;
 use crate::interrupt;
 use crate::kernel::Kernel;
 use crate::pool;
@@ -17,6 +18,7 @@ use crate::progress::{Progress, note};
 use crate::run;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
+use crate::vm::Machine;
 
 /// Numbers of scenarios, and of machines at once, that the growth is shown for.
 pub const GROWTH: [usize; 3] = [1, 10, 50];
@@ -65,40 +67,12 @@ impl Bench<'_> {
         );
         let bare = || rivals::bare(&self.setting.cache, &machine);
         let mut bares = Vec::new();
-        let cold = Setting {
-            cold: true,
-            ..self.setting.clone()
-        };
-        let warm = Setting {
-            cold: false,
-            ..self.setting.clone()
-        };
-        let mut rows = vec![
-            self.against("restored", 1, &bare, &mut bares, || self.once(&warm))?,
-            self.against("cold", 1, &bare, &mut bares, || self.once(&cold))?,
-        ];
-        let vmtest = || {
-            rivals::vmtest(
-                self.setting,
-                self.kernel,
-                self.scenario,
-                &artifacts,
-                &machine,
-            )
-        };
-        match self.against("vmtest", 1, &bare, &mut bares, vmtest) {
-            Ok(row) => rows.push(row),
-            Err(error) => {
-                interrupt::check()?;
-                note(format!("no row `vmtest`: {error:#}"));
-            }
-        }
-        let ms = sorted(bares.clone());
+        let rows = self.rivals(&artifacts, &machine, &bare, &mut bares)?;
         done(Row {
             name: "bare".to_owned(),
             scenarios: 1,
             ratio: 1.0,
-            ms,
+            ms: sorted(bares.clone()),
         })?;
         rows.into_iter().try_for_each(&mut done)?;
         for jobs in JOBS {
@@ -109,6 +83,35 @@ impl Bench<'_> {
             }
         }
         Ok(())
+    }
+
+    /// One run each of the scenario: restored, booted, and by vmtest's own guest where that can be.
+    fn rivals(
+        &self,
+        artifacts: &Artifacts,
+        machine: &Machine,
+        bare: &impl Fn() -> Result<Duration>,
+        bares: &mut Vec<f64>,
+    ) -> Result<Vec<Row>> {
+        let setting = |cold| Setting {
+            cold,
+            ..self.setting.clone()
+        };
+        let (warm, cold) = (setting(false), setting(true));
+        let mut rows = vec![
+            self.against("restored", 1, bare, bares, || self.once(&warm))?,
+            self.against("cold", 1, bare, bares, || self.once(&cold))?,
+        ];
+        let (setting, kernel, scenario) = (self.setting, self.kernel, self.scenario);
+        let vmtest = || rivals::vmtest(setting, kernel, scenario, artifacts, machine);
+        match self.against("vmtest", 1, bare, bares, vmtest) {
+            Ok(row) => rows.push(row),
+            Err(error) => {
+                interrupt::check()?;
+                note(format!("no row `vmtest`: {error:#}"));
+            }
+        }
+        Ok(rows)
     }
 
     /// Measures something in turn with the bare boot, once more than is

@@ -194,18 +194,7 @@ impl Cache {
         self.grew.store(true, Ordering::Relaxed);
         // Whoever made the leftover is dead: it would hold the lock.
         clear(&partial)?;
-        let made = fs::create_dir_all(&partial)
-            .with_context(|| format!("make `{}`", partial.display()))
-            .and_then(|()| make(&partial))
-            .and_then(|()| match CHECKED.contains(&kind) {
-                true => fs::write(partial.join(SUMS), sums(&partial)?)
-                    .with_context(|| format!("write `{}`", partial.join(SUMS).display())),
-                false => Ok(()),
-            })
-            .and_then(|()| {
-                fs::rename(&partial, &entry).with_context(|| format!("make `{}`", entry.display()))
-            });
-        if let Err(error) = made {
+        if let Err(error) = fill(kind, &partial, &entry, make) {
             clear(&partial)?;
             let error = self.explain(error);
             failed().insert(entry, format!("{error:#}"));
@@ -287,6 +276,22 @@ fn clear(dir: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Has an entry made in a folder beside its place, and puts it there.
+fn fill(
+    kind: &str,
+    partial: &Path,
+    entry: &Path,
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    fs::create_dir_all(partial).with_context(|| format!("make `{}`", partial.display()))?;
+    make(partial)?;
+    if CHECKED.contains(&kind) {
+        let list = partial.join(SUMS);
+        fs::write(&list, sums(partial)?).with_context(|| format!("write `{}`", list.display()))?;
+    }
+    fs::rename(partial, entry).with_context(|| format!("make `{}`", entry.display()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::interrupt;
 use crate::kernel::{self, Kernel};
-use crate::scenario::{Pinned, Scenario};
+use crate::scenario::{Pinned, Requires, Scenario};
 use crate::tool::{self, Tool};
 
 /// What the scenario requires and the kernel or the host lacks.
@@ -24,24 +24,29 @@ pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
             kernel.release
         )));
     }
-    for option in &scenario.requires.config {
-        if !kernel.config_has(option)? {
-            return Ok(Some(format!(
-                "needs CONFIG_{option}, which {} is built without",
-                kernel.release
-            )));
-        }
-    }
-    for option in &scenario.requires.without {
-        if kernel.config_has(option)? {
-            return Ok(Some(format!(
-                "needs a kernel without CONFIG_{option}, and {} has it",
-                kernel.release
-            )));
-        }
+    if let Some(reason) = lacks_option(kernel, &scenario.requires)? {
+        return Ok(Some(reason));
     }
     for program in &scenario.requires.pip {
         if let Some(reason) = lacks_program(program)? {
+            return Ok(Some(reason));
+        }
+    }
+    Ok(None)
+}
+
+/// The option that a kernel was to be built with, or without.
+fn lacks_option(kernel: &Kernel, requires: &Requires) -> Result<Option<String>> {
+    let release = &kernel.release;
+    for option in &requires.config {
+        if !kernel.config_has(option)? {
+            let reason = format!("needs CONFIG_{option}, which {release} is built without");
+            return Ok(Some(reason));
+        }
+    }
+    for option in &requires.without {
+        if kernel.config_has(option)? {
+            let reason = format!("needs a kernel without CONFIG_{option}, and {release} has it");
             return Ok(Some(reason));
         }
     }

@@ -1,7 +1,7 @@
 //! `kassay bench`: how fast it is, as a table of ratios.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -15,6 +15,7 @@ use super::session::Session;
 use crate::bench::{Bench, Row, bloom, median};
 use crate::case::Setting;
 use crate::kernel::Kernel;
+use crate::progress;
 use crate::project::{self, Project};
 use crate::report::Format;
 use crate::scenario::Scenario;
@@ -80,11 +81,16 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         Some(path) => path.clone(),
         None => project::target().join(file),
     };
+    write(&path, &picture)?;
+    Ok(())
+}
+
+fn write(path: &Path, picture: &str) -> anyhow::Result<()> {
     let parent = path.parent().context("find the picture's directory")?;
     fs::create_dir_all(parent)
-        .and_then(|()| fs::write(&path, picture))
+        .and_then(|()| fs::write(path, picture))
         .with_context(|| format!("write `{}`", path.display()))?;
-    crate::progress::note(format!("the same as a picture: {}", path.display()));
+    progress::note(format!("the same as a picture: {}", path.display()));
     Ok(())
 }
 
@@ -110,14 +116,7 @@ fn speed(
         runs: usize::from(args.runs),
     };
     if args.format == Format::Pretty {
-        print(&format!(
-            "`{}`, each row in turn with the bare boot; ratios per scenario, medians",
-            scenario.name
-        ))?;
-        print(&format!(
-            "{:<18} {:>7} {:>10} {:>10} {:>10} {:>5}",
-            "", "ratio", "median ms", "min", "max", "runs"
-        ))?;
+        print_head(&scenario.name)?;
     }
     let mut rows = Vec::new();
     bench.measure(|row| {
@@ -131,6 +130,16 @@ fn speed(
         Format::Json => json!({ "row": "memory", "peak_mib": peak, "runs": 1 }).to_string(),
     })?;
     bench.picture(&rows)
+}
+
+fn print_head(scenario: &str) -> anyhow::Result<()> {
+    print(&format!(
+        "`{scenario}`, each row in turn with the bare boot; ratios per scenario, medians"
+    ))?;
+    print(&format!(
+        "{:<18} {:>7} {:>10} {:>10} {:>10} {:>5}",
+        "", "ratio", "median ms", "min", "max", "runs"
+    ))
 }
 
 /// Lookups with a bloom filter and without.

@@ -81,8 +81,7 @@ pub fn run(args: &BisectArgs) -> Result<u8> {
     if args.abandon {
         return abandon(&session, &repository, &args.tree, &added);
     }
-    let setting = args.how.setting(&session.store, false)?;
-    let (search, setting) = prepare(args, &session, repository, added, setting)?;
+    let (search, setting) = prepare(args, &session, repository, added)?;
     // It is cleared up after the bisect.
     let Session {
         store: _store,
@@ -117,17 +116,9 @@ fn prepare(
     session: &Session,
     repository: Repository,
     added: String,
-    setting: Setting,
 ) -> Result<(Search, Setting)> {
-    let end = |revision: &Option<String>| repository.commit(revision.as_deref().unwrap_or(""));
-    let (good, bad) = (end(&args.good)?, end(&args.bad)?);
-    repository.check_ends(&good, &bad)?;
-    if repository.is_dirty()? {
-        progress::note(format!(
-            "`{}` has changes that are in no commit; except for scenarios, they are not looked at",
-            args.tree
-        ));
-    }
+    let setting = args.how.setting(&session.store, false)?;
+    let (good, bad) = args.ends(&repository)?;
     let (base, is_kernel) = base(&repository, &bad)?;
     let question = match is_kernel {
         true => args.of_kernel(session, added)?,
@@ -163,6 +154,20 @@ fn base(repository: &Repository, bad: &Commit) -> anyhow::Result<(PathBuf, bool)
 }
 
 impl BisectArgs {
+    /// The commits to search between.
+    fn ends(&self, repository: &Repository) -> anyhow::Result<(Commit, Commit)> {
+        let end = |revision: &Option<String>| repository.commit(revision.as_deref().unwrap_or(""));
+        let (good, bad) = (end(&self.good)?, end(&self.bad)?);
+        repository.check_ends(&good, &bad)?;
+        if repository.is_dirty()? {
+            progress::note(format!(
+                "`{}` has changes that are in no commit; except for scenarios, they are not looked at",
+                self.tree
+            ));
+        }
+        Ok((good, bad))
+    }
+
     /// What is asked of a kernel's commits.
     fn of_kernel(&self, session: &Session, added: String) -> Result<Question> {
         if self.kernel.is_some() {

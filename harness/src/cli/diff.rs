@@ -157,6 +157,23 @@ impl Pair {
         Ok([run(&self.kernels[0])?, run(&self.kernels[1])?])
     }
 
+    /// A line of JSON on what was found.
+    fn object(&self, finding: &Finding) -> String {
+        let [a, b] = &self.kernels;
+        json!({
+            "kernel_a": a.name,
+            "kernel_b": b.name,
+            "release_a": a.release,
+            "release_b": b.release,
+            "accel": self.setting.accelerator.to_string(),
+            "name": finding.name,
+            "result": finding.judgement.name(),
+            "title": finding.title,
+            "diff": finding.diff,
+        })
+        .to_string()
+    }
+
     /// The kernels' own kfuncs. Someone else's code is not about all that differs between two
     /// kernels.
     fn own_kfuncs(&self, args: &DiffArgs) -> anyhow::Result<Option<Finding>> {
@@ -235,20 +252,8 @@ impl DiffArgs {
 
     /// Prints a finding; for people only one that says something.
     fn show(&self, pair: &Pair, finding: &Finding) -> anyhow::Result<()> {
-        let [a, b] = &pair.kernels;
         if self.format == Format::Json {
-            let line = json!({
-                "kernel_a": a.name,
-                "kernel_b": b.name,
-                "release_a": a.release,
-                "release_b": b.release,
-                "accel": pair.setting.accelerator.to_string(),
-                "name": finding.name,
-                "result": finding.judgement.name(),
-                "title": finding.title,
-                "diff": finding.diff,
-            });
-            return print(&line.to_string());
+            return print(&pair.object(finding));
         }
         if matches!(finding.judgement, Judgement::Same | Judgement::Skipped) {
             return Ok(());

@@ -170,19 +170,35 @@ fn of_module(
     let (count, on, release) = (kfuncs.len(), &kernel.name, &kernel.release);
     print(&format!("found {name}: {count} kfuncs on {on} ({release})"))?;
     let name = name.replace(|letter| !is_plain(letter), "_");
+    Ok(files_of(
+        project,
+        &name,
+        by_name.then_some(asked),
+        &part,
+        &kfuncs,
+    ))
+}
+
+/// The files for a module, which has its name in the project, or is found by its path.
+fn files_of(
+    project: &Project,
+    name: &str,
+    asked: Option<String>,
+    part: &Part,
+    kfuncs: &[Kfunc],
+) -> Vec<File> {
     let inside = |path: &Path| path.strip_prefix(&project.root).unwrap_or(path).to_owned();
     let scenario = inside(&project.scenarios.join(format!("{name}.toml")));
-    let way = upwards(&scenario).join(inside(&part.path));
-    let asked = match by_name {
-        true => asked,
-        false => way.to_string_lossy().into_owned(),
-    };
+    let asked = asked.unwrap_or_else(|| {
+        let way = upwards(&scenario).join(inside(&part.path));
+        way.to_string_lossy().into_owned()
+    });
     let program = inside(&project.programs.join(format!("{name}.bpf.c")));
-    let mut files = vec![(scenario, text(&name, &asked, &program, &kfuncs))];
+    let mut files = vec![(scenario, text(name, &asked, &program, kfuncs))];
     if !kfuncs.is_empty() {
-        files.push((program, declared(&kfuncs)));
+        files.push((program, declared(kfuncs)));
     }
-    Ok(files)
+    files
 }
 
 /// Whether a letter may be in the names of a program and a scenario, too.

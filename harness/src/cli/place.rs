@@ -81,6 +81,12 @@ impl With {
         let whole = |path| std::path::absolute(path).context("find the working directory");
         self.paths.iter().map(whole).collect()
     }
+
+    fn module(&self, name: &str, finder: &Finder) -> anyhow::Result<Part> {
+        let mut part = finder.module(&path_of(name))?;
+        part.with.extend(self.paths()?);
+        Ok(part)
+    }
 }
 
 /// What `load` asks for on top.
@@ -164,37 +170,28 @@ impl Place {
         let here = std::env::current_dir().context("find the working directory")?;
         let file = here.join("command-line.toml");
         let finder = Finder::new(&file, &session.project);
-        let modules = self.modules.iter().map(|name| self.module(name, &finder));
-        let object = |(name, flags): (String, Vec<String>)| {
-            let mut part = finder.program(&path_of(&name))?;
-            part.flags.extend(flags);
-            anyhow::Ok(part)
-        };
-        let wanted = self.kernel_modules.iter().cloned();
-        let steps = more.steps.iter().map(|text| scenario::step(text, &here));
-        let scenario = Scenario {
+        let mut scenario = Scenario {
             host_root,
-            kernel_modules: wanted
-                .map(scenario::kernel_module)
-                .collect::<Result<_, _>>()?,
-            modules: modules.collect::<Result<_, _>>()?,
-            bpf: more
-                .object
-                .into_iter()
-                .map(object)
-                .collect::<Result<_, _>>()?,
             globals: more.globals,
-            steps: steps.collect::<Result<_, _>>()?,
             allow: ALLOWED.to_vec(),
             ..Scenario::new("command-line")
         };
+        for name in &self.kernel_modules {
+            let name = scenario::kernel_module(name.clone())?;
+            scenario.kernel_modules.push(name);
+        }
+        for name in &self.modules {
+            scenario.modules.push(self.with.module(name, &finder)?);
+        }
+        if let Some((name, flags)) = more.object {
+            let mut part = finder.program(&path_of(&name))?;
+            part.flags.extend(flags);
+            scenario.bpf.push(part);
+        }
+        for text in &more.steps {
+            scenario.steps.push(scenario::step(text, &here)?);
+        }
         scenario.with_defaults(&session.project.defaults)
-    }
-
-    fn module(&self, name: &str, finder: &Finder) -> anyhow::Result<Part> {
-        let mut part = finder.module(&path_of(name))?;
-        part.with.extend(self.with.paths()?);
-        Ok(part)
     }
 }
 

@@ -155,15 +155,19 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if outcomes.is_empty() {
         return Err(choice.no_case());
     }
-    let summary = format!("{}{}", pretty::summary(&outcomes), detectors(&kernels)?);
-    match args.format {
-        Format::Pretty if kernels.len() > 1 => {
-            print(&format!("\n{}\n\n{summary}", matrix::table(&outcomes)?))?;
-        }
-        Format::Pretty => print(&summary)?,
-        Format::Json => {}
+    if args.format == Format::Pretty {
+        conclude(&kernels, &outcomes)?;
     }
     Ok(report::exit_code(&outcomes))
+}
+
+/// Prints the table of several kernels and the last line.
+fn conclude(kernels: &[Named], outcomes: &[Outcome]) -> anyhow::Result<()> {
+    let summary = format!("{}{}", pretty::summary(outcomes), detectors(kernels)?);
+    match kernels {
+        [] | [_] => print(&summary),
+        _ => print(&format!("\n{}\n\n{summary}", matrix::table(outcomes)?)),
+    }
 }
 
 impl RunArgs {

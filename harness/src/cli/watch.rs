@@ -41,18 +41,24 @@ pub fn run(args: &WatchArgs) -> Result<()> {
     batch(choice, &kernels, &first, Instant::now())?;
     let targets = project::targets();
     loop {
-        progress::note("waiting for a file to be saved; Ctrl-C ends");
-        let mut saved = watch.next()?;
-        // What a failure leaves is nobody's source.
-        saved.retain(|path| !targets.iter().any(|target| path.starts_with(target)));
-        if saved.is_empty() {
-            continue;
-        }
+        let saved = saved(&watch, &targets)?;
         let began = Instant::now();
         tell(&saved, &project);
         match touched(choice, &watch, &saved) {
             Ok(scenarios) => batch(choice, &kernels, &scenarios, began)?,
             Err(error) => progress::note(format!("{error}")),
+        }
+    }
+}
+
+/// Waits for files to be saved that are no targets: what a failure leaves is nobody's source.
+fn saved(watch: &Watch, targets: &[PathBuf]) -> anyhow::Result<BTreeSet<PathBuf>> {
+    loop {
+        progress::note("waiting for a file to be saved; Ctrl-C ends");
+        let mut saved = watch.next()?;
+        saved.retain(|path| !targets.iter().any(|target| path.starts_with(target)));
+        if !saved.is_empty() {
+            return Ok(saved);
         }
     }
 }

@@ -14,7 +14,7 @@ pub mod vmlinux;
 
 use std::collections::BTreeSet;
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
@@ -52,15 +52,58 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         headers,
     } = guest::build(cache)?;
     let initramfs = initramfs::build(cache, kernel, &guest)?;
-    // Modules and programs both want them.
+    let (modules, objects) = parts(cache, kernel, scenario, &headers)?;
+    let kernel_modules = kernel::modules(cache, kernel, &wanted(scenario, &modules))
+        .map_err(|error| explain(error, kernel, &modules))
+        .with_context(|| format!("get modules of {} itself", kernel.name))?;
+    let driver = |part: &Part| Ok((part.name.clone(), driver::build(cache, part)?));
+    let drivers = scenario.drivers.iter().map(driver);
+    let files = objects
+        .iter()
+        .map(|(name, file)| (name.as_str(), file.as_path()));
+    let artifacts = Artifacts {
+        guest,
+        initramfs,
+        globals: globals::set(files, &scenario.globals)?,
+        kernel_modules,
+        modules,
+        objects,
+        drivers: drivers.collect::<Result<_>>()?,
+    };
+    artifacts.check()?;
+    known(&scenario.may_not_run, &artifacts.objects)?;
+    Ok(artifacts)
+}
+
+impl Artifacts {
+    /// Sees that no two of a kind have one name.
+    fn check(&self) -> Result<()> {
+        let of_kernel = self.kernel_modules.iter().map(|(name, _)| name);
+        let own = self.modules.iter().map(|module| &module.name);
+        once("module", of_kernel.chain(own))?;
+        once("BPF program", self.objects.iter().map(|(name, _)| name))?;
+        once("driver", self.drivers.iter().map(|(name, _)| name))
+    }
+}
+
+/// BPF objects, by the names of their programs.
+type Objects = Vec<(String, PathBuf)>;
+
+/// The scenario's modules and BPF objects. kbuild and clang need nothing of each other.
+fn parts(
+    cache: &Cache,
+    kernel: &Kernel,
+    scenario: &Scenario,
+    headers: &Path,
+) -> Result<(Vec<module::Module>, Objects)> {
+    // Both want them.
     assets::headers(cache)?;
     let object = |part: &Part| {
-        let object = bpf::build(cache, kernel, part, &headers)?;
+        let object = bpf::build(cache, kernel, part, headers)?;
         anyhow::Ok((part.name.clone(), object))
     };
-    // kbuild and clang need nothing of each other.
     let (modules, objects) = thread::scope(|scope| {
-        let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<Vec<_>>>());
+        let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<_>>());
         let modules = module::build(cache, kernel, &scenario.modules);
         let objects = objects.join();
         (
@@ -68,34 +111,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
             objects.unwrap_or_else(|panic| panic::resume_unwind(panic)),
         )
     });
-    let (modules, objects) = (modules?.concat(), objects?);
-    let kernel_modules = kernel::modules(cache, kernel, &wanted(scenario, &modules))
-        .map_err(|error| explain(error, kernel, &modules))
-        .with_context(|| format!("get modules of {} itself", kernel.name))?;
-    let of_kernel = kernel_modules.iter().map(|(name, _)| name);
-    once(
-        "module",
-        of_kernel.chain(modules.iter().map(|module| &module.name)),
-    )?;
-    once("BPF program", objects.iter().map(|(name, _)| name))?;
-    once("driver", scenario.drivers.iter().map(|part| &part.name))?;
-    let files = objects
-        .iter()
-        .map(|(name, file)| (name.as_str(), file.as_path()));
-    let driver = |part: &Part| Ok((part.name.clone(), driver::build(cache, part)?));
-    let drivers = scenario.drivers.iter().map(driver);
-    let drivers = drivers.collect::<Result<_>>()?;
-    let globals = globals::set(files, &scenario.globals)?;
-    known(&scenario.may_not_run, &objects)?;
-    Ok(Artifacts {
-        guest,
-        initramfs,
-        kernel_modules,
-        modules,
-        objects,
-        drivers,
-        globals,
-    })
+    Ok((modules?.concat(), objects?))
 }
 
 /// The kernel's modules that a scenario names, and those that its own modules need.

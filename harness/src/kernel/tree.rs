@@ -48,6 +48,19 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
     if is_built(&dir) {
         return from_built(path, &dir, None);
     }
+    check_source(&dir, spec, path)?;
+    let key = key(&dir, spec, path);
+    let _lock = cache.lock(KIND, &key, spec)?;
+    let tree = cache.dir(KIND).join(&key);
+    let config = build::Config::read(None, fragments)?;
+    build::make(cache, spec, &dir, &tree, &config)
+        .with_context(|| format!("build the kernel `{spec}`"))?;
+    cache.touch(KIND, &key);
+    from_built(spec, &tree, None)
+}
+
+/// Sees that a folder has a kernel's sources, which kbuild can build elsewhere.
+fn check_source(dir: &Path, spec: &str, path: &str) -> Result<()> {
     if !(dir.join("Kconfig").exists() && dir.join("Makefile").exists()) {
         bail!(
             "use `{path}` as a kernel: it is neither a source tree (`Kconfig`, `Makefile`) nor \
@@ -63,14 +76,7 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
              is; or name another working tree, as `git -C {path} worktree add --detach DIR` makes"
         );
     }
-    let key = key(&dir, spec, path);
-    let _lock = cache.lock(KIND, &key, spec)?;
-    let tree = cache.dir(KIND).join(&key);
-    let config = build::Config::read(None, fragments)?;
-    build::make(cache, spec, &dir, &tree, &config)
-        .with_context(|| format!("build the kernel `{spec}`"))?;
-    cache.touch(KIND, &key);
-    from_built(spec, &tree, None)
+    Ok(())
 }
 
 /// Removes the build tree of a source tree, and says whether there was one.

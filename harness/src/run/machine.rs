@@ -47,53 +47,64 @@ impl Ran {
 pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
     let size = case.scenario.size(setting.size);
     let machine = machine(setting, case.kernel, case.initramfs, size);
-    let go = |state: Option<State>| {
-        let start = state.as_ref().map_or(Start::Boot, Start::Restore);
-        let run = Run::new(&setting.cache)?;
-        (case.fill)(&run.share())?;
-        let plan = fs::read_to_string(run.share().join("plan.json")).context("read the plan")?;
-        let debugger = || debugger::invite(run.path(), case.kernel, case.modules);
-        let terms = Terms {
-            timeout: setting.timeout.or(case.scenario.timeout).unwrap_or(TIMEOUT),
-            host_root: case.scenario.host_root,
-            streams: case.streams.clone(),
-            dump: setting.keep_dump,
-            debugger: setting.gdb.then(debugger).transpose()?,
-        };
-        let slot = || Slot::take(&setting.cache, setting.jobs, size.memory_mib);
-        let _slot = (!case.is_idle).then(slot).transpose()?;
-        let mut evidence = run.go(&machine, start, &terms)?;
-        evidence.mark = share::mark_of(&plan)?;
-        anyhow::Ok(Ran {
-            plan,
-            facts: Facts::read(evidence, case.modules),
-            run,
-            state,
-        })
-    };
     vm::require_programs()?;
-    for _ in 0..if setting.cold { 0 } else { 2 } {
-        let state = match State::obtain(&setting.cache, case.kernel, &machine) {
+    let restored = match setting.cold {
+        true => None,
+        false => restored(setting, case, &machine)?,
+    };
+    restored.map_or_else(|| go(setting, case, &machine, None), Ok)
+}
+
+/// Runs the machine from a saved state, if there is one from which the guest answers.
+fn restored(setting: &Setting, case: &Case, machine: &Machine) -> Result<Option<Ran>> {
+    for _ in 0..2 {
+        let state = match State::obtain(&setting.cache, case.kernel, machine) {
             Ok(state) => state,
             Err(error) => {
                 interrupt::check()?;
                 progress::note(format!("{error:#}; booting instead"));
-                break;
+                return Ok(None);
             }
         };
-        let ran = go(Some(state))?;
+        let ran = go(setting, case, machine, Some(state))?;
         if ran.facts.evidence.answered {
-            return Ok(ran);
+            return Ok(Some(ran));
         }
+        let name = &case.kernel.name;
         progress::note(format!(
-            "the warm state of {} does not restore; making it anew",
-            case.kernel.name
+            "the warm state of {name} does not restore; making it anew"
         ));
         if let Some(state) = ran.state {
             state.discard(&setting.cache)?;
         }
     }
-    go(None)
+    Ok(None)
+}
+
+/// Runs the machine once, from a state or from its boot on.
+fn go(setting: &Setting, case: &Case, machine: &Machine, state: Option<State>) -> Result<Ran> {
+    let start = state.as_ref().map_or(Start::Boot, Start::Restore);
+    let run = Run::new(&setting.cache)?;
+    (case.fill)(&run.share())?;
+    let plan = fs::read_to_string(run.share().join("plan.json")).context("read the plan")?;
+    let debugger = || debugger::invite(run.path(), case.kernel, case.modules);
+    let terms = Terms {
+        timeout: setting.timeout.or(case.scenario.timeout).unwrap_or(TIMEOUT),
+        host_root: case.scenario.host_root,
+        streams: case.streams.clone(),
+        dump: setting.keep_dump,
+        debugger: setting.gdb.then(debugger).transpose()?,
+    };
+    let slot = || Slot::take(&setting.cache, setting.jobs, machine.size.memory_mib);
+    let _slot = (!case.is_idle).then(slot).transpose()?;
+    let mut evidence = run.go(machine, start, &terms)?;
+    evidence.mark = share::mark_of(&plan)?;
+    Ok(Ran {
+        plan,
+        facts: Facts::read(evidence, case.modules),
+        run,
+        state,
+    })
 }
 
 /// The machine that a guest program runs in.

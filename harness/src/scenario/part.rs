@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use object::{Architecture, Object, ObjectKind};
 use serde::Deserialize;
 
@@ -96,15 +96,16 @@ impl FileModule {
                 with,
                 make,
             } => {
-                let mut part = find(&path)?;
-                part.with
-                    .extend(with.iter().map(|path| directory.join(path)));
-                Ok(Part {
-                    make: make.into_iter().map(variable).collect::<Result<_>>()?,
+                let make = make.into_iter().map(variable).collect::<Result<_>>()?;
+                let mut part = Part {
                     insert,
                     params,
-                    ..part
-                })
+                    make,
+                    ..find(&path)?
+                };
+                part.with
+                    .extend(with.iter().map(|path| directory.join(path)));
+                Ok(part)
             }
         }
     }
@@ -296,15 +297,22 @@ impl Kind {
                 });
             }
         }
+        Err(self.unknown(asked, &folders))
+    }
+
+    /// Why there is nothing of a name in folders. Those that are not there are told only where none
+    /// is.
+    fn unknown(&self, asked: &str, folders: &[PathBuf]) -> anyhow::Error {
+        let shown = |folder: &PathBuf| folder.display().to_string();
         let there = folders.iter().filter(|folder| folder.is_dir());
-        let there: Vec<_> = there.map(|folder| folder.display().to_string()).collect();
+        let mut there: Vec<_> = there.map(shown).collect();
+        if there.is_empty() {
+            there = folders.iter().map(shown).collect();
+        }
         let names: Vec<_> = folders.iter().flat_map(|at| self.names(at)).collect();
-        bail!(
-            "there is no {} `{asked}` in `{}`{}",
-            self.what,
-            there.join("` or `"),
-            nearest::hint(asked, names.iter().map(String::as_str))
-        )
+        let hint = nearest::hint(asked, names.iter().map(String::as_str));
+        let (what, there) = (self.what, there.join("` or `"));
+        anyhow!("there is no {what} `{asked}` in `{there}`{hint}")
     }
 
     fn is_at(&self, path: &Path) -> Result<bool> {

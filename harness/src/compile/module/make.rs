@@ -27,14 +27,32 @@ pub(super) fn make(
     what: &str,
     log: &Path,
 ) -> Result<()> {
-    let Sources {
-        root, directory, ..
-    } = sources;
-    let built = place.join(directory);
+    let built = place.join(&sources.directory);
     let progress = Progress::steps(format!("build {what}"), None);
+    let mut said = Said::default();
+    let made = kbuild(kernel, &built, sources)?
+        // Messages name the user's files, not our copies.
+        .showing(place, Place::shown(&sources.root))
+        .run_logged(log, |line| {
+            progress.inc(1);
+            said.hear(line);
+        });
+    let checked = made
+        .map_err(|error| explain(error, &said.missing))
+        .map_err(|error| anyhow!("{error:#}\n{}", by_hand(kernel, sources)));
+    checked.with_context(|| format!("build {what}"))?;
+    progress.finish();
+    said.check(kernel, what).or_else(|error| {
+        // kbuild takes what lies there for made, and would not say it again.
+        fs::remove_dir_all(&built).with_context(|| format!("remove `{}`", built.display()))?;
+        Err(error)
+    })
+}
+
+/// The command that builds the modules of a folder.
+fn kbuild(kernel: &Kernel, built: &Path, sources: &Sources) -> Result<Tool> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let (mut skipped, mut missing, mut unresolved) = (None, Vec::new(), Vec::new());
-    Tool::hermetic("make")
+    Ok(Tool::hermetic("make")
         .arg("-C")
         .arg(&kernel.build)
         .arg(format!("M={}", built.display()))
@@ -44,49 +62,55 @@ pub(super) fn make(
         .args(&sources.make)
         .arg("modules")
         // As by `make -C … M=$PWD`.
-        .cwd(&built)
-        .env("PWD", &built)
-        // Messages name the user's files, not our copies.
-        .showing(place, Place::shown(root))
-        .run_logged(log, |line| {
-            progress.inc(1);
-            if line.contains(NO_BTF) {
-                skipped = Some(line.to_owned());
-            }
-            missing.extend(missed(line).map(|name| format!("`{name}`")));
-            let symbol = line.trim().strip_prefix(UNRESOLVED);
-            unresolved.extend(symbol.map(|name| format!("`{name}`")));
-        })
-        .map_err(|error| explain(error, &missing))
-        .map_err(|error| anyhow!("{error:#}\n{}", by_hand(kernel, sources)))
-        .with_context(|| format!("build {what}"))?;
-    progress.finish();
-    // kbuild takes what lies there for made, and would not say it again.
-    let forget =
-        || fs::remove_dir_all(&built).with_context(|| format!("remove `{}`", built.display()));
-    if let Some(line) = skipped {
-        forget()?;
-        bail!(
-            "build {what}: kbuild says `{}`; a module without BTF inserts cleanly and its kfuncs \
-             are missed much later. Put the kernel's vmlinux at `{}` (from its debug package, or \
-             as `scripts/extract-vmlinux` of a kernel's source finds it in `{}`), or a copy of \
-             /sys/kernel/btf/vmlinux from where that kernel runs, and run it again",
-            line.trim(),
-            kernel.btf.display(),
-            kernel.image.display()
-        );
+        .cwd(built)
+        .env("PWD", built))
+}
+
+/// What kbuild said that matters.
+#[derive(Default)]
+struct Said {
+    /// That it makes no BTF.
+    skipped: Option<String>,
+    /// The symbols, and the lists of symbols, that it missed, in backticks.
+    missing: Vec<String>,
+    /// The members of sets that it found no function for, in backticks.
+    unresolved: Vec<String>,
+}
+
+impl Said {
+    fn hear(&mut self, line: &str) {
+        if line.contains(NO_BTF) {
+            self.skipped = Some(line.trim().to_owned());
+        }
+        let quoted = |name: &str| format!("`{name}`");
+        self.missing.extend(missed(line).map(quoted));
+        let symbol = line.trim().strip_prefix(UNRESOLVED);
+        self.unresolved.extend(symbol.map(quoted));
     }
-    if !unresolved.is_empty() {
-        forget()?;
-        bail!(
-            "build {what}: resolve_btfids finds no {} in BTF, which a set of the module names: no \
-             program could call it, and the kernel may refuse the set. Such a function was \
-             optimised away or is `static` (declare it with `__bpf_kfunc`, and not `static`), is \
-             misspelled, or was compiled without debug information (`-g0`)",
-            unresolved.join(", ")
-        );
+
+    /// Sees that what was made is what was meant.
+    fn check(&self, kernel: &Kernel, what: &str) -> Result<()> {
+        if let Some(line) = &self.skipped {
+            bail!(
+                "build {what}: kbuild says `{line}`; a module without BTF inserts cleanly and its \
+                 kfuncs are missed much later. Put the kernel's vmlinux at `{}` (from its debug \
+                 package, or as `scripts/extract-vmlinux` of a kernel's source finds it in `{}`), or \
+                 a copy of /sys/kernel/btf/vmlinux from where that kernel runs, and run it again",
+                kernel.btf.display(),
+                kernel.image.display()
+            );
+        }
+        if !self.unresolved.is_empty() {
+            bail!(
+                "build {what}: resolve_btfids finds no {} in BTF, which a set of the module names: no \
+                 program could call it, and the kernel may refuse the set. Such a function was \
+                 optimised away or is `static` (declare it with `__bpf_kfunc`, and not `static`), is \
+                 misspelled, or was compiled without debug information (`-g0`)",
+                self.unresolved.join(", ")
+            );
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// How a user would build the modules where they lie.
