@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -297,17 +296,7 @@ pub fn end_with_parent(command: &mut Command) {
 
 /// Where `program` is: looked up in `PATH`, or the path itself when it has a slash.
 pub fn find(program: impl AsRef<OsStr>) -> Option<PathBuf> {
-    let program = Path::new(program.as_ref());
-    let runs = |path: &Path| {
-        path.metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
-    if program.components().count() > 1 {
-        return runs(program).then(|| program.to_owned());
-    }
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|dir| dir.join(program))
-        .find(|path| runs(path))
+    which::which(program).ok()
 }
 
 /// What tells the file that `program` stands for from any other, as [`find`] finds it: its path
@@ -339,6 +328,8 @@ pub fn require(program: impl AsRef<OsStr>) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn logged(script: &str) -> (Result<()>, Vec<String>, String) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-use kassay_guest::{Command, Fact, ListedModule, Outcome, Ran, Record};
+use kassay_guest::{Command, Driven, Fact, ListedModule, Outcome, Ran, Record};
 
 use crate::attachment;
 use crate::facts::Facts;
@@ -155,29 +155,41 @@ fn program(fact: &Fact, facts: &[Fact]) -> Option<String> {
 }
 
 fn step(scenario: &Scenario, fact: &Fact, triggers: &Triggers) -> Option<String> {
-    let normal = |command: &Command| {
-        let lines = command.lines.iter();
-        Command {
-            lines: lines
-                .map(|line| normalise::printed_line(line, triggers))
-                .collect(),
-            ..command.clone()
-        }
-    };
     match fact {
-        Fact::Stepped {
-            step,
-            outcome: Ok(Outcome::Run(Ran::Command(command))),
-        } => {
-            let outcome = Ok(Outcome::Run(Ran::Command(normal(command))));
+        Fact::Stepped { step, outcome } => {
+            let outcome = outcome.clone().map(|came| printed(came, triggers));
             Some(scenario.steps.get(*step)?.tell(&outcome))
         }
-        Fact::Stepped { step, outcome } => Some(scenario.steps.get(*step)?.tell(outcome)),
         Fact::Ended { step, command } => {
-            Some(scenario.steps.get(*step)?.tell_end(&normal(command)))
+            let command = command.clone();
+            let lines = printed_lines(command.lines, triggers);
+            let asked = scenario.steps.get(*step)?;
+            Some(asked.tell_end(&Command { lines, ..command }))
         }
         _ => None,
     }
+}
+
+/// What came of a step, with what programs printed as it is told.
+fn printed(came: Outcome, triggers: &Triggers) -> Outcome {
+    match came {
+        Outcome::Run(Ran::Command(command)) => {
+            let lines = printed_lines(command.lines, triggers);
+            Outcome::Run(Ran::Command(Command { lines, ..command }))
+        }
+        Outcome::Drive(driven) => {
+            let told = printed_lines(driven.told, triggers);
+            Outcome::Drive(Driven { told, ..driven })
+        }
+        came => came,
+    }
+}
+
+fn printed_lines(lines: Vec<String>, triggers: &Triggers) -> Vec<String> {
+    let lines = lines.iter();
+    lines
+        .map(|line| normalise::printed_line(line, triggers))
+        .collect()
 }
 
 fn module_list(fact: &Fact) -> Vec<String> {

@@ -2,58 +2,62 @@
 //! of it by lines on its stdout, and asks the kernel by them as well.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Blame, Drive, Driven, SHARE};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::Around;
 use crate::bpf;
 use crate::net::{Net, RECEIVER, SENDER};
 
 /// How much a driver may say, in bytes.
-const MOST: u64 = 1 << 20;
+const MOST: usize = 1 << 20;
 
 /// How much of what it says to people is shown where it fails, in bytes.
 const SHOWN: u64 = 4096;
 
 /// What a driver may say.
-const WORDS: &str = "`read`, `run`, `fact`, `tell`, `fault`, `because` and `end`";
+const WORDS: &str = "`read WHAT`, `run PROGRAM`, `fact NAME VALUE`, `tell TEXT`, `fault TITLE`, \
+                     `because TEXT` and `end`";
 
 /// Runs the driver and hears it out.
 pub fn run(step: &Drive, around: &mut Around) -> Result<Driven> {
     let name = &step.driver;
-    let errors = tempfile(name)?;
+    let errors = unnamed(name)?;
     let mut child = start(step, around.net.get()?, &errors)?;
     let kernel = Kernel::new(around)?;
+    let pid = Pid::from_child(&child);
     let heard = hear(&mut child, &kernel);
-    let group = Pid::from_child(&child);
     if heard.is_err() {
-        let _ = kill_process_group(group, Signal::KILL);
+        end(pid);
     }
-    drop(child.stdin.take());
     let status = child.wait().with_context(|| format!("wait for `{name}`"))?;
-    // What it left running would go on beside the next step.
-    let _ = kill_process_group(group, Signal::KILL);
+    end(pid);
     let driven = heard.and_then(|driven| match (driven, status.success()) {
         (Some(driven), true) => Ok(driven),
         (None, true) => bail!("it ended without `end`"),
         (_, false) => bail!("{}", fate(status)),
     });
+    let pid = pid.as_raw_nonzero().get();
     driven
-        .map(|driven| Driven {
-            pid: group.as_raw_nonzero().get(),
-            ..driven
-        })
+        .map(|driven| Driven { pid, ..driven })
         .with_context(|| format!("drive by `{name}`{}", tail(errors)))
 }
 
+/// Ends a driver and what it left running, which would go on beside the next step.
+fn end(driver: Pid) {
+    let _ = kill_process_group(driver, Signal::KILL);
+}
+
 /// A file without a name, for what the driver says to people.
-fn tempfile(name: &str) -> Result<File> {
+fn unnamed(name: &str) -> Result<File> {
     let path = format!("/tmp/{name}.stderr");
     let open = || {
         let file = File::options()
@@ -111,6 +115,10 @@ impl<'a> Kernel<'a> {
         })
     }
 
+    fn run(&self, program: &str) -> Result<u64> {
+        bpf::run(self.attached, program).map(u64::from)
+    }
+
     fn read(&self, what: &str) -> Result<u64> {
         match what.split(' ').collect::<Vec<_>>()[..] {
             ["runs"] => Ok(bpf::runs_since(&self.net.classifiers, &self.ran)),
@@ -125,54 +133,110 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// Hears the driver's lines, answers, and returns what it said; none where its last line is not
-/// `end`.
+/// Hears the driver until it is gone or has closed its stdout, answers, and returns what it said;
+/// none where its last line is not `end`.
 fn hear(child: &mut Child, kernel: &Kernel) -> Result<Option<Driven>> {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty());
+    let process = process.context("open its process")?;
     let mut answers = child.stdin.take().context("there is no way to answer")?;
-    let lines = child.stdout.take().context("there is nothing to hear")?;
-    let (mut driven, mut has_ended) = (Driven::default(), false);
-    let mut lines = BufReader::new(lines.take(MOST));
-    let mut line = String::new();
-    while lines.read_line(&mut line).context("hear it")? > 0 {
-        let said = line.trim_end_matches('\n');
-        if has_ended {
-            bail!("it said `{said}` after `end`");
+    let mut stdout = child.stdout.take().context("there is nothing to hear")?;
+    ioctl_fionbio(&stdout, true).context("prepare to hear it")?;
+    let mut talk = Talk::default();
+    loop {
+        let mut files = [
+            PollFd::new(&process, PollFlags::IN),
+            PollFd::new(&stdout, PollFlags::IN),
+        ];
+        match poll(&mut files, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error).context("wait for it"),
         }
-        let (word, rest) = said.split_once(' ').unwrap_or((said, ""));
-        match word {
-            "read" => answer(&mut answers, kernel.read(rest))?,
-            "run" => answer(&mut answers, bpf::run(kernel.attached, rest).map(u64::from))?,
-            "end" => has_ended = true,
-            _ => take(&mut driven, word, rest)?,
+        // What it said is all there when it is gone, though something that it left running may have
+        // its stdout open.
+        let is_gone = !files[0].revents().is_empty();
+        let is_over = !talk.read(&mut stdout)? || is_gone;
+        while let Some(line) = talk.line(is_over) {
+            talk.take(&line, kernel, &mut answers)?;
         }
-        line.clear();
+        if is_over {
+            return Ok(talk.has_ended.then_some(talk.driven));
+        }
     }
-    if lines.into_inner().limit() == 0 {
-        bail!("it said more than {MOST} bytes");
-    }
-    Ok(has_ended.then_some(driven))
 }
 
-/// Takes a line that asks nothing.
-fn take(driven: &mut Driven, word: &str, rest: &str) -> Result<()> {
-    match word {
-        "tell" => driven.told.push(rest.to_owned()),
-        "fact" => {
-            let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
-            driven.facts.push((name.to_owned(), value.to_owned()));
+/// What a driver has said so far.
+#[derive(Default)]
+struct Talk {
+    /// What is no whole line yet.
+    rest: Vec<u8>,
+    /// How much it was in all, in bytes.
+    length: usize,
+    driven: Driven,
+    has_ended: bool,
+}
+
+impl Talk {
+    /// Reads what there is; false when there will be no more.
+    fn read(&mut self, from: &mut impl Read) -> Result<bool> {
+        let mut chunk = [0; 4096];
+        loop {
+            match from.read(&mut chunk) {
+                Ok(0) => return Ok(false),
+                Ok(length) => {
+                    self.rest.extend_from_slice(&chunk[..length]);
+                    self.length += length;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).context("hear it"),
+            }
+            if self.length > MOST {
+                bail!("it said more than {MOST} bytes");
+            }
         }
-        "fault" => driven.faults.push(Blame {
-            title: rest.to_owned(),
-            reason: Vec::new(),
-        }),
-        "because" => {
-            let fault = driven.faults.last_mut();
-            let fault = fault.context("it said `because` before any `fault`")?;
-            fault.reason.push(rest.to_owned());
-        }
-        _ => bail!("it said `{word}`, which is none of {WORDS}"),
     }
-    Ok(())
+
+    /// The next line; the last one may lack its end.
+    fn line(&mut self, is_over: bool) -> Option<String> {
+        let end = self.rest.iter().position(|byte| *byte == b'\n');
+        let last = (is_over && !self.rest.is_empty()).then_some(self.rest.len());
+        let line: Vec<u8> = self.rest.drain(..end.or(last)?).collect();
+        if end.is_some() {
+            self.rest.remove(0);
+        }
+        Some(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    /// Takes a line, and answers where it asks something.
+    fn take(&mut self, line: &str, kernel: &Kernel, answers: &mut impl Write) -> Result<()> {
+        if self.has_ended {
+            bail!("it said `{line}` after `end`");
+        }
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let faults = &mut self.driven.faults;
+        match word {
+            "read" => answer(answers, kernel.read(rest))?,
+            "run" => answer(answers, kernel.run(rest))?,
+            "end" if rest.is_empty() => self.has_ended = true,
+            "tell" => self.driven.told.push(rest.to_owned()),
+            "fact" => {
+                let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+                let fact = (name.to_owned(), value.to_owned());
+                self.driven.facts.push(fact);
+            }
+            "fault" if !rest.trim().is_empty() => faults.push(Blame {
+                title: rest.to_owned(),
+                reason: Vec::new(),
+            }),
+            "because" => {
+                let fault = faults.last_mut();
+                let fault = fault.context("it said `because` before any `fault`")?;
+                fault.reason.push(rest.to_owned());
+            }
+            _ => bail!("it said `{line}`, which is none of {WORDS}"),
+        }
+        Ok(())
+    }
 }
 
 /// Answers with a number, or says why there is none.
@@ -190,7 +254,6 @@ fn fate(status: ExitStatus) -> String {
 
 /// The end of what the driver said to people.
 fn tail(mut errors: File) -> String {
-    use std::io::{Seek, SeekFrom};
     let length = errors.metadata().map_or(0, |file| file.len());
     let _ = errors.seek(SeekFrom::Start(length.saturating_sub(SHOWN)));
     let mut text = Vec::new();

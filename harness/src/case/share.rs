@@ -119,12 +119,9 @@ pub struct Fresh {
 /// # Errors
 /// The host's clock or its randomness cannot be had.
 pub fn fresh() -> Result<Fresh> {
-    use std::io::Read;
     let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let mut bytes = vec![0; 72];
-    fs::File::open("/dev/urandom")
-        .and_then(|mut random| random.read_exact(&mut bytes))
-        .context("read `/dev/urandom`")?;
+    getrandom::fill(&mut bytes).context("get random bytes of the host")?;
     let (mark, entropy) = bytes.split_at(8);
     Ok(Fresh {
         clock_ns: clock.as_nanos() as u64,

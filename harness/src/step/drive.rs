@@ -1,7 +1,5 @@
 //! `drive`: a program of the project triggers programs, and says what came of it.
 
-use std::io::Read;
-
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Blame, Drive, Driven, Fact};
 use serde::Deserialize;
@@ -68,8 +66,6 @@ impl Kind for Drive {
 /// A seed that nobody has chosen.
 fn fresh_seed() -> Result<u32> {
     let mut bytes = [0; 4];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut random| random.read_exact(&mut bytes))
-        .context("read `/dev/urandom`")?;
+    getrandom::fill(&mut bytes).context("get random bytes of the host")?;
     Ok(u32::from_ne_bytes(bytes))
 }

@@ -5,10 +5,11 @@
 //! fails. So three things are looked at, and KVM is taken when all hold.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::fs;
+use std::io;
 
 use anyhow::{Result, bail};
+use kvm_ioctls::Kvm;
 
 /// What executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub fn choose(wish: Wish, probe: impl FnOnce() -> Probe) -> Result<(Accelerator,
 impl Probe {
     /// Looks at this host.
     pub fn here() -> Probe {
-        let device = File::options().read(true).write(true).open("/dev/kvm");
+        let device = Kvm::new().map_err(io::Error::from);
         let machine = match &device {
             Ok(device) => make_machine(device),
             Err(_) => Err("no device to ask".to_owned()),
@@ -118,23 +119,13 @@ fn cpu_flag(cpuinfo: &str) -> Result<(), String> {
     Err("/dev/kvm exists, but the CPU has neither svm nor vmx".to_owned())
 }
 
-/// `KVM_GET_API_VERSION` and `KVM_CREATE_VM` of include/uapi/linux/kvm.h.
-fn make_machine(device: &File) -> Result<(), String> {
-    const KVM_GET_API_VERSION: libc::Ioctl = 0xae00;
-    const KVM_CREATE_VM: libc::Ioctl = 0xae01;
-    // SAFETY: both requests take an integer and no pointer.
-    let version = unsafe { libc::ioctl(device.as_raw_fd(), KVM_GET_API_VERSION, 0) };
+fn make_machine(device: &Kvm) -> Result<(), String> {
+    let version = device.get_api_version();
     if version != 12 {
         return Err(format!("its API has version {version}, not 12"));
     }
-    // SAFETY: as above; 0 is the default machine type.
-    let machine = unsafe { libc::ioctl(device.as_raw_fd(), KVM_CREATE_VM, 0) };
-    if machine < 0 {
-        return Err(std::io::Error::last_os_error().to_string());
-    }
-    // SAFETY: the call returned a descriptor that nobody else knows of.
-    drop(unsafe { OwnedFd::from_raw_fd(machine) });
-    Ok(())
+    let machine = device.create_vm().map_err(io::Error::from);
+    machine.map(drop).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
