@@ -31,8 +31,8 @@ const WORDS: &str = "`read WHAT`, `run PROGRAM`, `fact NAME VALUE`, `tell TEXT`,
 pub fn run(step: &Drive, around: &mut Around) -> Result<Driven> {
     let name = &step.driver;
     let errors = unnamed(name)?;
-    let mut child = start(step, around.net.get()?, &errors)?;
     let kernel = Kernel::new(around)?;
+    let mut child = start(step, kernel.net, &errors)?;
     let pid = Pid::from_child(&child);
     let heard = hear(&mut child, &kernel);
     if heard.is_err() {

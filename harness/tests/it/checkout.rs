@@ -43,6 +43,8 @@ impl Checkout {
         for folder in ["bpf", "harness/tests", "kernel-config", "modules"] {
             copy(&root.join(folder), &dir.path().join(folder));
         }
+        // Nobody changes these, and cargo need not build them for each checkout.
+        symlink(root.join("drivers"), dir.path().join("drivers")).unwrap();
         Checkout(dir)
     }
 
