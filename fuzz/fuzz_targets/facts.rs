@@ -281,6 +281,7 @@ fn driven() -> Driven {
         told: vec!["100 packets, all agree".to_owned()],
         facts: vec![("sent".to_owned(), "100".to_owned())],
         faults: Vec::new(),
+        failed: None,
     }
 }
 

@@ -106,6 +106,16 @@ pub fn is_of(scenario: &Scenario, path: &Path, project: &Project) -> bool {
         let name = file.strip_suffix(".snap").unwrap_or_default();
         return name.split('@').next() == Some(&scenario.name);
     }
+    let mut drivers = scenario
+        .drivers
+        .iter()
+        .filter_map(|part| part.path.canonicalize().ok());
+    // Cargo's own target directory is none of a driver's sources.
+    let is_source =
+        |driver: &PathBuf| path.starts_with(driver) && !path.starts_with(driver.join("target"));
+    if drivers.any(|driver| is_source(&driver)) {
+        return true;
+    }
     let is_others = file.ends_with(".toml") || file.ends_with(".snap");
     let mut own = parts(scenario).filter_map(|part| part.canonicalize().ok());
     if !is_others && own.any(|part| path.starts_with(part)) {

@@ -25,7 +25,8 @@
 //! | `because TEXT` | after a fault: a line of its reason, in which leading blanks count |
 //! | `end` | the last line |
 //!
-//! Only `read` has an answer, which is one line: a decimal u64, or else the text of an error.
+//! The book of kassay has these lines, and `run`, which this driver does without. Here only `read`
+//! has an answer, which is one line: a decimal u64, or else the text of an error.
 //! A driver that ends without `end`, or with a status other than 0, has failed.
 
 use std::fmt::{Arguments, Display};

@@ -34,24 +34,28 @@ pub fn run(step: &Drive, around: &mut Around) -> Result<Driven> {
     let kernel = Kernel::new(around)?;
     let mut child = start(step, kernel.net, &errors)?;
     let pid = Pid::from_child(&child);
-    let heard = hear(&mut child, &kernel);
+    let mut talk = Talk::default();
+    let heard = talk.hear(&mut child, &kernel);
     if heard.is_err() {
         end(pid);
     }
     let status = child.wait().with_context(|| format!("wait for `{name}`"))?;
     end(pid);
-    let driven = heard.and_then(|driven| match (driven, status.success()) {
-        (Some(driven), true) => Ok(driven),
-        (None, true) => bail!("it ended without `end`"),
-        (_, false) => bail!("{}", fate(status)),
-    });
-    let pid = pid.as_raw_nonzero().get();
-    driven
-        .map(|driven| Driven { pid, ..driven })
-        .with_context(|| format!("drive by `{name}`{}", tail(errors)))
+    let failed = match heard {
+        Err(error) => Some(format!("{error:#}")),
+        Ok(()) if !status.success() => Some(fate(status)),
+        Ok(()) if !talk.has_ended => Some("it ended without `end`".to_owned()),
+        Ok(()) => None,
+    };
+    Ok(Driven {
+        pid: pid.as_raw_nonzero().get(),
+        failed: failed.map(|why| why + &tail(errors)),
+        ..talk.driven
+    })
 }
 
-/// Ends a driver and what it left running, which would go on beside the next step.
+/// Ends a driver and what it left running in its process group, which would go on beside the next
+/// step.
 fn end(driver: Pid) {
     let _ = kill_process_group(driver, Signal::KILL);
 }
@@ -133,37 +137,6 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// Hears the driver until it is gone or has closed its stdout, answers, and returns what it said;
-/// none where its last line is not `end`.
-fn hear(child: &mut Child, kernel: &Kernel) -> Result<Option<Driven>> {
-    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty());
-    let process = process.context("open its process")?;
-    let mut answers = child.stdin.take().context("there is no way to answer")?;
-    let mut stdout = child.stdout.take().context("there is nothing to hear")?;
-    ioctl_fionbio(&stdout, true).context("prepare to hear it")?;
-    let mut talk = Talk::default();
-    loop {
-        let mut files = [
-            PollFd::new(&process, PollFlags::IN),
-            PollFd::new(&stdout, PollFlags::IN),
-        ];
-        match poll(&mut files, None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error).context("wait for it"),
-        }
-        // What it said is all there when it is gone, though something that it left running may have
-        // its stdout open.
-        let is_gone = !files[0].revents().is_empty();
-        let is_over = !talk.read(&mut stdout)? || is_gone;
-        while let Some(line) = talk.line(is_over) {
-            talk.take(&line, kernel, &mut answers)?;
-        }
-        if is_over {
-            return Ok(talk.has_ended.then_some(talk.driven));
-        }
-    }
-}
-
 /// What a driver has said so far.
 #[derive(Default)]
 struct Talk {
@@ -176,6 +149,37 @@ struct Talk {
 }
 
 impl Talk {
+    /// Hears the driver until it is gone or has closed its stdout, and answers.
+    fn hear(&mut self, child: &mut Child, kernel: &Kernel) -> Result<()> {
+        let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty());
+        let process = process.context("open its process")?;
+        let mut answers = child.stdin.take().context("there is no way to answer")?;
+        let mut stdout = child.stdout.take().context("there is nothing to hear")?;
+        ioctl_fionbio(&stdout, true).context("prepare to hear it")?;
+        // One that asks and does not read the answers must not stop the plan.
+        ioctl_fionbio(&answers, true).context("prepare to answer it")?;
+        loop {
+            let mut files = [
+                PollFd::new(&process, PollFlags::IN),
+                PollFd::new(&stdout, PollFlags::IN),
+            ];
+            match poll(&mut files, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error).context("wait for it"),
+            }
+            // What it said is all there when it is gone, though something that it left running may have
+            // its stdout open.
+            let is_gone = !files[0].revents().is_empty();
+            let is_over = !self.read(&mut stdout)? || is_gone;
+            while let Some(line) = self.line(is_over) {
+                self.take(&line, kernel, &mut answers)?;
+            }
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads what there is; false when there will be no more.
     fn read(&mut self, from: &mut impl Read) -> Result<bool> {
         let mut chunk = [0; 4096];
@@ -210,7 +214,7 @@ impl Talk {
     /// Takes a line, and answers where it asks something.
     fn take(&mut self, line: &str, kernel: &Kernel, answers: &mut impl Write) -> Result<()> {
         if self.has_ended {
-            bail!("it said `{line}` after `end`");
+            bail!("it said `{}` after `end`", excerpt(line));
         }
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let faults = &mut self.driven.faults;
@@ -233,16 +237,27 @@ impl Talk {
                 let fault = fault.context("it said `because` before any `fault`")?;
                 fault.reason.push(rest.to_owned());
             }
-            _ => bail!("it said `{line}`, which is none of {WORDS}"),
+            _ => bail!("it said `{}`, which is none of {WORDS}", excerpt(line)),
         }
         Ok(())
     }
 }
 
-/// Answers with a number, or says why there is none.
+/// Answers with a number, or says why there is none. Nobody may be left to hear it.
 fn answer(to: &mut impl Write, answer: Result<u64>) -> Result<()> {
     let line = answer.map_or_else(|error| format!("{error:#}"), |number| number.to_string());
-    writeln!(to, "{}", line.replace('\n', " ")).context("answer it")
+    match to.write_all(format!("{}\n", line.replace('\n', " ")).as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            bail!("it asks and does not read the answers")
+        }
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("answer it"),
+    }
+}
+
+/// What is shown of a line that makes no sense.
+fn excerpt(line: &str) -> String {
+    line.chars().take(100).collect()
 }
 
 fn fate(status: ExitStatus) -> String {
@@ -261,6 +276,6 @@ fn tail(mut errors: File) -> String {
     let text = String::from_utf8_lossy(&text);
     match text.trim() {
         "" => String::new(),
-        text => format!(", which says:\n{text}\n"),
+        text => format!("; it says:\n{}", text.replace('\n', "\n    ")),
     }
 }

@@ -336,7 +336,7 @@ pub struct Drive {
     pub seed: u32,
 }
 
-/// What came of a [`Drive`] whose driver came to its end.
+/// What came of a [`Drive`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Driven {
     /// The driver's process.
@@ -347,6 +347,8 @@ pub struct Driven {
     pub facts: Vec<(String, String)>,
     /// What it found at fault.
     pub faults: Vec<Blame>,
+    /// Why the driver itself failed, if it did. What it found at fault before counts all the same.
+    pub failed: Option<String>,
 }
 
 /// What a driver found at fault.

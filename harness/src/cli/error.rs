@@ -1,7 +1,7 @@
 //! Why a command did not come to its end, and what kassay then exits with.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::process::ExitCode;
 
 use crate::bisect::Unfit;
@@ -56,9 +56,8 @@ impl Error {
 
 /// Whether something is there and cannot be read. What is not there was named wrongly.
 fn is_unreadable(error: &anyhow::Error) -> bool {
-    // What is in a file, such as a text that is not UTF-8, has been read.
-    let is_refused =
-        |error: &io::Error| !is_absent(error) && error.kind() != ErrorKind::InvalidData;
+    // All else, such as a text that is not UTF-8, or a pipe in the place of a file, was seen.
+    let is_refused = |error: &io::Error| error.raw_os_error().is_some() && !is_absent(error);
     let mut errors = error.chain().filter_map(|error| error.downcast_ref());
     errors.any(is_refused)
 }
@@ -91,6 +90,7 @@ impl std::error::Error for Error {}
 mod tests {
     use super::*;
     use anyhow::{Context, anyhow};
+    use rustix::io::Errno;
 
     fn kind(error: Error) -> &'static str {
         match error {
@@ -102,14 +102,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_no_slip() {
-        let read = |kind: ErrorKind| {
-            let done: anyhow::Result<()> = Err(io::Error::from(kind)).context("read `a`");
-            Error::slip(done.unwrap_err())
+        let read = |error: io::Error| {
+            let done: anyhow::Result<()> = Err(error).context("read `a`");
+            kind(Error::slip(done.unwrap_err()))
         };
-        assert_eq!(kind(read(ErrorKind::NotFound)), "slip");
-        assert_eq!(kind(read(ErrorKind::NotADirectory)), "slip");
-        assert_eq!(kind(read(ErrorKind::PermissionDenied)), "failure");
-        assert_eq!(kind(read(ErrorKind::InvalidInput)), "failure");
+        let refused = |error: Errno| read(error.into());
+        assert_eq!(refused(Errno::NOENT), "slip");
+        assert_eq!(refused(Errno::NOTDIR), "slip");
+        assert_eq!(refused(Errno::ACCESS), "failure");
+        assert_eq!(refused(Errno::IO), "failure");
+        assert_eq!(read(io::ErrorKind::InvalidInput.into()), "slip");
         assert_eq!(kind(Error::slip(anyhow!("no such key"))), "slip");
     }
 

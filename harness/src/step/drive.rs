@@ -43,13 +43,17 @@ impl Kind for Drive {
     }
 
     fn tell(&self, came: &Driven, _: &[String]) -> String {
-        match came.told.split_first() {
-            None => ": done".to_owned(),
-            Some((first, rest)) => {
-                let rest: String = rest.iter().map(|line| format!("\n  {line}")).collect();
-                format!(": {first}{rest}")
-            }
-        }
+        let mut told = came.told.iter();
+        let first = match &came.failed {
+            Some(why) => format!("failed: {why}"),
+            None => told.next().map_or("done", String::as_str).to_owned(),
+        };
+        let rest: String = told.map(|line| format!("\n  {line}")).collect();
+        format!(": {first}{rest}")
+    }
+
+    fn has_failed(came: &Driven) -> bool {
+        came.failed.is_some()
     }
 
     fn check(&self, came: &Driven, _: &[Fact]) -> Result<(), Doubt> {

@@ -133,7 +133,10 @@ macro_rules! steps {
             pub fn check(&self, came: &Outcome, facts: &[Fact]) -> Result<(), Doubt> {
                 match (&self.step, came) {
                     $((Step::$Step(step), Outcome::$Step(came)) => step.check(came, facts),)*
-                    _ => Ok(()),
+                    _ => Err(Doubt {
+                        title: "a step has the outcome of another one".to_owned(),
+                        reason: self.told(came),
+                    }),
                 }
             }
         }

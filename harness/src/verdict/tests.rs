@@ -1,6 +1,6 @@
 use kassay_guest::{
     Arrived, Blame, By, Command, Drive, Driven, Line, Outcome, PROTOCOL, Packet, Ran, Record, Run,
-    Show, Standing, State, Stayed, Thing, Udp, Unlink, Unlinked, Why, done, trace_marks,
+    Show, Standing, State, Stayed, Thing, Udp, Unharmed, Unlink, Unlinked, Why, done, trace_marks,
 };
 
 use super::leftover::EXPECTED_TAINT;
@@ -1026,6 +1026,17 @@ fn a_taint_is_a_leak_unless_a_module_brings_it() {
     };
     assert_eq!(check(1), Ok(()));
     assert!(check(2).is_err());
+}
+
+#[test]
+fn the_outcome_of_another_step_is_a_mismatch() {
+    let mut facts = facts();
+    facts[4] = Fact::Stepped {
+        step: 0,
+        outcome: Ok(Outcome::Fault(Unharmed)),
+    };
+    let told = judged(&evidence(facts));
+    assert_eq!(told, "mismatch: a step has the outcome of another one");
 }
 
 #[test]

@@ -22,6 +22,10 @@ fn main() -> ExitCode {
         Some("flood") => loop {
             println!("fact flood {}", "x".repeat(1000));
         },
+        Some("fault_status") => {
+            println!("fault the oracle says otherwise\nbecause of this\nend");
+            return ExitCode::from(3);
+        }
         Some("fault") => println!("fault the oracle says otherwise\nbecause of this\nend"),
         // It ends without a word.
         _ => {}
