@@ -6,6 +6,7 @@ use crate::cli::chosen;
 use crate::cli::session::{Session, Store};
 use crate::kernel::Kernel;
 use crate::outcome::Outcome;
+// The room alone, not the function of this name that the crate offers.
 use crate::run::{self};
 use crate::scenario::Scenario;
 use crate::vm::accelerator::Wish;

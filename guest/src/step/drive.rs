@@ -167,11 +167,11 @@ impl Talk {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error).context("wait for it"),
             }
-            // What it said is all there when it is gone, though something that it left running may have
-            // its stdout open.
+            // What it said is all there when it is gone, though something that it left running may
+            // have its stdout open.
             let is_gone = !files[0].revents().is_empty();
             let is_over = !self.read(&mut stdout)? || is_gone;
-            while let Some(line) = self.line(is_over) {
+            for line in self.lines(is_over) {
                 self.take(&line, kernel, &mut answers)?;
             }
             if is_over {
@@ -200,15 +200,16 @@ impl Talk {
         }
     }
 
-    /// The next line; the last one may lack its end.
-    fn line(&mut self, is_over: bool) -> Option<String> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n');
-        let last = (is_over && !self.rest.is_empty()).then_some(self.rest.len());
-        let line: Vec<u8> = self.rest.drain(..end.or(last)?).collect();
-        if end.is_some() {
-            self.rest.remove(0);
-        }
-        Some(String::from_utf8_lossy(&line).into_owned())
+    /// Takes the lines that are whole. The last one may lack its end.
+    fn lines(&mut self, is_over: bool) -> Vec<String> {
+        let last = self.rest.iter().rposition(|byte| *byte == b'\n');
+        let end = match is_over {
+            true => self.rest.len(),
+            false => last.map_or(0, |last| last + 1),
+        };
+        let whole: Vec<u8> = self.rest.drain(..end).collect();
+        let whole = String::from_utf8_lossy(&whole);
+        whole.lines().map(str::to_owned).collect()
     }
 
     /// Takes a line, and answers where it asks something.
@@ -277,5 +278,26 @@ fn tail(mut errors: File) -> String {
     match text.trim() {
         "" => String::new(),
         text => format!("; it says:\n{}", text.replace('\n', "\n    ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(said: &[u8], is_over: bool) -> Vec<String> {
+        let mut talk = Talk {
+            rest: said.to_vec(),
+            ..Talk::default()
+        };
+        talk.lines(is_over)
+    }
+
+    #[test]
+    fn a_line_is_taken_when_it_is_whole() {
+        assert_eq!(lines(b"tell a\ntell b", false), ["tell a"]);
+        assert_eq!(lines(b"tell a\ntell b", true), ["tell a", "tell b"]);
+        assert!(lines(b"tell b", false).is_empty());
+        assert_eq!(lines(b"tell \xff\r\n\n", false), ["tell \u{fffd}", ""]);
     }
 }

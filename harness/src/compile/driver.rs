@@ -28,7 +28,8 @@ pub fn build(cache: &Cache, part: &Part) -> Result<PathBuf> {
         .args(["build", "--release", "--bin", &part.name])
         .args(["--target", TARGET, "--target-dir"])
         .arg(&target)
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        // As for the guest program.
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
         .cwd(&folder)
         .run_logged(&cache.log("driver")?, |_| progress.inc(1))
         .with_context(what)?;

@@ -56,7 +56,8 @@ pub fn build(cache: &Cache) -> Result<Guest> {
             .args(["--features", "static", "--release"])
             .args(["--target", TARGET, "--target-dir"])
             .arg(&target)
-            .env("RUSTFLAGS", "-C target-feature=+crt-static")
+            // What the user has in RUSTFLAGS, or cargo in this, would else come instead.
+            .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
             // libbpf asks it for the flags of libelf and zlib, which are given here.
             .env("PKG_CONFIG", "true")
             .env("LIBBPF_SYS_LIBRARY_PATH", libelf.libraries)

@@ -60,7 +60,11 @@ impl Kind for Run {
             Ran::Read(done) => format!(": {}", done.text),
             Ran::Command(command) => {
                 let is_waited_for = matches!(self, Run::Command { ready: Some(_), .. });
-                let unready = if is_waited_for { " before it was ready" } else { "" };
+                let unready = if is_waited_for {
+                    " before it was ready"
+                } else {
+                    ""
+                };
                 let fate = match command.state {
                     State::Ended(0) if !is_waited_for => String::new(),
                     State::Ended(status) => format!(": ended with status {status}{unready}"),
@@ -73,9 +77,7 @@ impl Kind for Run {
 
     fn has_failed(came: &Ran) -> bool {
         match came {
-            Ran::Command(Command { state, .. }) => {
-                !matches!(state, State::Ready | State::Ended(0))
-            }
+            Ran::Command(Command { state, .. }) => !matches!(state, State::Ready | State::Ended(0)),
             _ => false,
         }
     }

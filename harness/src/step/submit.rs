@@ -31,9 +31,6 @@ impl Kind for Submit {
     }
 
     fn tell(&self, came: &Submitted, _: &[String]) -> String {
-        format!(
-            ": {} of {} samples submitted",
-            came.submitted, self.samples
-        )
+        format!(": {} of {} samples submitted", came.submitted, self.samples)
     }
 }

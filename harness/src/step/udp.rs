@@ -148,9 +148,10 @@ fn is_attached(facts: &[Fact], is_kind: fn(&str) -> bool) -> bool {
 /// How many packets were not delivered, of those with a datagram of their own or of the others.
 fn gone(packets: &[Packet], delivered: &[usize], datagram: bool) -> u64 {
     let arrived: BTreeSet<&usize> = delivered.iter().collect();
-    let gone = packets.iter().enumerate().filter(|(place, packet)| {
-        has_datagram(packet) == datagram && !arrived.contains(place)
-    });
+    let gone = packets
+        .iter()
+        .enumerate()
+        .filter(|(place, packet)| has_datagram(packet) == datagram && !arrived.contains(place));
     gone.count() as u64
 }
 

@@ -25,7 +25,9 @@ pub fn run(step: &Run, around: &mut Around) -> Result<Ran> {
             directory,
         } => {
             let place = around.place;
-            let command = around.commands.run(place, line, ready.as_deref(), directory);
+            let command = around
+                .commands
+                .run(place, line, ready.as_deref(), directory);
             command.map(Ran::Command)
         }
     }
