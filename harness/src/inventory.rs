@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
@@ -44,6 +44,10 @@ const DEAR: [&str; 7] = [
 
 /// The limit where `KASSAY_CACHE_LIMIT` does not say another, in bytes.
 const LIMIT: u64 = 10 << 30;
+
+/// How long a state is kept that a newer one may have replaced. Two versions of kassay, or of a
+/// kernel, may take turns, and each has its own.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One entry of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,8 +141,8 @@ pub fn clear_up(cache: &Cache, limit: u64) {
     }
 }
 
-/// Removes what nobody needs: leftovers of the dead, states that a newer one has replaced, and
-/// the cheap entries that do not fit into `limit` bytes beside those used later. Returns the
+/// Removes what nobody needs: leftovers of the dead, states that a newer one replaced a
+/// day ago, and the cheap entries that do not fit into `limit` bytes beside those used later. Returns the
 /// entries that went. Nobody else may use the cache.
 ///
 /// # Errors
@@ -148,7 +152,9 @@ pub fn evict(cache: &Cache, limit: u64) -> Result<Vec<Entry>> {
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.used));
     let (mut seen, mut total, mut gone) = (BTreeSet::new(), 0, Vec::new());
     for entry in entries {
-        let replaced = entry.kind == state::KIND && !seen.insert(state::owner(cache, &entry.key));
+        let replaced = entry.kind == state::KIND
+            && !seen.insert(state::owner(cache, &entry.key))
+            && entry.used.elapsed().is_ok_and(|unused| unused > KEPT);
         if !replaced && total + entry.bytes <= limit {
             total += entry.bytes;
             continue;
@@ -163,7 +169,6 @@ pub fn evict(cache: &Cache, limit: u64) -> Result<Vec<Entry>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn cache() -> (tempfile::TempDir, Cache) {
         let dir = tempfile::tempdir().unwrap();
@@ -249,13 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn a_state_goes_when_a_newer_one_has_its_place() {
+    fn a_state_goes_a_day_after_a_newer_one_took_its_place() {
         let (_dir, cache) = cache();
         let states = [
-            ("a", "6.12", "tcg", 256, 3),
+            ("a", "6.12", "tcg", 256, 25 * 60),
             ("b", "6.12", "tcg", 256, 1),
-            ("c", "6.12", "kvm", 256, 9),
-            ("d", "6.12", "tcg", 512, 8),
+            ("c", "6.12", "kvm", 256, 90 * 60),
+            ("d", "6.12", "tcg", 512, 80 * 60),
+            ("e", "6.12", "tcg", 256, 23 * 60),
         ];
         for (key, kernel, accelerator, memory_mib, minutes) in states {
             make(&cache, state::KIND, key, 0);

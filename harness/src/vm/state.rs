@@ -66,7 +66,7 @@ pub(super) struct Label {
 }
 
 /// The kernel's name, the accelerator and the size that a state in the cache is for. Of the states
-/// for the same, only the newest is of use.
+/// for the same, only those that are in use are worth their place.
 pub fn owner(cache: &Cache, key: &str) -> Option<(String, String, Size)> {
     let label = label(&cache.get(KIND, key)?, key)?;
     Some((label.kernel, label.accelerator, label.size))
