@@ -6,6 +6,7 @@
 //! to `facts.jsonl` in the shared directory. The guest reports facts and never
 //! a verdict: whether a fact is good news is for the harness to say.
 
+pub mod section;
 #[cfg(feature = "sources")]
 pub mod sources;
 pub mod stream;

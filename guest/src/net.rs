@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use anyhow::{Context, Result, bail};
@@ -66,6 +66,8 @@ pub struct Net {
     pub classifiers: Vec<u32>,
     /// How many filters there are at the receiving and at the sending end.
     pub filters: [u32; 2],
+    /// The socket for datagrams to the receiving end, where it is there before a step.
+    pub listener: Option<UdpSocket>,
 }
 
 /// The plan's network, made when it is first wanted.
@@ -128,6 +130,7 @@ impl Net {
             sender,
             classifiers: Vec::new(),
             filters: [0; 2],
+            listener: None,
         })
     }
 
@@ -210,23 +213,23 @@ fn make_pair(home: RawFd, mtu: u32) -> Result<u32> {
     rtnl.configure(&SENDER, mtu)
 }
 
-/// Tells the current namespace, which is the sending end's, the address of the receiving end: what
-/// a socket sends needs one, and nobody answers ARP.
-pub fn introduce(sender: u32) -> Result<()> {
+/// Tells the current namespace, by which of its interfaces an end is reached and at which address:
+/// what a socket sends needs one, and nobody answers ARP.
+pub fn introduce(interface: u32, end: &End) -> Result<()> {
     let mut neighbour = NeighbourMessage::default();
     neighbour.header.family = AddressFamily::Inet;
-    neighbour.header.ifindex = sender;
+    neighbour.header.ifindex = interface;
     neighbour.header.state = NeighbourState::Permanent;
     neighbour.attributes = vec![
-        NeighbourAttribute::Destination(NeighbourAddress::Inet(RECEIVER.ip)),
-        NeighbourAttribute::LinkLayerAddress(RECEIVER.mac.to_vec()),
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(end.ip)),
+        NeighbourAttribute::LinkLayerAddress(end.mac.to_vec()),
     ];
     Rtnl::open()?
         .send(
             RouteNetlinkMessage::NewNeighbour(neighbour),
             NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
         )
-        .context("introduce the receiving end to the sending one")
+        .with_context(|| format!("introduce `{}` to the other end", end.name))
         .map(drop)
 }
 

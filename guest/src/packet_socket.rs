@@ -13,6 +13,15 @@ pub struct PacketSocket {
 impl PacketSocket {
     /// Opens one that only sends.
     pub fn open(interface: &str) -> Result<PacketSocket> {
+        Self::of(interface, 0)
+    }
+
+    /// Opens one that gets what passes the interface.
+    pub fn listen(interface: &str) -> Result<PacketSocket> {
+        Self::of(interface, libc::ETH_P_ALL as u16)
+    }
+
+    fn of(interface: &str, protocol: u16) -> Result<PacketSocket> {
         let socket = rustix::net::socket_with(
             AddressFamily::PACKET,
             SocketType::RAW,
@@ -24,7 +33,7 @@ impl PacketSocket {
             .with_context(|| format!("find interface `{interface}`"))?;
         let address = libc::sockaddr_ll {
             sll_family: libc::AF_PACKET as u16,
-            sll_protocol: 0,
+            sll_protocol: protocol.to_be(),
             sll_ifindex: index as i32,
             sll_hatype: 0,
             sll_pkttype: 0,
@@ -49,5 +58,11 @@ impl PacketSocket {
     pub fn send(&self, frame: &[u8]) -> Result<()> {
         rustix::net::send(&self.socket, frame, SendFlags::empty()).context("send a frame")?;
         Ok(())
+    }
+}
+
+impl From<PacketSocket> for OwnedFd {
+    fn from(socket: PacketSocket) -> OwnedFd {
+        socket.socket
     }
 }

@@ -259,7 +259,8 @@ fn steps(
             attached.extend(capability::without(without, || {
                 bpf::load_each(name, plan, facts)
             })??);
-        } else if let Some(object) = capability::without(without, || bpf::load(name, plan, facts))??
+        } else if let Some(object) =
+            capability::without(without, || bpf::load(name, plan, &attached, facts))??
         {
             attached.push(Attached::attach(name, object, &mut net, host_root, facts)?);
         }

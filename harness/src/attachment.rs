@@ -1,5 +1,6 @@
 //! Where a program is attached, by its section and by what the kernel says.
 
+use kassay_guest::section::{self, End, Place};
 use kassay_guest::{Fact, Standing, Why};
 
 /// What the kernel says at the end of a program that was attached.
@@ -34,14 +35,22 @@ pub fn tell(section: &str, standing: &Standing) -> String {
 
 /// Whether a place of the kernel's is that of a section, as far as it tells directions apart.
 fn is_at(section: &str, place: &str) -> bool {
-    let hook = match section {
-        "tc" | "tc/ingress" | "classifier" => "tc ingress",
-        "tc/egress" => "tc egress",
-        "tcx/ingress" => "tcx TcxIngress of interface ",
-        "tcx/egress" => "tcx TcxEgress of interface ",
-        "xdp" | "xdp.frags" => "xdp of interface ",
-        "cgroup_skb/ingress" => "cgroup CgroupInetIngress",
-        "cgroup_skb/egress" => "cgroup CgroupInetEgress",
+    let hook = match section::place(section) {
+        Place::Filter(End::Receiver) => "tc ingress",
+        Place::Filter(End::Sender) => "tc egress",
+        Place::Tcx(End::Receiver) => "tcx TcxIngress of interface ",
+        Place::Tcx(End::Sender) => "tcx TcxEgress of interface ",
+        Place::Xdp => "xdp of interface ",
+        Place::XdpMap => "entry 0 of ",
+        Place::SockMap => "map ",
+        Place::PerfEvent => "perf_event",
+        Place::Cgroup => match section {
+            "cgroup_skb/ingress" => "cgroup CgroupInetIngress",
+            "cgroup_skb/egress" => "cgroup CgroupInetEgress",
+            _ => "cgroup ",
+        },
+        Place::Netns => "netns ",
+        Place::Netfilter => "netfilter ",
         _ => "",
     };
     // A link whose interface is gone has none.
@@ -50,7 +59,11 @@ fn is_at(section: &str, place: &str) -> bool {
 
 /// Whether a section is of a classifier on the receiving end of the veth pair.
 pub fn classifies(section: &str) -> bool {
-    matches!(section, "tc" | "tc/ingress" | "classifier" | "tcx/ingress")
+    let place = section::place(section);
+    matches!(
+        place,
+        Place::Filter(End::Receiver) | Place::Tcx(End::Receiver)
+    )
 }
 
 /// Whether packets may be dropped there before they leave the sending end.
@@ -60,9 +73,16 @@ pub fn is_at_egress(section: &str) -> bool {
 
 /// Whether packets may be dropped there that no qdisc counts.
 pub fn drops_uncounted(section: &str) -> bool {
-    ["xdp", "tcx", "cgroup", "netfilter", "sk_lookup"]
-        .iter()
-        .any(|kind| section.starts_with(kind))
+    [
+        "xdp",
+        "tcx",
+        "cgroup",
+        "netfilter",
+        "sk_lookup",
+        "sk_reuseport",
+    ]
+    .iter()
+    .any(|kind| section.starts_with(kind))
 }
 
 /// Why a program is left unattached, for a transcript.

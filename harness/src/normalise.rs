@@ -53,6 +53,8 @@ pub fn trace_line(line: &str, triggers: &Triggers) -> String {
         Some(interrupt) => format!("[{interrupt}]: {message}"),
         None if triggers.own.contains(&pid) => format!("[kassay]: {message}"),
         None if triggers.has(pid) => format!("{task}[pid]: {message}"),
+        // Its name has the map's id (kernel/bpf/cpumap.c, 5.9 to 7.2).
+        None if task.starts_with("cpumap/") => format!("[cpumap]: {message}"),
         None => format!("{task}-{pid}: {message}"),
     }
 }
@@ -236,6 +238,8 @@ mod tests {
     fn an_interrupt_is_no_ones() {
         let line = "              udp-79      [000] b.s31     1.2: bpf_trace_printk: received";
         assert_eq!(trace(line), "[softirq]: received");
+        let line = "  cpumap/0/map:2-128     [000] ...1.     1.2: bpf_trace_printk: received";
+        assert_eq!(trace(line), "[cpumap]: received");
         let line = "      ksoftirqd/0-12      [000] ..s2.     1.2: bpf_trace_printk: received";
         assert_eq!(trace(line), "[softirq]: received");
         let line = "           <idle>-0       [000] d.H2.     1.2: bpf_trace_printk: ticked";

@@ -1,5 +1,6 @@
 //! Objects of the share, loaded by libbpf.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Mutex;
 
 use anyhow::Result;
@@ -15,12 +16,21 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 
 /// Opens and loads an object of the share; reports how that went. Where the plan names programs,
 /// only those are loaded; else those that libbpf loads, and the ones that its steps name.
-pub fn load(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Option<Object>> {
+pub fn load(
+    name: &str,
+    plan: &Plan,
+    before: &[Attached],
+    facts: &mut Facts,
+) -> Result<Option<Object>> {
     let programs = &plan.programs;
     let named = |program: &str| programs.iter().any(|name| program == name);
-    let load = || match programs.as_slice() {
-        [] => open(name, plan, None)?.load(),
-        _ => open(name, plan, Some(&named))?.load(),
+    let load = || {
+        let mut object = match programs.as_slice() {
+            [] => open(name, plan, None)?,
+            _ => open(name, plan, Some(&named))?,
+        };
+        replace(&mut object, before)?;
+        object.load()
     };
     let loaded = heard(load);
     report(name, None, &loaded, facts)?;
@@ -93,6 +103,25 @@ fn open(
         set(&mut object, global);
     }
     Ok(object)
+}
+
+/// Has programs of `freplace` find their functions among the programs before them.
+fn replace(object: &mut OpenObject, before: &[Attached]) -> libbpf_rs::Result<()> {
+    for mut program in object.progs_mut().filter(|program| program.autoload()) {
+        let section = program.section().to_string_lossy().into_owned();
+        let Some(function) = section.strip_prefix("freplace/") else {
+            continue;
+        };
+        let mut targets: Vec<_> = before.iter().flat_map(Attached::programs).collect();
+        targets.sort_by_key(|target| target.name() != function);
+        let mut targets = targets.iter().map(|target| target.as_fd().as_raw_fd());
+        let name = || Some(function.to_owned());
+        if !targets.any(|target| program.set_attach_target(target, name()).is_ok()) {
+            let why = format!("no program before it in the scenario has a function `{function}`");
+            return Err(std::io::Error::other(why).into());
+        }
+    }
+    Ok(())
 }
 
 /// Sets a global variable. Where it is, the harness has read in the same object.

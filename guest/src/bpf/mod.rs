@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::ptr::NonNull;
 
 use anyhow::{Context, Result, bail};
+use kassay_guest::section::{self, Place};
 use kassay_guest::{Fact, Standing, Why};
 use libbpf_rs::query::{LinkTypeInfo, ProgInfoIter};
 use libbpf_rs::{
@@ -16,16 +17,13 @@ use libbpf_rs::{
 };
 
 use crate::facts::Facts;
-use crate::hook::{Hold, Hook, place_of};
+use crate::hook::{self, Hold, Site, place_of};
 use crate::host_root::HostRoot;
 use crate::net::{Lazy, Net};
 
 pub use holdings::{Holdings, wait_until_only};
 use load::heard;
 pub use load::{load, load_each};
-
-/// Sections of programs that belong to no hook, and are there to be run.
-const NOWHERE: [&str; 2] = ["raw_tp", "syscall"];
 
 /// How many places of a map of programs are looked at.
 const PLACES: u32 = 4096;
@@ -72,8 +70,8 @@ impl Attached {
         }
     }
 
-    /// Attaches every program of an object where its section says; reports each. What
-    /// is in one of [`NOWHERE`] only a step runs, and what a map of programs has only others call.
+    /// Attaches every program of an object where its section says; reports each. Some are
+    /// there for steps alone, and what a map of programs has only others call.
     pub fn attach(
         name: &str,
         object: Object,
@@ -87,11 +85,9 @@ impl Attached {
         for program in held.object.progs_mut() {
             let section = program.section().to_string_lossy().into_owned();
             let function = program.name().to_string_lossy().into_owned();
-            if NOWHERE.contains(&section.as_str()) {
-                continue;
-            }
-            let hook = match place(&program, &section, &called)? {
-                Ok(hook) => hook,
+            let there = match place(&program, &section, &called)? {
+                Ok(Place::Step) => continue,
+                Ok(place) => place,
                 Err(why) => {
                     facts.report(Fact::Unattached {
                         object: name.to_owned(),
@@ -102,13 +98,17 @@ impl Attached {
                     continue;
                 }
             };
-            let (done, said) = match hook {
-                Hook::StructOps => structures
+            let (done, said) = match there {
+                Place::StructOps => structures
                     .get_or_insert_with(|| attach_structures(&held.object, &mut held.structures))
                     .clone(),
                 _ => {
-                    let attach = || hook.attach(&program, &section, net, host_root);
-                    let (hold, said) = heard(attach);
+                    let site = Site {
+                        object: &held.object,
+                        net,
+                        host_root,
+                    };
+                    let (hold, said) = heard(|| hook::attach(there, &program, &section, site));
                     let hold = hold.map(|hold| held.holds.push((function.clone(), hold)));
                     (hold.map_err(|error| format!("{error:#}")), said)
                 }
@@ -158,14 +158,17 @@ fn place(
     program: &ProgramMut<'_>,
     section: &str,
     called: &BTreeMap<u32, String>,
-) -> Result<Result<Hook, Why>> {
+) -> Result<Result<Place, Why>> {
     if !program.autoload() {
         return Ok(Err(Why::Optional));
     }
     let map = called.get(&Program::id_from_fd(program.as_fd())?);
     Ok(match map {
         Some(map) => Err(Why::Called(map.clone())),
-        None => Hook::of(section).ok_or(Why::NoHook),
+        None => match section::place(section) {
+            Place::Nowhere => Err(Why::NoHook),
+            place => Ok(place),
+        },
     })
 }
 

@@ -23,8 +23,11 @@ const SILENCE: Timespec = Timespec {
 /// Sends the packets and the sentinel, and receives until the sentinel arrives.
 pub fn run(step: &Udp, around: &mut Around) -> Result<Arrived> {
     let (by, net) = (step.by, &*around.net.get()?);
-    let socket =
-        UdpSocket::bind((RECEIVER.ip, packet::LISTEN_PORT)).context("bind the receiving socket")?;
+    let socket = match &net.listener {
+        Some(socket) => socket.try_clone(),
+        None => UdpSocket::bind((RECEIVER.ip, packet::LISTEN_PORT)),
+    };
+    let socket = socket.context("bind the receiving socket")?;
     socket
         .set_nonblocking(true)
         .context("prepare the receiving socket")?;
@@ -129,7 +132,7 @@ fn send(packets: &[(u16, &Packet)], by: By, net: &Net) -> Result<(u64, bool)> {
     let frames = match by {
         By::Frame => Some(PacketSocket::open(SENDER.name)?),
         By::Socket => {
-            net::introduce(net.sender)?;
+            net::introduce(net.sender, &RECEIVER)?;
             None
         }
     };

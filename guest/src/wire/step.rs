@@ -14,6 +14,7 @@ macro_rules! for_each_step {
             exec: Exec => Done,
             call: Call => Done,
             udp: Udp => Arrived,
+            tcp: Tcp => Conversed,
             run: Run => Ran,
             submit: Submit => Submitted,
             consume: Consume => Consumed,
@@ -189,6 +190,33 @@ pub struct Arrived {
 }
 
 impl Came for Arrived {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
+}
+
+/// A child process in a network namespace of its own connects over a veth pair to a TCP socket,
+/// and sends these texts, each by a `send(2)` of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tcp {
+    /// What to send.
+    pub texts: Vec<String>,
+}
+
+/// What came of a [`Tcp`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversed {
+    /// The child process.
+    pub pid: i32,
+    /// What came of each text, or why there is no connection. An error is the kernel's.
+    pub sent: Result<Vec<Result<(), String>>, String>,
+    /// The bytes that arrived.
+    pub received: Vec<u8>,
+    /// Why no more of them did, where it was not the end of the connection.
+    pub trouble: Option<String>,
+}
+
+impl Came for Conversed {
     fn pid(&self) -> Option<i32> {
         Some(self.pid)
     }

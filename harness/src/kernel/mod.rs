@@ -83,17 +83,22 @@ impl Kernel {
         Ok((told, names.collect::<Vec<_>>().join("\n")))
     }
 
-    /// The release's numbers, such as (6, 11, 0); what is no number counts as 0.
+    /// The release's numbers, such as (6, 11, 0).
     pub fn version(&self) -> (u32, u32, u32) {
-        let mut numbers = self.release.splitn(3, '.').map(|part| {
-            let digits = part
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(part.len());
-            part[..digits].parse().unwrap_or(0)
-        });
-        let mut next = || numbers.next().unwrap_or(0);
-        (next(), next(), next())
+        numbers(&self.release)
     }
+}
+
+/// The numbers of a release; what is no number counts as 0.
+pub fn numbers(release: &str) -> (u32, u32, u32) {
+    let mut numbers = release.splitn(3, '.').map(|part| {
+        let digits = part
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(part.len());
+        part[..digits].parse().unwrap_or(0)
+    });
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
 }
 
 /// Whether a kernel of the catalog can be had.

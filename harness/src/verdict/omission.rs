@@ -3,13 +3,14 @@
 //! scenario says that it is meant.
 
 use crate::step;
-use kassay_guest::Fact;
+use kassay_guest::{Fact, section};
 
 use super::expectation::expected;
 use super::{Case, Fault, Verdict};
 use crate::excerpt::bounded;
 use crate::facts::refused;
 use crate::flaw::{self, Flaw};
+use crate::kernel;
 use crate::kernel_report;
 use crate::refusal;
 use crate::scenario::{Allow, Scenario};
@@ -52,7 +53,8 @@ pub fn check(case: &Case, facts: &[Fact]) -> Vec<Fault> {
         let reason = bounded(&format!("{reason}\n{word}"));
         Fault::new(Verdict::Mismatch, title).because(reason.trim_start())
     });
-    facts.iter().filter_map(unattached).chain(found).collect()
+    let unattached = facts.iter().filter_map(|fact| unattached(case, fact));
+    unattached.chain(found).collect()
 }
 
 /// The title of a module that is in and registers nothing. One that another module needs is there
@@ -93,10 +95,25 @@ fn refused_kfuncs(case: &Case, fact: &Fact) -> Option<(Allow, String, String)> {
 }
 
 /// A program that could not be attached, which only an expectation makes right.
-fn unattached(fact: &Fact) -> Option<Fault> {
+fn unattached(case: &Case, fact: &Fact) -> Option<Fault> {
     let reason = refusal::of_attach(fact)?;
     let title = kernel_report::stable(&refused(fact)?);
-    Some(Fault::new(Verdict::Mismatch, title).because(bounded(&reason)))
+    let age = too_old(case.release, fact).unwrap_or_default();
+    Some(Fault::new(Verdict::Mismatch, title).because(bounded(&format!("{reason}{age}"))))
+}
+
+/// That this kernel is older than the hooks of a section.
+fn too_old(release: &str, fact: &Fact) -> Option<String> {
+    let Fact::Attached { section, .. } = fact else {
+        return None;
+    };
+    let (major, minor, _) = kernel::numbers(release);
+    let since = section::since(section).filter(|since| (major, minor) < *since)?;
+    let kind = section.split('/').next().unwrap_or(section);
+    Some(format!(
+        "; the kernel has `{kind}` from {}.{} on, and this is {release}",
+        since.0, since.1
+    ))
 }
 
 /// Whether it runs commands, which may load programs of their own.
@@ -116,4 +133,25 @@ fn failed(scenario: &Scenario, fact: &Fact) -> Option<(String, String)> {
     };
     let asked = scenario.steps.get(*step).filter(|_| has_failed)?;
     Some((format!("step {} failed", step + 1), asked.tell(outcome)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_that_came_later_says_since_when() {
+        let refused = |section: &str| Fact::Attached {
+            object: "o".to_owned(),
+            program: "p".to_owned(),
+            section: section.to_owned(),
+            error: Some("Invalid argument".to_owned()),
+            log: String::new(),
+        };
+        let words = "; the kernel has `tcx` from 6.6 on, and this is 6.1.192";
+        let tcx = refused("tcx/ingress");
+        assert_eq!(too_old("6.1.192", &tcx).as_deref(), Some(words));
+        assert_eq!(too_old("6.6.0", &tcx), None);
+        assert_eq!(too_old("6.1.192", &refused("tc")), None);
+    }
 }

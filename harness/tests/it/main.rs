@@ -52,6 +52,7 @@ fn main() -> ExitCode {
     // What takes long comes last.
     let modules = [
         tidy::trials(),
+        tidy::sections::trials(),
         tidy::words::trials(),
         kernels::trials(),
         project::trials(),

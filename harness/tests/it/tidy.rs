@@ -1,6 +1,7 @@
 //! What no compiler holds: how the repository's files look, and that its
 //! modules, programs, scenarios and snapshots belong together.
 
+pub mod sections;
 pub mod words;
 
 use std::collections::BTreeSet;
@@ -95,7 +96,8 @@ const ROOMS: [&str; 50] = [
 ];
 
 /// The files and folders of the guest program, in the same way.
-const GUEST: [&str; 30] = [
+const GUEST: [&str; 31] = [
+    "section",
     "stream",
     "trace",
     "wire",

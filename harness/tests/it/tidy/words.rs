@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::{Arg, Command};
 use kassay::{cli, step, template};
+use kassay_guest::section::{ROWS, Row};
 
 use super::{File, files, names};
 
@@ -20,7 +21,8 @@ tests! {
         the_readme_is_short,
         every_chapter_is_in_the_summary,
         the_chapter_on_the_command_line_is_what_clap_says,
-        the_table_of_steps_is_what_the_steps_say;
+        the_table_of_steps_is_what_the_steps_say,
+        the_table_of_sections_is_what_the_guest_does;
 }
 
 /// The most lines of the README: what a stranger reads to its end.
@@ -150,12 +152,29 @@ fn the_chapter_on_the_command_line_is_what_clap_says() {
 }
 
 fn the_table_of_steps_is_what_the_steps_say() {
+    let row = |(form, does): &(&str, &str)| format!("| `{form}` | {does} |\n");
+    has_table(
+        "| step | what happens |",
+        &step::forms().map(row).collect::<String>(),
+    );
+}
+
+fn the_table_of_sections_is_what_the_guest_does() {
+    let name = |section: &&str| format!("`{}`", section.replace('+', "/…"));
+    let names = |row: &Row| row.sections.iter().map(name).collect::<Vec<_>>().join(", ");
+    let row = |row: &Row| format!("| {} | {} |\n", names(row), row.words);
+    has_table(
+        "| section | where |",
+        &ROWS.iter().map(row).collect::<String>(),
+    );
+}
+
+/// The chapter on scenarios has a table of this head and these rows.
+fn has_table(head: &str, rows: &str) {
     is_written("docs/src/scenarios.md", |written| {
-        let head = "| step | what happens |\n| --- | --- |\n";
-        let (before, after) = written.split_once(head).unwrap();
+        let head = format!("{head}\n| --- | --- |\n");
+        let (before, after) = written.split_once(&head).unwrap();
         let (_, after) = after.split_once("\n\n").unwrap();
-        let row = |(form, does): &(&str, &str)| format!("| `{form}` | {does} |\n");
-        let rows: String = step::forms().map(row).collect();
         format!("{before}{head}{rows}\n{after}")
     });
 }

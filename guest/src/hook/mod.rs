@@ -1,142 +1,110 @@
-//! Hooks: where a section says that a program belongs, and what holds it there.
+//! Hooks: attaches programs where their sections say, and asks where they are.
+
+mod clock;
+mod map;
+mod socket;
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 use anyhow::{Context, Result, anyhow, bail};
+use kassay_guest::section::{End, Place};
 use libbpf_rs::query::{LinkInfo, LinkTypeInfo, PerfEventType};
 use libbpf_rs::{
-    AsRawLibbpf, Link, NF_INET_LOCAL_IN, NFPROTO_IPV4, NetfilterOpts, Program, ProgramMut,
+    AsRawLibbpf, Link, NF_INET_LOCAL_IN, NFPROTO_IPV4, NetfilterOpts, Object, Program, ProgramMut,
     TC_EGRESS, TC_INGRESS, TcHook, TcHookBuilder, Xdp, XdpFlags, libbpf_sys,
 };
 
 use crate::host_root::HostRoot;
 use crate::net::{Lazy, Net, namespace};
 
+use map::Entry;
+
 /// Where the guest program mounts the cgroups.
 const CGROUPS: &str = "/sys/fs/cgroup";
-
-/// First parts of sections whose programs belong to what only their user has: a socket, a map, a
-/// route, an event, an interface of its own. `xdp` is of `xdp/devmap` and the like.
-const OF_OTHERS: [&str; 14] = [
-    "action",
-    "lirc_mode2",
-    "lwt_in",
-    "lwt_out",
-    "lwt_seg6local",
-    "lwt_xmit",
-    "netkit",
-    "perf_event",
-    "sk_msg",
-    "sk_reuseport",
-    "sk_skb",
-    "socket",
-    "xdp",
-    "xdp.frags",
-];
-
-/// A kind of hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// A filter of the clsact qdisc, at the receiving end's ingress or the sending end's egress.
-    Classifier(End),
-    /// A tcx link, likewise.
-    Tcx(End),
-    /// The receiving end.
-    Xdp,
-    /// The root of the cgroups, where every process is.
-    Cgroup,
-    /// The network namespace of the receiving end.
-    Namespace,
-    /// netfilter's local input of IPv4, which the packets of the receiving end pass.
-    Netfilter,
-    /// A structure of the object.
-    StructOps,
-    /// What libbpf finds by the section alone.
-    Libbpf,
-}
-
-/// An end of the veth pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    Receiver,
-    Sender,
-}
 
 /// What holds a program at its hook.
 pub enum Hold {
     Link(Link),
     /// A link of libbpf's own for several of the kernel's, which it does not tell (`usdt`, 1.7).
     Links(#[expect(dead_code, reason = "it holds the program while it is there")] Link),
+    /// One for each CPU.
+    Events(Vec<Link>),
     Filter(TcHook, End),
+    /// A map, which holds it as long as it is there.
+    Entry(Entry),
+    /// A socket, which the kernel does not tell of.
+    Socket(#[expect(dead_code, reason = "it holds the program while it is there")] OwnedFd),
 }
 
-impl Hook {
-    /// The hook of a section, as libbpf spells it. There is none for a section that does not say
-    /// to what.
-    pub fn of(section: &str) -> Option<Hook> {
-        Some(match section {
-            "tc" | "tc/ingress" | "classifier" => Hook::Classifier(End::Receiver),
-            "tc/egress" => Hook::Classifier(End::Sender),
-            "tcx/ingress" => Hook::Tcx(End::Receiver),
-            "tcx/egress" => Hook::Tcx(End::Sender),
-            "xdp" | "xdp.frags" => Hook::Xdp,
-            "sockops" => Hook::Cgroup,
-            "sk_lookup" | "flow_dissector" => Hook::Namespace,
-            "netfilter" => Hook::Netfilter,
-            "struct_ops" | "struct_ops.s" => Hook::StructOps,
-            _ => match section.split_once('/')?.0 {
-                "cgroup" | "cgroup_skb" | "lsm_cgroup" => Hook::Cgroup,
-                "struct_ops" | "struct_ops.s" => Hook::StructOps,
-                first if OF_OTHERS.contains(&first) => return None,
-                _ => Hook::Libbpf,
-            },
-        })
-    }
+/// What there is to attach programs to.
+pub struct Site<'a> {
+    /// The object that the program is of.
+    pub object: &'a Object,
+    pub net: &'a mut Lazy,
+    /// What a probe is of is looked for there first, where it is mounted.
+    pub host_root: Option<&'a HostRoot>,
+}
 
-    /// Attaches a program of this section. What a probe is of is looked for in the host's root
-    /// first, where that is mounted.
-    pub fn attach(
-        self,
-        program: &ProgramMut<'_>,
-        section: &str,
-        net: &mut Lazy,
-        host_root: Option<&HostRoot>,
-    ) -> Result<Hold> {
-        let link = match self {
-            Hook::Classifier(end) => return attach_filter(program, end, net.get()?),
-            Hook::Tcx(end) => attach_tcx(program, end, net.get()?),
-            Hook::Xdp => attach_xdp(program, net.get()?),
-            Hook::Cgroup => {
-                let root = File::open(CGROUPS).with_context(|| format!("open `{CGROUPS}`"))?;
-                let done = program.attach_cgroup(root.as_raw_fd());
-                done.with_context(|| format!("attach to `{CGROUPS}`"))
-            }
-            Hook::Namespace => Ok(program.attach_netns(namespace()?.as_raw_fd())?),
-            Hook::Netfilter => Ok(program.attach_netfilter_with_opts(NetfilterOpts {
-                protocol_family: NFPROTO_IPV4,
-                hooknum: NF_INET_LOCAL_IN,
-                ..NetfilterOpts::default()
-            })?),
-            Hook::StructOps => bail!("a structure attaches it"),
-            Hook::Libbpf => {
-                let attach = || program.attach().map_err(|error| anyhow!("{error:#}"));
-                let is_of_file = ["uprobe", "uretprobe", "usdt"];
-                match host_root.filter(|_| is_of_file.iter().any(|kind| section.starts_with(kind)))
-                {
-                    Some(root) => root
-                        .within(attach)?
-                        .or_else(|error| attach().map_err(|_| error)),
-                    None => attach(),
-                }
-            }
-        };
-        link.map(match section.starts_with("usdt") {
-            true => Hold::Links,
-            false => Hold::Link,
-        })
+/// Attaches a program of this section to its place.
+pub fn attach(
+    place: Place,
+    program: &ProgramMut<'_>,
+    section: &str,
+    site: Site<'_>,
+) -> Result<Hold> {
+    let Site {
+        object,
+        net,
+        host_root,
+    } = site;
+    let link = match place {
+        Place::Filter(end) => return attach_filter(program, end, net.get()?),
+        Place::Tcx(end) => attach_tcx(program, end, net.get()?),
+        Place::Xdp => attach_xdp(program, net.get()?),
+        Place::Cgroup => attach_cgroup(program),
+        Place::Netns => Ok(program.attach_netns(namespace()?.as_raw_fd())?),
+        Place::Netfilter => Ok(program.attach_netfilter_with_opts(NetfilterOpts {
+            protocol_family: NFPROTO_IPV4,
+            hooknum: NF_INET_LOCAL_IN,
+            ..NetfilterOpts::default()
+        })?),
+        Place::XdpMap => return map::enter(program, object, net).map(Hold::Entry),
+        Place::SockMap => return map::attach(program, object).map(Hold::Entry),
+        Place::Socket => return socket::filter(program, net.get()?).map(Hold::Socket),
+        Place::Reuseport => return socket::group(program, object, net.get()?).map(Hold::Socket),
+        Place::PerfEvent => return clock::attach(program).map(Hold::Events),
+        Place::Freplace => Ok(program.attach()?),
+        Place::Named => attach_named(program, section, host_root),
+        Place::StructOps | Place::Step | Place::Nowhere => bail!("something else attaches it"),
+    };
+    link.map(match section.starts_with("usdt") {
+        true => Hold::Links,
+        false => Hold::Link,
+    })
+}
+
+/// Attaches a program to what its section names.
+fn attach_named(
+    program: &ProgramMut<'_>,
+    section: &str,
+    host_root: Option<&HostRoot>,
+) -> Result<Link> {
+    let attach = || program.attach().map_err(|error| anyhow!("{error:#}"));
+    let is_of_file = ["uprobe", "uretprobe", "usdt"];
+    match host_root.filter(|_| is_of_file.iter().any(|kind| section.starts_with(kind))) {
+        Some(root) => root
+            .within(attach)?
+            .or_else(|error| attach().map_err(|_| error)),
+        None => attach(),
     }
+}
+
+fn attach_cgroup(program: &ProgramMut<'_>) -> Result<Link> {
+    let root = File::open(CGROUPS).with_context(|| format!("open `{CGROUPS}`"))?;
+    let done = program.attach_cgroup(root.as_raw_fd());
+    done.with_context(|| format!("attach to `{CGROUPS}`"))
 }
 
 /// Attaches a filter to the clsact qdisc of an end, behind those that are there.
@@ -223,11 +191,18 @@ impl Hold {
     /// It has another one there, or none.
     pub fn place(&self, id: u32, net: Option<&Net>) -> Result<Option<String>> {
         let (there, place) = match self {
-            Hold::Links(_) => return Ok(None),
+            Hold::Links(_) | Hold::Socket(_) => return Ok(None),
             Hold::Link(link) => {
                 let info = link.info().context("ask for the link")?;
                 (info.prog_id, place_of(&info))
             }
+            Hold::Events(links) => {
+                let ids = links.iter().map(|link| Ok(link.info()?.prog_id));
+                let ids: Vec<u32> = ids.collect::<Result<_>>().context("ask for the links")?;
+                let other = ids.into_iter().find(|there| *there != id);
+                (other.unwrap_or(id), "perf_event".to_owned())
+            }
+            Hold::Entry(entry) => (entry.program()?, entry.place()),
             Hold::Filter(hook, end) => {
                 let mut hook = *hook;
                 let query = || Ok(hook.query()?);
@@ -273,31 +248,6 @@ pub fn place_of(link: &LinkInfo) -> String {
         },
         LinkTypeInfo::Netkit(_) | LinkTypeInfo::SockMap(_) | LinkTypeInfo::Unknown => {
             "a link of another kind".to_owned()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_section_has_the_hook_that_it_names() {
-        let hooks = [
-            ("tc", Some(Hook::Classifier(End::Receiver))),
-            ("tc/egress", Some(Hook::Classifier(End::Sender))),
-            ("tcx/ingress", Some(Hook::Tcx(End::Receiver))),
-            ("xdp.frags", Some(Hook::Xdp)),
-            ("xdp/cpumap", None),
-            ("cgroup/connect4", Some(Hook::Cgroup)),
-            ("struct_ops/f", Some(Hook::StructOps)),
-            ("kprobe/do_unlinkat", Some(Hook::Libbpf)),
-            ("kprobe", None),
-            ("syscall", None),
-            ("netkit/primary", None),
-        ];
-        for (section, hook) in hooks {
-            assert_eq!(Hook::of(section), hook, "{section}");
         }
     }
 }

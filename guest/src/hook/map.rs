@@ -1,0 +1,150 @@
+//! Maps that hold programs: of sockets, of CPUs and of devices.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use anyhow::{Context, Result, bail};
+use libbpf_rs::{Map, MapCore, MapFlags, MapHandle, MapType, Object, ProgramMut, libbpf_sys};
+
+use rustix::net::{AddressFamily, SocketType, socket};
+
+use crate::net::{Lazy, SENDER};
+
+/// The packets that wait for a CPU of a CPUMAP at most.
+const QUEUE: u32 = 192;
+
+/// `ETHTOOL_SGRO`, the command of a `struct ethtool_value` (include/uapi/linux/ethtool.h).
+const SET_GRO: u32 = 0x2c;
+
+const SOCKETS: [MapType; 2] = [MapType::Sockmap, MapType::Sockhash];
+const DEVICES: [MapType; 2] = [MapType::Devmap, MapType::DevmapHash];
+
+/// A program in a map.
+pub struct Entry {
+    map: MapHandle,
+    /// The attach type of a program of a map of sockets; the others are in place 0.
+    of_sockets: Option<u32>,
+}
+
+impl Entry {
+    /// The program that is there, by its id; 0 if there is none.
+    pub fn program(&self) -> Result<u32> {
+        match self.of_sockets {
+            Some(attach_type) => query(&self.map, attach_type),
+            None => {
+                let value = self.map.lookup(&0u32.to_ne_bytes(), MapFlags::ANY)?;
+                let id = value
+                    .as_ref()
+                    .and_then(|value| value.get(4..8)?.try_into().ok());
+                Ok(id.map_or(0, u32::from_ne_bytes))
+            }
+        }
+    }
+
+    /// Where that is, in words.
+    pub fn place(&self) -> String {
+        let name = self.map.name().to_string_lossy();
+        match self.of_sockets {
+            Some(_) => format!("map {name}"),
+            None => format!("entry 0 of {name}"),
+        }
+    }
+}
+
+/// The program of an attach type that a map of sockets has.
+fn query(map: &MapHandle, attach_type: u32) -> Result<u32> {
+    let (mut id, mut count) = (0, 1);
+    // SAFETY: there is room for one id, as `count` says.
+    let status = unsafe {
+        libbpf_sys::bpf_prog_query(
+            map.as_fd().as_raw_fd(),
+            attach_type,
+            0,
+            std::ptr::null_mut(),
+            &raw mut id,
+            &raw mut count,
+        )
+    };
+    match status {
+        0 => Ok(id),
+        error => Err(std::io::Error::from_raw_os_error(-error)).context("ask for the program"),
+    }
+}
+
+/// Attaches a program to the object's map of sockets.
+pub fn attach(program: &ProgramMut<'_>, object: &Object) -> Result<Entry> {
+    let map = only(object, &SOCKETS, "SOCKMAP or SOCKHASH")?;
+    program
+        .attach_sockmap(map.as_fd().as_raw_fd())
+        .context("attach to the map of sockets")?;
+    Ok(Entry {
+        map: MapHandle::try_from(&map)?,
+        of_sockets: Some(program.attach_type() as u32),
+    })
+}
+
+/// Puts a program into place 0 of the object's map of CPUs or of devices.
+pub fn enter(program: &ProgramMut<'_>, object: &Object, net: &mut Lazy) -> Result<Entry> {
+    let section = program.section().to_string_lossy();
+    let (map, first) = match section.ends_with("cpumap") {
+        true => (only(object, &[MapType::Cpumap], "CPUMAP")?, QUEUE),
+        false => {
+            let net = net.get()?;
+            net.at_sender(|| merge_packets(SENDER.name))?;
+            (only(object, &DEVICES, "DEVMAP")?, net.receiver)
+        }
+    };
+    if map.value_size() != 8 {
+        bail!(
+            "values of `{}` have no room for a program: they are 8 bytes",
+            name(&map)
+        );
+    }
+    let descriptor = program.as_fd().as_raw_fd();
+    let value = [first.to_ne_bytes(), descriptor.to_ne_bytes()].concat();
+    map.update(&0u32.to_ne_bytes(), &value, MapFlags::ANY)
+        .with_context(|| format!("put it into `{}`", name(&map)))?;
+    Ok(Entry {
+        map: MapHandle::try_from(&map)?,
+        of_sockets: None,
+    })
+}
+
+/// Has an interface merge packets (GRO): to one end of a veth pair frames are redirected only if
+/// the other end does, or has an XDP program (drivers/net/veth.c, 5.13 to 7.2).
+fn merge_packets(interface: &str) -> Result<()> {
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).context("open a socket")?;
+    let mut wish = [SET_GRO, 1];
+    // SAFETY: a request of zeros is one without a name.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = (&raw mut wish).cast();
+    // SAFETY: the request is whole, and what it points to lives until it is done.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
+    match done {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()).with_context(|| format!("set up `{interface}`")),
+    }
+}
+
+/// The only map of these types.
+fn only<'a>(object: &'a Object, types: &[MapType], kind: &str) -> Result<Map<'a>> {
+    let maps = object.maps();
+    let mut maps: Vec<_> = maps.filter(|map| types.contains(&map.map_type())).collect();
+    match maps.len() {
+        1 => maps.pop().context("no map"),
+        0 => bail!("the object has no {kind}, which it belongs into"),
+        _ => {
+            let names: Vec<_> = maps.iter().map(name).collect();
+            bail!(
+                "the object has more than one {kind}: `{}`",
+                names.join("`, `")
+            )
+        }
+    }
+}
+
+fn name(map: &Map<'_>) -> String {
+    map.name().to_string_lossy().into_owned()
+}

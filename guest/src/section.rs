@@ -1,0 +1,320 @@
+//! Sections of BPF programs, and where kassay puts a program of each.
+
+/// Sections whose programs have one kind of place.
+pub struct Row {
+    /// As libbpf's `section_defs` has them (src/libbpf.c, 1.7): a `+` stands for a `/` and what it
+    /// is of.
+    pub sections: &'static [&'static str],
+    /// Where a program of these is put.
+    pub place: Place,
+    /// The same for a reader.
+    pub words: &'static str,
+}
+
+/// Where a program is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A filter of the clsact qdisc, at the receiving end's ingress or the sending end's egress.
+    Filter(End),
+    /// A tcx link, likewise.
+    Tcx(End),
+    /// The receiving end of the veth pair.
+    Xdp,
+    /// An entry of the object's map of CPUs or of devices.
+    XdpMap,
+    /// The root of the cgroups, where every process is.
+    Cgroup,
+    /// The network namespace of the receiving end.
+    Netns,
+    /// netfilter's local input of IPv4, which the packets of the receiving end pass.
+    Netfilter,
+    /// A packet socket at the receiving end.
+    Socket,
+    /// The group of the socket that receives what a `udp` sends.
+    Reuseport,
+    /// The object's map of sockets.
+    SockMap,
+    /// The clock of each CPU.
+    PerfEvent,
+    /// A function of another program, from the load on.
+    Freplace,
+    /// A structure of the object.
+    StructOps,
+    /// What the section names, as libbpf finds it.
+    Named,
+    /// No place: a step runs it.
+    Step,
+    /// kassay has no place for it.
+    Nowhere,
+}
+
+/// An end of the veth pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Where packets arrive.
+    Receiver,
+    /// Where they are sent.
+    Sender,
+}
+
+/// All sections that libbpf knows.
+pub const ROWS: &[Row] = &[
+    Row {
+        sections: &["tc", "tc/ingress", "classifier"],
+        place: Place::Filter(End::Receiver),
+        words: "the clsact qdisc at the receiving end's ingress. Several programs take their turns \
+                in order",
+    },
+    Row {
+        sections: &["tc/egress"],
+        place: Place::Filter(End::Sender),
+        words: "the clsact qdisc at the sending end's egress",
+    },
+    Row {
+        sections: &["tcx/ingress"],
+        place: Place::Tcx(End::Receiver),
+        words: "the receiving end's ingress, by a tcx link (from 6.6 on)",
+    },
+    Row {
+        sections: &["tcx/egress"],
+        place: Place::Tcx(End::Sender),
+        words: "the sending end's egress, by a tcx link (from 6.6 on)",
+    },
+    Row {
+        sections: &["xdp", "xdp.frags"],
+        place: Place::Xdp,
+        words: "the receiving end. Its MTU is 1500, or 16000 where a step is a `drive`, because a \
+                driver may send large packets",
+    },
+    Row {
+        sections: &[
+            "xdp/cpumap",
+            "xdp.frags/cpumap",
+            "xdp/devmap",
+            "xdp.frags/devmap",
+        ],
+        place: Place::XdpMap,
+        words: "entry 0 of the object's CPUMAP, or of its DEVMAP, where the device is the \
+                receiving end. An XDP program redirects to it",
+    },
+    Row {
+        sections: &[
+            "cgroup_skb/ingress",
+            "cgroup_skb/egress",
+            "cgroup/sock_create",
+            "cgroup/sock_release",
+            "cgroup/sock",
+            "cgroup/post_bind4",
+            "cgroup/post_bind6",
+            "cgroup/bind4",
+            "cgroup/bind6",
+            "cgroup/connect4",
+            "cgroup/connect6",
+            "cgroup/connect_unix",
+            "cgroup/sendmsg4",
+            "cgroup/sendmsg6",
+            "cgroup/sendmsg_unix",
+            "cgroup/recvmsg4",
+            "cgroup/recvmsg6",
+            "cgroup/recvmsg_unix",
+            "cgroup/getpeername4",
+            "cgroup/getpeername6",
+            "cgroup/getpeername_unix",
+            "cgroup/getsockname4",
+            "cgroup/getsockname6",
+            "cgroup/getsockname_unix",
+            "cgroup/sysctl",
+            "cgroup/getsockopt",
+            "cgroup/setsockopt",
+            "cgroup/dev",
+            "lsm_cgroup+",
+            "sockops",
+        ],
+        place: Place::Cgroup,
+        words: "the root of the cgroups",
+    },
+    Row {
+        sections: &["sk_lookup", "flow_dissector"],
+        place: Place::Netns,
+        words: "the netns of the receiving end",
+    },
+    Row {
+        sections: &["netfilter"],
+        place: Place::Netfilter,
+        words: "IPv4's local input in that netns (from 6.4 on)",
+    },
+    Row {
+        sections: &["socket"],
+        place: Place::Socket,
+        words: "a packet socket at the receiving end, which nobody reads",
+    },
+    Row {
+        sections: &["sk_reuseport", "sk_reuseport/migrate"],
+        place: Place::Reuseport,
+        words: "the socket that receives what a `udp` sends, which is in a group of its own, and \
+                in place 0 of the object's REUSEPORT_SOCKARRAY if it has one",
+    },
+    Row {
+        sections: &[
+            "sk_msg",
+            "sk_skb/stream_parser",
+            "sk_skb/stream_verdict",
+            "sk_skb/verdict",
+        ],
+        place: Place::SockMap,
+        words: "the object's SOCKMAP or SOCKHASH, into which a program of `sockops` puts sockets",
+    },
+    Row {
+        sections: &["perf_event"],
+        place: Place::PerfEvent,
+        words: "the software clock of each CPU, every millisecond",
+    },
+    Row {
+        sections: &["freplace+"],
+        place: Place::Freplace,
+        words: "the function of that name of a program before it in the scenario, from the load on",
+    },
+    Row {
+        sections: &["struct_ops+", "struct_ops.s+"],
+        place: Place::StructOps,
+        words: "the structures of the object are registered",
+    },
+    Row {
+        sections: &[
+            "kprobe+",
+            "kretprobe+",
+            "kprobe.multi+",
+            "kretprobe.multi+",
+            "kprobe.session+",
+            "ksyscall+",
+            "kretsyscall+",
+            "uprobe+",
+            "uprobe.s+",
+            "uretprobe+",
+            "uretprobe.s+",
+            "uprobe.multi+",
+            "uprobe.multi.s+",
+            "uretprobe.multi+",
+            "uretprobe.multi.s+",
+            "uprobe.session+",
+            "uprobe.session.s+",
+            "usdt+",
+            "usdt.s+",
+            "tracepoint+",
+            "tp+",
+            "raw_tracepoint+",
+            "raw_tp+",
+            "raw_tracepoint.w+",
+            "raw_tp.w+",
+            "tp_btf+",
+            "fentry+",
+            "fentry.s+",
+            "fexit+",
+            "fexit.s+",
+            "fmod_ret+",
+            "fmod_ret.s+",
+            "fsession+",
+            "fsession.s+",
+            "lsm+",
+            "lsm.s+",
+            "iter+",
+            "iter.s+",
+        ],
+        place: Place::Named,
+        words: "where libbpf finds what the section names. With `host_root`, the file of a uprobe \
+                is looked for in the host's root first",
+    },
+    Row {
+        sections: &["syscall"],
+        place: Place::Step,
+        words: "nowhere: a step runs it. So does one `raw_tp`, where the section names nothing",
+    },
+    Row {
+        sections: &[
+            "action",
+            "cgroup/skb",
+            "lirc_mode2",
+            "lwt_in",
+            "lwt_out",
+            "lwt_seg6local",
+            "lwt_xmit",
+            "netkit/primary",
+            "netkit/peer",
+            "sk_skb",
+        ],
+        place: Place::Nowhere,
+        words: "nowhere: kassay has no hook for these. A step may `run` them, or `may_not_run` \
+                names them",
+    },
+];
+
+/// The first kernels, as MAJOR and MINOR, that have what a section begins with, where a kernel of
+/// today may lack it (`enum bpf_attach_type` of include/uapi/linux/bpf.h, by its history).
+const SINCE: [(&str, (u32, u32)); 9] = [
+    ("kprobe.multi/", (5, 18)),
+    ("kretprobe.multi/", (5, 18)),
+    ("lsm_cgroup/", (6, 0)),
+    ("netfilter", (6, 4)),
+    ("tcx/", (6, 6)),
+    ("uprobe.multi", (6, 6)),
+    ("uretprobe.multi", (6, 6)),
+    ("kprobe.session/", (6, 10)),
+    ("uprobe.session", (6, 13)),
+];
+
+/// The first kernel that has hooks of this section, where that is a question.
+#[must_use]
+pub fn since(section: &str) -> Option<(u32, u32)> {
+    let mut all = SINCE.iter();
+    Some(all.find(|(kind, _)| section.starts_with(kind))?.1)
+}
+
+/// Where a program of this section is put. What does not name what it is of belongs nowhere.
+#[must_use]
+pub fn place(section: &str) -> Place {
+    if matches!(section, "raw_tp" | "raw_tracepoint") {
+        return Place::Step;
+    }
+    let is_of = |known: &&str| match known.strip_suffix('+') {
+        Some(kind) => section
+            .strip_prefix(kind)
+            .is_some_and(|rest| rest.starts_with('/')),
+        None => section == *known,
+    };
+    let row = ROWS.iter().find(|row| row.sections.iter().any(is_of));
+    match row {
+        Some(row) => row.place,
+        // A callback need not say which member it is.
+        None if matches!(section, "struct_ops" | "struct_ops.s") => Place::StructOps,
+        None => Place::Nowhere,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_has_the_place_that_it_names() {
+        let places = [
+            ("tc", Place::Filter(End::Receiver)),
+            ("tc/egress", Place::Filter(End::Sender)),
+            ("tcx/ingress", Place::Tcx(End::Receiver)),
+            ("xdp.frags", Place::Xdp),
+            ("xdp/cpumap", Place::XdpMap),
+            ("cgroup/connect4", Place::Cgroup),
+            ("struct_ops/f", Place::StructOps),
+            ("struct_ops", Place::StructOps),
+            ("kprobe/do_unlinkat", Place::Named),
+            ("kprobe", Place::Nowhere),
+            ("kprobes/f", Place::Nowhere),
+            ("raw_tp", Place::Step),
+            ("raw_tp/sys_enter", Place::Named),
+            ("syscall", Place::Step),
+            ("netkit/primary", Place::Nowhere),
+        ];
+        for (section, there) in places {
+            assert_eq!(place(section), there, "{section}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `tcp`: texts are sent over a connection.
+
+use anyhow::{Result, bail};
+use kassay_guest::{Conversed, Tcp};
+use serde::Deserialize;
+
+use super::{Asked, Beside, Kind};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    send: Vec<String>,
+}
+
+/// How much is sent at most, in bytes: less than a socket has room for, whatever the kernel.
+const MOST: usize = 16384;
+
+impl Kind for Tcp {
+    type File = File;
+    type Outcome = Conversed;
+    const FORMS: &'static [(&'static str, &'static str)] = &[(
+        "tcp = { send = [\"TEXT\", …] }",
+        "a child process in a netns of its own connects over a veth pair to a TCP socket and sends \
+         these texts, each by a send(2) of its own, at most 16384 bytes",
+    )];
+
+    fn asked(file: File, _: Beside) -> Result<Asked> {
+        let length: usize = file.send.iter().map(String::len).sum();
+        if length > MOST {
+            bail!("a `tcp` step of {length} bytes: one step sends at most {MOST}");
+        }
+        Ok(Tcp { texts: file.send }.into())
+    }
+
+    fn tell(&self, came: &Conversed, _: &[String]) -> String {
+        let sent = match &came.sent {
+            Ok(sent) => sent,
+            Err(why) => return format!(": not connected: {why}"),
+        };
+        let texts = self.texts.iter().zip(sent);
+        let line = |(text, sent): (&String, &Result<(), String>)| match sent {
+            Ok(()) => format!("\n  {text:?}: sent"),
+            Err(why) => format!("\n  {text:?}: not sent: {why}"),
+        };
+        let texts: String = texts.map(line).collect();
+        let received = String::from_utf8_lossy(&came.received);
+        let trouble = came.trouble.iter().map(|why| format!(", then {why}"));
+        let trouble: String = trouble.collect();
+        format!(": connected{texts}\n  delivered: {received:?}{trouble}")
+    }
+}
