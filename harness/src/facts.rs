@@ -1,6 +1,6 @@
 //! What a machine left, read once: the guest's facts, and what the kernel reported.
 
-use kassay_guest::{Code, Fact, Line, PROTOCOL, trace_marks};
+use kassay_guest::{Code, Fact, Line, Outcome, PROTOCOL, trace_marks};
 
 use crate::compile::module::Module;
 use crate::excerpt::{bounded, tail};
@@ -57,6 +57,17 @@ impl Facts {
             _ => &[],
         });
         lines.filter(|line| !self.marks.iter().any(|mark| line.ends_with(mark)))
+    }
+
+    /// What drivers reported by `fact`, by name.
+    pub fn of_drivers(&self) -> impl Iterator<Item = &(String, String)> {
+        self.told.iter().flat_map(|fact| match fact {
+            Fact::Stepped {
+                outcome: Ok(Outcome::Drive(driven)),
+                ..
+            } => driven.facts.as_slice(),
+            _ => &[],
+        })
     }
 
     /// The first thing that the kernel, or libbpf, refused. By itself that is no fault:

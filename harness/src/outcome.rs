@@ -82,6 +82,8 @@ pub struct Judged {
     pub peak_kib: Option<u64>,
     /// Where all of the run is, of a failure or where a pass is kept as well.
     pub artifacts: Option<PathBuf>,
+    /// What its drivers reported by `fact`: names and values, in the order of its steps.
+    pub facts: Vec<(String, String)>,
     /// The transcript, when the facts were complete, and where it belongs.
     pub transcript: Option<(Snapshot, String)>,
     /// Whether nothing is wrong but that the transcript is not the reviewed one.
@@ -102,6 +104,7 @@ impl Judged {
             restored: false,
             peak_kib: None,
             artifacts: None,
+            facts: Vec::new(),
             transcript: None,
             is_comparison: false,
         }

@@ -1,18 +1,20 @@
 //! How fast it is, as ratios: everything is measured in turn with the bare boot
-//! of the same kernel, so that a busy host slows both sides of a ratio.
+//! of the same kernel, so that a busy host slows both sides of a ratio. [`facts`] has what the
+//! drivers of a scenario measure.
 
-pub mod bloom;
+pub mod facts;
 pub mod picture;
 mod rivals;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::case::Setting;
 use crate::compile::Artifacts;
 use crate::interrupt;
 use crate::kernel::Kernel;
+use crate::outcome::Judged;
 use crate::pool;
 use crate::progress::{Progress, note};
 use crate::run;
@@ -147,15 +149,7 @@ impl Bench<'_> {
 
     fn once(&self, setting: &Setting) -> Result<Duration> {
         let began = Instant::now();
-        let outcome = run::run(setting, self.kernel, self.scenario)?;
-        if outcome.verdict() != Verdict::Pass {
-            bail!(
-                "measure `{}`: {} {}",
-                outcome.case.scenario,
-                outcome.verdict(),
-                outcome.reason()
-            );
-        }
+        pass(setting, self.kernel, self.scenario)?;
         Ok(began.elapsed())
     }
 
@@ -202,9 +196,8 @@ impl Bench<'_> {
     /// # Errors
     /// The scenario does not pass, or the kernel does not tell.
     pub fn peak_mib(&self) -> Result<u64> {
-        let outcome = run::run(self.setting, self.kernel, self.scenario)?;
-        let kib = outcome.judged().and_then(|judged| judged.peak_kib);
-        let kib = kib.context("read the peak memory of QEMU")?;
+        let judged = pass(self.setting, self.kernel, self.scenario)?;
+        let kib = judged.peak_kib.context("read the peak memory of QEMU")?;
         Ok(kib / 1024)
     }
 }
@@ -214,6 +207,18 @@ impl Row {
     pub fn median_ms(&self) -> f64 {
         median(&self.ms)
     }
+}
+
+/// Runs a scenario, which passes. What fails early would count as fast.
+fn pass(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Judged> {
+    let outcome = run::run(setting, kernel, scenario)?;
+    let judged = outcome.judged().cloned();
+    judged
+        .filter(|judged| judged.verdict == Verdict::Pass)
+        .with_context(|| {
+            let (name, verdict) = (&scenario.name, outcome.verdict());
+            format!("measure `{name}`: {verdict}: {}", outcome.reason())
+        })
 }
 
 fn millis(duration: Duration) -> f64 {
@@ -226,7 +231,7 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
 }
 
 /// The median of sorted values.
-pub fn median(sorted: &[f64]) -> f64 {
+fn median(sorted: &[f64]) -> f64 {
     match (sorted.len(), sorted.len() / 2) {
         (0, _) => f64::NAN,
         (count, middle) if count % 2 == 0 => f64::midpoint(sorted[middle - 1], sorted[middle]),

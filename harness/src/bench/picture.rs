@@ -39,7 +39,6 @@ fn draw_to(svg: &mut String, picture: &Picture) -> Result<(), Error> {
     let points = || picture.lines.iter().flat_map(|line| &line.points);
     let right = points().map(|point| point.0).fold(0.0, f64::max);
     let top = points().map(|point| point.1).fold(0.0, f64::max) * 1.2;
-    let bottom = points().map(|point| point.1).fold(0.0, f64::min) * 1.2;
     let area = SVGBackend::with_string(svg, (640, 400)).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
@@ -47,7 +46,7 @@ fn draw_to(svg: &mut String, picture: &Picture) -> Result<(), Error> {
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(55)
-        .build_cartesian_2d(0.0..right, bottom..top)?;
+        .build_cartesian_2d(0.0..right, 0.0..top)?;
     chart
         .configure_mesh()
         .x_desc(picture.x)
@@ -80,7 +79,7 @@ mod tests {
     fn a_picture_names_its_lines_and_axes() {
         let line = |label: &str| Line {
             label: label.to_owned(),
-            points: vec![(1.0, 0.5), (10.0, -0.4)],
+            points: vec![(1.0, 0.5), (10.0, 0.4)],
         };
         let svg = draw(&Picture {
             caption: "Growth".to_owned(),

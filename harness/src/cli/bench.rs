@@ -1,4 +1,4 @@
-//! `kassay bench`: how fast it is, as a table of ratios.
+//! `kassay bench`: how fast it is, as a table of ratios, and what drivers measure.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,10 @@ use super::error::{Error, Result};
 use super::print;
 use super::run::scenarios;
 use super::session::Session;
-use crate::bench::{Bench, Row, bloom, median};
+use crate::bench::{Bench, Row, facts};
 use crate::case::Setting;
 use crate::kernel::Kernel;
+use crate::normalise::visible;
 use crate::progress;
 use crate::project::{self, Project};
 use crate::report::Format;
@@ -30,9 +31,9 @@ pub struct BenchArgs {
     /// The kernel: a name of the catalog (see `kassay list`) or a path
     #[arg(long, value_name = "SPEC")]
     kernel: Option<String>,
-    /// The scenario to measure the speed of
-    #[arg(long, value_name = "NAME", default_value = "kfunc_sum")]
-    scenario: String,
+    /// The scenario to measure [default for `speed`: kfunc_sum]
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
     /// How often each thing is measured
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -42,10 +43,13 @@ pub struct BenchArgs {
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Where the picture goes [default: target/kassay/growth.svg, or bloom.svg]
+    /// Where the picture of `speed` goes [default: target/kassay/growth.svg]
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
+
+/// The scenario that the speed is measured with unless the user names another one.
+const SPEED: &str = "kfunc_sum";
 
 /// What is measured.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -53,35 +57,46 @@ enum What {
     /// How fast kassay is, and how that grows with the number of scenarios
     #[default]
     Speed,
-    /// What a bloom filter saves lookups in a hash map
-    Bloom,
+    /// What the drivers of a scenario report by `fact NAME NUMBER`
+    Facts,
 }
 
-/// Measures, prints a row each, and draws a picture.
+impl BenchArgs {
+    /// The name of the scenario that is measured.
+    fn scenario(&self) -> Result<&str> {
+        let slip = |why: &str| Err(Error::Slip(why.to_owned()));
+        match (self.what, &self.scenario) {
+            (What::Facts, _) if self.svg.is_some() => {
+                slip("`bench facts` draws no picture: leave `--svg` out")
+            }
+            (What::Facts, None) => {
+                slip("`bench facts` measures one scenario: name it by `--scenario NAME`")
+            }
+            (What::Speed, None) => Ok(SPEED),
+            (_, Some(name)) => Ok(name),
+        }
+    }
+}
+
+/// Measures, and prints a row each. The speed is drawn as a picture too.
 ///
 /// # Errors
-/// A slip, such as a scenario that nobody knows; a kernel that cannot be had; a run that is not in
-/// order; a picture that cannot be written.
+/// A slip, such as a scenario that nobody knows; a kernel that cannot be had; a run that does not
+/// pass; a picture that cannot be written.
 pub fn run(args: &BenchArgs) -> Result<()> {
+    let name = args.scenario()?;
     let session = Session::open()?;
+    let scenario = scenario(name, &session.project)?;
     let kernel = kernel(&session, args.kernel.as_deref())?;
     let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
     let setting = Setting::new(session.store.cache.clone(), accelerator);
     if args.format == Format::Pretty {
         print(&format!("on {} ({accelerator}: {why})", kernel.release))?;
     }
-    let (picture, file) = match args.what {
-        What::Speed => {
-            let scenario = scenario(&args.scenario, &session.project)?;
-            (speed(args, &setting, &kernel, &scenario)?, "growth.svg")
-        }
-        What::Bloom => (bloom(args, &setting, &kernel)?, "bloom.svg"),
-    };
-    let path = match &args.svg {
-        Some(path) => path.clone(),
-        None => project::target().join(file),
-    };
-    write(&path, &picture)?;
+    match args.what {
+        What::Speed => speed(args, &setting, &kernel, &scenario)?,
+        What::Facts => facts(args, &setting, &kernel, &scenario)?,
+    }
     Ok(())
 }
 
@@ -108,7 +123,7 @@ fn speed(
     setting: &Setting,
     kernel: &Kernel,
     scenario: &Scenario,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<()> {
     let bench = Bench {
         setting,
         kernel,
@@ -129,7 +144,10 @@ fn speed(
         Format::Pretty => format!("{:<18} {peak} MiB at most, QEMU and guest", "memory"),
         Format::Json => json!({ "row": "memory", "peak_mib": peak, "runs": 1 }).to_string(),
     })?;
-    bench.picture(&rows)
+    let picture = bench.picture(&rows)?;
+    let path = args.svg.clone();
+    let path = path.unwrap_or_else(|| project::target().join("growth.svg"));
+    write(&path, &picture)
 }
 
 fn print_head(scenario: &str) -> anyhow::Result<()> {
@@ -142,47 +160,51 @@ fn print_head(scenario: &str) -> anyhow::Result<()> {
     ))
 }
 
-/// Lookups with a bloom filter and without.
-fn bloom(args: &BenchArgs, setting: &Setting, kernel: &Kernel) -> anyhow::Result<String> {
-    if args.format == Format::Pretty {
-        print("lookups of what is not in a hash map, without a bloom filter and with it in turn")?;
-        print(&format!(
-            "{:<10} {:>11} {:>9} {:>8} {:>9} {:>5}",
-            "entries", "ns without", "ns with", "faster", "tutorial", "runs"
-        ))?;
+/// The numbers that the drivers of a scenario report.
+fn facts(
+    args: &BenchArgs,
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+) -> anyhow::Result<()> {
+    let rows = facts::measure(setting, kernel, scenario, usize::from(args.runs))?;
+    if args.format == Format::Json {
+        let mut rows = rows.iter();
+        return rows.try_for_each(|row| print(&fact_object(row)));
     }
-    let mut rows = Vec::new();
-    bloom::measure(setting, kernel, usize::from(args.runs), |row| {
-        print(&bloom_line(&row, args.format))?;
-        rows.push(row);
-        Ok(())
-    })?;
-    bloom::picture(&rows, &kernel.name)
+    let lengths = rows.iter().map(|row| row.name.chars().count());
+    let width = lengths.max().unwrap_or(0);
+    print(&format!(
+        "{:<width$} {:>12} {:>12} {:>12} {:>5}",
+        "", "median", "min", "max", "runs"
+    ))?;
+    rows.iter()
+        .try_for_each(|row| print(&fact_line(row, width)))
 }
 
-fn bloom_line(row: &bloom::Row, format: Format) -> String {
-    let bloom::Row {
-        entries,
-        tutorial,
-        faster,
-        ..
-    } = row;
-    let [without, with] = row.ns.each_ref().map(|ns| median(ns));
-    let runs = row.ns[0].len();
-    match format {
-        Format::Pretty => format!(
-            "{entries:<10} {without:>11.0} {with:>9.0} {faster:>7.0}% {tutorial:>8.0}% {runs:>5}"
-        ),
-        Format::Json => json!({
-            "entries": entries,
-            "without_ns": without,
-            "with_ns": with,
-            "faster_percent": faster,
-            "tutorial_percent": tutorial,
-            "runs": runs,
-        })
-        .to_string(),
-    }
+fn fact_line(row: &facts::Row, width: usize) -> String {
+    let [median, least, most] = [row.median(), row.least(), row.most()].map(short);
+    // A driver may be anyone's.
+    let name = visible(&row.name);
+    let runs = row.runs;
+    format!("{name:<width$} {median:>12} {least:>12} {most:>12} {runs:>5}")
+}
+
+/// A number with at most three decimal places.
+fn short(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn fact_object(row: &facts::Row) -> String {
+    json!({
+        "fact": row.name,
+        "median": row.median(),
+        "min": row.least(),
+        "max": row.most(),
+        "runs": row.runs,
+    })
+    .to_string()
 }
 
 fn line(row: &Row, format: Format) -> String {
@@ -205,5 +227,16 @@ fn line(row: &Row, format: Format) -> String {
             "runs": runs,
         })
         .to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_as_short_as_it_can_be() {
+        let shown = [5000.0, 0.15000000000000002, -1.5, 1234.5678, 0.0].map(short);
+        assert_eq!(shown, ["5000", "0.15", "-1.5", "1234.568", "0"]);
     }
 }

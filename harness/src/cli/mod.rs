@@ -91,7 +91,7 @@ enum Command {
     Cache(cache::CacheArgs),
     /// Install what kassay needs of the host's packages
     Setup(setup::SetupArgs),
-    /// Measure, as ratios to the bare boot of the same kernel
+    /// Measure how fast kassay is, or what the drivers of a scenario report
     Bench(bench::BenchArgs),
     /// Show what is here, what is missing, and which accelerator is used
     Doctor,

@@ -38,6 +38,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Judged> {
         restored: facts.evidence.restored,
         peak_kib: facts.evidence.peak_kib,
         refused: facts.refusal(),
+        facts: facts.of_drivers().cloned().collect(),
         transcript: transcript.map(|transcript| (snapshot, transcript)),
         ..Judged::new(Verdict::Pass)
     };

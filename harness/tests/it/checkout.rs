@@ -72,6 +72,18 @@ impl Checkout {
         checkout
     }
 
+    /// A checkout whose scenario `kfunc_dropme_storm` has 5000 packets.
+    pub fn drizzle() -> Checkout {
+        let checkout = Checkout::new();
+        for file in [
+            "scenarios/kfunc_dropme_storm.toml",
+            "snapshots/kfunc_dropme_storm.snap",
+        ] {
+            checkout.edit(&format!("harness/tests/{file}"), "100000", "5000");
+        }
+        checkout
+    }
+
     /// A checkout with a cache of its own, without saved states. All else that it needs for
     /// the kernel `distro` is linked to, entry by entry.
     pub fn with_cache() -> Checkout {

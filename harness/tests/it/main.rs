@@ -15,6 +15,7 @@ macro_rules! tests {
     };
 }
 
+mod bench;
 mod bisect;
 mod checkout;
 mod exec;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         project::trials(),
         kit::trials(),
         run::trials(),
+        bench::trials(),
         upgrade::trials(),
         exec::trials(),
         external::trials(),

@@ -225,18 +225,8 @@ fn a_module_is_built_anew_by_another_compiler() {
     checkout.run(&["broken"]).with(1).says("panic: it is there");
 }
 
-/// A checkout whose storm is short.
-fn drizzle() -> Checkout {
-    let checkout = Checkout::new();
-    let file = "harness/tests/scenarios/kfunc_dropme_storm.toml";
-    checkout.edit(file, "100000", "5000");
-    let snapshot = "harness/tests/snapshots/kfunc_dropme_storm.snap";
-    checkout.edit(snapshot, "100000", "5000");
-    checkout
-}
-
 fn a_seed_is_told_and_can_be_given() {
-    let checkout = drizzle();
+    let checkout = Checkout::drizzle();
     let storm = "kfunc_dropme_storm";
     let ended = checkout.run(&[storm, "--seed", "7"]);
     ended.with(0).says(", seed 7)");
@@ -251,7 +241,7 @@ fn a_seed_is_told_and_can_be_given() {
 }
 
 fn a_decision_that_is_not_the_decoders_is_a_mismatch_that_shows_the_packet() {
-    let checkout = drizzle();
+    let checkout = Checkout::drizzle();
     let header = "modules/kfunc_dropme/foo_decode.h";
     checkout.edit(header, "*drop = value;", "*drop = (u32)value;");
     let ended = checkout.run(&["kfunc_dropme_storm", "--seed", "7"]);
@@ -261,7 +251,7 @@ fn a_decision_that_is_not_the_decoders_is_a_mismatch_that_shows_the_packet() {
 }
 
 fn a_storm_that_is_too_short_is_no_pass() {
-    let checkout = drizzle();
+    let checkout = Checkout::drizzle();
     let file = "harness/tests/scenarios/kfunc_dropme_storm.toml";
     checkout.edit(file, "5000", "5");
     let ended = checkout.run(&["kfunc_dropme_storm"]);

@@ -9,7 +9,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use kassay::bench::bloom;
 use kassay::cli::run::scenarios;
 use kassay::scenario::{Expect, Scenario, names as part_names, read_all};
 
@@ -426,7 +425,6 @@ fn rooms_are_read_from_paths_of_the_crate() {
 }
 
 fn every_module_and_program_is_in_a_scenario() {
-    let benched = [vec![bloom::PROGRAM.to_owned()], Vec::new()];
     for (place, scenarios) in [scenarios(&[], &project()).unwrap(), zoo()]
         .iter()
         .enumerate()
@@ -434,7 +432,6 @@ fn every_module_and_program_is_in_a_scenario() {
         let modules = scenarios.iter().flat_map(|case| part_names(&case.modules));
         let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
         assert_eq!(names(MODULES[place], "/Kbuild"), modules.collect());
-        let programs = programs.chain(benched[place].clone());
         assert_eq!(names(PROGRAMS[place], ".bpf.c"), programs.collect());
     }
 }
