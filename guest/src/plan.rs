@@ -262,7 +262,9 @@ fn steps(
         } else if let Some(object) =
             capability::without(without, || bpf::load(name, plan, &attached, facts))??
         {
-            attached.push(Attached::attach(name, object, &mut net, host_root, facts)?);
+            attached.push(Attached::attach(
+                name, object, plan, &mut net, host_root, facts,
+            )?);
         }
     }
     let mut commands = Commands::new(host_root);

@@ -90,6 +90,7 @@ pub fn idle(section: &str, why: &Why) -> String {
     match why {
         Why::Optional => "not loaded, since its section begins with `?`".to_owned(),
         Why::NoHook => format!("loaded, and attached nowhere: kassay has no hook for {section}"),
+        Why::Asked => "loaded, and attached nowhere, as the scenario says".to_owned(),
         Why::Called(map) => format!("loaded, and called through {map}"),
     }
 }

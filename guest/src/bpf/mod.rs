@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::section::{self, Place};
-use kassay_guest::{Fact, Standing, Why};
+use kassay_guest::{Fact, Plan, Standing, Why};
 use libbpf_rs::query::{LinkTypeInfo, ProgInfoIter};
 use libbpf_rs::{
     AsRawLibbpf, Iter, Link, Map, MapCore, MapFlags, MapType, Object, Program, ProgramInput,
@@ -75,6 +75,7 @@ impl Attached {
     pub fn attach(
         name: &str,
         object: Object,
+        plan: &Plan,
         net: &mut Lazy,
         host_root: Option<&HostRoot>,
         facts: &mut Facts,
@@ -85,7 +86,12 @@ impl Attached {
         for program in held.object.progs_mut() {
             let section = program.section().to_string_lossy().into_owned();
             let function = program.name().to_string_lossy().into_owned();
+            let is_asked = plan.unattached.contains(&function);
             let there = match place(&program, &section, &called)? {
+                Ok(_) | Err(Why::NoHook) if is_asked => Err(Why::Asked),
+                place => place,
+            };
+            let there = match there {
                 Ok(Place::Step) => continue,
                 Ok(place) => place,
                 Err(why) => {

@@ -198,6 +198,8 @@ pub enum Why {
     Optional,
     /// The guest program knows no place for its section.
     NoHook,
+    /// The plan has it so.
+    Asked,
     /// This map of programs has it, from which others call it.
     Called(String),
 }

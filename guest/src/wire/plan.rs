@@ -27,6 +27,8 @@ pub struct Plan {
     pub globals: Vec<Global>,
     /// Programs of the objects that are loaded; all of them where there is none here.
     pub programs: Vec<String>,
+    /// Programs that are loaded and attached nowhere.
+    pub unattached: Vec<String>,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
     /// Whether the host's root is mounted for programs to run in.

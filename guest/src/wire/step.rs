@@ -16,6 +16,7 @@ macro_rules! for_each_step {
             udp: Udp => Arrived,
             tcp: Tcp => Conversed,
             run: Run => Ran,
+            test_run: TestRun => TestRan,
             submit: Submit => Submitted,
             consume: Consume => Consumed,
             drive: Drive => Driven,
@@ -76,9 +77,9 @@ impl Step {
     /// The program that it runs by its name.
     pub fn program(&self) -> Option<&str> {
         match self {
-            Step::Run(Run::Program { program }) | Step::Consume(Consume { program, .. }) => {
-                Some(program)
-            }
+            Step::Run(Run::Program { program })
+            | Step::TestRun(TestRun { program, .. })
+            | Step::Consume(Consume { program, .. }) => Some(program),
             _ => None,
         }
     }
@@ -292,6 +293,50 @@ pub enum State {
     Unready(u64),
     /// It was ended, for it printed more than this number of bytes.
     Flooded(usize),
+}
+
+/// A child process runs a loaded program on given data (`BPF_PROG_TEST_RUN`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestRun {
+    /// The program's function.
+    pub program: String,
+    /// The data, where the program's type takes any.
+    pub data: Option<Data>,
+    /// The context, or the first bytes of it.
+    pub ctx: Option<Vec<u8>>,
+    /// How often it is run; 0 is once.
+    pub repeat: u32,
+}
+
+/// What a [`TestRun`] is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Data {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The frame of a packet that a [`Udp`] would send first.
+    Packet(Packet),
+}
+
+/// What came of a [`TestRun`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestRan {
+    /// The child process.
+    pub pid: i32,
+    /// What the program returned at last.
+    pub returned: u32,
+    /// The data after it, where there are any, and whether they differ from those before.
+    pub data: Option<(Vec<u8>, bool)>,
+    /// The context after it, likewise.
+    pub ctx: Option<(Vec<u8>, bool)>,
+    /// How long it took each time, in nanoseconds, as the kernel says.
+    pub ns: u64,
+}
+
+impl Came for TestRan {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
 }
 
 /// Samples are put into a user ring buffer: each is its number as a `u64`, from 0.

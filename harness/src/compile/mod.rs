@@ -71,7 +71,8 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         drivers: drivers.collect::<Result<_>>()?,
     };
     artifacts.check()?;
-    known(&scenario.may_not_run, &artifacts.objects)?;
+    known("may_not_run", &scenario.may_not_run, &artifacts.objects)?;
+    known("attach", &scenario.unattached, &artifacts.objects)?;
     Ok(artifacts)
 }
 
@@ -151,8 +152,8 @@ fn explain(error: anyhow::Error, kernel: &Kernel, modules: &[module::Module]) ->
     }
 }
 
-/// Each of these is a program of an object.
-fn known(asked: &[String], objects: &[(String, PathBuf)]) -> Result<()> {
+/// Each of these, which a key of the scenario names, is a program of an object.
+fn known(key: &str, asked: &[String], objects: &[(String, PathBuf)]) -> Result<()> {
     let programs = || -> Result<Vec<String>> {
         let programs = objects.iter().map(|(_, object)| bpf::programs(object));
         Ok(programs.collect::<Result<Vec<_>>>()?.concat())
@@ -164,7 +165,7 @@ fn known(asked: &[String], objects: &[(String, PathBuf)]) -> Result<()> {
     match asked.iter().find(|asked| !programs.contains(asked)) {
         None => Ok(()),
         Some(asked) => bail!(
-            "there is no program `{asked}`, which `may_not_run` names{}",
+            "there is no program `{asked}`, which `{key}` names{}",
             nearest::hint(asked, programs.iter().map(String::as_str))
         ),
     }

@@ -49,9 +49,19 @@ pub(super) struct File {
     #[serde(default)]
     may_not_run: Vec<String>,
     #[serde(default)]
+    attach: BTreeMap<String, Attach>,
+    #[serde(default)]
     step: Vec<FileStep>,
     #[serde(default)]
     show: Show,
+}
+
+/// Where a program is attached in place of where its section says.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Attach {
+    /// Nowhere: it is there to be run by a step, or to be called by others.
+    None,
 }
 
 impl File {
@@ -91,6 +101,7 @@ impl File {
             without: each(self.without, capability)?,
             allow: self.allow,
             may_not_run: self.may_not_run,
+            unattached: self.attach.into_keys().collect(),
             steps,
             show: self.show,
             snapshots: home(path).join("snapshots"),

@@ -70,6 +70,8 @@ pub struct Scenario {
     pub may_not_run: Vec<String>,
     /// How long the kernel runs on when the modules are gone.
     pub linger: Duration,
+    /// Programs that are attached nowhere, wherever their sections say.
+    pub unattached: Vec<String>,
     /// What triggers the programs.
     pub steps: Vec<Asked>,
     /// What else the transcript shows.
@@ -103,6 +105,7 @@ impl Scenario {
             allow: Vec::new(),
             may_not_run: Vec::new(),
             linger: Duration::ZERO,
+            unattached: Vec::new(),
             steps: Vec::new(),
             show: Show::default(),
             snapshots: "snapshots".into(),
@@ -330,6 +333,42 @@ mod tests {
     fn an_unknown_step_names_the_nearest() {
         let error = read("about = 'x'\n[[step]]\nunlnk = { times = 2 }").unwrap_err();
         assert!(error.contains("did you mean `unlink`?"), "{error}");
+    }
+
+    #[test]
+    fn what_a_program_is_run_on_is_at_most_a_page() {
+        let run = |keys: &str| read(&format!("about = 'x'\n[[step]]\ntest_run = {{ {keys} }}"));
+        let page = format!("program = 'p', data = '{}'", "00".repeat(4096));
+        assert!(run(&page).is_ok());
+        let wrong = [
+            (page.replace("'00", "'0000"), "`data` of 4097 bytes"),
+            (
+                "program = 'p', ctx = '000'".to_owned(),
+                "an odd number of digits",
+            ),
+            ("program = 'p', data = 'x'".to_owned(), "not hexadecimal"),
+            (
+                "program = 'p', data = '', packet = { name = 'n', hex = '' }".to_owned(),
+                "either",
+            ),
+        ];
+        for (keys, why) in wrong {
+            let error = run(&keys).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tcp_step_sends_at_most_what_a_socket_holds() {
+        let tcp = |length| {
+            let text = "x".repeat(length);
+            read(&format!(
+                "about = 'x'\n[[step]]\ntcp = {{ send = ['{text}'] }}"
+            ))
+        };
+        assert!(tcp(16384).is_ok());
+        let error = tcp(16385).unwrap_err();
+        assert!(error.contains("at most 16384"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilePacket {
-    name: String,
+    pub name: String,
     message: Option<Foo>,
     hex: Option<String>,
     #[serde(default)]
@@ -176,7 +176,7 @@ fn fate(packet: &Packet, delivered: bool) -> &'static str {
     }
 }
 
-fn encode(packet: &FilePacket) -> Result<Packet> {
+pub fn encode(packet: &FilePacket) -> Result<Packet> {
     let payload = match (&packet.message, &packet.hex) {
         (Some(message), None) => message.payload(),
         (None, Some(hex)) => parse_hex(hex)?,
@@ -206,7 +206,7 @@ impl Foo {
     }
 }
 
-fn parse_hex(text: &str) -> Result<Vec<u8>> {
+pub fn parse_hex(text: &str) -> Result<Vec<u8>> {
     let digits: Vec<u8> = text
         .chars()
         .filter(|letter| !letter.is_whitespace())

@@ -434,6 +434,14 @@ fn nothing_that_cannot_be_meant_is_accepted() {
     ended
         .with(125)
         .says("there is no program `nobod`, which `may_not_run` names");
+    checkout.scenario(
+        "slip",
+        &format!("attach = {{ hook_kprob = 'none' }}\n{steps}"),
+    );
+    checkout
+        .run(&["slip"])
+        .with(125)
+        .says("there is no program `hook_kprob`, which `attach` names");
 }
 
 fn what_libbpf_said_of_one_program_is_not_told_of_the_next() {

@@ -1,0 +1,95 @@
+//! `test_run`: a program is run on given data.
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::{Data, TestRan, TestRun};
+use serde::Deserialize;
+
+use super::udp::{FilePacket, encode, parse_hex};
+use super::{Asked, Beside, Kind};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    program: String,
+    data: Option<String>,
+    packet: Option<FilePacket>,
+    ctx: Option<String>,
+    #[serde(default)]
+    repeat: u32,
+}
+
+/// The most data that a program gets, in bytes: a page.
+const MOST: usize = 4096;
+
+/// How many bytes there are in a line of a transcript.
+const WIDTH: usize = 32;
+
+impl Kind for TestRun {
+    type File = File;
+    type Outcome = TestRan;
+    const FORMS: &'static [(&'static str, &'static str)] = &[(
+        "test_run = { program = \"NAME\", data = \"HEX\", ctx = \"HEX\", repeat = N }",
+        "a child process runs a program on these data and this context (`BPF_PROG_TEST_RUN`), and \
+         shows what it returns, and the data and the context if it changed them. `packet` in \
+         place of `data` is the frame of a [packet](#packets). Which of these a program takes, \
+         the kernel says by its type. A context may be cut short",
+    )];
+
+    fn asked(file: File, _: Beside) -> Result<Asked> {
+        let data = match (&file.data, &file.packet) {
+            (Some(_), Some(_)) => bail!("a `test_run` has either `data` or a `packet`"),
+            (Some(hex), None) => Some(Data::Bytes(bytes("data", hex)?)),
+            (None, Some(packet)) => {
+                let name = &packet.name;
+                let packet = encode(packet).with_context(|| format!("read packet `{name}`"))?;
+                Some(Data::Packet(packet))
+            }
+            (None, None) => None,
+        };
+        let ctx = file.ctx.map(|hex| bytes("ctx", &hex)).transpose()?;
+        let step = TestRun {
+            program: file.program,
+            data,
+            ctx,
+            repeat: file.repeat,
+        };
+        let names = file.packet.map(|packet| packet.name).into_iter().collect();
+        Ok(Asked {
+            step: step.into(),
+            names,
+        })
+    }
+
+    fn title(&self, name: &str) -> String {
+        format!("{name} {}", self.program)
+    }
+
+    fn tell(&self, came: &TestRan, names: &[String]) -> String {
+        let of = names.iter().map(|name| format!(" of {name}"));
+        let data = came.data.iter().map(|after| changed("data", after));
+        let ctx = came.ctx.iter().map(|after| changed("ctx", after));
+        let after: String = data.chain(ctx).collect();
+        let returned = came.returned as i32;
+        format!("{}: returned {returned}{after}", of.collect::<String>())
+    }
+}
+
+/// Bytes of a page at most.
+fn bytes(key: &str, hex: &str) -> Result<Vec<u8>> {
+    let bytes = parse_hex(hex).with_context(|| format!("read `{key}`"))?;
+    if bytes.len() > MOST {
+        bail!("`{key}` of {} bytes: at most {MOST}, a page", bytes.len());
+    }
+    Ok(bytes)
+}
+
+/// What bytes are after a run that changed them.
+fn changed(what: &str, (after, differs): &(Vec<u8>, bool)) -> String {
+    if !differs {
+        return String::new();
+    }
+    let hex = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect();
+    let lines: Vec<String> = after.chunks(WIDTH).map(hex).collect();
+    let lines = lines.join("\n    ");
+    format!("\n  {what} of {} bytes after it:\n    {lines}", after.len())
+}
