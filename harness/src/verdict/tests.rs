@@ -1,6 +1,6 @@
 use kassay_guest::{
     Arrived, Blame, By, Command, Drive, Driven, Line, Outcome, PROTOCOL, Packet, Ran, Record, Run,
-    Show, Standing, State, Stayed, Thing, Udp, Unharmed, Unlink, Unlinked, Why, done, trace_marks,
+    Standing, State, Stayed, Thing, Udp, Unharmed, Unlink, Unlinked, Why, done, trace_marks,
 };
 
 use super::leftover::EXPECTED_TAINT;
@@ -32,29 +32,10 @@ fn scenario() -> Scenario {
         ..Part::default()
     };
     Scenario {
-        name: "case".to_owned(),
-        path: "case.toml".into(),
-        about: String::new(),
-        kernel_modules: Vec::new(),
         modules: vec![part("m")],
         bpf: vec![part("b")],
-        drivers: Vec::new(),
-        each: false,
-        globals: Default::default(),
-        host_root: false,
-        requires: Default::default(),
-        expect: None,
-        timeout: None,
-        cpus: None,
-        memory_mib: None,
-        sysctl: Default::default(),
-        linger: std::time::Duration::ZERO,
-        without: Vec::new(),
-        allow: Vec::new(),
-        may_not_run: Vec::new(),
-        show: Show::default(),
-        snapshots: "snapshots".into(),
         steps: vec![Unlink { times: 1 }.into(), udp],
+        ..Scenario::new("case")
     }
 }
 
