@@ -1,5 +1,6 @@
 //! Saved states, what is remembered of cases, and the cache, seen from outside.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
@@ -11,12 +12,17 @@ use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use kassay::cli::run::scenarios;
+use kassay::step::{self, Asked};
+
 use crate::checkout::{Checkout, Ended};
+use crate::repository::project;
 
 tests! {
     plain:
         what_leaves_out_cases_does_not_go_with_what_wants_them_run,
-        a_limit_that_is_no_size_is_wrong_usage;
+        a_limit_that_is_no_size_is_wrong_usage,
+        no_kind_of_step_is_left_out;
     qemu:
         every_kind_of_step_gives_the_same_cold_and_restored,
         a_truncated_state_is_made_again,
@@ -30,6 +36,20 @@ tests! {
         watch_runs_what_a_saved_file_touches_until_ctrl_c,
         the_cache_says_what_it_holds_and_what_goes;
 }
+
+/// Scenarios that have each kind of step between them.
+const OF_EACH_KIND: [&str; 10] = [
+    "hook_kprobe",
+    "hook_sk_msg",
+    "hook_uprobe",
+    "kf_iter",
+    "kfunc_dropme",
+    "kfunc_dropme_storm",
+    "kfunc_sum",
+    "ring_buffer",
+    "test_run",
+    "user_ring_buffer",
+];
 
 /// What kassay says when it makes a state.
 const MAKES: &str = "boot distro and save its state…";
@@ -64,15 +84,28 @@ fn after(damage: impl Fn(&Path)) -> Ended {
 
 fn every_kind_of_step_gives_the_same_cold_and_restored() {
     let checkout = Checkout::new();
-    let run = |more: &[&str]| {
-        let steps = ["kfunc_sum", "kfunc_dropme", "kf_iter"];
-        checkout.run(&[&steps, more].concat())
-    };
+    let run = |more: &[&str]| checkout.run(&[&OF_EACH_KIND, more].concat());
     let cold = run(&["--cold", "--format", "json"]);
     let warm = run(&["--format", "json"]);
     let verdicts_of_cold = verdicts(cold.with(0), false);
     assert_eq!(verdicts_of_cold, verdicts(warm.with(0), true));
     assert!(!verdicts_of_cold.is_empty());
+}
+
+fn no_kind_of_step_is_left_out() {
+    let all = scenarios(&[], &project()).unwrap();
+    let run = all
+        .iter()
+        .filter(|case| OF_EACH_KIND.contains(&&*case.name));
+    let steps = run.flat_map(|case| &case.steps);
+    let kind = |asked: &Asked| serde_json::to_value(&asked.step).unwrap();
+    let run = steps.flat_map(|asked| kind(asked).as_object().unwrap().clone());
+    let run: BTreeSet<String> = run.map(|(kind, _)| kind).collect();
+    let first = |(form, _): &(&str, &str)| form.split(' ').next().unwrap().to_owned();
+    let mut kinds: BTreeSet<String> = step::forms().map(first).collect();
+    // `ready` is a key beside `run`, and no scenario of the project has a guest at fault.
+    kinds.retain(|kind| kind != "ready" && kind != "fault");
+    assert_eq!(run, kinds);
 }
 
 fn a_truncated_state_is_made_again() {
