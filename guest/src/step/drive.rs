@@ -229,7 +229,8 @@ impl Talk {
                 let fact = (name.to_owned(), value.to_owned());
                 self.driven.facts.push(fact);
             }
-            "fault" if !rest.trim().is_empty() => faults.push(Blame {
+            "fault" if rest.trim().is_empty() => bail!("it said `fault` without a title"),
+            "fault" => faults.push(Blame {
                 title: rest.to_owned(),
                 reason: Vec::new(),
             }),

@@ -398,6 +398,21 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_is_looked_at_twice_is_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let drivers = directory.path().join("drivers");
+        fs::create_dir(&drivers).unwrap();
+        let text = "about = 'x'\n[[step]]\ndrive = { driver = 'nobody' }";
+        let project = Project::of(directory.path()).unwrap();
+        let file = project.scenarios.join("x.toml");
+        let error = Scenario::parse(text, &file, &project).unwrap_err();
+        let told = format!("{error:#}")
+            .matches(drivers.to_str().unwrap())
+            .count();
+        assert_eq!(told, 1, "{error:#}");
+    }
+
+    #[test]
     fn what_lies_beside_the_file_comes_first_and_a_path_starts_there() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("case.toml");

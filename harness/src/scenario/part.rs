@@ -1,5 +1,6 @@
 //! The modules and the BPF programs that a scenario is made of, and where they are found.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -285,8 +286,10 @@ impl Kind {
             return self.at(&directory.join(asked));
         }
         let file = format!("{asked}{}", self.suffixes[0]);
+        // A folder may be named twice, with others between.
+        let mut seen = BTreeSet::new();
         let mut folders = folders.to_vec();
-        folders.dedup();
+        folders.retain(|folder| seen.insert(folder.clone()));
         for path in folders.iter().map(|folder| folder.join(&file)) {
             if is_plain(asked) && self.is_at(&path)? {
                 return Ok(Part {
