@@ -86,32 +86,19 @@ impl Attached {
         for program in held.object.progs_mut() {
             let section = program.section().to_string_lossy().into_owned();
             let function = program.name().to_string_lossy().into_owned();
-            let is_asked = plan.unattached.contains(&function);
-            let there = match place(&program, &section, &called)? {
-                Ok(_) | Err(Why::NoHook) if is_asked => Err(Why::Asked),
-                place => place,
-            };
-            let there = match there {
+            let there = match place(&program, &section, &called, plan)? {
                 Ok(Place::Step) => continue,
-                Ok(place) => place,
-                Err(why) => {
-                    facts.report(Fact::Unattached {
-                        object: name.to_owned(),
-                        program: function,
-                        section,
-                        why,
-                    })?;
-                    continue;
-                }
+                there => there,
             };
-            let (done, said) = match there {
+            let mut attach = |there| match there {
                 Place::StructOps => structures
                     .get_or_insert_with(|| attach_structures(&held.object, &mut held.structures))
                     .clone(),
                 _ => {
+                    let object = &held.object;
                     let site = Site {
-                        object: &held.object,
-                        net,
+                        object,
+                        net: &mut *net,
                         host_root,
                     };
                     let (hold, said) = heard(|| hook::attach(there, &program, &section, site));
@@ -119,13 +106,8 @@ impl Attached {
                     (hold.map_err(|error| format!("{error:#}")), said)
                 }
             };
-            facts.report(Fact::Attached {
-                object: name.to_owned(),
-                program: function,
-                section,
-                log: if done.is_err() { said } else { String::new() },
-                error: done.err(),
-            })?;
+            let attached = there.map(&mut attach);
+            facts.report(told(name, function, section, attached))?;
         }
         Ok(held)
     }
@@ -159,14 +141,45 @@ impl Attached {
     }
 }
 
+/// What is told of a program: whether it is attached, and what was said meanwhile, or why it is
+/// left unattached.
+fn told(
+    object: &str,
+    program: String,
+    section: String,
+    attached: Result<(Result<(), String>, String), Why>,
+) -> Fact {
+    let object = object.to_owned();
+    match attached {
+        Ok((done, said)) => Fact::Attached {
+            object,
+            program,
+            section,
+            log: if done.is_err() { said } else { String::new() },
+            error: done.err(),
+        },
+        Err(why) => Fact::Unattached {
+            object,
+            program,
+            section,
+            why,
+        },
+    }
+}
+
 /// Where a program belongs, or why it is left where it is.
 fn place(
     program: &ProgramMut<'_>,
     section: &str,
     called: &BTreeMap<u32, String>,
+    plan: &Plan,
 ) -> Result<Result<Place, Why>> {
     if !program.autoload() {
         return Ok(Err(Why::Optional));
+    }
+    let mut asked = plan.unattached.iter();
+    if asked.any(|name| program.name() == name.as_str()) {
+        return Ok(Err(Why::Asked));
     }
     let map = called.get(&Program::id_from_fd(program.as_fd())?);
     Ok(match map {
