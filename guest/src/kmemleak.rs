@@ -1,5 +1,8 @@
 //! kmemleak, which finds memory that nothing points to any more
 //! (Documentation/dev-tools/kmemleak.rst and mm/kmemleak.c, Linux 6.11).
+//!
+//! As long as a module is inserted, its data may point to what it lost. So all scans come after its
+//! removal.
 
 use std::thread;
 use std::time::{Duration, Instant};

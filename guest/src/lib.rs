@@ -70,14 +70,14 @@ pub const EXEC: &str = "/tmp/exec";
 
 /// The line that closes the kernel log that [`Fact::Log`] reports, and is not
 /// part of it: a console without it does not show what the guest does. It has the
-/// plan's mark in it, so that nothing under test can print it.
+/// plan's mark in it, so that nothing under test can print it and cut off what follows.
 pub fn done(mark: &str) -> String {
     format!("kassay-guest: the plan is done {mark}")
 }
 
 /// What the guest program writes into the trace buffer before the plan's first program and behind
 /// its last one: lines without the first were cleared, or read by somebody else, and without the
-/// last one tracing was off.
+/// last one tracing was off. The kernel counts neither what is cleared nor what is not traced.
 pub fn trace_marks(mark: &str) -> [String; 2] {
     ["begins", "ends"].map(|place| format!("kassay {mark} {place}"))
 }

@@ -66,6 +66,10 @@ pub fn code(module: &str, since: u64) -> Code {
 }
 
 /// Removes a module of the plan, waiting for its last user to let go.
+///
+/// Nothing is put where it was, since what still calls into it faults anyway: the kernel unmaps its
+/// memory, or keeps the pages and fills them with instructions that trap
+/// (`execmem_fill_trapping_insns` in mm/execmem.c, 7.2).
 pub fn remove(name: &str) -> Fact {
     let Ok(c_name) = CString::new(name) else {
         return Fact::Removed {

@@ -27,7 +27,7 @@ pub struct Ready {
     pub kallsyms: Option<Kallsyms>,
     /// The trace buffer, empty.
     pub trace: Option<Trace>,
-    /// What the kernel has.
+    /// What the kernel has. It is taken before the gate, so that a saved state has it.
     pub picture: Option<Picture>,
 }
 
@@ -88,6 +88,8 @@ fn course(
     })?;
     let plan = share::plan()?;
     set_up(&plan)?;
+    // These go in before anything is looked at, and stay: their messages, caches and files are not
+    // the scenario's, and what they hold keeps some of them from being removed.
     plan.kernel_modules
         .iter()
         .try_for_each(|name| module::insert_own(name))?;
@@ -153,7 +155,8 @@ fn set_up(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Whether a plan may leave anything but BPF objects.
+/// Whether a plan may leave anything but BPF objects. Where it may not, nobody looks: under TCG,
+/// the second picture is a tenth of a restored run.
 fn is_looked_at(plan: &Plan) -> bool {
     is_judged(plan) && (plan.may_stay || plan.steps.iter().any(Step::is_command))
 }

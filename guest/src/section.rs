@@ -53,7 +53,7 @@ pub enum Place {
 pub enum End {
     /// Where packets arrive.
     Receiver,
-    /// Where they are sent.
+    /// Where they are sent. Programs at egress are here: nothing leaves the receiving end.
     Sender,
 }
 

@@ -36,6 +36,7 @@ pub fn mount_all() {
 }
 
 /// Has the kernel count how often it runs each BPF program. One without BPF has nothing to count.
+/// It patches the kernel's code, and is done before the gate, so that a saved state has it.
 pub fn count_runs() {
     let _ = write("/proc/sys/kernel/bpf_stats_enabled", "1");
 }

@@ -21,6 +21,7 @@ pub struct Facts {
     /// not go there, in its log, and the memory that it lost.
     pub reports: Vec<Report>,
     /// Titles of the memory that the kernel had lost, or was about to lose, before the plan began.
+    /// It is not the scenario's: it is told, and fails nothing.
     pub earlier_leaks: Vec<String>,
     /// The ends of the lines that the guest program itself wrote into the trace: before the first
     /// program, and after the last.

@@ -248,7 +248,10 @@ fn from_tags(btf: &Btf) -> Result<Listing> {
     })
 }
 
-/// A set of kfuncs in `.BTF_ids`.
+/// A set of kfuncs in `.BTF_ids`, which Debian's headers have as well.
+///
+/// When the kernel is linked, the entries are sorted by their ids, and their symbols stay where
+/// they were. So the symbols do not tell which flags are whose, and the ids do.
 pub struct Set {
     /// What the source calls it.
     name: String,

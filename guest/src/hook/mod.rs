@@ -85,7 +85,9 @@ pub fn attach(
     })
 }
 
-/// Attaches a program to what its section names.
+/// Attaches a program to what its section names. For a probe of a file, the host's root is this
+/// process's as long as libbpf attaches: libbpf and the kernel then find files, libraries and links
+/// as programs there do.
 fn attach_named(
     program: &ProgramMut<'_>,
     section: &str,

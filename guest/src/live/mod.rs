@@ -50,7 +50,8 @@ const REST: Duration = Duration::from_millis(20);
 struct Source {
     file: File,
     frame: fn(Vec<u8>) -> Frame,
-    /// Of the trace, what leaves out the lines of the guest program itself.
+    /// Of the trace, what leaves out the lines of the guest program itself: what is traced may be
+    /// the sending of the trace, which would feed itself.
     without: Option<Without>,
 }
 

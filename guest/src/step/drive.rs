@@ -1,5 +1,6 @@
 //! `drive`: a program of the project runs at the receiving end of the veth pair. It says what came
-//! of it by lines on its stdout, and asks the kernel by them as well.
+//! of it by lines on its stdout, and asks the kernel by them as well. So it needs neither libbpf
+//! nor netlink, and may be written in any language.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};

@@ -1,6 +1,7 @@
 //! What a module has the kernel call later: timers, work, notifiers and workqueues, of which no
 //! list shows whose they are. They are watched as they come and go, by events in a trace instance
-//! of kassay's own (Documentation/trace/ftrace.rst and kprobetrace.rst, Linux 6.1 to 7.2).
+//! of kassay's own (Documentation/trace/ftrace.rst and kprobetrace.rst, Linux 6.1 to 7.2). What is
+//! open when a module is freed stays.
 
 mod open;
 
@@ -193,7 +194,7 @@ impl Watch {
     /// went with the modules.
     ///
     /// From then on this process runs in front of all threads of the kernel until the watch ends, so
-    /// that what has stayed can be told before it is called.
+    /// that what has stayed can be told before it is called, at which the kernel stops.
     pub fn follow<T>(
         &mut self,
         modules: &[&String],

@@ -42,7 +42,8 @@ impl Judgment {
 /// What to make of a commit after these looks at it; `None` is to look again.
 ///
 /// Seeing the wanted failure once makes a commit bad; not seeing it makes it good only after
-/// `repeat` passes. Whatever else is seen is a surprise: one is looked past, and the second
+/// `repeat` passes: a failure that comes and goes is proved by being seen, and never by not being
+/// seen. Whatever else is seen is a surprise: one is looked past, and the second
 /// leaves the commit out. What cannot be built is left out at once.
 pub fn judge(looks: &[Sight], repeat: usize) -> Option<Judgment> {
     let passes = looks.iter().filter(|sight| **sight == Sight::Pass).count();

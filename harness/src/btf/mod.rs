@@ -2,7 +2,8 @@
 //! functions look like in C.
 //!
 //! A guest sends some of it, so it is read in linear time. `btf-rs` resolves a
-//! name again for each type that has it, which may be as long as the strings.
+//! name again for each type that has it, which may be as long as the strings. It
+//! also needs the kernel's whole BTF to read a module's, and is LGPL.
 
 mod declaration;
 mod file;

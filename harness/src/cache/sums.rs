@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use super::key::digest;
 
 /// The kinds of entries whose files have digests beside them, which are looked at each time that
-/// an entry is taken. That takes a millisecond; for a kernel with its headers it would take
-/// hundreds, and a saved state has a check of its own.
+/// an entry is taken, so that nothing of a damaged one is used. That takes a millisecond; for a
+/// kernel with its headers it would take hundreds, and a saved state has a check of its own.
 pub(super) const CHECKED: [&str; 6] = [
     "modules",
     "own-module",

@@ -60,7 +60,8 @@ pub fn programs(file: &Path) -> Result<Vec<String>> {
 }
 
 /// Compiles a program's file. Headers may lie beside it or in `bpf/`; those of
-/// libbpf are of the one that loads the program, since some of them must match it.
+/// libbpf are of the one that loads the program, since some of them must match it: versions
+/// differ in how they describe a USDT probe's arguments, and a mixture finds none.
 /// `vmlinux.h` is the kernel's, unless there is one. An object is taken as it is.
 ///
 /// # Errors
@@ -80,6 +81,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
         text = compiler.expand();
     }
     let text = text.with_context(compile)?;
+    // The expanded text and what its `.incbin` names are all that clang reads, wherever it lies.
     let key = Key::new("bpf")
         .text("name", &part.name)
         .text("compiler", &tool::identity(&compiler.clang))

@@ -1,6 +1,7 @@
 //! The initramfs: the guest program as `/init`, the modules that a distribution's
 //! kernel needs before it can talk to the host, and the config of a kernel that
-//! does not show it by itself.
+//! does not show it by itself. There is nothing else in it: to boot a distribution's
+//! userland would cost more than everything else together, above all without KVM.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

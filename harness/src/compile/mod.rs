@@ -35,7 +35,8 @@ pub struct Artifacts {
     pub initramfs: PathBuf,
     /// Modules of the kernel that go in before, by name, in order.
     pub kernel_modules: Vec<(String, PathBuf)>,
-    /// The scenario's modules, in order.
+    /// The scenario's modules, in order. The plan has these, not those that the scenario names:
+    /// what a directory makes is known only after kbuild has built it.
     pub modules: Vec<module::Module>,
     /// The scenario's BPF objects by name, in order.
     pub objects: Vec<(String, PathBuf)>,

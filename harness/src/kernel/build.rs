@@ -305,7 +305,8 @@ fn step(line: &str) -> Option<&str> {
         .then(|| file.trim())
 }
 
-/// The lines of a fragment that a config does not fulfil. An option that is to be off, or a
+/// The lines of a fragment that a config does not fulfil: kconfig silently drops what it cannot
+/// have. An option that is to be off, or a
 /// text that is to be empty, may be unknown to the kernel.
 fn unmet<'a>(fragment: &'a str, config: &str) -> Vec<&'a str> {
     let is_off = |line: &str| {

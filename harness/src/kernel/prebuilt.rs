@@ -1,4 +1,5 @@
-//! The distribution's own kernel: its packages unpacked into one cache entry, not installed.
+//! The distribution's own kernel: its packages unpacked into one cache entry, not installed, so
+//! that an ordinary user can test on it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

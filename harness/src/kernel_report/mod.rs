@@ -2,7 +2,8 @@
 //!
 //! Titles follow syzkaller's: the kind of trouble and the function that it
 //! happened in, without addresses, offsets or process ids, so that the same
-//! trouble has the same title on every run, kernel and build.
+//! trouble has the same title on every run, kernel and build, and a scenario can
+//! expect it.
 
 pub mod frame;
 mod line;

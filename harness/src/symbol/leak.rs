@@ -1,5 +1,6 @@
 //! What kmemleak lists (mm/kmemleak.c, `print_unreferenced`), with the names of functions
-//! whose module is gone.
+//! whose module is gone: the kernel has none for them any more. The guest tells where each module's
+//! code was, and its `.ko` has the functions.
 
 use std::fs;
 

@@ -42,7 +42,8 @@ pub fn expected(expect: &Expect) -> (Verdict, &str) {
 /// Whether a fault is what an earlier one may bring with it: a kernel that
 /// stopped or killed the guest program brings anything, one that reports a
 /// stall hangs, one that takes no BTF of a module shows none, and what holds a
-/// module keeps it in.
+/// module keeps it in. A hang follows from nothing but a stall: a warning
+/// explains none, and a run that hung has no transcript to tell more.
 fn follows(earlier: &Fault, fault: &Fault) -> bool {
     match (earlier.verdict, fault.verdict) {
         _ if earlier.stops => true,

@@ -77,7 +77,8 @@ fn make_memory(path: &Path, bytes: u64) -> Result<()> {
     made.with_context(|| format!("make room for {} MiB in `{}`", bytes >> 20, path.display()))
 }
 
-/// Links the state, and writes what is said on the monitor as soon as QEMU is there.
+/// Links the state, and writes what is said on the monitor as soon as QEMU is there. QEMU offers
+/// `x-ignore-shared` by its monitor alone, so that it waits for its state (`-incoming defer`).
 fn prepare_restore(directory: &Path, state: &State) -> Result<()> {
     for file in state::FILES {
         let (file, link) = (state.folder.join(file), directory.join(file));

@@ -1,6 +1,7 @@
 //! QEMU's dump of the guest's memory (`dump-guest-memory`) knows physical addresses, which `crash`
 //! works with. gdb needs virtual ones, so the kernel's half of the page tables is added, walked
-//! here with bounds: QEMU would walk whatever the guest has put into them.
+//! here with bounds. QEMU would walk whatever the guest has put into them, and under KASAN, whose
+//! shadow maps one page of zeros over 16 TiB, it would come to no end.
 
 use std::collections::HashSet;
 use std::fs::File;

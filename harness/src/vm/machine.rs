@@ -32,10 +32,11 @@ pub struct Machine {
 /// The kernel's arguments over and above vmtest's; the last one of a kind wins.
 /// Messages below warnings stay out of the emulated serial port, which is slow;
 /// the guest reports the whole log. Interrupts are routed by the firmware's MP
-/// table, since evaluating ACPI's is a third of an emulated boot, and RCU does
-/// not wait for a quiet moment. Addresses are those of the kernel's own files, for
-/// debuggers. A kernel that panicked resets the machine by a triple fault: it would
-/// look for a keyboard controller for up to 20 seconds. Five levels of page tables
+/// table, since evaluating ACPI's is a third of an emulated boot, and so slow under
+/// KASAN that the kernel reports a soft lockup. RCU does not wait for a quiet moment.
+/// Addresses are those of the kernel's own files, for debuggers. A kernel that
+/// panicked resets the machine by a triple fault: it would look for a keyboard
+/// controller for up to 20 seconds. Five levels of page tables
 /// are not needed, and with them KASAN reports a wild access early in some boots.
 /// RCU Tasks gathers the callbacks of a quarter of a second before it begins (kernel/rcu/tasks.h
 /// since 6.6), and the freeing of a sleepable program is such a callback.

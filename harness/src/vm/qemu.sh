@@ -16,7 +16,8 @@ if [ -e state ]; then
 	exec 8<state 7<>restore.in
 	cat restore >&7
 fi
-# In a session of its own it is not what Ctrl-C at the terminal ends.
+# Ctrl-C at a terminal goes to all of its foreground group, and a program that handles it would
+# lose its machine. In a session of its own QEMU does not hear it.
 # No file that QEMU writes, for the guest or of it, grows beyond 512 MiB: what is
 # more fails, and does not fill the host's disk.
 trap '' XFSZ

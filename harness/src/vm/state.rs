@@ -8,7 +8,8 @@
 //!
 //! The guest's memory is a file beside the stream (`x-ignore-shared`), which
 //! each machine maps for itself: what none of them reads nobody has to load,
-//! and what none changes they share.
+//! and what none changes they share. A stream with the memory in it would be read
+//! whole each time.
 
 use std::fs;
 use std::path::{Path, PathBuf};

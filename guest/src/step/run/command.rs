@@ -1,5 +1,8 @@
 //! A program of the host's root, on a terminal of its own. On a pipe the
 //! C library would hold back what it prints, and a line to wait for would not come.
+//!
+//! What it printed is told as a whole, at its end: how much of it has come at any earlier moment
+//! differs from run to run.
 
 use std::fs::File;
 use std::io::Read;

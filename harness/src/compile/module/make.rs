@@ -61,7 +61,7 @@ fn kbuild(kernel: &Kernel, built: &Path, sources: &Sources) -> Result<Tool> {
         .args(kernel.toolchain()?.0)
         .args(&sources.make)
         .arg("modules")
-        // As by `make -C … M=$PWD`.
+        // As by `make -C … M=$PWD`: Makefiles have `-I$(PWD)/include`.
         .cwd(built)
         .env("PWD", built))
 }

@@ -96,7 +96,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
 /// The cache entry with the modules of a directory, built against what others export.
 ///
 /// What a build reads besides its sources is known when it was done. Then it is remembered under
-/// the sources' key, and part of the entry's own.
+/// the sources' key, and part of the entry's own, so that a look-up takes a digest of those files.
 fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Result<PathBuf> {
     let sources = Sources::of(cache, part, symvers)?;
     let by = format!("{}\n{}", kernel.key, kernel.toolchain()?.1);
@@ -134,6 +134,8 @@ fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Re
         .with_context(|| format!("write `{}`", place.join(READ).display()))?;
     cache.remember(&memo(&key), &reads.text())?;
     let (built, mut key) = (place.join(&sources.directory), entry_key(&key, &reads));
+    // Nobody can tell what the commands of a Makefile read. There, make decides on each run, and
+    // the key has what it made.
     if reads.is_open {
         key = modules_of(&built)?
             .iter()

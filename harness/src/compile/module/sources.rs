@@ -87,6 +87,10 @@ impl Sources {
     }
 
     /// A digest of all of it, and of what it is built by.
+    ///
+    /// It has the lists of symbols that modules elsewhere export and not those modules: whatever
+    /// else changes in them leaves this one as it is. It has the versions of programs of PyPI
+    /// because make does not see that one has changed.
     pub(super) fn key(&self, by: &str) -> Result<String> {
         let key = Key::new("modules")
             .text("keeps", SYMVERS)
