@@ -152,7 +152,8 @@ pub const ROWS: &[Row] = &[
         sections: &["sk_reuseport", "sk_reuseport/migrate"],
         place: Place::Reuseport,
         words: "the socket that receives what a `udp` sends, which is in a group of its own, and \
-                in place 0 of the object's REUSEPORT_SOCKARRAY if it has one",
+                in place 0 of the object's REUSEPORT_SOCKARRAY if it has one. Only one program can \
+                have it",
     },
     Row {
         sections: &[

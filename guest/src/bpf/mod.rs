@@ -91,6 +91,10 @@ impl Attached {
                 there => there,
             };
             let mut attach = |there| match there {
+                Place::StructOps if plan.unattached.contains(&function) => (
+                    Err("the structure that has it is registered with it".to_owned()),
+                    String::new(),
+                ),
                 Place::StructOps => structures
                     .get_or_insert_with(|| attach_structures(&held.object, &mut held.structures))
                     .clone(),
@@ -178,7 +182,9 @@ fn place(
         return Ok(Err(Why::Optional));
     }
     let mut asked = plan.unattached.iter();
-    if asked.any(|name| program.name() == name.as_str()) {
+    if program.prog_type() != ProgramType::StructOps
+        && asked.any(|name| program.name() == name.as_str())
+    {
         return Ok(Err(Why::Asked));
     }
     let map = called.get(&Program::id_from_fd(program.as_fd())?);

@@ -12,7 +12,9 @@ use crate::net::{Lazy, SENDER};
 /// The packets that wait for a CPU of a CPUMAP at most.
 const QUEUE: u32 = 192;
 
-/// `ETHTOOL_SGRO`, the command of a `struct ethtool_value` (include/uapi/linux/ethtool.h).
+/// `ETHTOOL_STXCSUM` and `ETHTOOL_SGRO`, commands of a `struct ethtool_value`
+/// (include/uapi/linux/ethtool.h).
+const SET_TX_CHECKSUM: u32 = 0x17;
 const SET_GRO: u32 = 0x2c;
 
 const SOCKETS: [MapType; 2] = [MapType::Sockmap, MapType::Sockhash];
@@ -85,13 +87,11 @@ pub fn attach(program: &ProgramMut<'_>, object: &Object) -> Result<Entry> {
 /// Puts a program into place 0 of the object's map of CPUs or of devices.
 pub fn enter(program: &ProgramMut<'_>, object: &Object, net: &mut Lazy) -> Result<Entry> {
     let section = program.section().to_string_lossy();
+    let net = net.get()?;
+    net.at_sender(|| prepare(SENDER.name))?;
     let (map, first) = match section.ends_with("cpumap") {
         true => (only(object, &[MapType::Cpumap], "CPUMAP")?, QUEUE),
-        false => {
-            let net = net.get()?;
-            net.at_sender(|| merge_packets(SENDER.name))?;
-            (only(object, &DEVICES, "DEVMAP")?, net.receiver)
-        }
+        false => (only(object, &DEVICES, "DEVMAP")?, net.receiver),
     };
     if map.value_size() != 8 {
         bail!(
@@ -109,11 +109,19 @@ pub fn enter(program: &ProgramMut<'_>, object: &Object, net: &mut Lazy) -> Resul
     })
 }
 
-/// Has an interface merge packets (GRO): to one end of a veth pair frames are redirected only if
-/// the other end does, or has an XDP program (drivers/net/veth.c, 5.13 to 7.2).
-fn merge_packets(interface: &str) -> Result<()> {
+/// Makes an interface ready for frames that XDP redirects. It merges packets (GRO): to one end of
+/// a veth pair frames are redirected only if the other end does, or has an XDP program
+/// (drivers/net/veth.c, 5.13 to 7.2). It computes checksums, since a redirected frame does not say
+/// that this is left to the device.
+fn prepare(interface: &str) -> Result<()> {
+    set(interface, SET_TX_CHECKSUM, 0)?;
+    set(interface, SET_GRO, 1)
+}
+
+/// Switches a feature of an interface on or off.
+fn set(interface: &str, feature: u32, on: u32) -> Result<()> {
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).context("open a socket")?;
-    let mut wish = [SET_GRO, 1];
+    let mut wish = [feature, on];
     // SAFETY: a request of zeros is one without a name.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use libbpf_rs::{MapCore, MapFlags, MapType, Object, ProgramMut};
 use rustix::net::sockopt::set_socket_reuseport;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
@@ -23,6 +23,9 @@ pub fn filter(program: &ProgramMut<'_>, _: &mut Net) -> Result<OwnedFd> {
 /// Attaches a program to the group of the socket that receives datagrams, which is in place 0 of
 /// the object's map of such sockets.
 pub fn group(program: &ProgramMut<'_>, object: &Object, net: &mut Net) -> Result<OwnedFd> {
+    if net.listener.is_some() {
+        bail!("another program has the group of the receiving socket");
+    }
     let socket = listener().context("make the receiving socket")?;
     set(&socket, libc::SO_ATTACH_REUSEPORT_EBPF, program).context("attach to the group")?;
     let mut maps = object.maps();

@@ -1,11 +1,13 @@
 //! `tcp`: a child process sends texts over a connection through the veth pair.
 
-use std::io::{self, Read, Write, pipe};
+use std::io::{self, ErrorKind, PipeReader, Read, Write, pipe};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Conversed, Tcp};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Around;
 use crate::net::{self, Net, RECEIVER, SENDER};
@@ -17,8 +19,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// What came of each text, or why there is no connection.
 type Sent = Result<Vec<Result<(), String>>, String>;
 
-/// Sends the texts, and receives what arrives. All of it has room in the kernel, so that one side
-/// is done before the other begins.
+/// Sends the texts, and receives what arrives. All of it has room in the kernel, so that
+/// it is all sent before any of it is read.
 pub fn run(step: &Tcp, around: &mut Around) -> Result<Conversed> {
     let net = &*around.net.get()?;
     net::introduce(net.receiver, &SENDER)?;
@@ -28,12 +30,17 @@ pub fn run(step: &Tcp, around: &mut Around) -> Result<Conversed> {
         .set_nonblocking(true)
         .context("prepare the receiving socket")?;
     let (mut answer, mut child) = pipe().context("make a pipe")?;
+    let (accepted, mut accept) = pipe().context("make a pipe")?;
     let pid = process::spawn("tcp", || {
-        let sent = send(&step.texts, here, net).and_then(|sent| Ok(serde_json::to_vec(&sent)?));
+        let sent = send(&step.texts, here, net, &accepted);
+        let sent = sent.and_then(|sent| Ok(serde_json::to_vec(&sent)?));
         let told = sent.and_then(|sent| Ok(child.write_all(&sent)?));
         told.map_or(1, |()| 0)
     })?;
-    drop(child);
+    drop((child, accepted));
+    let stream = wait_for(&listener, &answer)?;
+    // Nobody may be left to hear it.
+    let _ = accept.write_all(b"x");
     let mut said = Vec::new();
     answer
         .read_to_end(&mut said)
@@ -42,36 +49,63 @@ pub fn run(step: &Tcp, around: &mut Around) -> Result<Conversed> {
     if code != 0 {
         bail!("the sending process ended with status {code}");
     }
+    let sent: Sent = serde_json::from_slice(&said).context("read the child's answer")?;
     let mut received = Vec::new();
-    let trouble = receive(&listener, &mut received).err();
+    let trouble = match stream {
+        Some(stream) => receive(stream, &mut received).err(),
+        None => sent.is_ok().then(|| ErrorKind::TimedOut.into()),
+    };
     Ok(Conversed {
         pid: pid.as_raw_nonzero().get(),
-        sent: serde_json::from_slice(&said).context("read the child's answer")?,
+        sent,
         received,
         trouble: trouble.map(|error| error.to_string()),
     })
 }
 
-/// Takes the connection, if there is one, and reads it to its end.
-fn receive(listener: &TcpListener, into: &mut Vec<u8>) -> io::Result<()> {
-    let mut stream = match listener.accept() {
-        Ok((stream, _)) => stream,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(SILENCE))?;
-    stream.read_to_end(into).map(drop)
+/// Waits for the connection, or until the child says that there is none.
+fn wait_for(listener: &TcpListener, answer: &PipeReader) -> Result<Option<TcpStream>> {
+    let mut both = [
+        PollFd::new(listener, PollFlags::IN),
+        PollFd::new(answer, PollFlags::IN),
+    ];
+    let patience = Timespec::try_from(SILENCE).context("wait for a connection")?;
+    poll(&mut both, Some(&patience)).context("wait for a connection")?;
+    match listener.accept() {
+        Ok((stream, _)) => Ok(Some(stream)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error).context("take the connection"),
+    }
 }
 
-/// Connects from the namespace of the sending end, and sends.
-fn send(texts: &[String], to: SocketAddr, net: &Net) -> Result<Sent> {
+/// Reads the connection to its end. One whose socket is in a map may have an end before it has the
+/// data, which a kernel thread is about to bring.
+fn receive(mut stream: TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
+    let began = Instant::now();
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(SILENCE))?;
+    loop {
+        match stream.read_to_end(into) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && began.elapsed() < SILENCE => {
+                thread::yield_now();
+            }
+            read => return read.map(drop),
+        }
+    }
+}
+
+/// Connects from the namespace of the sending end, waits until that is accepted, and sends: only
+/// then is there somebody whom a parser of streams can wake.
+fn send(texts: &[String], to: SocketAddr, net: &Net, mut accepted: &PipeReader) -> Result<Sent> {
     net::enter(&net.sender_namespace)?;
     net::introduce(net.sender, &RECEIVER)?;
     let mut stream = match TcpStream::connect_timeout(&to, SILENCE) {
         Ok(stream) => stream,
         Err(error) => return Ok(Err(error.to_string())),
     };
+    accepted
+        .read_exact(&mut [0])
+        .context("wait until the connection is accepted")?;
     stream.set_nodelay(true).context("prepare to send")?;
     stream
         .set_write_timeout(Some(SILENCE))

@@ -25,6 +25,9 @@ impl Kind for Tcp {
     )];
 
     fn asked(file: File, _: Beside) -> Result<Asked> {
+        if file.send.iter().any(String::is_empty) {
+            bail!("a `tcp` step with an empty text, which nothing would send");
+        }
         let length: usize = file.send.iter().map(String::len).sum();
         if length > MOST {
             bail!("a `tcp` step of {length} bytes: one step sends at most {MOST}");

@@ -68,7 +68,10 @@ fn is_idle(scenario: &Scenario, facts: &[Fact], standing: &Standing) -> bool {
             ..
         }
         | Fact::Unattached {
-            object, program, ..
+            object,
+            program,
+            why: Why::Optional | Why::NoHook | Why::Called(_),
+            ..
         } => *object == standing.object && *program == standing.program,
         _ => false,
     });

@@ -365,6 +365,25 @@ fn a_program_runs_and_stays_where_its_section_says() {
 }
 
 #[test]
+fn what_the_scenario_attaches_nowhere_has_to_run_all_the_same() {
+    let mut facts = facts();
+    facts[3] = Fact::Unattached {
+        object: "b".to_owned(),
+        program: "p".to_owned(),
+        section: "tc/ingress".to_owned(),
+        why: Why::Asked,
+    };
+    facts[5] = udp(3, 0, 0, &[0, 1], true);
+    let judged = |runs| {
+        let mut facts = facts.clone();
+        facts[6] = standing(None, Some(runs));
+        judged_by(&scenario(), &evidence(facts))
+    };
+    assert_eq!(judged(0), "mismatch: program p never ran");
+    assert_eq!(judged(1), "no fault");
+}
+
+#[test]
 fn what_has_no_hook_is_run_by_a_step_or_only_loaded() {
     let mut facts = facts();
     facts[3] = Fact::Unattached {
