@@ -35,6 +35,13 @@ int mark(struct __sk_buff *skb)
 	return 0;
 }
 
+/* Returns the length of what it sees, which has no header of Ethernet. */
+SEC("socket")
+int measure(struct __sk_buff *skb)
+{
+	return skb->len;
+}
+
 SEC("raw_tp")
 int add(__u64 *args)
 {

@@ -1,8 +1,12 @@
 //! Child processes. The guest program has one thread, so a plain fork is safe
 //! and far cheaper than an exec in an emulated machine.
 
-use anyhow::{Context, Result, anyhow};
+use std::io::{PipeReader, Read, Write, pipe};
+
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, WaitOptions, WaitStatus, waitpid};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Runs `work` in a child process and returns its PID. The child's name, as
 /// `ps` and the trace show it, is `name`; its exit status is `work`'s.
@@ -20,6 +24,45 @@ pub fn spawn(name: &str, work: impl FnOnce() -> i32) -> Result<Pid> {
             end(status)
         }
         pid => Pid::from_raw(pid).ok_or_else(|| anyhow!("fork returned no PID")),
+    }
+}
+
+/// A child process that is asked for something.
+pub struct Asked {
+    pid: Pid,
+    /// Readable once it answers, or has ended.
+    pub answer: PipeReader,
+}
+
+/// Has a child process do something, and answer with what came of it.
+pub fn ask<T: Serialize>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<Asked> {
+    let (answer, mut child) = pipe().context("make a pipe")?;
+    let pid = spawn(name, || {
+        let done = work().map_err(|error| format!("{error:#}"));
+        let told = serde_json::to_vec(&done).map(|done| child.write_all(&done));
+        i32::from(!matches!(told, Ok(Ok(()))))
+    })?;
+    Ok(Asked { pid, answer })
+}
+
+impl Asked {
+    /// The child, and what came of it.
+    ///
+    /// # Errors
+    /// What the child could not do; it ended without an answer.
+    pub fn hear<T: DeserializeOwned>(mut self) -> Result<(i32, T)> {
+        let mut said = Vec::new();
+        self.answer
+            .read_to_end(&mut said)
+            .context("read the child's answer")?;
+        let code = exit_code(wait(self.pid)?);
+        if code != 0 {
+            bail!("the child process ended with status {code}");
+        }
+        let done: Result<T, String> =
+            serde_json::from_slice(&said).context("read the child's answer")?;
+        let done = done.map_err(anyhow::Error::msg)?;
+        Ok((self.pid.as_raw_nonzero().get(), done))
     }
 }
 

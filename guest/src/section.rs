@@ -152,8 +152,8 @@ pub const ROWS: &[Row] = &[
         sections: &["sk_reuseport", "sk_reuseport/migrate"],
         place: Place::Reuseport,
         words: "the socket that receives what a `udp` sends, which is in a group of its own, and \
-                in place 0 of the object's REUSEPORT_SOCKARRAY if it has one. Only one program can \
-                have it",
+                in place 0 of the object's one REUSEPORT_SOCKARRAY, if it has any. Only one \
+                program can have it",
     },
     Row {
         sections: &[
@@ -173,7 +173,8 @@ pub const ROWS: &[Row] = &[
     Row {
         sections: &["freplace+"],
         place: Place::Freplace,
-        words: "the function of that name of a program before it in the scenario, from the load on",
+        words: "the function of that name of the one program before it in the scenario that has \
+                it, from the load on",
     },
     Row {
         sections: &["struct_ops+", "struct_ops.s+"],

@@ -1,13 +1,12 @@
 //! Objects of the share, loaded by libbpf.
 
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Mutex;
 
 use anyhow::Result;
 use kassay_guest::{Fact, Global, Plan, SHARE, Step};
 use libbpf_rs::{AsRawLibbpf, MapType, Object, ObjectBuilder, OpenObject, PrintLevel};
 
-use super::{Attached, is_called};
+use super::{Attached, freplace, is_called};
 use crate::facts::Facts;
 use crate::slots;
 
@@ -29,7 +28,7 @@ pub fn load(
             [] => open(name, plan, None)?,
             _ => open(name, plan, Some(&named))?,
         };
-        replace(&mut object, before)?;
+        freplace::aim(&mut object, before)?;
         object.load()
     };
     let loaded = heard(load);
@@ -103,25 +102,6 @@ fn open(
         set(&mut object, global);
     }
     Ok(object)
-}
-
-/// Has programs of `freplace` find their functions among the programs before them.
-fn replace(object: &mut OpenObject, before: &[Attached]) -> libbpf_rs::Result<()> {
-    for mut program in object.progs_mut().filter(|program| program.autoload()) {
-        let section = program.section().to_string_lossy().into_owned();
-        let Some(function) = section.strip_prefix("freplace/") else {
-            continue;
-        };
-        let mut targets: Vec<_> = before.iter().flat_map(Attached::programs).collect();
-        targets.sort_by_key(|target| target.name() != function);
-        let mut targets = targets.iter().map(|target| target.as_fd().as_raw_fd());
-        let name = || Some(function.to_owned());
-        if !targets.any(|target| program.set_attach_target(target, name()).is_ok()) {
-            let why = format!("no program before it in the scenario has a function `{function}`");
-            return Err(std::io::Error::other(why).into());
-        }
-    }
-    Ok(())
 }
 
 /// Sets a global variable. Where it is, the harness has read in the same object.

@@ -28,8 +28,18 @@ pub fn group(program: &ProgramMut<'_>, object: &Object, net: &mut Net) -> Result
     }
     let socket = listener().context("make the receiving socket")?;
     set(&socket, libc::SO_ATTACH_REUSEPORT_EBPF, program).context("attach to the group")?;
-    let mut maps = object.maps();
-    if let Some(map) = maps.find(|map| map.map_type() == MapType::ReuseportSockarray) {
+    let maps = object.maps();
+    let mut maps = maps.filter(|map| map.map_type() == MapType::ReuseportSockarray);
+    if let (Some(map), another) = (maps.next(), maps.next()) {
+        // A socket is in one such map at most (net/core/sock_reuseport.c, 6.1 to 7.2).
+        if let Some(another) = another {
+            let names = [map.name(), another.name()].map(|name| name.to_string_lossy());
+            bail!(
+                "the object has more than one REUSEPORT_SOCKARRAY, and the socket can be in one: \
+                 `{}`",
+                names.join("`, `")
+            );
+        }
         let number = socket.as_raw_fd() as u64;
         let value = &number.to_ne_bytes()[..map.value_size() as usize];
         map.update(&0u32.to_ne_bytes(), value, MapFlags::ANY)

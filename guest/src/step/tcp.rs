@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use kassay_guest::{Conversed, Tcp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -29,34 +29,20 @@ pub fn run(step: &Tcp, around: &mut Around) -> Result<Conversed> {
     listener
         .set_nonblocking(true)
         .context("prepare the receiving socket")?;
-    let (mut answer, mut child) = pipe().context("make a pipe")?;
     let (accepted, mut accept) = pipe().context("make a pipe")?;
-    let pid = process::spawn("tcp", || {
-        let sent = send(&step.texts, here, net, &accepted);
-        let sent = sent.and_then(|sent| Ok(serde_json::to_vec(&sent)?));
-        let told = sent.and_then(|sent| Ok(child.write_all(&sent)?));
-        told.map_or(1, |()| 0)
-    })?;
-    drop((child, accepted));
-    let stream = wait_for(&listener, &answer)?;
+    let asked = process::ask("tcp", || send(&step.texts, here, net, &accepted))?;
+    drop(accepted);
+    let stream = wait_for(&listener, &asked.answer)?;
     // Nobody may be left to hear it.
     let _ = accept.write_all(b"x");
-    let mut said = Vec::new();
-    answer
-        .read_to_end(&mut said)
-        .context("read the child's answer")?;
-    let code = process::exit_code(process::wait(pid)?);
-    if code != 0 {
-        bail!("the sending process ended with status {code}");
-    }
-    let sent: Sent = serde_json::from_slice(&said).context("read the child's answer")?;
+    let (pid, sent): (i32, Sent) = asked.hear()?;
     let mut received = Vec::new();
     let trouble = match stream {
         Some(stream) => receive(stream, &mut received).err(),
         None => sent.is_ok().then(|| ErrorKind::TimedOut.into()),
     };
     Ok(Conversed {
-        pid: pid.as_raw_nonzero().get(),
+        pid,
         sent,
         received,
         trouble: trouble.map(|error| error.to_string()),

@@ -1,10 +1,8 @@
 //! `test_run`: a child process runs a program on given data.
 
-use std::io::{Read, Write, pipe};
-
-use anyhow::{Context, Result, bail};
-use kassay_guest::{Data, FIRST_PORT, TestRan, TestRun};
-use libbpf_rs::{ProgramInput, ProgramType};
+use anyhow::{Context, Result, anyhow};
+use kassay_guest::{After, Data, FIRST_PORT, TestRan, TestRun};
+use libbpf_rs::{ErrorKind, ProgramInput, ProgramType};
 
 use super::Around;
 use crate::bpf::{self, Attached};
@@ -26,31 +24,26 @@ const WITH_CONTEXT: [ProgramType; 8] = [
     ProgramType::Xdp,
 ];
 
+/// The types whose programs see no Ethernet header: the kernel puts one of zeros before the data
+/// that they leave (bpf_prog_test_run_skb of net/bpf/test_run.c, 6.1 to 7.2).
+const WITHOUT_HEADER: [ProgramType; 6] = [
+    ProgramType::SocketFilter,
+    ProgramType::CgroupSkb,
+    ProgramType::LwtIn,
+    ProgramType::LwtOut,
+    ProgramType::LwtXmit,
+    ProgramType::LwtSeg6local,
+];
+
+/// The length of an Ethernet header, in bytes.
+const HEADER: usize = 14;
+
 /// Has a child run the program, and takes what came of it, or why it was not run.
 pub fn run(step: &TestRun, around: &mut Around) -> Result<TestRan> {
     let attached = around.attached;
-    let (mut answer, mut child) = pipe().context("make a pipe")?;
-    let pid = process::spawn("test_run", || {
-        let ran = test_run(step, attached).map_err(|error| format!("{error:#}"));
-        let told = serde_json::to_vec(&ran).map(|ran| child.write_all(&ran));
-        i32::from(!matches!(told, Ok(Ok(()))))
-    })?;
-    drop(child);
-    let mut said = Vec::new();
-    answer
-        .read_to_end(&mut said)
-        .context("read the child's answer")?;
-    let code = process::exit_code(process::wait(pid)?);
-    if code != 0 {
-        bail!("the child process ended with status {code}");
-    }
-    let ran: Result<TestRan, String> =
-        serde_json::from_slice(&said).context("read the child's answer")?;
-    let ran = ran.map_err(anyhow::Error::msg)?;
-    Ok(TestRan {
-        pid: pid.as_raw_nonzero().get(),
-        ..ran
-    })
+    let asked = process::ask("test_run", || test_run(step, attached))?;
+    let (pid, ran): (i32, TestRan) = asked.hear()?;
+    Ok(TestRan { pid, ..ran })
 }
 
 fn test_run(step: &TestRun, attached: &[Attached]) -> Result<TestRan> {
@@ -60,49 +53,76 @@ fn test_run(step: &TestRun, attached: &[Attached]) -> Result<TestRan> {
         .progs_mut()
         .find(|program| program.name() == name.as_str());
     let program = program.with_context(|| format!("no program `{name}` is loaded"))?;
+    let kind = program.prog_type();
     let data = step.data.as_ref().map(bytes);
-    let mut after = data.as_ref().map(|_| vec![0; MOST]);
+    let mut data_after = data.as_ref().map(|_| vec![0; MOST]);
     let mut ctx = step.ctx.clone();
-    let is_given_back = WITH_CONTEXT.contains(&program.prog_type());
-    let room = ctx.as_ref().filter(|_| is_given_back);
+    let room = ctx.as_ref().filter(|_| WITH_CONTEXT.contains(&kind));
     let mut ctx_after = room.map(|_| vec![0; MOST]);
     let ran = program.test_run(ProgramInput {
         context_in: ctx.as_deref_mut(),
         context_out: ctx_after.as_deref_mut(),
         data_in: data.as_deref(),
-        data_out: after.as_deref_mut(),
+        data_out: data_after.as_deref_mut(),
         repeat: step.repeat,
         ..ProgramInput::default()
     });
-    let ran = ran.with_context(|| format!("run `{name}`"))?;
+    let ran = ran.map_err(|error| anyhow!("run `{name}`: {}", reason(&error)))?;
     let (returned, ns) = (ran.return_value, ran.duration.as_nanos() as u64);
-    let given_back =
-        [&ran.data, &ran.context].map(|bytes| bytes.as_ref().map(|bytes| bytes.to_vec()));
-    let [data_after, ctx_after] = given_back;
-    let beside = |after: Option<Vec<u8>>, before: &Option<Vec<u8>>| {
-        after.map(|after| {
-            let differs = before.as_ref() != Some(&after);
-            (after, differs)
-        })
-    };
+    let data_after = ran.data.as_ref().map(|bytes| bytes.to_vec());
+    let ctx_after = ran.context.as_ref().map(|bytes| bytes.to_vec());
+    let after = data.zip(data_after);
+    let data = after.and_then(|(before, after)| data_left(kind, before, after));
+    // The kernel writes to that of a `syscall` in its place.
+    let after = step.ctx.clone().zip(ctx_after.or(ctx));
+    let ctx = after.and_then(|(before, after)| ctx_left(before, after));
     Ok(TestRan {
         pid: 0,
         returned,
-        data: beside(data_after, &data),
-        // The kernel writes to that of a `syscall` in its place.
-        ctx: beside(
-            ctx_after.or(ctx).map(trimmed),
-            &step.ctx.clone().map(trimmed),
-        ),
+        after: data.into_iter().chain(ctx).collect(),
         ns,
     })
 }
 
-/// Without the zeros at its end: a context may be given cut short, and comes back whole.
-fn trimmed(mut ctx: Vec<u8>) -> Vec<u8> {
-    let end = ctx.iter().rposition(|byte| *byte != 0);
-    ctx.truncate(end.map_or(0, |end| end + 1));
-    ctx
+/// What the kernel says of a run that it refuses, in words where its number has one meaning there
+/// (net/bpf/test_run.c, 6.1 to 7.2).
+fn reason(error: &libbpf_rs::Error) -> String {
+    let words = match error.kind() {
+        // ENOTSUPP has no words in a C library.
+        _ if error.to_string().contains("os error 524") => {
+            "the kernel runs no program of its type so"
+        }
+        ErrorKind::InvalidInput => {
+            "the kernel does not take these data or this context for a program of its type"
+        }
+        _ => return format!("{error:#}"),
+    };
+    format!("{words}: {error:#}")
+}
+
+/// The data after a program, if they are others than those before it.
+fn data_left(kind: ProgramType, mut before: Vec<u8>, after: Vec<u8>) -> Option<After> {
+    if kind == ProgramType::FlowDissector {
+        return Some(After::new("flow keys", after));
+    }
+    if WITHOUT_HEADER.contains(&kind) {
+        let end = before.len().min(HEADER);
+        before[..end].fill(0);
+    }
+    (after != before).then(|| After::new("data", after))
+}
+
+/// The context after a program, if it is another than that before it. One may be given cut short,
+/// and comes back whole, with zeros that nobody wrote.
+fn ctx_left(mut before: Vec<u8>, mut after: Vec<u8>) -> Option<After> {
+    let given = before.len();
+    before.resize(given.max(after.len()), 0);
+    if after == before {
+        return None;
+    }
+    let used = after.iter().rposition(|byte| *byte != 0);
+    after.truncate(used.map_or(0, |last| last + 1).max(given));
+    Some(After::new("ctx", after))
 }
 
 /// The bytes that a program gets.

@@ -1,18 +1,19 @@
 //! `udp`: a child process sends packets over a veth pair, and they are counted
 //! where they leave, where the classifiers see them and where they arrive.
 
-use std::io::{ErrorKind, PipeReader, Read, Write, pipe};
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use kassay_guest::{Arrived, By, FIRST_PORT, Packet, SENTINEL_PORT, Udp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Around;
 use crate::net::{self, Net, RECEIVER, SENDER};
 use crate::packet_socket::PacketSocket;
-use crate::{bpf, packet, process};
+use crate::process::{self, Asked};
+use crate::{bpf, packet};
 
 /// How long the receiver waits for the next datagram before it gives up.
 const SILENCE: Timespec = Timespec {
@@ -39,24 +40,14 @@ pub fn run(step: &Udp, around: &mut Around) -> Result<Arrived> {
         .zip(&step.packets)
         .chain([(SENTINEL_PORT, &sentinel)])
         .collect();
-    let (answer, mut child) = pipe().context("make a pipe")?;
-    let pid = process::spawn("udp", || {
-        let sent = send(&packets, by, net).and_then(|sent| Ok(serde_json::to_vec(&sent)?));
-        let sent = sent.and_then(|sent| Ok(child.write_all(&sent)?));
-        sent.map_or(1, |()| 0)
-    })?;
-    drop(child);
+    let asked = process::ask("udp", || send(&packets, by, net))?;
     let mut receiver = Receiver {
         socket,
         delivered: Vec::new(),
     };
-    let (sent, sentinel) = receiver.receive(answer)?;
-    let code = process::exit_code(process::wait(pid)?);
-    if code != 0 {
-        bail!("the sending process ended with status {code}");
-    }
+    let (pid, sent, sentinel) = receiver.receive(asked)?;
     Ok(Arrived {
-        pid: pid.as_raw_nonzero().get(),
+        pid,
         sent,
         seen: bpf::runs_since(&net.classifiers, &ran),
         dropped: net.drops()? - dropped,
@@ -73,34 +64,31 @@ struct Receiver {
 
 impl Receiver {
     /// Receives until the sentinel arrives, or the sending child says that it did not even leave.
-    /// Returns how many packets left, and whether the sentinel arrived.
-    fn receive(&mut self, mut answer: PipeReader) -> Result<(u64, bool)> {
-        let mut said = Vec::new();
+    /// Returns the child, how many packets left, and whether the sentinel arrived.
+    fn receive(&mut self, asked: Asked) -> Result<(i32, u64, bool)> {
         let mut arrived = false;
         loop {
+            let mut both = [
+                PollFd::new(&self.socket, PollFlags::IN),
+                PollFd::new(&asked.answer, PollFlags::IN),
+            ];
+            let ready = poll(&mut both, Some(&SILENCE)).context("wait for a datagram")?;
+            let has_answered = !both[1].revents().is_empty();
             arrived |= self.drain()?;
-            // How many left is known at the end of what the child says.
-            if !said.is_empty() && (arrived || !left(&said)?.1) {
-                return Ok((left(&said)?.0, arrived));
-            }
-            let mut both = vec![PollFd::new(&self.socket, PollFlags::IN)];
-            if said.is_empty() {
-                both.push(PollFd::new(&answer, PollFlags::IN));
-            }
-            if poll(&mut both, Some(&SILENCE)).context("wait for a datagram")? == 0 {
-                let sent = if said.is_empty() { 0 } else { left(&said)?.0 };
-                return Ok((sent, arrived));
-            }
-            let has_said = both.get(1).is_some_and(|child| !child.revents().is_empty());
-            if has_said {
-                answer
-                    .read_to_end(&mut said)
-                    .context("read the child's answer")?;
-                if said.is_empty() {
-                    return Ok((0, arrived));
-                }
+            if ready == 0 || has_answered {
+                break;
             }
         }
+        let (pid, (sent, has_left)) = asked.hear()?;
+        while !arrived && has_left {
+            let mut socket = [PollFd::new(&self.socket, PollFlags::IN)];
+            let ready = poll(&mut socket, Some(&SILENCE)).context("wait for a datagram")?;
+            arrived |= self.drain()?;
+            if ready == 0 {
+                break;
+            }
+        }
+        Ok((pid, sent, arrived))
     }
 
     /// Takes what is there; says whether the sentinel is among it.
@@ -117,11 +105,6 @@ impl Receiver {
             }
         }
     }
-}
-
-/// How many packets left, and whether the last of them did, as the child says.
-fn left(said: &[u8]) -> Result<(u64, bool)> {
-    serde_json::from_slice(said).context("read the child's answer")
 }
 
 /// Sends packets out of the sending end, from its namespace and each from its port. Says how many

@@ -245,12 +245,30 @@ pub struct TestRan {
     pub pid: i32,
     /// What the program returned at last.
     pub returned: u32,
-    /// The data after it, where there are any, and whether they differ from those before.
-    pub data: Option<(Vec<u8>, bool)>,
-    /// The context after it, likewise.
-    pub ctx: Option<(Vec<u8>, bool)>,
+    /// What it changed.
+    pub after: Vec<After>,
     /// How long it took each time, in nanoseconds, as the kernel says.
     pub ns: u64,
+}
+
+/// What a program was given, after it has run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// In a word: data, for example.
+    pub what: String,
+    /// All of it.
+    pub bytes: Vec<u8>,
+}
+
+impl After {
+    /// What these bytes are, in a word.
+    #[must_use]
+    pub fn new(what: &str, bytes: Vec<u8>) -> After {
+        After {
+            what: what.to_owned(),
+            bytes,
+        }
+    }
 }
 
 impl Came for TestRan {

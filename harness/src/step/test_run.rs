@@ -1,7 +1,7 @@
 //! `test_run`: a program is run on given data.
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Data, TestRan, TestRun};
+use kassay_guest::{After, Data, TestRan, TestRun};
 use serde::Deserialize;
 
 use super::udp::{FilePacket, encode, parse_hex};
@@ -20,6 +20,9 @@ pub struct File {
 
 /// The most data that a program gets, in bytes: a page.
 const MOST: usize = 4096;
+
+/// How often a program is run at most.
+const REPEAT: u32 = 1_000_000;
 
 /// How many bytes there are in a line of a transcript.
 const WIDTH: usize = 32;
@@ -46,6 +49,9 @@ impl Kind for TestRun {
             }
             (None, None) => None,
         };
+        if file.repeat > REPEAT {
+            bail!("`repeat` of {}: at most {REPEAT}", file.repeat);
+        }
         let ctx = file.ctx.map(|hex| bytes("ctx", &hex)).transpose()?;
         let step = TestRun {
             program: file.program,
@@ -66,9 +72,7 @@ impl Kind for TestRun {
 
     fn tell(&self, came: &TestRan, names: &[String]) -> String {
         let of = names.iter().map(|name| format!(" of {name}"));
-        let data = came.data.iter().map(|after| changed("data", after));
-        let ctx = came.ctx.iter().map(|after| changed("ctx", after));
-        let after: String = data.chain(ctx).collect();
+        let after: String = came.after.iter().map(left).collect();
         let returned = came.returned as i32;
         format!("{}: returned {returned}{after}", of.collect::<String>())
     }
@@ -83,13 +87,10 @@ fn bytes(key: &str, hex: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What bytes are after a run that changed them.
-fn changed(what: &str, (after, differs): &(Vec<u8>, bool)) -> String {
-    if !differs {
-        return String::new();
-    }
+/// What a program left of what it was given.
+fn left(After { what, bytes }: &After) -> String {
     let hex = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect();
-    let lines: Vec<String> = after.chunks(WIDTH).map(hex).collect();
+    let lines: Vec<String> = bytes.chunks(WIDTH).map(hex).collect();
     let lines = lines.join("\n    ");
-    format!("\n  {what} of {} bytes after it:\n    {lines}", after.len())
+    format!("\n  {what} of {} bytes after it:\n    {lines}", bytes.len())
 }

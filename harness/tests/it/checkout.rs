@@ -45,7 +45,30 @@ impl Checkout {
         }
         // Nobody changes these, and cargo need not build them for each checkout.
         symlink(root.join("drivers"), dir.path().join("drivers")).unwrap();
-        Checkout(dir)
+        let checkout = Checkout(dir);
+        checkout.suit_every_kernel();
+        checkout
+    }
+
+    /// Makes of the tutorials what newer kernels run, too: 7.x has no `do_unlinkat`, and a
+    /// `bpf_strstr` of its own.
+    fn suit_every_kernel(&self) {
+        for (name, bound) in [("kfunc_sum", ", <7.0"), ("kfunc_strstr", ", <6.17")] {
+            self.edit(&format!("harness/tests/scenarios/{name}.toml"), bound, "");
+            for file in [
+                format!("bpf/{name}.bpf.c"),
+                format!("harness/tests/snapshots/{name}.snap"),
+            ] {
+                self.edit(&file, "kprobe/do_unlinkat", "kprobe/vfs_unlink");
+            }
+        }
+        for file in [
+            "modules/kfunc_strstr/kfunc_strstr.c",
+            "bpf/kfunc_strstr.bpf.c",
+            "harness/tests/snapshots/kfunc_strstr.snap",
+        ] {
+            self.edit(file, "bpf_strstr", "bpf_find_in");
+        }
     }
 
     /// A checkout with a module `broken` that does this when it is inserted, and a

@@ -47,6 +47,7 @@ tests! {
         a_program_that_the_verifier_rejects_shows_its_log,
         members_without_a_name_are_members,
         an_attach_target_that_is_missing_is_named,
+        a_function_of_several_programs_is_not_replaced_in_one_of_them,
         a_project_is_found_from_the_folders_in_it_alone,
         what_nobody_sees_the_end_of_is_said,
         a_module_that_refuses_to_load_is_a_mismatch,
@@ -377,6 +378,16 @@ fn an_attach_target_that_is_missing_is_named() {
     ended.with(1).says("program kfunc_sum was refused");
     let why = "failed to find kernel BTF type ID of 'no_such_";
     ended.says(&format!("kfunc_sum: refused: {why}"));
+}
+
+fn a_function_of_several_programs_is_not_replaced_in_one_of_them() {
+    let checkout = Checkout::new();
+    checkout.edit("bpf/hook_freplace.bpf.c", "TC_ACT_UNSPEC", "verdict(skb)");
+    let ended = checkout.run(&["hook_freplace"]);
+    ended
+        .with(1)
+        .says("several programs before it have a function `verdict`")
+        .says("`classify`, `look_on`");
 }
 
 fn a_project_is_found_from_the_folders_in_it_alone() {

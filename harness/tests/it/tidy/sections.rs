@@ -30,7 +30,7 @@ fn every_section_of_libbpf_has_a_place() {
 /// The file of libbpf that has the sections, from the package that the guest is built of.
 fn libbpf() -> String {
     let cargo = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(repository())
         .output()
         .unwrap();

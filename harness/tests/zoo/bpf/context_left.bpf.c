@@ -7,7 +7,7 @@ extern __u64 bpf_zoo_context_left(__u64 what) __ksym;
 const volatile __u64 what;
 const volatile __u64 then;
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int context_left(void *ctx)
 {
 	bpf_printk("before");

@@ -4,7 +4,7 @@
 
 extern __u64 bpf_zoo_endless(__u64 rounds) __ksym;
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int endless(void *ctx)
 {
 	bpf_zoo_endless(1);

@@ -5,7 +5,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int idle(void *ctx)
 {
 	return 0;

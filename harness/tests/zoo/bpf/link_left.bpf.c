@@ -4,7 +4,7 @@
 
 extern __u64 bpf_zoo_link_left(__u64 files) __ksym;
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int link_left(void *ctx)
 {
 	bpf_zoo_link_left(64);

@@ -4,7 +4,7 @@
 
 extern __u64 bpf_zoo_not_for_kprobes(__u64 number) __ksym;
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int not_for_kprobes(void *ctx)
 {
 	bpf_zoo_not_for_kprobes(1);

@@ -4,7 +4,7 @@
 
 extern __u32 bpf_zoo_null(__u32 place) __ksym;
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int null(void *ctx)
 {
 	bpf_zoo_null(2);

@@ -2,7 +2,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int rejected(void *ctx)
 {
 	*(volatile __u64 *)(ctx + 4096);

@@ -4,7 +4,7 @@
 
 extern __u64 bpf_zoo_trace_off(__u64 value) __ksym;
 
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int trace_off(void *ctx)
 {
 	bpf_printk("before");

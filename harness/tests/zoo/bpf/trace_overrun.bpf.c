@@ -3,7 +3,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* The buffer of a CPU holds less than 4000 such lines. */
-SEC("kprobe/do_unlinkat")
+SEC("kprobe/vfs_unlink")
 int trace_overrun(void *ctx)
 {
 	for (int line = 0; line < 100; line++)
