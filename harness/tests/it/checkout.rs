@@ -138,6 +138,13 @@ impl Checkout {
         for folder in ["", "usr", "usr/src", &headers] {
             unlink(&entry.join(folder));
         }
+        // kbuild of 7.2 writes to both where it comes by links, and the cache is others', too.
+        for name in ["Makefile", "Module.symvers"] {
+            let file = entry.join(&headers).join(name);
+            let was = file.read_link().unwrap();
+            fs::remove_file(&file).unwrap();
+            fs::copy(was, file).unwrap();
+        }
         let vmlinux = entry.join(headers).join("vmlinux");
         let was = vmlinux.read_link().unwrap();
         fs::remove_file(&vmlinux).unwrap();

@@ -290,9 +290,7 @@ fn a_module_that_does_not_compile_shows_the_compilers_line() {
     let checkout = Checkout::broken("return nothing;");
     let ended = checkout.run(&["broken"]);
     ended.with(125).says("infra     distro::broken");
-    ended
-        .says("modules/broken/broken.c:6:16: error: ")
-        .says("undeclared");
+    ended.says("broken.c:6:16: error: ").says("undeclared");
     ended.says(": build module broken for distro\n");
 }
 
@@ -318,9 +316,10 @@ fn headers_without_vmlinux_are_named_with_what_mends_them() {
     // A build that is done again says the same.
     for _ in 0..2 {
         let ended = checkout.run(&["kfunc_sum"]);
-        let line = "kbuild says `Skipping BTF generation for modules/kfunc_sum/kfunc_sum.ko due to \
-                    unavailability of vmlinux`";
-        ended.with(125).says(line);
+        ended
+            .with(125)
+            .says("kbuild says `Skipping BTF generation for ")
+            .says("kfunc_sum.ko due to unavailability of vmlinux`");
         ended.says(&format!(
             "Put the kernel's vmlinux at `{}`",
             vmlinux.display()
@@ -514,7 +513,7 @@ fn a_warning_is_named_by_its_function() {
         .with(1)
         .says("report    distro::broken")
         .says(": WARNING in provoke\n")
-        .says("at modules/broken/broken.c:6 provoke")
+        .says("broken.c:6")
         .says("[broken] (broken/broken.c:");
 }
 
