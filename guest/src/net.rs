@@ -7,14 +7,15 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::Step;
+use kassay_guest::{Step, section};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
     NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoNetkit, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    NetkitMode,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
@@ -64,8 +65,9 @@ pub struct Net {
     pub sender: u32,
     /// Ids of the classifiers and XDP programs at the receiving end.
     pub classifiers: Vec<u32>,
-    /// How many filters there are at the receiving and at the sending end.
-    pub filters: [u32; 2],
+    /// How many filters there are at the receiving and at the sending end, each at its ingress and
+    /// its egress.
+    pub filters: [[u32; 2]; 2],
     /// The socket for datagrams to the receiving end, where it is there before a step.
     pub listener: Option<UdpSocket>,
 }
@@ -73,7 +75,15 @@ pub struct Net {
 /// The plan's network, made when it is first wanted.
 pub struct Lazy {
     mtu: u32,
+    kind: Kind,
     net: Option<Net>,
+}
+
+/// What the pair is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Veth,
+    Netkit,
 }
 
 impl Lazy {
@@ -86,14 +96,24 @@ impl Lazy {
             } else {
                 ORDINARY
             },
+            kind: Kind::Veth,
             net: None,
         }
+    }
+
+    /// Has the pair be of netkit.
+    pub fn is_netkit(&mut self) -> Result<()> {
+        if self.net.is_some() && self.kind == Kind::Veth {
+            bail!("make a pair of netkit: a program before it has the pair of veth");
+        }
+        self.kind = Kind::Netkit;
+        Ok(())
     }
 
     /// The network.
     pub fn get(&mut self) -> Result<&mut Net> {
         if self.net.is_none() {
-            self.net = Some(Net::make(self.mtu).context("make the veth pair")?);
+            self.net = Some(Net::make(self.mtu, self.kind).context("make the pair of devices")?);
         }
         self.net.as_mut().context("no network")
     }
@@ -110,7 +130,7 @@ impl Lazy {
 }
 
 impl Net {
-    fn make(mtu: u32) -> Result<Net> {
+    fn make(mtu: u32, kind: Kind) -> Result<Net> {
         let home = namespace()?;
         quiet();
         // SAFETY: the flag concerns the network namespace alone, on which no
@@ -119,7 +139,7 @@ impl Net {
             .context("make a network namespace")?;
         let sender_namespace = namespace()?;
         quiet();
-        let there = make_pair(home.as_raw_fd(), mtu);
+        let there = make_pair(home.as_raw_fd(), mtu, kind);
         enter(&home)?;
         let sender = there?;
         let mut rtnl = Rtnl::open()?;
@@ -129,9 +149,17 @@ impl Net {
             receiver,
             sender,
             classifiers: Vec::new(),
-            filters: [0; 2],
+            filters: [[0; 2]; 2],
             listener: None,
         })
+    }
+
+    /// The interface index of an end.
+    pub fn index(&self, end: section::End) -> u32 {
+        match end {
+            section::End::Receiver => self.receiver,
+            section::End::Sender => self.sender,
+        }
     }
 
     /// Does `work` in the namespace of the sending end.
@@ -189,7 +217,7 @@ impl Net {
 
 /// Makes the pair in the current namespace and moves the receiving end home.
 /// Returns the index of the sending end.
-fn make_pair(home: RawFd, mtu: u32) -> Result<u32> {
+fn make_pair(home: RawFd, mtu: u32, kind: Kind) -> Result<u32> {
     let mut rtnl = Rtnl::open()?;
     let mut peer = LinkMessage::default();
     peer.attributes = vec![
@@ -201,10 +229,19 @@ fn make_pair(home: RawFd, mtu: u32) -> Result<u32> {
     link.attributes = vec![
         LinkAttribute::IfName(SENDER.name.to_owned()),
         LinkAttribute::Address(SENDER.mac.to_vec()),
-        LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::Veth),
-            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
-        ]),
+        LinkAttribute::LinkInfo(match kind {
+            Kind::Veth => vec![
+                LinkInfo::Kind(InfoKind::Veth),
+                LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+            ],
+            Kind::Netkit => vec![
+                LinkInfo::Kind(InfoKind::Netkit),
+                LinkInfo::Data(InfoData::Netkit(vec![
+                    InfoNetkit::Mode(NetkitMode::L2),
+                    InfoNetkit::Peer(peer),
+                ])),
+            ],
+        }),
     ];
     rtnl.send(
         RouteNetlinkMessage::NewLink(link),

@@ -265,9 +265,9 @@ fn steps(
         } else if let Some(object) =
             capability::without(without, || bpf::load(name, plan, &attached, facts))??
         {
-            attached.push(Attached::attach(
-                name, object, plan, &mut net, host_root, facts,
-            )?);
+            let held = Attached::new(name, object, true);
+            let held = held.attach(plan, &attached, &mut net, host_root, facts)?;
+            attached.push(held);
         }
     }
     let mut commands = Commands::new(host_root);
@@ -292,7 +292,7 @@ fn steps(
     }
     show::report(plan, &attached, facts)?;
     commands.end(facts)?;
-    facts.report(bpf::standing(&attached, plan.live.is_none(), net.made())?)?;
+    facts.report(bpf::standing(&attached, plan, net.made())?)?;
     drop(attached);
     net.remove()
 }

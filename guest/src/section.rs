@@ -1,5 +1,7 @@
 //! Sections of BPF programs, and where kassay puts a program of each.
 
+use serde::{Deserialize, Serialize};
+
 /// Sections whose programs have one kind of place.
 pub struct Row {
     /// As libbpf's `section_defs` has them (src/libbpf.c, 1.7): a `+` stands for a `/` and what it
@@ -14,10 +16,12 @@ pub struct Row {
 /// Where a program is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A filter of the clsact qdisc, at the receiving end's ingress or the sending end's egress.
-    Filter(End),
-    /// A tcx link, likewise.
-    Tcx(End),
+    /// A filter of the clsact qdisc.
+    Filter(Way),
+    /// A tcx link.
+    Tcx(Way),
+    /// A netkit link, of the device whose end this is.
+    Netkit(End),
     /// The receiving end of the veth pair.
     Xdp,
     /// An entry of the object's map of CPUs or of devices.
@@ -48,37 +52,69 @@ pub enum Place {
     Nowhere,
 }
 
-/// An end of the veth pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An end of the pair of devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// Where packets arrive.
     Receiver,
-    /// Where they are sent. Programs at egress are here: nothing leaves the receiving end.
+    /// Where they are sent.
     Sender,
+}
+
+/// Which way packets go that a program sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In.
+    Ingress,
+    /// Out.
+    Egress,
+}
+
+impl Way {
+    /// The end where packets go this way: a `udp` sends nothing back.
+    #[must_use]
+    pub fn end(self) -> End {
+        match self {
+            Way::Ingress => End::Receiver,
+            Way::Egress => End::Sender,
+        }
+    }
 }
 
 /// All sections that libbpf knows.
 pub const ROWS: &[Row] = &[
     Row {
         sections: &["tc", "tc/ingress", "classifier"],
-        place: Place::Filter(End::Receiver),
+        place: Place::Filter(Way::Ingress),
         words: "the clsact qdisc at the receiving end's ingress. Several programs take their turns \
                 in order",
     },
     Row {
         sections: &["tc/egress"],
-        place: Place::Filter(End::Sender),
+        place: Place::Filter(Way::Egress),
         words: "the clsact qdisc at the sending end's egress",
     },
     Row {
         sections: &["tcx/ingress"],
-        place: Place::Tcx(End::Receiver),
+        place: Place::Tcx(Way::Ingress),
         words: "the receiving end's ingress, by a tcx link (from 6.6 on)",
     },
     Row {
         sections: &["tcx/egress"],
-        place: Place::Tcx(End::Sender),
+        place: Place::Tcx(Way::Egress),
         words: "the sending end's egress, by a tcx link (from 6.6 on)",
+    },
+    Row {
+        sections: &["netkit/primary"],
+        place: Place::Netkit(End::Sender),
+        words: "the sending end, whose pair is of netkit in place of veth then (from 6.7 on). It \
+                sees what is sent",
+    },
+    Row {
+        sections: &["netkit/peer"],
+        place: Place::Netkit(End::Receiver),
+        words: "the receiving end of such a pair. It sees what is sent back, as by a `tcp`",
     },
     Row {
         sections: &["xdp", "xdp.frags"],
@@ -240,8 +276,6 @@ pub const ROWS: &[Row] = &[
             "lwt_out",
             "lwt_seg6local",
             "lwt_xmit",
-            "netkit/primary",
-            "netkit/peer",
             "sk_skb",
         ],
         place: Place::Nowhere,
@@ -252,7 +286,7 @@ pub const ROWS: &[Row] = &[
 
 /// The first kernels, as MAJOR and MINOR, that have what a section begins with, where a kernel of
 /// today may lack it (`enum bpf_attach_type` of include/uapi/linux/bpf.h, by its history).
-const SINCE: [(&str, (u32, u32)); 9] = [
+const SINCE: [(&str, (u32, u32)); 10] = [
     ("kprobe.multi/", (5, 18)),
     ("kretprobe.multi/", (5, 18)),
     ("lsm_cgroup/", (6, 0)),
@@ -260,6 +294,7 @@ const SINCE: [(&str, (u32, u32)); 9] = [
     ("tcx/", (6, 6)),
     ("uprobe.multi", (6, 6)),
     ("uretprobe.multi", (6, 6)),
+    ("netkit/", (6, 7)),
     ("kprobe.session/", (6, 10)),
     ("uprobe.session", (6, 13)),
 ];
@@ -299,9 +334,9 @@ mod tests {
     #[test]
     fn a_section_has_the_place_that_it_names() {
         let places = [
-            ("tc", Place::Filter(End::Receiver)),
-            ("tc/egress", Place::Filter(End::Sender)),
-            ("tcx/ingress", Place::Tcx(End::Receiver)),
+            ("tc", Place::Filter(Way::Ingress)),
+            ("tc/egress", Place::Filter(Way::Egress)),
+            ("tcx/ingress", Place::Tcx(Way::Ingress)),
             ("xdp.frags", Place::Xdp),
             ("xdp/cpumap", Place::XdpMap),
             ("cgroup/connect4", Place::Cgroup),
@@ -313,7 +348,8 @@ mod tests {
             ("raw_tp", Place::Step),
             ("raw_tp/sys_enter", Place::Named),
             ("syscall", Place::Step),
-            ("netkit/primary", Place::Nowhere),
+            ("netkit/primary", Place::Netkit(End::Sender)),
+            ("lwt_in", Place::Nowhere),
         ];
         for (section, there) in places {
             assert_eq!(place(section), there, "{section}");

@@ -1,6 +1,6 @@
 //! Where a program is attached, by its section and by what the kernel says.
 
-use kassay_guest::section::{self, End, Place};
+use kassay_guest::section::{self, End, Place, Way};
 use kassay_guest::{Fact, Standing, Why};
 
 /// What the kernel says at the end of a program that was attached.
@@ -24,7 +24,7 @@ pub fn elsewhere(section: &str, standing: &Standing) -> Option<String> {
 /// What a transcript says of a program that was attached.
 pub fn tell(section: &str, standing: &Standing) -> String {
     let place = match elsewhere(section, standing) {
-        None => format!("attached to {section}"),
+        None => format!("attached to {section}{}", standing.choice),
         Some(why) => format!("not attached to {section} at the end: {why}"),
     };
     match standing.runs {
@@ -36,10 +36,12 @@ pub fn tell(section: &str, standing: &Standing) -> String {
 /// Whether a place of the kernel's is that of a section, as far as it tells directions apart.
 fn is_at(section: &str, place: &str) -> bool {
     let hook = match section::place(section) {
-        Place::Filter(End::Receiver) => "tc ingress",
-        Place::Filter(End::Sender) => "tc egress",
-        Place::Tcx(End::Receiver) => "tcx TcxIngress of interface ",
-        Place::Tcx(End::Sender) => "tcx TcxEgress of interface ",
+        Place::Filter(Way::Ingress) => "tc ingress",
+        Place::Filter(Way::Egress) => "tc egress",
+        Place::Tcx(Way::Ingress) => "tcx TcxIngress of interface ",
+        Place::Tcx(Way::Egress) => "tcx TcxEgress of interface ",
+        Place::Netkit(End::Sender) => "netkit NetkitPrimary of interface ",
+        Place::Netkit(End::Receiver) => "netkit NetkitPeer of interface ",
         Place::Xdp => "xdp of interface ",
         Place::XdpMap => "entry 0 of ",
         Place::SockMap => "map ",
@@ -57,27 +59,35 @@ fn is_at(section: &str, place: &str) -> bool {
     place.starts_with(hook) && !place.ends_with("interface 0")
 }
 
-/// Whether a section is of a classifier on the receiving end of the veth pair.
-pub fn classifies(section: &str) -> bool {
+/// Whether a section is of a classifier where packets arrive.
+pub fn classifies(section: &str, end: Option<End>) -> bool {
     let place = section::place(section);
-    matches!(
+    let is_in = matches!(
         place,
-        Place::Filter(End::Receiver) | Place::Tcx(End::Receiver)
-    )
+        Place::Filter(Way::Ingress) | Place::Tcx(Way::Ingress)
+    );
+    is_in && end == Some(End::Receiver)
+}
+
+/// Whether it is of an XDP program where packets arrive.
+pub fn is_xdp(section: &str, end: Option<End>) -> bool {
+    section.starts_with("xdp") && end != Some(End::Sender)
 }
 
 /// Whether packets may be dropped there before they leave the sending end.
-pub fn is_at_egress(section: &str) -> bool {
-    matches!(section, "tc/egress" | "tcx/egress" | "cgroup_skb/egress")
+pub fn is_at_egress(section: &str, end: Option<End>) -> bool {
+    let is_out = ["tc/egress", "tcx/egress", "netkit/primary", "netfilter"].contains(&section);
+    (is_out && end == Some(End::Sender)) || section == "cgroup_skb/egress"
 }
 
 /// Whether packets may be dropped there that no qdisc counts.
-pub fn drops_uncounted(section: &str) -> bool {
+pub fn drops_uncounted(section: &str, _: Option<End>) -> bool {
     [
         "xdp",
         "tcx",
         "cgroup",
         "netfilter",
+        "netkit",
         "sk_lookup",
         "sk_reuseport",
     ]

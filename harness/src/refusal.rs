@@ -223,6 +223,7 @@ mod tests {
                 object: "o".to_owned(),
                 program: "p".to_owned(),
                 section: "kprobe/f".to_owned(),
+                end: None,
                 error: Some("Invalid argument (os error 22)".to_owned()),
                 log: log.to_owned(),
             })

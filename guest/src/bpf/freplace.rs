@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
+use kassay_guest::Plan;
 use libbpf_rs::btf::{Btf, TypeId, types::Func};
 use libbpf_rs::query::{ProgInfoIter, ProgInfoQueryOptions};
 use libbpf_rs::{OpenObject, Program};
@@ -19,7 +20,7 @@ struct Target {
 }
 
 /// Has programs of an object find their functions among the programs before them.
-pub fn aim(object: &mut OpenObject, before: &[Attached]) -> libbpf_rs::Result<()> {
+pub fn aim(object: &mut OpenObject, plan: &Plan, before: &[Attached]) -> libbpf_rs::Result<()> {
     let mut targets = None;
     for mut program in object.progs_mut().filter(|program| program.autoload()) {
         let section = program.section().to_string_lossy().into_owned();
@@ -30,7 +31,8 @@ pub fn aim(object: &mut OpenObject, before: &[Attached]) -> libbpf_rs::Result<()
             Some(targets) => targets,
             None => targets.insert(those_of(before)?),
         };
-        let target = only(targets, function).map_err(io::Error::other)?;
+        let wanted = plan.attach_of(&program.name().to_string_lossy()).target;
+        let target = only(targets, function, wanted.as_deref()).map_err(io::Error::other)?;
         program.set_attach_target(target.descriptor, Some(function.to_owned()))?;
     }
     Ok(())
@@ -38,21 +40,34 @@ pub fn aim(object: &mut OpenObject, before: &[Attached]) -> libbpf_rs::Result<()
 
 /// The program that has a function. libbpf asks the BTF alone, which all programs of an object
 /// share (bpf_program__set_attach_target of 1.7); the kernel wants the very program.
-fn only<'a>(targets: &'a [Target], function: &str) -> Result<&'a Target, String> {
-    let has = |target: &&Target| target.functions.iter().any(|own| own == function);
+fn only<'a>(
+    targets: &'a [Target],
+    function: &str,
+    wanted: Option<&str>,
+) -> Result<&'a Target, String> {
+    let has = |target: &&Target| {
+        target.functions.iter().any(|own| own == function)
+            && wanted.is_none_or(|wanted| wanted == target.name)
+    };
     let having: Vec<&Target> = targets.iter().filter(has).collect();
     match having.as_slice() {
         [target] => Ok(target),
-        [] => Err(format!(
-            "no program before it in the scenario has a function `{function}`"
-        )),
+        [] => {
+            let which = wanted.map_or("no program".to_owned(), |wanted| {
+                format!("no program `{wanted}`")
+            });
+            Err(format!(
+                "{which} before it in the scenario has a function `{function}`"
+            ))
+        }
         several => {
             let names: BTreeSet<&str> = several.iter().map(|target| &*target.name).collect();
             let names: Vec<&str> = names.into_iter().collect();
             let names = names.join("`, `");
             Err(format!(
-                "several programs before it have a function `{function}`, of which one can be \
-                 replaced: `{names}`"
+                "several programs before it have a function `{function}`: `{names}`; `attach = {{ \
+                 … = {{ target = \"{}\" }} }}` says which",
+                having[0].name
             ))
         }
     }

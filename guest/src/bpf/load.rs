@@ -8,6 +8,7 @@ use libbpf_rs::{AsRawLibbpf, MapType, Object, ObjectBuilder, OpenObject, PrintLe
 
 use super::{Attached, freplace, is_called};
 use crate::facts::Facts;
+use crate::hook;
 use crate::slots;
 
 /// What libbpf said since it was last asked.
@@ -28,7 +29,7 @@ pub fn load(
             [] => open(name, plan, None)?,
             _ => open(name, plan, Some(&named))?,
         };
-        freplace::aim(&mut object, before)?;
+        freplace::aim(&mut object, plan, before)?;
         object.load()
     };
     let loaded = heard(load);
@@ -97,6 +98,10 @@ fn open(
     match is_wanted {
         Some(is_wanted) => choose(&mut object, is_wanted)?,
         None => ask(&mut object, &plan.steps),
+    }
+    for mut program in object.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        hook::choose(&mut program, &plan.attach_of(&name))?;
     }
     for global in plan.globals.iter().filter(|global| global.object == name) {
         set(&mut object, global);

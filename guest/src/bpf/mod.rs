@@ -5,12 +5,12 @@ mod holdings;
 mod load;
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::ptr::NonNull;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::section::{self, Place};
-use kassay_guest::{Fact, Plan, Standing, Why};
+use kassay_guest::section::{self, End, Place};
+use kassay_guest::{Attach, Fact, Plan, Standing, Why};
 use libbpf_rs::query::{LinkTypeInfo, ProgInfoIter};
 use libbpf_rs::{
     AsRawLibbpf, Iter, Link, Map, MapCore, MapFlags, MapType, Object, Program, ProgramInput,
@@ -53,7 +53,7 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         for (_, hold) in &mut self.holds {
-            if let Hold::Filter(hook, _) = hold {
+            if let Hold::Filter(hook, ..) = hold {
                 let _ = hook.detach();
             }
         }
@@ -61,7 +61,8 @@ impl Drop for Attached {
 }
 
 impl Attached {
-    fn new(name: &str, object: Object, is_used: bool) -> Attached {
+    /// An object whose programs are attached nowhere yet.
+    pub fn new(name: &str, object: Object, is_used: bool) -> Attached {
         Attached {
             holds: Vec::new(),
             structures: Vec::new(),
@@ -74,58 +75,73 @@ impl Attached {
     /// Attaches every program of an object where its section says; reports each. Some are
     /// there for steps alone, and what a map of programs has only others call.
     pub fn attach(
-        name: &str,
-        object: Object,
+        mut self,
         plan: &Plan,
+        before: &[Attached],
         net: &mut Lazy,
         host_root: Option<&HostRoot>,
         facts: &mut Facts,
     ) -> Result<Attached> {
-        let called = called(&object)?;
-        let mut held = Attached::new(name, object, true);
+        let called = called(&self.object)?;
+        let others = descriptors(&self.object, before);
         let mut structures = None;
-        for program in held.object.progs_mut() {
-            let section = program.section().to_string_lossy().into_owned();
+        for program in self.object.progs_mut() {
             let function = program.name().to_string_lossy().into_owned();
+            let how = plan.attach_of(&function);
+            let section = section_of(&program, &how);
             let there = match place(&program, &section, &called, plan)? {
                 Ok(Place::Step) => continue,
                 there => there,
             };
             let mut attach = |there| match there {
-                Place::StructOps if plan.unattached.contains(&function) => (
+                Place::StructOps if how.is_none() => (
                     Err("the structure that has it is registered with it".to_owned()),
                     String::new(),
                 ),
                 Place::StructOps => structures
-                    .get_or_insert_with(|| attach_structures(&held.object, &mut held.structures))
+                    .get_or_insert_with(|| attach_structures(&self.object, &mut self.structures))
                     .clone(),
                 _ => {
-                    let object = &held.object;
+                    let object = &self.object;
                     let site = Site {
                         object,
                         net: &mut *net,
                         host_root,
+                        others: &others,
                     };
-                    let (hold, said) = heard(|| hook::attach(there, &program, &section, site));
-                    let hold = hold.map(|hold| held.holds.push((function.clone(), hold)));
+                    let attach = || hook::attach(there, &program, &section, &how, site);
+                    let (hold, said) = heard(attach);
+                    let hold = hold.map(|hold| self.holds.push((function.clone(), hold)));
                     (hold.map_err(|error| format!("{error:#}")), said)
                 }
             };
             let attached = there.map(&mut attach);
-            facts.report(told(name, function, section, attached))?;
+            let end = self.hold(&function).and_then(Hold::end);
+            facts.report(told(&self.name, function, section, end, attached))?;
         }
-        Ok(held)
+        Ok(self)
     }
 
     /// What the kernel says of its programs.
-    fn standing(&self, runs: &BTreeMap<u32, u64>, net: Option<&Net>) -> Result<Vec<Standing>> {
+    fn standing(
+        &self,
+        plan: &Plan,
+        runs: &BTreeMap<u32, u64>,
+        net: Option<&Net>,
+    ) -> Result<Vec<Standing>> {
         let called = called(&self.object)?;
         let standing = |program: Program<'_>| {
             let id = Program::id_from_fd(program.as_fd())?;
             let is_counted = program.prog_type() != ProgramType::Ext && !called.contains_key(&id);
             let name = program.name().to_string_lossy().into_owned();
-            let place = self.hold(&name);
-            let place = place.and_then(|hold| hold.place(id, net).transpose());
+            let hold = self.hold(&name);
+            let place = hold.and_then(|hold| hold.place(id, net).transpose());
+            let how = plan.attach_of(&name);
+            let choice = hold.map(|hold| hold.choice(id, &how, net)).transpose();
+            let (place, choice) = match choice {
+                Ok(choice) => (place, choice.unwrap_or_default()),
+                Err(error) => (Some(Err(error)), String::new()),
+            };
             let place = match program.prog_type() {
                 ProgramType::StructOps => self.structures.first().map(structure),
                 _ => place,
@@ -134,6 +150,7 @@ impl Attached {
                 object: self.name.clone(),
                 program: name,
                 place: place.map(|place| place.map_err(|error| format!("{error:#}"))),
+                choice,
                 runs: runs.get(&id).copied().filter(|_| is_counted),
             })
         };
@@ -146,12 +163,24 @@ impl Attached {
     }
 }
 
+/// The programs of an object and of those before it, by their names.
+fn descriptors(object: &Object, before: &[Attached]) -> BTreeMap<String, RawFd> {
+    let own = object.progs().filter(|program| program.autoload());
+    let all = before.iter().flat_map(Attached::programs).chain(own);
+    let named = |program: Program<'_>| {
+        let name = program.name().to_string_lossy().into_owned();
+        (name, program.as_fd().as_raw_fd())
+    };
+    all.map(named).collect()
+}
+
 /// What is told of a program: whether it is attached, and what was said meanwhile, or why it is
 /// left unattached.
 fn told(
     object: &str,
     program: String,
     section: String,
+    end: Option<End>,
     attached: Result<(Result<(), String>, String), Why>,
 ) -> Fact {
     let object = object.to_owned();
@@ -160,6 +189,7 @@ fn told(
             object,
             program,
             section,
+            end,
             log: if done.is_err() { said } else { String::new() },
             error: done.err(),
         },
@@ -172,6 +202,17 @@ fn told(
     }
 }
 
+/// The section whose place a program gets: its own, or another that the scenario says. A hook of
+/// netfilter is none.
+fn section_of(program: &ProgramMut<'_>, how: &Attach) -> String {
+    let own = program.section().to_string_lossy().into_owned();
+    let hook = how
+        .hook
+        .as_ref()
+        .filter(|_| own != "netfilter" && !how.is_none());
+    hook.cloned().unwrap_or(own)
+}
+
 /// Where a program belongs, or why it is left where it is.
 fn place(
     program: &ProgramMut<'_>,
@@ -182,10 +223,8 @@ fn place(
     if !program.autoload() {
         return Ok(Err(Why::Optional));
     }
-    let mut asked = plan.unattached.iter();
-    if program.prog_type() != ProgramType::StructOps
-        && asked.any(|name| program.name() == name.as_str())
-    {
+    let name = program.name().to_string_lossy();
+    if program.prog_type() != ProgramType::StructOps && plan.attach_of(&name).is_none() {
         return Ok(Err(Why::Asked));
     }
     let map = called.get(&Program::id_from_fd(program.as_fd())?);
@@ -239,15 +278,15 @@ fn structure(link: &Link) -> Result<String> {
 
 /// What the kernel says of all programs that were loaded with others. How often they ran is told
 /// where it counts, which it does from the boot on (see [`crate::system::count_runs`]).
-pub fn standing(attached: &[Attached], is_counted: bool, net: Option<&Net>) -> Result<Fact> {
-    let runs = match is_counted {
+pub fn standing(attached: &[Attached], plan: &Plan, net: Option<&Net>) -> Result<Fact> {
+    let runs = match plan.live.is_none() {
         true => ProgInfoIter::default()
             .map(|info| (info.id, info.run_cnt))
             .collect(),
         false => BTreeMap::new(),
     };
     let used = attached.iter().filter(|held| held.is_used);
-    let programs = used.map(|held| held.standing(&runs, net));
+    let programs = used.map(|held| held.standing(plan, &runs, net));
     let programs: Vec<Vec<Standing>> = programs.collect::<Result<_>>()?;
     Ok(Fact::Standing {
         programs: programs.concat(),

@@ -6,13 +6,14 @@ use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use anyhow::{Context, Result};
 use libbpf_rs::{Link, ProgramMut, libbpf_sys};
 
-/// How often a program runs, in nanoseconds of its CPU's clock.
+/// How often a program runs unless the scenario says so, in nanoseconds of its CPU's clock.
 const PERIOD: u64 = 1_000_000;
 
-/// Attaches a program to the clock of each CPU.
-pub fn attach(program: &ProgramMut<'_>) -> Result<Vec<Link>> {
+/// Attaches a program to the clock of each CPU, which runs it once in so many nanoseconds.
+pub fn attach(program: &ProgramMut<'_>, period: Option<u64>) -> Result<Vec<Link>> {
+    let period = period.unwrap_or(PERIOD);
     let links = (0..cpus()).map(|cpu| {
-        let event = open(cpu).with_context(|| format!("open the clock of CPU {cpu}"))?;
+        let event = open(cpu, period).with_context(|| format!("open the clock of CPU {cpu}"))?;
         // The link closes it.
         Ok(program.attach_perf_event(event.into_raw_fd())?)
     });
@@ -26,14 +27,14 @@ fn cpus() -> i32 {
 }
 
 /// Opens a clock of `perf_event_open(2)`.
-fn open(cpu: i32) -> io::Result<OwnedFd> {
+fn open(cpu: i32, period: u64) -> io::Result<OwnedFd> {
     let mut event = libbpf_sys::perf_event_attr {
         type_: libbpf_sys::PERF_TYPE_SOFTWARE,
         size: size_of::<libbpf_sys::perf_event_attr>() as u32,
         config: u64::from(libbpf_sys::PERF_COUNT_SW_CPU_CLOCK),
         ..libbpf_sys::perf_event_attr::default()
     };
-    event.__bindgen_anon_1.sample_period = PERIOD;
+    event.__bindgen_anon_1.sample_period = period;
     // SAFETY: the attributes are whole and their size is in them.
     let event = unsafe {
         libc::syscall(

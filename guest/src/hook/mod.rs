@@ -1,19 +1,24 @@
 //! Hooks: attaches programs where their sections say, and asks where they are.
 
+mod choice;
 mod clock;
 mod map;
+mod netfilter;
 mod socket;
+mod tcx;
 
+use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::ptr::NonNull;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result, anyhow, bail};
-use kassay_guest::section::{End, Place};
+use kassay_guest::Attach;
+use kassay_guest::section::{self, End, Place, Way};
 use libbpf_rs::query::{LinkInfo, LinkTypeInfo, PerfEventType};
 use libbpf_rs::{
-    AsRawLibbpf, Link, NF_INET_LOCAL_IN, NFPROTO_IPV4, NetfilterOpts, Object, Program, ProgramMut,
-    TC_EGRESS, TC_INGRESS, TcHook, TcHookBuilder, Xdp, XdpFlags, libbpf_sys,
+    Link, Object, OpenProgramMut, Program, ProgramAttachType, ProgramMut, ProgramType, TC_EGRESS,
+    TC_INGRESS, TcHook, TcHookBuilder, Xdp, XdpFlags, libbpf_sys,
 };
 
 use crate::host_root::HostRoot;
@@ -31,7 +36,9 @@ pub enum Hold {
     Links(#[expect(dead_code, reason = "it holds the program while it is there")] Link),
     /// One for each CPU.
     Events(Vec<Link>),
-    Filter(TcHook, End),
+    Filter(TcHook, End, Way),
+    /// A link at an end of the pair.
+    Pair(Link, End),
     /// A map, which holds it as long as it is there.
     Entry(Entry),
     /// A socket, which the kernel does not tell of.
@@ -45,6 +52,8 @@ pub struct Site<'a> {
     pub net: &'a mut Lazy,
     /// What a probe is of is looked for there first, where it is mounted.
     pub host_root: Option<&'a HostRoot>,
+    /// The programs that it may have a turn before or after, by their names.
+    pub others: &'a BTreeMap<String, RawFd>,
 }
 
 /// Attaches a program of this section to its place.
@@ -52,29 +61,36 @@ pub fn attach(
     place: Place,
     program: &ProgramMut<'_>,
     section: &str,
+    how: &Attach,
     site: Site<'_>,
 ) -> Result<Hold> {
     let Site {
-        object,
-        net,
-        host_root,
+        object, host_root, ..
     } = site;
+    let net = &mut *site.net;
     let link = match place {
-        Place::Filter(end) => return attach_filter(program, end, net.get()?),
-        Place::Tcx(end) => attach_tcx(program, end, net.get()?),
-        Place::Xdp => attach_xdp(program, net.get()?),
+        Place::Filter(way) => return attach_filter(program, way, how, net.get()?),
+        Place::Tcx(way) => {
+            let end = how.dev.unwrap_or(way.end());
+            return attach_in_order(program, (end, way), how, site);
+        }
+        Place::Netkit(_) => {
+            net.is_netkit()?;
+            // The device of the sending end has the programs of both.
+            return attach_in_order(program, (End::Sender, Way::Egress), how, site);
+        }
+        Place::Xdp => {
+            let end = how.dev.unwrap_or(End::Receiver);
+            return attach_xdp(program, end, net.get()?);
+        }
         Place::Cgroup => attach_cgroup(program),
         Place::Netns => Ok(program.attach_netns(namespace()?.as_raw_fd())?),
-        Place::Netfilter => Ok(program.attach_netfilter_with_opts(NetfilterOpts {
-            protocol_family: NFPROTO_IPV4,
-            hooknum: NF_INET_LOCAL_IN,
-            ..NetfilterOpts::default()
-        })?),
+        Place::Netfilter => return netfilter::attach(program, how, net),
         Place::XdpMap => return map::enter(program, object, net).map(Hold::Entry),
         Place::SockMap => return map::attach(program, object).map(Hold::Entry),
         Place::Socket => return socket::filter(program, net.get()?).map(Hold::Socket),
         Place::Reuseport => return socket::group(program, object, net.get()?).map(Hold::Socket),
-        Place::PerfEvent => return clock::attach(program).map(Hold::Events),
+        Place::PerfEvent => return clock::attach(program, how.period).map(Hold::Events),
         Place::Freplace => Ok(program.attach()?),
         Place::Named => attach_named(program, section, host_root),
         Place::StructOps | Place::Step | Place::Nowhere => bail!("something else attaches it"),
@@ -83,6 +99,39 @@ pub fn attach(
         true => Hold::Links,
         false => Hold::Link,
     })
+}
+
+/// Has a program loaded for another hook of its type, where the scenario says one, and so for its
+/// section's kind of place.
+pub fn choose(program: &mut OpenProgramMut<'_>, how: &Attach) -> libbpf_rs::Result<()> {
+    let own = program.section().to_string_lossy().into_owned();
+    let Some(hook) = how
+        .hook
+        .as_deref()
+        .filter(|_| own != "netfilter" && !how.is_none())
+    else {
+        return Ok(());
+    };
+    let refuse = |why| Err(std::io::Error::other(format!("`{hook}`: {why}")).into());
+    let Ok(name) = CString::new(hook) else {
+        return refuse("no section has such a name");
+    };
+    let (mut kind, mut attach_type) = (0, 0);
+    // SAFETY: the name ends with a zero, and there is room for both answers.
+    let found = unsafe {
+        libbpf_sys::libbpf_prog_type_by_name(name.as_ptr(), &raw mut kind, &raw mut attach_type)
+    };
+    if found != 0 {
+        return refuse("libbpf knows no such section");
+    }
+    if ProgramType::from(kind) != program.prog_type() {
+        return refuse("it is a section of another type of programs");
+    }
+    if section::place(hook) == Place::Named {
+        return refuse("what a program is of, only its own section says");
+    }
+    program.set_attach_type(ProgramAttachType::from(attach_type));
+    Ok(())
 }
 
 /// Attaches a program to what its section names. For a probe of a file, the host's root is this
@@ -109,70 +158,73 @@ fn attach_cgroup(program: &ProgramMut<'_>) -> Result<Link> {
     done.with_context(|| format!("attach to `{CGROUPS}`"))
 }
 
-/// Attaches a filter to the clsact qdisc of an end, behind those that are there.
-fn attach_filter(program: &ProgramMut<'_>, end: End, net: &mut Net) -> Result<Hold> {
-    let (index, point, count) = match end {
-        End::Receiver => (net.receiver, TC_INGRESS, &mut net.filters[0]),
-        End::Sender => (net.sender, TC_EGRESS, &mut net.filters[1]),
-    };
+/// Attaches a filter to the clsact qdisc of an end: after those that are there, or by its priority.
+fn attach_filter(program: &ProgramMut<'_>, way: Way, how: &Attach, net: &mut Net) -> Result<Hold> {
+    let end = how.dev.unwrap_or(way.end());
+    let count = &mut net.filters[end as usize][way as usize];
     *count += 1;
-    let mut hook = TcHookBuilder::new(program.as_fd())
-        .ifindex(index as i32)
+    let priority = match how.priority {
+        None => *count,
+        Some(priority) => u32::from(u16::try_from(priority).context("take the priority")?),
+    };
+    let hook = TcHookBuilder::new(program.as_fd())
+        .ifindex(net.index(end) as i32)
         .handle(1)
-        .priority(*count)
-        .hook(point);
-    let attach = || {
+        .priority(priority)
+        .hook(match way {
+            Way::Ingress => TC_INGRESS,
+            Way::Egress => TC_EGRESS,
+        });
+    let attach = |mut hook: TcHook| {
         hook.create().context("make a clsact qdisc")?;
         hook.attach().context("attach to the clsact qdisc")
     };
-    let hook = at(end, net, attach)?;
-    note(program, end, net)?;
-    Ok(Hold::Filter(hook, end))
+    let hook = at(end, net, || attach(hook))?;
+    note(program, (end, way), net)?;
+    Ok(Hold::Filter(hook, end, way))
 }
 
-/// Attaches a program by a tcx link, behind those that are there.
-fn attach_tcx(program: &ProgramMut<'_>, end: End, net: &mut Net) -> Result<Link> {
-    let index = match end {
-        End::Receiver => net.receiver,
-        End::Sender => net.sender,
-    };
-    let link = at(end, net, || {
-        // SAFETY: the program is loaded, and without options libbpf takes its own.
-        let link = unsafe {
-            libbpf_sys::bpf_program__attach_tcx(
-                program.as_libbpf_object().as_ptr(),
-                index as i32,
-                std::ptr::null(),
-            )
-        };
-        match NonNull::new(link) {
-            // SAFETY: libbpf made the link, and nobody else has it.
-            Some(link) => Ok(unsafe { Link::from_ptr(link) }),
-            None => Err(std::io::Error::last_os_error()).context("attach by a tcx link"),
-        }
-    })?;
-    note(program, end, net)?;
-    Ok(link)
-}
-
-/// Attaches an XDP program to the receiving end.
-fn attach_xdp(program: &ProgramMut<'_>, net: &mut Net) -> Result<Link> {
-    let index = net.receiver as i32;
-    let link = program.attach_xdp(index).inspect_err(|_| {
-        // Over netlink the kernel says why; by a link it does not.
-        let xdp = Xdp::new(program.as_fd());
-        if xdp.attach(index, XdpFlags::NONE).is_ok() {
-            let _ = xdp.detach(index, XdpFlags::NONE);
-        }
+/// Attaches a program by a link of an ordered hook.
+fn attach_in_order(
+    program: &ProgramMut<'_>,
+    (end, way): (End, Way),
+    how: &Attach,
+    site: Site<'_>,
+) -> Result<Hold> {
+    let net = site.net.get()?;
+    let order = how.order.as_deref().map(|order| {
+        let (turn, other) =
+            tcx::turn(order).with_context(|| format!("take the order `{order}`"))?;
+        let found = site.others.get(other);
+        let other = *found.with_context(|| format!("no program `{other}` is loaded"))?;
+        anyhow::Ok(tcx::Order { turn, other })
     });
-    let link = link.context("attach to the veth pair")?;
-    note(program, End::Receiver, net)?;
-    Ok(link)
+    let link = tcx::attach(program, end, order.transpose()?, net)?;
+    note(program, (end, way), net)?;
+    Ok(Hold::Pair(link, end))
 }
 
-/// Takes note of what classifies packets at the receiving end.
-fn note(program: &ProgramMut<'_>, end: End, net: &mut Net) -> Result<()> {
-    if end == End::Receiver {
+/// Attaches an XDP program to an end.
+fn attach_xdp(program: &ProgramMut<'_>, end: End, net: &mut Net) -> Result<Hold> {
+    let index = net.index(end) as i32;
+    let attach = || {
+        let link = program.attach_xdp(index).inspect_err(|_| {
+            // Over netlink the kernel says why; by a link it does not.
+            let xdp = Xdp::new(program.as_fd());
+            if xdp.attach(index, XdpFlags::NONE).is_ok() {
+                let _ = xdp.detach(index, XdpFlags::NONE);
+            }
+        });
+        link.context("attach to the veth pair")
+    };
+    let link = at(end, net, attach)?;
+    note(program, (end, Way::Ingress), net)?;
+    Ok(Hold::Pair(link, end))
+}
+
+/// Takes note of what classifies packets where they arrive.
+fn note(program: &ProgramMut<'_>, place: (End, Way), net: &mut Net) -> Result<()> {
+    if place == (End::Receiver, Way::Ingress) {
         net.classifiers.push(Program::id_from_fd(program.as_fd())?);
     }
     Ok(())
@@ -187,6 +239,14 @@ fn at<T>(end: End, net: &Net, work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 impl Hold {
+    /// The end of the pair where it is, where it is at one.
+    pub fn end(&self) -> Option<End> {
+        match self {
+            Hold::Filter(_, end, _) | Hold::Pair(_, end) => Some(*end),
+            _ => None,
+        }
+    }
+
     /// Where the kernel has the program of this id, as far as it can be asked.
     ///
     /// # Errors
@@ -194,7 +254,7 @@ impl Hold {
     pub fn place(&self, id: u32, net: Option<&Net>) -> Result<Option<String>> {
         let (there, place) = match self {
             Hold::Links(_) | Hold::Socket(_) => return Ok(None),
-            Hold::Link(link) => {
+            Hold::Link(link) | Hold::Pair(link, _) => {
                 let info = link.info().context("ask for the link")?;
                 (info.prog_id, place_of(&info))
             }
@@ -205,14 +265,14 @@ impl Hold {
                 (other.unwrap_or(id), "perf_event".to_owned())
             }
             Hold::Entry(entry) => (entry.program()?, entry.place()),
-            Hold::Filter(hook, end) => {
+            Hold::Filter(hook, end, way) => {
                 let mut hook = *hook;
                 let query = || Ok(hook.query()?);
                 let net = net.context("the veth pair is gone")?;
                 let there = at(*end, net, query).context("ask for the filter")?;
-                let point = match end {
-                    End::Receiver => "ingress",
-                    End::Sender => "egress",
+                let point = match way {
+                    Way::Ingress => "ingress",
+                    Way::Egress => "egress",
                 };
                 (there, format!("tc {point}"))
             }
@@ -248,8 +308,12 @@ pub fn place_of(link: &LinkInfo) -> String {
             PerfEventType::Uprobe { .. } => "uprobe".to_owned(),
             _ => "perf_event".to_owned(),
         },
-        LinkTypeInfo::Netkit(_) | LinkTypeInfo::SockMap(_) | LinkTypeInfo::Unknown => {
-            "a link of another kind".to_owned()
+        LinkTypeInfo::Netkit(info) => {
+            format!(
+                "netkit {:?} of interface {}",
+                info.attach_type, info.ifindex
+            )
         }
+        LinkTypeInfo::SockMap(_) | LinkTypeInfo::Unknown => "a link of another kind".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::step::{Command, Outcome};
+use crate::section::End;
 
 /// One line on the wire: facts are numbered from 0 without gaps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +62,10 @@ pub enum Fact {
         object: String,
         /// The program's function.
         program: String,
-        /// Its section, which says where it belongs.
+        /// Its section, or what the scenario says in place of it: where it belongs.
         section: String,
+        /// The end of the pair of devices that it is at, where it is at one.
+        end: Option<End>,
         /// libbpf's error.
         error: Option<String>,
         /// What libbpf said, and the kernel through it, when there was an error.
@@ -214,6 +217,8 @@ pub struct Standing {
     /// Where it is attached, by the kernel's link or the filter at the interface, such as
     /// `tc egress`; or that it is there no longer. None where it was not attached.
     pub place: Option<Result<String, String>>,
+    /// What of that the scenario chose, as far as the kernel says it: `priority 5`, for example.
+    pub choice: String,
     /// How often it has run (`run_cnt` of `struct bpf_prog_info`); none where the kernel does not
     /// count it: what replaces a function of another program, or is called by tail calls
     /// (kernel/bpf/trampoline.c and core.c, 6.1 to 7.2).

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use serde::{Deserialize, Serialize};
 
 use super::step::Step;
+use crate::section::End;
 use crate::stream::Size;
 
 /// What one virtual machine is to do.
@@ -27,8 +28,8 @@ pub struct Plan {
     pub globals: Vec<Global>,
     /// Programs of the objects that are loaded; all of them where there is none here.
     pub programs: Vec<String>,
-    /// Programs that are loaded and attached nowhere.
-    pub unattached: Vec<String>,
+    /// How programs are attached where their sections do not say all of it.
+    pub attach: BTreeMap<String, Attach>,
     /// What to do once everything is attached.
     pub steps: Vec<Step>,
     /// Whether the host's root is mounted for programs to run in.
@@ -56,6 +57,56 @@ pub struct Plan {
     /// A word that nothing in the guest can know ahead: see [`done`](crate::done) and
     /// [`trace_marks`](crate::trace_marks).
     pub mark: String,
+}
+
+/// How a program is attached where its section does not say all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attach {
+    /// A section, whose place it gets in place of its own's; or a hook of netfilter, such as
+    /// `local_out`. [`NONE`] is nowhere.
+    pub hook: Option<String>,
+    /// The end of the pair of devices.
+    pub dev: Option<End>,
+    /// Its turn among the programs of a tcx or netkit hook: `before:NAME` or `after:NAME`.
+    pub order: Option<String>,
+    /// Its turn among filters or at a hook of netfilter: lower numbers come first.
+    pub priority: Option<i32>,
+    /// The protocols of netfilter that it sees: `ipv4` or `ipv6`.
+    pub pf: Option<Family>,
+    /// How often the clock runs it, in nanoseconds.
+    pub period: Option<u64>,
+    /// The program whose function it replaces.
+    pub target: Option<String>,
+}
+
+/// The [`Attach::hook`] of a program that is attached nowhere.
+pub const NONE: &str = "none";
+
+/// A family of protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Attach {
+    /// Whether it is attached nowhere.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.hook.as_deref() == Some(NONE)
+    }
+}
+
+impl Plan {
+    /// How a program is attached.
+    #[must_use]
+    pub fn attach_of(&self, program: &str) -> Attach {
+        self.attach.get(program).cloned().unwrap_or_default()
+    }
 }
 
 /// What a global variable of a BPF object is set to.

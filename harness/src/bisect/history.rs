@@ -355,8 +355,7 @@ impl Worktree {
     /// git's.
     pub fn log(&self) -> Result<String> {
         let log = self.git().args(["bisect", "log"]).output()?;
-        // That no files were touched is our affair.
-        Ok(log.replace("git bisect start '--no-checkout' ", "git bisect start "))
+        Ok(as_usual(&log))
     }
 
     /// Takes the worktree away, and with it all that git knows of its bisects.
@@ -374,6 +373,13 @@ impl Worktree {
             .output()
             .map(drop)
     }
+}
+
+/// A log as most kinds of git write it. git 2.55 has the word of a commit in quotes, where 2.47 does
+/// not. That no files were touched is our affair.
+fn as_usual(log: &str) -> String {
+    log.replace("git bisect start '--no-checkout' ", "git bisect start ")
+        .replace("first 'bad' commit", "first bad commit")
 }
 
 /// How a bisect ended, as its log says in words that git does not translate
@@ -421,5 +427,13 @@ mod tests {
         );
         let both = vec!["c".to_owned(), "d".to_owned()];
         assert_eq!(outcome(&among), Some(Place::Among(both)));
+    }
+
+    #[test]
+    fn quotes_around_the_word_of_a_commit_mean_nothing() {
+        let log = "# bad: [d] four\n# possible first 'bad' commit: [c] three\n";
+        let among = outcome(&as_usual(log));
+        assert_eq!(among, Some(Place::Among(vec!["c".to_owned()])));
+        assert_eq!(outcome(log), None);
     }
 }

@@ -67,7 +67,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         each: scenario.each,
         globals: artifacts.globals.clone(),
         programs: Vec::new(),
-        unattached: scenario.unattached.clone(),
+        attach: scenario.attach.clone(),
         live: None,
         steps: scenario
             .steps

@@ -25,7 +25,7 @@ use crate::cache::Cache;
 use crate::globals;
 use crate::kernel::{self, Kernel};
 use crate::nearest;
-use crate::scenario::{Part, Scenario};
+use crate::scenario::{Part, Scenario, attach};
 
 /// Everything that one scenario needs on one kernel.
 pub struct Artifacts {
@@ -73,7 +73,11 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
     };
     artifacts.check()?;
     known("may_not_run", &scenario.may_not_run, &artifacts.objects)?;
-    known("attach", &scenario.unattached, &artifacts.objects)?;
+    known(
+        "attach",
+        &attach::programs(&scenario.attach),
+        &artifacts.objects,
+    )?;
     Ok(artifacts)
 }
 

@@ -9,6 +9,7 @@ use kassay_guest::{Drive, Show, Step};
 use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
+use super::attach::{self, FileAttach};
 use super::expect::{Allow, Expect};
 use super::part::{DRIVER, FileModule, FileProgram, Kind, MODULE, PROGRAM, Part, is_plain};
 use super::requires::Requires;
@@ -49,19 +50,11 @@ pub(super) struct File {
     #[serde(default)]
     may_not_run: Vec<String>,
     #[serde(default)]
-    attach: BTreeMap<String, Attach>,
+    attach: BTreeMap<String, FileAttach>,
     #[serde(default)]
     step: Vec<FileStep>,
     #[serde(default)]
     show: Show,
-}
-
-/// Where a program is attached in place of where its section says.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Attach {
-    /// Nowhere: it is there to be run by a step, or to be called by others.
-    None,
 }
 
 impl File {
@@ -101,7 +94,7 @@ impl File {
             without: each(self.without, capability)?,
             allow: self.allow,
             may_not_run: self.may_not_run,
-            unattached: self.attach.into_keys().collect(),
+            attach: attach::read(self.attach)?,
             steps,
             show: self.show,
             snapshots: home(path).join("snapshots"),

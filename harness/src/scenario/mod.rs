@@ -1,16 +1,18 @@
 //! What is asked: a scenario file, checked before anything is built.
 
+pub(crate) mod attach;
 mod expect;
 mod file;
 mod part;
 mod requires;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Drive, Show, Step};
+use kassay_guest::{Attach, Drive, Show, Step};
 use serde::de::DeserializeOwned;
 
 use crate::cache::is_scratch;
@@ -70,8 +72,8 @@ pub struct Scenario {
     pub may_not_run: Vec<String>,
     /// How long the kernel runs on when the modules are gone.
     pub linger: Duration,
-    /// Programs that are attached nowhere, wherever their sections say.
-    pub unattached: Vec<String>,
+    /// How programs are attached where their sections do not say all of it.
+    pub attach: BTreeMap<String, Attach>,
     /// What triggers the programs.
     pub steps: Vec<Asked>,
     /// What else the transcript shows.
@@ -105,7 +107,7 @@ impl Scenario {
             allow: Vec::new(),
             may_not_run: Vec::new(),
             linger: Duration::ZERO,
-            unattached: Vec::new(),
+            attach: BTreeMap::new(),
             steps: Vec::new(),
             show: Show::default(),
             snapshots: "snapshots".into(),
@@ -333,6 +335,29 @@ mod tests {
     fn an_unknown_step_names_the_nearest() {
         let error = read("about = 'x'\n[[step]]\nunlnk = { times = 2 }").unwrap_err();
         assert!(error.contains("did you mean `unlink`?"), "{error}");
+    }
+
+    #[test]
+    fn what_attach_cannot_mean_is_said() {
+        let attach = |how: &str| read(&format!("about = 'x'\nattach = {{ p = {how} }}"));
+        assert!(attach("{ hook = 'tcx/egress', dev = 'sender' }").is_ok());
+        let wrong = [
+            ("'tc'", "a hook is `{ hook = \"tc\" }`"),
+            (
+                "{ order = 'between:a' }",
+                "`before:PROGRAM` or `after:PROGRAM`",
+            ),
+            ("{ period = 1 }", "at least 10000 nanoseconds"),
+            (
+                "{ where = 'tc' }",
+                "a program is attached to `\"none\"` or by",
+            ),
+            ("{ dev = 'eth0' }", "`dev` is `sender` or `receiver`"),
+        ];
+        for (how, why) in wrong {
+            let error = attach(how).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
     }
 
     #[test]

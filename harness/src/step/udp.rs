@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
+use kassay_guest::section::End;
 use kassay_guest::{Arrived, By, FIRST_PORT, Fact, Packet, SENTINEL_PORT, Udp};
 use serde::Deserialize;
 
@@ -120,9 +121,9 @@ fn agree(packets: &[Packet], came: &Arrived, facts: &[Fact]) -> bool {
         sentinel,
         ..
     } = came;
-    let is_attached = |is_kind: fn(&str) -> bool| is_attached(facts, is_kind);
+    let is_attached = |is_kind: IsKind| is_attached(facts, is_kind);
     let tc = is_attached(attachment::classifies);
-    let xdp = is_attached(|section| section.starts_with("xdp"));
+    let xdp = is_attached(attachment::is_xdp);
     // What is dropped before it leaves is not sent, and so may the sentinel be.
     let kept = (packets.len() as u64 + 1).saturating_sub(*sent);
     let may_keep = is_attached(attachment::is_at_egress);
@@ -139,11 +140,21 @@ fn agree(packets: &[Packet], came: &Arrived, facts: &[Fact]) -> bool {
 }
 
 /// Whether a program is attached to a section of this kind.
-fn is_attached(facts: &[Fact], is_kind: fn(&str) -> bool) -> bool {
-    facts
-        .iter()
-        .any(|fact| matches!(fact, Fact::Attached { section, error: None, .. } if is_kind(section)))
+fn is_attached(facts: &[Fact], is_kind: IsKind) -> bool {
+    let is_it = |fact: &Fact| match fact {
+        Fact::Attached {
+            section,
+            end,
+            error: None,
+            ..
+        } => is_kind(section, *end),
+        _ => false,
+    };
+    facts.iter().any(is_it)
 }
+
+/// Whether programs of a section, which are at an end, are of one kind.
+type IsKind = fn(&str, Option<End>) -> bool;
 
 /// How many packets were not delivered, of those with a datagram of their own or of the others.
 fn gone(packets: &[Packet], delivered: &[usize], datagram: bool) -> u64 {

@@ -85,6 +85,7 @@ mod tests {
             object: "b".to_owned(),
             program: "p".to_owned(),
             place: None,
+            choice: String::new(),
             runs: Some(runs),
         };
         let line = |line: &&str| {

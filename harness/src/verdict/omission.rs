@@ -145,6 +145,7 @@ mod tests {
             object: "o".to_owned(),
             program: "p".to_owned(),
             section: section.to_owned(),
+            end: None,
             error: Some("Invalid argument".to_owned()),
             log: String::new(),
         };

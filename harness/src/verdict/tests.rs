@@ -116,6 +116,7 @@ fn standing(place: Option<Result<&str, &str>>, runs: Option<u64>) -> Fact {
             object: "b".to_owned(),
             program: "p".to_owned(),
             place: place.map(owned),
+            choice: String::new(),
             runs,
         }],
     }
@@ -140,6 +141,7 @@ fn facts() -> Vec<Fact> {
             object: "b".to_owned(),
             program: "p".to_owned(),
             section: "tc/ingress".to_owned(),
+            end: Some(kassay_guest::section::End::Receiver),
             error: None,
             log: String::new(),
         },

@@ -13,7 +13,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
-use crate::checkout::{Ended, Machine};
+use crate::checkout::{Checkout, Ended, Machine};
 use crate::repository::repository;
 
 tests! {
@@ -416,7 +416,9 @@ fn a_loaded_program_is_traced_until_ctrl_c() {
         "kfunc_sum",
     ];
     let step = ["--step", "unlink = { times = 2 }"];
-    let (child, seen) = start(kassay(&[&load[..], &step].concat()), "Result: 10");
+    let checkout = Checkout::new();
+    let load_and_step = checkout.command(&[&load[..], &step].concat());
+    let (child, seen) = start(load_and_step, "Result: 10");
     assert!(seen.contains("BPF triggered do_unlinkat"), "{seen}");
     signal(&child, Signal::INT);
     let ended = Ended::of(child.wait_with_output().unwrap());

@@ -280,7 +280,7 @@ fn a_module_has_parameters_and_what_the_directories_before_it_export() {
     says_what_to_do("before has `counter_next`: where another module does");
     let symvers = "KBUILD_EXTRA_SYMBOLS := $(src)/../counter/Module.symvers\n";
     chain.edit("ticket/Makefile", "obj-m", &format!("{symvers}obj-m"));
-    says_what_to_do("/ticket/../counter/Module.symvers`: where another module does");
+    says_what_to_do("/../counter/Module.symvers`: where another module does");
 }
 
 fn modules_that_need_others_are_listed_behind_them() {
@@ -365,12 +365,12 @@ fn what_is_wrong_with_sets_is_said_where_they_are_listed() {
 fn a_repository_that_is_laid_out_as_the_action_wants_it_runs_where_it_lies() {
     let laid = External::empty();
     fs::create_dir_all(laid.path("own/modules")).unwrap();
-    let root = repository();
+    let from = &laid.checkout;
     copy(
-        &root.join("modules/kfunc_sum"),
+        &from.path("modules/kfunc_sum"),
         &laid.path("own/modules/numbers"),
     );
-    let program = fs::read_to_string(root.join("bpf/kfunc_sum.bpf.c")).unwrap();
+    let program = fs::read_to_string(from.path("bpf/kfunc_sum.bpf.c")).unwrap();
     laid.write("bpf/ask.bpf.c", &program);
     let text = "about = 'x'\nmodules = ['numbers']\nbpf = ['ask']\n[[step]]\nunlink = {}\n";
     laid.write("scenarios/case.toml", text);

@@ -47,7 +47,8 @@ tests! {
         a_program_that_the_verifier_rejects_shows_its_log,
         members_without_a_name_are_members,
         an_attach_target_that_is_missing_is_named,
-        a_function_of_several_programs_is_not_replaced_in_one_of_them,
+        of_several_programs_with_a_function_the_scenario_says_where_it_is_replaced,
+        a_hook_that_a_program_cannot_have_is_named,
         a_project_is_found_from_the_folders_in_it_alone,
         what_nobody_sees_the_end_of_is_said,
         a_module_that_refuses_to_load_is_a_mismatch,
@@ -379,14 +380,53 @@ fn an_attach_target_that_is_missing_is_named() {
     ended.says(&format!("kfunc_sum: refused: {why}"));
 }
 
-fn a_function_of_several_programs_is_not_replaced_in_one_of_them() {
+fn of_several_programs_with_a_function_the_scenario_says_where_it_is_replaced() {
     let checkout = Checkout::new();
-    checkout.edit("bpf/hook_freplace.bpf.c", "TC_ACT_UNSPEC", "verdict(skb)");
+    checkout.edit(
+        "bpf/hook_freplace.bpf.c",
+        "TC_ACT_UNSPEC",
+        "verdict(skb) - 1",
+    );
     let ended = checkout.run(&["hook_freplace"]);
     ended
         .with(1)
-        .says("several programs before it have a function `verdict`")
-        .says("`classify`, `look_on`");
+        .says("several programs before it have a function `verdict`: `classify`, `look_on`");
+    let keys = "requires = { kernel";
+    let target = "attach = { hook_freplace = { target = 'classify' } }";
+    let scenario = "harness/tests/scenarios/hook_freplace.toml";
+    checkout.edit(scenario, keys, &format!("{target}\n{keys}"));
+    let ended = checkout.run(&["hook_freplace"]);
+    ended.says("hook_freplace: attached to freplace/verdict, in classify");
+}
+
+fn a_hook_that_a_program_cannot_have_is_named() {
+    let checkout = Checkout::new();
+    let scenario = "harness/tests/scenarios/attach.toml";
+    for (from, to, why) in [
+        (
+            "\"tcx/egress\"",
+            "\"xdp\"",
+            "`xdp`: it is a section of another type",
+        ),
+        (
+            "\"xdp\"",
+            "\"tcx/out\"",
+            "`tcx/out`: libbpf knows no such section",
+        ),
+        (
+            "\"tcx/out\"",
+            "\"tcx/egress\"",
+            "`local_around` is no hook of netfilter",
+        ),
+    ] {
+        checkout.edit(scenario, from, to);
+        checkout.edit(scenario, "local_out", "local_around");
+        checkout.run(&["attach"]).with(1).says(why);
+        checkout.edit(scenario, "local_around", "local_out");
+    }
+    checkout.edit(scenario, "before:elsewhere", "before:nobody");
+    let ended = checkout.run(&["attach"]);
+    ended.says("there is no program `nobody`, which `attach` names");
 }
 
 fn a_project_is_found_from_the_folders_in_it_alone() {

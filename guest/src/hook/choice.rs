@@ -1,0 +1,85 @@
+//! What the scenario chose of a program's place, in words of what the kernel has.
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::Attach;
+use kassay_guest::section::End;
+use libbpf_rs::query::{LinkTypeInfo, ProgInfoIter};
+use libbpf_rs::{Link, ProgramAttachType};
+
+use crate::net::Net;
+
+use super::tcx::{self, Turn};
+use super::{Hold, at, netfilter};
+
+impl Hold {
+    /// What there is to say of it, each after a comma.
+    ///
+    /// # Errors
+    /// The kernel has it otherwise.
+    pub fn choice(&self, id: u32, how: &Attach, net: Option<&Net>) -> Result<String> {
+        let mut words = Vec::new();
+        if let Hold::Pair(_, end) | Hold::Filter(_, end, _) = self
+            && how.dev.is_some()
+        {
+            words.push(match end {
+                End::Receiver => "at the receiving end".to_owned(),
+                End::Sender => "at the sending end".to_owned(),
+            });
+        }
+        if let (Hold::Filter(..), Some(priority)) = (self, how.priority) {
+            words.push(format!("priority {priority}"));
+        }
+        if let (Hold::Pair(link, end), Some(order), Some(net)) = (self, &how.order, net) {
+            at(*end, net, || has_turn(link, id, order))?;
+            words.push(order.replace(':', " "));
+        }
+        if let Hold::Link(link) | Hold::Pair(link, _) = self
+            && *how != Attach::default()
+        {
+            words.extend(of_link(link, how)?);
+        }
+        Ok(words.iter().map(|word| format!(", {word}")).collect())
+    }
+}
+
+/// What a link says of a choice.
+fn of_link(link: &Link, how: &Attach) -> Result<Option<String>> {
+    Ok(match link.info().context("ask for the link")?.info {
+        LinkTypeInfo::Netfilter(info) => Some(netfilter::words(&info)),
+        LinkTypeInfo::Tracing(info) if how.target.is_some() => {
+            Some(format!("in {}", name(info.target_obj_id)?))
+        }
+        _ => None,
+    })
+}
+
+/// The name of a program; the kernel knows its first 15 bytes.
+fn name(id: u32) -> Result<String> {
+    let info = ProgInfoIter::default().find(|info| info.id == id);
+    let info = info.with_context(|| format!("no program has the id {id}"))?;
+    Ok(info.name.to_string_lossy().into_owned())
+}
+
+/// Sees that a program has its turn.
+fn has_turn(link: &Link, id: u32, order: &str) -> Result<()> {
+    let (turn, other) = tcx::turn(order).context("no order")?;
+    let info = link.info().context("ask for the link")?.info;
+    let (index, attach_type): (u32, ProgramAttachType) = match info {
+        LinkTypeInfo::Tcx(info) => (info.ifindex, info.attach_type),
+        LinkTypeInfo::Netkit(info) => (info.ifindex, info.attach_type),
+        _ => bail!("its link has no order"),
+    };
+    let there = tcx::programs(index, attach_type)?;
+    let place = |id| there.iter().position(|there| *there == id);
+    let of_other =
+        |at: &u32| name(*at).is_ok_and(|name| !name.is_empty() && other.starts_with(&name));
+    let other_place = there.iter().position(of_other);
+    let is_so = match turn {
+        Turn::Before => place(id) < other_place,
+        Turn::After => place(id) > other_place,
+    };
+    match is_so && other_place.is_some() {
+        true => Ok(()),
+        false => bail!("the kernel does not have it {}", order.replace(':', " ")),
+    }
+}
