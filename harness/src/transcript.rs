@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-use kassay_guest::{Command, Driven, Fact, ListedModule, Outcome, Ran, Record};
+use kassay_guest::{Command, Driven, Fact, ListedModule, Moved, Opened, Outcome, Ran, Record};
 
 use crate::attachment;
 use crate::facts::Facts;
@@ -176,6 +176,26 @@ fn printed(came: Outcome, triggers: &Triggers) -> Outcome {
         Outcome::Run(Ran::Command(command)) => {
             let lines = printed_lines(command.lines, triggers);
             Outcome::Run(Ran::Command(Command { lines, ..command }))
+        }
+        Outcome::Open(Opened {
+            pid,
+            moved:
+                Ok(Moved::Read {
+                    bytes,
+                    lines,
+                    trouble,
+                }),
+        }) => {
+            let lines = printed_lines(lines, triggers);
+            let read = Moved::Read {
+                bytes,
+                lines,
+                trouble,
+            };
+            Outcome::Open(Opened {
+                pid,
+                moved: Ok(read),
+            })
         }
         Outcome::Drive(driven) => {
             let told = printed_lines(driven.told, triggers);

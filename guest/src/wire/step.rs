@@ -3,10 +3,12 @@
 //! `step/` of the harness.
 
 mod network;
+mod trigger;
 
 use serde::{Deserialize, Serialize};
 
 pub use network::*;
+pub use trigger::*;
 
 /// Hands the list of all steps to a macro: the step's name, its type, and the type of what comes
 /// of it.
@@ -17,6 +19,10 @@ macro_rules! for_each_step {
             unlink: Unlink => Unlinked,
             exec: Exec => Done,
             call: Call => Done,
+            open: Open => Opened,
+            write_sysctl: WriteSysctl => Written,
+            mount: Mount => Mounted,
+            signal: Signal => Signalled,
             udp: Udp => Arrived,
             tcp: Tcp => Conversed,
             run: Run => Ran,

@@ -15,7 +15,7 @@ use super::part::{DRIVER, FileModule, FileProgram, Kind, MODULE, PROGRAM, Part, 
 use super::requires::Requires;
 use super::{Scenario, home, name_of, parsed};
 use crate::nearest;
-use crate::step::{Asked, FileStep};
+use crate::step::{Asked, FileStep, Setting, sysctl};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,14 +140,6 @@ impl TryFrom<String> for Linger {
     }
 }
 
-/// What a setting of /proc/sys is set to.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Setting {
-    Number(i64),
-    Text(String),
-}
-
 /// A step as the user words it, which is a `[[step]]` of a scenario in a directory.
 ///
 /// # Errors
@@ -183,18 +175,6 @@ fn drivers(steps: &mut [Asked], find: impl Fn(&str) -> Result<Part>) -> Result<V
         }
     }
     Ok(drivers)
-}
-
-fn sysctl((name, value): (String, Setting)) -> Result<(String, String)> {
-    let is_name = name.split('.').all(is_plain);
-    if !is_name {
-        bail!("`{name}` is no setting of /proc/sys, such as `kernel.panic_on_warn`");
-    }
-    let value = match value {
-        Setting::Number(number) => number.to_string(),
-        Setting::Text(text) => text,
-    };
-    Ok((name, value))
 }
 
 /// A capability's name, as capabilities(7) has it.

@@ -306,7 +306,7 @@ fn is_scenario(text: &str) -> bool {
 mod tests {
     use super::part::PROGRAM;
     use super::*;
-    use kassay_guest::{Fault, Run, Step, Udp, Unlink};
+    use kassay_guest::{Fault, Run, Signal, Step, Udp, Unlink};
 
     fn read(text: &str) -> Result<Scenario, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -394,6 +394,55 @@ mod tests {
         assert!(tcp(16384).is_ok());
         let error = tcp(16385).unwrap_err();
         assert!(error.contains("at most 16384"), "{error}");
+    }
+
+    /// Sees that each of these steps is an error that has these words.
+    fn refused(wrong: &[(&str, &str)]) {
+        for (step, why) in wrong {
+            let error = read(&format!("about = 'x'\n[[step]]\n{step}")).unwrap_err();
+            assert!(error.contains(why), "{step}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_guest_has_an_absolute_path() {
+        let long = format!("open = {{ path = '/x', write = '{}' }}", "x".repeat(4097));
+        refused(&[
+            ("open = { path = 'x' }", "`x` is no absolute path"),
+            ("open = { path = \"/\\u0000\" }", "`/\\0` is no absolute"),
+            (&long, "`write` of 4097 bytes: at most 4096"),
+            ("mount = { type = 'tmpfs', at = 'x' }", "`x` is no absolute"),
+            (
+                "mount = { type = '', at = '/x' }",
+                "no type of file systems",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_signal_can_be_ignored() {
+        refused(&[
+            (
+                "signal = { name = 'KILL' }",
+                "cannot ignore the signal KILL",
+            ),
+            ("signal = { number = 19 }", "cannot ignore the signal STOP"),
+            ("signal = { number = 33 }", "cannot ignore the signal 33"),
+            ("signal = { number = 0 }", "there is no signal 0"),
+            ("signal = { number = -2147483648 }", "there is no signal -"),
+            ("signal = { name = 'USR' }", "did you mean `USR"),
+            ("signal = { name = 'USR1', number = 10 }", "either"),
+        ]);
+        let step = read("about = 'x'\n[[step]]\nsignal = { name = 'SIGUSR1' }");
+        assert_eq!(step.unwrap().steps, [Signal { number: 10 }.into()]);
+    }
+
+    #[test]
+    fn a_setting_that_is_written_has_a_name() {
+        refused(&[
+            ("write_sysctl = { name = '../x', value = 1 }", "no setting"),
+            ("write_sysctl = { name = 'kernel.x' }", "`value`"),
+        ]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 
 pub use udp::has_datagram;
+pub use write_sysctl::{Setting, sysctl};
 
 /// A step that a scenario asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ tests! {
 }
 
 /// Scenarios that have each kind of step between them.
-const OF_EACH_KIND: [&str; 10] = [
+const OF_EACH_KIND: [&str; 14] = [
     "hook_kprobe",
     "hook_sk_msg",
     "hook_uprobe",
@@ -47,6 +47,10 @@ const OF_EACH_KIND: [&str; 10] = [
     "kfunc_dropme_storm",
     "kfunc_sum",
     "ring_buffer",
+    "step_mount",
+    "step_open",
+    "step_signal",
+    "step_write_sysctl",
     "test_run",
     "user_ring_buffer",
 ];
