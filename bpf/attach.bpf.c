@@ -4,42 +4,42 @@
 
 struct bpf_nf_ctx;
 
-enum { TCX_NEXT = -1, NF_ACCEPT = 1 };
+enum { NEXT = -1, ACCEPT = 1 };
 
 /* The scenario, not the section, says where it is. */
 SEC("tc")
 int elsewhere(struct __sk_buff *skb)
 {
 	bpf_printk("elsewhere: %u bytes", skb->len);
-	return TCX_NEXT;
+	return NEXT;
 }
 
 SEC("tcx/egress")
 int second(struct __sk_buff *skb)
 {
 	bpf_printk("second: %u bytes", skb->len);
-	return TCX_NEXT;
+	return NEXT;
 }
 
 SEC("tc")
 int late(struct __sk_buff *skb)
 {
 	bpf_printk("late: %u bytes", skb->len);
-	return TCX_NEXT;
+	return NEXT;
 }
 
 SEC("tc")
 int early(struct __sk_buff *skb)
 {
 	bpf_printk("early: %u bytes", skb->len);
-	return TCX_NEXT;
+	return NEXT;
 }
 
 SEC("netfilter")
 int on_its_way_out(struct bpf_nf_ctx *ctx)
 {
 	bpf_printk("on its way out");
-	return NF_ACCEPT;
+	return ACCEPT;
 }
 
 char LICENSE[] SEC("license") = "GPL";
