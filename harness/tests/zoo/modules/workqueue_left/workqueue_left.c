@@ -8,8 +8,10 @@ MODULE_PARM_DESC(has_thread, "whether it has a thread for want of memory");
 
 static int __init zoo_init(void)
 {
-	return alloc_workqueue("zoo_left", has_thread ? WQ_MEM_RECLAIM : 0,
-			       0) ? 0 : -ENOMEM;
+	unsigned int flags = has_thread ? WQ_MEM_RECLAIM : 0;
+
+	/* Newer kernels, 7.2 for one, warn of a queue that is of no kind. */
+	return alloc_workqueue("zoo_left", WQ_UNBOUND | flags, 0) ? 0 : -ENOMEM;
 }
 
 static void __exit zoo_exit(void)
