@@ -413,6 +413,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_step_takes_away_has_a_name() {
+        refused(&[
+            ("remove = { module = 'a.ko' }", "`a.ko` is no name of a mod"),
+            ("detach = { structure = '' }", "no name of a structure"),
+            ("detach = { program = 'x' }", "unknown field `program`"),
+        ]);
+    }
+
+    #[test]
     fn a_setting_that_is_written_has_a_name() {
         refused(&[
             ("write_sysctl = { name = '../x', value = 1 }", "no setting"),
