@@ -369,6 +369,10 @@ mod tests {
         assert!(tcp(16384).is_ok());
         let error = tcp(16385).unwrap_err();
         assert!(error.contains("at most 16384"), "{error}");
+        refused(&[
+            ("tcp = { send = [], congestion = '' }", "at most 15"),
+            ("tcp = { send = [], congestion = '0123456789abcdef' }", "15"),
+        ]);
     }
 
     /// Sees that each of these steps is an error that has these words.
