@@ -71,16 +71,9 @@ pub fn code(module: &str, since: u64) -> Code {
 /// memory, or keeps the pages and fills them with instructions that trap
 /// (`execmem_fill_trapping_insns` in mm/execmem.c, 7.2).
 pub fn remove(name: &str) -> Fact {
-    let Ok(c_name) = CString::new(name) else {
-        return Fact::Removed {
-            module: name.to_owned(),
-            error: Some("not a name".to_owned()),
-        };
-    };
     let end = Instant::now() + RELEASE_DEADLINE;
     let error = loop {
-        // `O_NONBLOCK`: a module in use is an answer, not a reason to wait.
-        match rustix::system::delete_module(&c_name, libc::O_NONBLOCK) {
+        match delete(name) {
             Ok(()) => break None,
             Err(Errno::AGAIN) if Instant::now() < end => std::thread::sleep(PAUSE),
             Err(Errno::BUSY) if is_permanent(name) => break Some(PERMANENT.to_owned()),
@@ -91,6 +84,13 @@ pub fn remove(name: &str) -> Fact {
         module: name.to_owned(),
         error,
     }
+}
+
+/// Asks the kernel once to remove a module.
+pub fn delete(name: &str) -> Result<(), Errno> {
+    let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+    // `O_NONBLOCK`: a module in use is an answer, not a reason to wait.
+    rustix::system::delete_module(&name, libc::O_NONBLOCK)
 }
 
 /// Whether the kernel never lets go of a module (`print_unload_info` in

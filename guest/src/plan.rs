@@ -1,5 +1,6 @@
 //! The course of a plan: insert, load, attach, trigger, capture, take back.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
@@ -119,7 +120,16 @@ fn course(
 
     let seen = watch.as_mut().and_then(Option::as_mut);
     let inserted = insert(&plan, kallsyms, kmemleak.as_ref(), seen, facts)?;
-    let steps = steps(&plan, host_root.as_ref(), trace.as_ref(), facts);
+    let mut gone = BTreeSet::new();
+    let seen = watch.as_mut().and_then(Option::as_mut);
+    let steps = steps(
+        &plan,
+        host_root.as_ref(),
+        trace.as_ref(),
+        seen,
+        &mut gone,
+        facts,
+    );
     // The programs are gone here: what they printed is complete.
     let traced = trace.as_mut().map(Trace::take).transpose()?;
     let mut traced = traced.unwrap_or_default();
@@ -127,7 +137,15 @@ fn course(
         traced.unseen = watch.printed()?.saturating_sub(traced.printed());
     }
     facts.report(traced.into())?;
-    let has_stayed = take_back(inserted, &before, taint, picture.as_ref(), watch, facts)?;
+    let has_stayed = take_back(
+        inserted,
+        &gone,
+        &before,
+        taint,
+        picture.as_ref(),
+        watch,
+        facts,
+    )?;
     if !has_stayed {
         std::thread::sleep(Duration::from_millis(plan.linger_ms));
     }
@@ -168,10 +186,11 @@ fn is_judged(plan: &Plan) -> bool {
     live.is_none_or(|live| live.program.is_none())
 }
 
-/// Removes the modules, the last one first, and reports what stays behind of what was not there
-/// before. Returns whether anything but BPF objects does.
+/// Removes the modules, the last one first, but for those that steps have removed, and reports what
+/// stays behind of what was not there before. Returns whether anything but BPF objects does.
 fn take_back(
     modules: Vec<&String>,
+    gone: &BTreeSet<String>,
     before: &Holdings,
     taint_before: u64,
     picture: Option<&Picture>,
@@ -183,7 +202,15 @@ fn take_back(
     let kprobes = picture.map(Picture::kprobes).unwrap_or_default();
     let is_wanted = watch.is_some();
     let mut watch = watch.flatten();
-    let remove = || modules.iter().rev().map(|name| module::remove(name));
+    let remove = || {
+        modules.iter().rev().map(|name| match gone.contains(*name) {
+            true => Fact::Removed {
+                module: (*name).clone(),
+                error: None,
+            },
+            false => module::remove(name),
+        })
+    };
     let (mut removed, mut stayed, is_all) = match &mut watch {
         Some(watch) => watch.follow(&modules, || remove().collect())?,
         None => (remove().collect::<Vec<_>>(), Vec::new(), !is_wanted),
@@ -252,6 +279,8 @@ fn steps(
     plan: &Plan,
     host_root: Option<&HostRoot>,
     trace: Option<&Trace>,
+    mut watch: Option<&mut Watch>,
+    removed: &mut BTreeSet<String>,
     facts: &mut Facts,
 ) -> Result<()> {
     let mut net = Lazy::new(&plan.steps);
@@ -276,7 +305,9 @@ fn steps(
             place,
             commands: &mut commands,
             net: &mut net,
-            attached: &attached,
+            attached: &mut attached,
+            removed,
+            watch: watch.as_deref_mut(),
             facts,
         };
         let outcome = step::run(step, &mut around).map_err(|error| format!("{error:#}"));

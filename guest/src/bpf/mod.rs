@@ -34,8 +34,8 @@ const PLACES: u32 = 4096;
 pub struct Attached {
     /// The programs that are attached, by their names.
     holds: Vec<(String, Hold)>,
-    /// The structures of programs that are attached.
-    structures: Vec<Link>,
+    /// The structures of programs that are attached, by their names.
+    structures: Vec<(String, Hold)>,
     object: Object,
     name: String,
     /// Whether its programs are to run: one that was loaded by itself was only tried.
@@ -143,7 +143,7 @@ impl Attached {
                 Err(error) => (Some(Err(error)), String::new()),
             };
             let place = match program.prog_type() {
-                ProgramType::StructOps => self.structures.first().map(structure),
+                ProgramType::StructOps => self.structures.first().map(|(_, hold)| structure(hold)),
                 _ => place,
             };
             Ok(Standing {
@@ -253,7 +253,10 @@ fn called(object: &Object) -> Result<BTreeMap<u32, String>> {
 
 /// Attaches the structures of an object, which hold its callbacks; returns the first error, and
 /// what was said.
-fn attach_structures(object: &Object, links: &mut Vec<Link>) -> (Result<(), String>, String) {
+fn attach_structures(
+    object: &Object,
+    holds: &mut Vec<(String, Hold)>,
+) -> (Result<(), String>, String) {
     let attach = || {
         let maps = object.maps();
         for map in maps.filter(|map| map.map_type() == MapType::StructOps && map.autocreate()) {
@@ -264,16 +267,35 @@ fn attach_structures(object: &Object, links: &mut Vec<Link>) -> (Result<(), Stri
             let link = NonNull::new(link).ok_or_else(std::io::Error::last_os_error);
             let link = link.map_err(|error| format!("attach the structure `{name}`: {error}"))?;
             // SAFETY: libbpf made the link, and nobody else has it.
-            links.push(unsafe { Link::from_ptr(link) });
+            holds.push((name, Hold::Link(unsafe { Link::from_ptr(link) })));
         }
         Ok(())
     };
     heard(attach)
 }
 
-/// Where the kernel has a structure.
-fn structure(link: &Link) -> Result<String> {
-    Ok(place_of(&link.info()?))
+/// Where the kernel has a structure, or had it when it was detached.
+fn structure(hold: &Hold) -> Result<String> {
+    match hold {
+        Hold::Link(link) => Ok(place_of(&link.info()?)),
+        Hold::Gone(place) => Ok(place.clone()),
+        _ => bail!("no link has it"),
+    }
+}
+
+/// Detaches a structure of that name. Where it was is told of its programs all the same.
+///
+/// # Errors
+/// None is attached.
+pub fn detach(attached: &mut [Attached], name: &str) -> Result<()> {
+    let mut all = attached.iter_mut().flat_map(|held| &mut held.structures);
+    let is_meant =
+        |(called, hold): &&mut (String, Hold)| called == name && !matches!(hold, Hold::Gone(_));
+    let (_, hold) = all
+        .find(is_meant)
+        .with_context(|| format!("no structure `{name}` is attached"))?;
+    *hold = Hold::Gone(structure(hold)?);
+    Ok(())
 }
 
 /// What the kernel says of all programs that were loaded with others. How often they ran is told

@@ -43,6 +43,8 @@ pub enum Hold {
     Entry(Entry),
     /// A socket, which the kernel does not tell of.
     Socket(#[expect(dead_code, reason = "it holds the program while it is there")] OwnedFd),
+    /// Nothing any more. It was there.
+    Gone(String),
 }
 
 /// What there is to attach programs to.
@@ -254,6 +256,7 @@ impl Hold {
     pub fn place(&self, id: u32, net: Option<&Net>) -> Result<Option<String>> {
         let (there, place) = match self {
             Hold::Links(_) | Hold::Socket(_) => return Ok(None),
+            Hold::Gone(place) => return Ok(Some(place.clone())),
             Hold::Link(link) | Hold::Pair(link, _) => {
                 let info = link.info().context("ask for the link")?;
                 (info.prog_id, place_of(&info))

@@ -1,5 +1,7 @@
 //! Steps: what triggers the programs. One file a step.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use kassay_guest::{Outcome, Step, for_each_step};
 
@@ -7,6 +9,7 @@ use self::run::command::Commands;
 use crate::bpf::Attached;
 use crate::facts::Facts;
 use crate::net::Lazy;
+use crate::watch::Watch;
 
 /// What a step may need of the plan that it is in.
 pub struct Around<'a, 'root> {
@@ -17,7 +20,11 @@ pub struct Around<'a, 'root> {
     /// The network.
     pub net: &'a mut Lazy,
     /// The objects, loaded.
-    pub attached: &'a [Attached],
+    pub attached: &'a mut [Attached],
+    /// Modules of the plan that steps have removed.
+    pub removed: &'a mut BTreeSet<String>,
+    /// Who watches what modules have the kernel call later.
+    pub watch: Option<&'a mut Watch>,
     /// Where facts go.
     pub facts: &'a mut Facts,
 }

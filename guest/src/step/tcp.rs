@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use kassay_guest::{Conversed, Tcp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use super::Around;
 use crate::net::{self, Net, RECEIVER, SENDER};
@@ -30,7 +32,7 @@ pub fn run(step: &Tcp, around: &mut Around) -> Result<Conversed> {
         .set_nonblocking(true)
         .context("prepare the receiving socket")?;
     let (accepted, mut accept) = pipe().context("make a pipe")?;
-    let asked = process::ask("tcp", || send(&step.texts, here, net, &accepted))?;
+    let asked = process::ask("tcp", || send(step, here, net, &accepted))?;
     drop(accepted);
     let stream = wait_for(&listener, &asked.answer)?;
     // Nobody may be left to hear it.
@@ -82,24 +84,38 @@ fn receive(mut stream: TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
 
 /// Connects from the namespace of the sending end, waits until that is accepted, and sends: only
 /// then is there somebody whom a parser of streams can wake.
-fn send(texts: &[String], to: SocketAddr, net: &Net, mut accepted: &PipeReader) -> Result<Sent> {
+fn send(step: &Tcp, to: SocketAddr, net: &Net, mut accepted: &PipeReader) -> Result<Sent> {
     net::enter(&net.sender_namespace)?;
     net::introduce(net.sender, &RECEIVER)?;
-    let mut stream = match TcpStream::connect_timeout(&to, SILENCE) {
-        Ok(stream) => stream,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None);
+    let mut stream = TcpStream::from(socket.context("make the sending socket")?);
+    stream
+        .set_write_timeout(Some(SILENCE))
+        .context("prepare to send")?;
+    if let Err(error) = connect(&stream, step.congestion.as_deref(), to) {
+        return Ok(Err(error));
+    }
     accepted
         .read_exact(&mut [0])
         .context("wait until the connection is accepted")?;
     stream.set_nodelay(true).context("prepare to send")?;
-    stream
-        .set_write_timeout(Some(SILENCE))
-        .context("prepare to send")?;
     let one = |text: &String| stream.write_all(text.as_bytes());
-    let sent = texts.iter().map(one);
+    let sent = step.texts.iter().map(one);
     let sent = sent.map(|sent| sent.map_err(|error| error.to_string()));
     let sent = sent.collect();
     let _ = stream.shutdown(Shutdown::Write);
     Ok(Ok(sent))
+}
+
+/// Connects, by this congestion control. An error is the kernel's: a connection takes as long as a
+/// text, at most.
+fn connect(stream: &TcpStream, congestion: Option<&str>, to: SocketAddr) -> Result<(), String> {
+    if let Some(name) = congestion {
+        sockopt::set_tcp_congestion(stream, name)
+            .map_err(|error| format!("congestion control `{name}`: {error}"))?;
+    }
+    match rustix::net::connect(stream, &to) {
+        Err(Errno::INPROGRESS) => Err("connection timed out".to_owned()),
+        done => done.map_err(|error| error.to_string()),
+    }
 }

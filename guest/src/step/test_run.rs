@@ -40,7 +40,7 @@ const HEADER: usize = 14;
 
 /// Has a child run the program, and takes what came of it, or why it was not run.
 pub fn run(step: &TestRun, around: &mut Around) -> Result<TestRan> {
-    let attached = around.attached;
+    let attached = &*around.attached;
     let asked = process::ask("test_run", || test_run(step, attached))?;
     let (pid, ran): (i32, TestRan) = asked.hear()?;
     Ok(TestRan { pid, ..ran })

@@ -31,6 +31,8 @@ pub fn run(step: &WriteSysctl, _: &mut Around) -> Result<Written> {
     })
 }
 
+/// Writes once: a second write(2) would be another setting.
 fn write(path: &str, value: &[u8]) -> std::io::Result<()> {
-    File::options().write(true).open(path)?.write_all(value)
+    let mut file = File::options().write(true).open(path)?;
+    file.write(value).map(drop)
 }

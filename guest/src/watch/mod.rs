@@ -189,6 +189,11 @@ impl Watch {
         Ok(self.open.printed)
     }
 
+    /// Notes where a module is, which may go by a step.
+    pub fn place(&mut self, module: &str) {
+        self.open.place(module, &module::code(module, 0));
+    }
+
     /// Has modules removed, and returns what `remove` does, what the kernel may still call of them,
     /// and whether that is all: the buffer may have overflown. It goes by addresses where the names
     /// went with the modules.
@@ -200,9 +205,7 @@ impl Watch {
         modules: &[&String],
         remove: impl FnOnce() -> T,
     ) -> Result<(T, Vec<Stayed>, bool)> {
-        for module in modules {
-            self.open.place(module, &module::code(module, 0));
-        }
+        modules.iter().for_each(|module| self.place(module));
         self.catch_up()?;
         let (lost, _) = capture::counted(INSTANCE)?;
         system::run_first(true);

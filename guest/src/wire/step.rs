@@ -23,6 +23,8 @@ macro_rules! for_each_step {
             write_sysctl: WriteSysctl => Written,
             mount: Mount => Mounted,
             signal: Signal => Signalled,
+            remove: Remove => Removal,
+            detach: Detach => Detached,
             udp: Udp => Arrived,
             tcp: Tcp => Conversed,
             run: Run => Ran,

@@ -394,6 +394,10 @@ mod tests {
         assert!(tcp(16384).is_ok());
         let error = tcp(16385).unwrap_err();
         assert!(error.contains("at most 16384"), "{error}");
+        refused(&[
+            ("tcp = { send = [], congestion = '' }", "at most 15"),
+            ("tcp = { send = [], congestion = '0123456789abcdef' }", "15"),
+        ]);
     }
 
     /// Sees that each of these steps is an error that has these words.
@@ -435,6 +439,15 @@ mod tests {
         ]);
         let step = read("about = 'x'\n[[step]]\nsignal = { name = 'SIGUSR1' }");
         assert_eq!(step.unwrap().steps, [Signal { number: 10 }.into()]);
+    }
+
+    #[test]
+    fn what_a_step_takes_away_has_a_name() {
+        refused(&[
+            ("remove = { module = 'a.ko' }", "`a.ko` is no name of a mod"),
+            ("detach = { structure = '' }", "no name of a structure"),
+            ("detach = { program = 'x' }", "unknown field `program`"),
+        ]);
     }
 
     #[test]

@@ -10,10 +10,15 @@ use super::{Asked, Beside, Kind};
 #[serde(deny_unknown_fields)]
 pub struct File {
     send: Vec<String>,
+    congestion: Option<String>,
 }
 
 /// How much is sent at most, in bytes: less than a socket has room for, whatever the kernel.
 const MOST: usize = 16384;
+
+/// How long the name of a congestion control is at most, in bytes (TCP_CA_NAME_MAX of
+/// include/net/tcp.h).
+const NAME: usize = 15;
 
 impl Kind for Tcp {
     type File = File;
@@ -21,7 +26,8 @@ impl Kind for Tcp {
     const FORMS: &'static [(&'static str, &'static str)] = &[(
         "tcp = { send = [\"TEXT\", …] }",
         "a child process in a netns of its own connects over a veth pair to a TCP socket and sends \
-         these texts, each by a send(2) of its own, at most 16384 bytes",
+         these texts, each by a send(2) of its own, at most 16384 bytes. With \
+         `congestion = \"NAME\"`, the sending socket has this congestion control",
     )];
 
     fn asked(file: File, _: Beside) -> Result<Asked> {
@@ -32,7 +38,24 @@ impl Kind for Tcp {
         if length > MOST {
             bail!("a `tcp` step of {length} bytes: one step sends at most {MOST}");
         }
-        Ok(Tcp { texts: file.send }.into())
+        if let Some(name) = &file.congestion
+            && (!(1..=NAME).contains(&name.len()) || !name.chars().all(|it| it.is_ascii_graphic()))
+        {
+            bail!(
+                "`{}` is no name of a congestion control, such as `cubic`, of at most {NAME} bytes",
+                name.escape_debug()
+            );
+        }
+        Ok(Tcp {
+            texts: file.send,
+            congestion: file.congestion,
+        }
+        .into())
+    }
+
+    fn title(&self, name: &str) -> String {
+        let by = self.congestion.iter().map(|by| format!(" by {by}"));
+        format!("{name}{}", by.collect::<String>())
     }
 
     fn tell(&self, came: &Conversed, _: &[String]) -> String {

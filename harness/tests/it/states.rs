@@ -38,7 +38,7 @@ tests! {
 }
 
 /// Scenarios that have each kind of step between them.
-const OF_EACH_KIND: [&str; 14] = [
+const OF_EACH_KIND: [&str; 15] = [
     "hook_kprobe",
     "hook_sk_msg",
     "hook_uprobe",
@@ -51,6 +51,7 @@ const OF_EACH_KIND: [&str; 14] = [
     "step_open",
     "step_signal",
     "step_write_sysctl",
+    "struct_ops_map",
     "test_run",
     "user_ring_buffer",
 ];

@@ -67,6 +67,8 @@ impl Came for Arrived {
 pub struct Tcp {
     /// What to send.
     pub texts: Vec<String>,
+    /// The congestion control of the sending socket, where it is not the kernel's choice.
+    pub congestion: Option<String>,
 }
 
 /// What came of a [`Tcp`].

@@ -118,3 +118,38 @@ impl Came for Signalled {
         Some(self.pid)
     }
 }
+
+/// A child process tries once to remove a module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remove {
+    /// The module's name.
+    pub module: String,
+}
+
+/// What came of a [`Remove`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// The child process.
+    pub pid: i32,
+    /// Whether it was removed.
+    pub removed: Result<(), String>,
+}
+
+impl Came for Removal {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
+}
+
+/// A structure of programs is detached before the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detach {
+    /// Its variable in the object.
+    pub structure: String,
+}
+
+/// A [`Detach`] has been done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detached;
+
+impl Came for Detached {}
