@@ -153,10 +153,10 @@ fn test(on: &Chosen, case: &Case) -> Result<Completion> {
     Ok(Completion::Completed)
 }
 
-/// Whether a machine follows its plan.
+/// Whether a machine follows its plan. Newer kernels, 7.2 for one, keep what is written to the share
+/// for a while, so that only the file tells.
 fn in_plan(machine: &Machine) -> bool {
-    let facts = machine.directory.join("share/facts.jsonl");
-    fs::metadata(facts).is_ok_and(|facts| facts.len() > 0)
+    machine.directory.join("share/facts.jsonl").exists()
 }
 
 /// Sends QEMU a signal as soon as it is as far as this. It must not outlive kassay.
