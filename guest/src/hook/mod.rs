@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result, anyhow, bail};
 use kassay_guest::Attach;
-use kassay_guest::section::{self, End, Place, Way};
+use kassay_guest::section::{End, Place, Way};
 use libbpf_rs::query::{LinkInfo, LinkTypeInfo, PerfEventType};
 use libbpf_rs::{
     Link, Object, OpenProgramMut, Program, ProgramAttachType, ProgramMut, ProgramType, TC_EGRESS,
@@ -128,9 +128,6 @@ pub fn choose(program: &mut OpenProgramMut<'_>, how: &Attach) -> libbpf_rs::Resu
     }
     if ProgramType::from(kind) != program.prog_type() {
         return refuse("it is a section of another type of programs");
-    }
-    if section::place(hook) == Place::Named {
-        return refuse("what a program is of, only its own section says");
     }
     program.set_attach_type(ProgramAttachType::from(attach_type));
     Ok(())

@@ -41,22 +41,19 @@ const FLAGS: &[&str] = &[
 /// What clang says of a header that nobody has but the kernel under test.
 const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
 
-/// The programs of an object: its functions but for those of `.text`, which programs call.
-pub fn programs(file: &Path) -> Result<Vec<String>> {
+/// The programs of an object, each with its section: its functions but for those of `.text`, which
+/// programs call.
+pub fn programs(file: &Path) -> Result<Vec<(String, String)>> {
     let read = || format!("read BPF object `{}`", file.display());
     let data = fs::read(file).with_context(read)?;
     let object = object::File::parse(&*data).with_context(read)?;
-    let is_program = |symbol: &object::Symbol| {
-        let section = symbol.section_index();
-        let section = section.and_then(|index| object.section_by_index(index).ok());
-        symbol.kind() == SymbolKind::Text
-            && symbol.is_global()
-            && section.is_some_and(|section| section.name() != Ok(".text"))
+    let program = |symbol: object::Symbol| {
+        let section = object.section_by_index(symbol.section_index()?).ok()?;
+        let names = (symbol.name().ok()?, section.name().ok()?);
+        let is_one = symbol.kind() == SymbolKind::Text && symbol.is_global();
+        (is_one && names.1 != ".text").then(|| (names.0.to_owned(), names.1.to_owned()))
     };
-    let programs = object.symbols().filter(is_program);
-    Ok(programs
-        .filter_map(|symbol| symbol.name().ok().map(str::to_owned))
-        .collect())
+    Ok(object.symbols().filter_map(program).collect())
 }
 
 /// Compiles a program's file. Headers may lie beside it or in `bpf/`; those of

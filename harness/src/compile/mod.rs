@@ -72,12 +72,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         drivers: drivers.collect::<Result<_>>()?,
     };
     artifacts.check()?;
-    known("may_not_run", &scenario.may_not_run, &artifacts.objects)?;
-    known(
-        "attach",
-        &attach::programs(&scenario.attach),
-        &artifacts.objects,
-    )?;
+    speaks_of_programs(scenario, &artifacts.objects)?;
     Ok(artifacts)
 }
 
@@ -94,6 +89,9 @@ impl Artifacts {
 
 /// BPF objects, by the names of their programs.
 type Objects = Vec<(String, PathBuf)>;
+
+/// Programs, each with its section.
+type Programs = Vec<(String, String)>;
 
 /// The scenario's modules and BPF objects. kbuild and clang need nothing of each other.
 fn parts(
@@ -158,22 +156,27 @@ fn explain(error: anyhow::Error, kernel: &Kernel, modules: &[module::Module]) ->
 }
 
 /// Each of these, which a key of the scenario names, is a program of an object.
-fn known(key: &str, asked: &[String], objects: &[(String, PathBuf)]) -> Result<()> {
-    let programs = || -> Result<Vec<String>> {
-        let programs = objects.iter().map(|(_, object)| bpf::programs(object));
-        Ok(programs.collect::<Result<Vec<_>>>()?.concat())
-    };
-    let programs = match asked {
-        [] => return Ok(()),
-        _ => programs()?,
-    };
-    match asked.iter().find(|asked| !programs.contains(asked)) {
+fn known(key: &str, asked: &[String], programs: &Programs) -> Result<()> {
+    let is_one = |asked: &&String| programs.iter().any(|(program, _)| program == *asked);
+    match asked.iter().find(|asked| !is_one(asked)) {
         None => Ok(()),
         Some(asked) => bail!(
             "there is no program `{asked}`, which `{key}` names{}",
-            nearest::hint(asked, programs.iter().map(String::as_str))
+            nearest::hint(asked, programs.iter().map(|(program, _)| program.as_str()))
         ),
     }
+}
+
+/// Sees that what the scenario says of programs can be of these objects.
+fn speaks_of_programs(scenario: &Scenario, objects: &Objects) -> Result<()> {
+    if scenario.may_not_run.is_empty() && scenario.attach.is_empty() {
+        return Ok(());
+    }
+    let programs = objects.iter().map(|(_, object)| bpf::programs(object));
+    let programs: Programs = programs.collect::<Result<Vec<_>>>()?.concat();
+    known("may_not_run", &scenario.may_not_run, &programs)?;
+    known("attach", &attach::programs(&scenario.attach), &programs)?;
+    attach::fits(&scenario.attach, &programs)
 }
 
 /// By its name each is known in the guest.

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use kassay_guest::section::{self, Place, ROWS};
 use kassay_guest::{Attach, NONE};
 use serde::Deserialize;
+
+use crate::nearest;
 
 /// `"none"`, or what a section does not say.
 #[derive(Deserialize)]
@@ -59,6 +62,67 @@ impl FileAttach {
     }
 }
 
+/// Sees that what is said of a program is something that one of its section, or of the section that
+/// is named in place of it, has.
+///
+/// # Errors
+/// It is not.
+pub(crate) fn fits(attach: &BTreeMap<String, Attach>, programs: &[(String, String)]) -> Result<()> {
+    for (program, how) in attach {
+        let section = programs.iter().find(|(name, _)| name == program);
+        let section = section.map_or("", |(_, section)| section.trim_start_matches('?'));
+        let is_of_netfilter = section::place(section) == Place::Netfilter;
+        let hook = how.hook.as_deref().filter(|_| !is_of_netfilter);
+        let at = hook.unwrap_or(section);
+        let has = match section::place(at) {
+            _ if how.is_none() => continue,
+            Place::Nowhere if hook.is_some() => bail!(
+                "`attach` of `{program}` says the hook `{at}`, and no section of that name has a \
+                 place{}",
+                nearest::hint(at, ROWS.iter().flat_map(|row| row.sections).copied())
+            ),
+            Place::Named if hook.is_some() => bail!(
+                "`attach` of `{program}` says the hook `{at}`: what a program is of, only its own \
+                 section says"
+            ),
+            Place::Filter(_) => &["hook", "dev", "priority"][..],
+            Place::Tcx(_) => &["hook", "dev", "order"],
+            Place::Netkit(_) => &["hook", "order"],
+            Place::Xdp => &["hook", "dev"],
+            Place::Netfilter => &["hook", "dev", "priority", "pf"],
+            Place::PerfEvent => &["period"],
+            Place::Freplace => &["target"],
+            Place::Cgroup | Place::XdpMap => &["hook"],
+            _ => &[],
+        };
+        if let Some(key) = given(how).find(|key| !has.contains(key)) {
+            bail!(
+                "`attach` of `{program}` says `{key}`, which a program of `{at}` does not have{}",
+                match has {
+                    [] => String::new(),
+                    has => format!("; it has `{}`", has.join("`, `")),
+                }
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The keys that are given.
+fn given(how: &Attach) -> impl Iterator<Item = &'static str> {
+    let keys = [
+        ("hook", how.hook.is_some()),
+        ("dev", how.dev.is_some()),
+        ("order", how.order.is_some()),
+        ("priority", how.priority.is_some()),
+        ("pf", how.pf.is_some()),
+        ("period", how.period.is_some()),
+        ("target", how.target.is_some()),
+    ];
+    let given = keys.into_iter().filter(|(_, is_given)| *is_given);
+    given.map(|(key, _)| key)
+}
+
 /// The programs that are spoken of.
 pub(crate) fn programs(attach: &BTreeMap<String, Attach>) -> Vec<String> {
     let others = attach.values().flat_map(|how| {
@@ -70,4 +134,48 @@ pub(crate) fn programs(attach: &BTreeMap<String, Attach>) -> Vec<String> {
             .chain(how.target.clone())
     });
     attach.keys().cloned().chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use kassay_guest::section::End;
+
+    use super::*;
+
+    fn fit(section: &str, how: Attach) -> String {
+        let attach = BTreeMap::from([("p".to_owned(), how)]);
+        let programs = [("p".to_owned(), section.to_owned())];
+        fits(&attach, &programs).map_or_else(|error| error.to_string(), |()| "fits".to_owned())
+    }
+
+    #[test]
+    fn what_a_place_does_not_have_is_named() {
+        let order = || Attach {
+            order: Some("before:q".to_owned()),
+            ..Attach::default()
+        };
+        let hook = |hook: &str| Some(hook.to_owned());
+        assert_eq!(fit("tcx/ingress", order()), "fits");
+        let refused = "`attach` of `p` says `order`, which a program of `tc` does not have; it has \
+                       `hook`, `dev`, `priority`";
+        assert_eq!(fit("?tc", order()), refused);
+        let there = Attach {
+            hook: hook("tcx/egress"),
+            dev: Some(End::Receiver),
+            ..order()
+        };
+        assert_eq!(fit("tc", there), "fits");
+        let local = Attach {
+            hook: hook("local_out"),
+            ..Attach::default()
+        };
+        assert_eq!(fit("netfilter", local), "fits");
+        assert!(fit("kprobe/f", order()).ends_with("`kprobe/f` does not have"));
+        let of = |name: &str| Attach {
+            hook: hook(name),
+            ..Attach::default()
+        };
+        assert!(fit("tc", of("tcx/egres")).ends_with("did you mean `tcx/egress`?"));
+        assert!(fit("tc", of("kprobe/f")).ends_with("only its own section says"));
+    }
 }

@@ -400,33 +400,37 @@ fn of_several_programs_with_a_function_the_scenario_says_where_it_is_replaced() 
 }
 
 fn a_hook_that_a_program_cannot_have_is_named() {
-    let checkout = Checkout::new();
-    let scenario = "harness/tests/scenarios/attach.toml";
-    for (from, to, why) in [
+    for (from, to, code, why) in [
         (
-            "\"tcx/egress\"",
-            "\"xdp\"",
+            "tcx/egress",
+            "xdp",
+            1,
             "`xdp`: it is a section of another type",
         ),
         (
-            "\"xdp\"",
-            "\"tcx/out\"",
-            "`tcx/out`: libbpf knows no such section",
+            "local_out",
+            "local_round",
+            1,
+            "`local_round` is no hook of netfilter",
+        ),
+        ("tcx/egress", "tcx/egres", 125, "did you mean `tcx/egress`?"),
+        (
+            "before:elsewhere",
+            "before:nobody",
+            125,
+            "there is no program `nobody`",
         ),
         (
-            "\"tcx/out\"",
-            "\"tcx/egress\"",
-            "`local_around` is no hook of netfilter",
+            "priority = 7",
+            "period = 70000",
+            125,
+            "`tc` does not have; it has",
         ),
     ] {
-        checkout.edit(scenario, from, to);
-        checkout.edit(scenario, "local_out", "local_around");
-        checkout.run(&["attach"]).with(1).says(why);
-        checkout.edit(scenario, "local_around", "local_out");
+        let checkout = Checkout::new();
+        checkout.edit("harness/tests/scenarios/attach.toml", from, to);
+        checkout.run(&["attach"]).with(code).says(why);
     }
-    checkout.edit(scenario, "before:elsewhere", "before:nobody");
-    let ended = checkout.run(&["attach"]);
-    ended.says("there is no program `nobody`, which `attach` names");
 }
 
 fn a_project_is_found_from_the_folders_in_it_alone() {
