@@ -1,6 +1,7 @@
 //! kassay run on a checkout of its own, as tests see it from outside.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -20,6 +21,10 @@ pub struct Checkout(TempDir);
 
 /// What a scenario says that only inserts modules.
 pub const ALONE: &str = "allow = ['no_steps', 'no_programs', 'no_kfuncs']";
+
+/// How long is waited for what comes sooner or later: what is built and booted before it takes
+/// minutes where other tests do the same.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How a run of kassay ended.
 #[derive(Debug)]
@@ -237,7 +242,7 @@ impl Checkout {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(machine) = Machine::of(&kassay) {
                 return (kassay, machine);
@@ -322,20 +327,22 @@ impl Machine {
         kill_process(self.qemu, signal).unwrap();
     }
 
-    /// Waits for QEMU to end, for at most ten seconds.
+    /// Waits for QEMU to end.
     #[track_caller]
     pub fn ends(&self) {
         // No process of this id: it has ended and was waited for.
         let Ok(process) = pidfd_open(self.qemu, PidfdFlags::empty()) else {
             return;
         };
-        let limit = Timespec {
-            tv_sec: 10,
-            tv_nsec: 0,
-        };
-        let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit));
+        let ended = wait(&process);
         assert_eq!(ended, Ok(1), "QEMU still runs in {:?}", self.directory);
     }
+}
+
+/// Waits until there is something to read, or a process has ended; returns how many there are.
+pub fn wait(file: &impl AsFd) -> rustix::io::Result<usize> {
+    let limit = Timespec::try_from(PATIENCE).unwrap();
+    poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&limit))
 }
 
 /// Makes a link to a folder a folder of links to what is in there.

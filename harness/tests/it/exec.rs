@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
-use crate::checkout::{Checkout, Ended, Machine};
+use crate::checkout::{Checkout, Ended, Machine, PATIENCE, wait};
 use crate::repository::repository;
 
 tests! {
@@ -41,12 +40,6 @@ tests! {
 }
 
 const KASSAY: &str = env!("CARGO_BIN_EXE_kassay");
-
-/// How long a machine may take to say something.
-const PATIENCE: Timespec = Timespec {
-    tv_sec: 120,
-    tv_nsec: 0,
-};
 
 fn kassay(args: &[&str]) -> Command {
     let mut command = Command::new(KASSAY);
@@ -160,7 +153,7 @@ fn who_insists_ends_a_program_that_does_not_listen() {
     let script = "trap '' INT; echo ready; while :; do sleep 1; done";
     let (mut child, _) = start(sh(script), "ready");
     let machine = Machine::of(&child).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
         signal(&child, Signal::INT);
         std::thread::sleep(Duration::from_millis(300));
@@ -289,7 +282,7 @@ fn a_static_program_needs_no_root_and_another_does() {
 /// Waits for a program to end, and returns its exit code.
 fn ends(child: &mut Child) -> Option<i32> {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
-    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&PATIENCE));
+    let ended = wait(&process);
     assert_eq!(ended, Ok(1), "it still runs");
     child.wait().unwrap().code()
 }
@@ -357,9 +350,7 @@ impl Screen {
                 self.seen.drain(..place + words.len());
                 return;
             }
-            let mut ready = [PollFd::new(&self.ours, PollFlags::IN)];
-            let ready = poll(&mut ready, Some(&PATIENCE)).unwrap();
-            assert_eq!(ready, 1, "no {words:?} in: {}", self.seen);
+            assert_eq!(wait(&self.ours), Ok(1), "no {words:?} in: {}", self.seen);
             let length = rustix::io::read(&self.ours, &mut bytes).unwrap();
             self.seen
                 .push_str(&String::from_utf8_lossy(&bytes[..length]));

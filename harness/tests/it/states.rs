@@ -8,14 +8,14 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use kassay::cli::run::scenarios;
 use kassay::step::{self, Asked};
 
-use crate::checkout::{Checkout, Ended};
+use crate::checkout::{Checkout, Ended, PATIENCE};
 use crate::repository::project;
 
 tests! {
@@ -271,7 +271,7 @@ fn watch_runs_what_a_saved_file_touches_until_ctrl_c() {
             .lines()
             .try_for_each(|line| sender.send(line.unwrap()))
     });
-    let next = || lines.recv_timeout(Duration::from_secs(120)).unwrap();
+    let next = || lines.recv_timeout(PATIENCE).unwrap();
     let expect = |start: &str| {
         let line = next();
         assert!(line.starts_with(start), "{line}");

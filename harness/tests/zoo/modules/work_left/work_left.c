@@ -14,7 +14,7 @@ MODULE_PARM_DESC(is_lost, "whether the work lies in memory of its own");
 
 static void zoo_work_left(struct work_struct *work)
 {
-	msleep(20);
+	msleep(500);
 }
 
 static DECLARE_DELAYED_WORK(zoo_left, zoo_work_left);
