@@ -319,7 +319,8 @@ impl Screen {
         };
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait", KASSAY]).args(args);
-        command.env("SHELL", "/bin/bash").env("HOME", "/none");
+        // What the user has a shell read at its start is not the test's.
+        command.env("SHELL", "/bin/sh").env_remove("ENV");
         command.stdin(open()).stdout(open()).stderr(open());
         command.spawn().unwrap()
     }
