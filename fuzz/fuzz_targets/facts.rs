@@ -209,6 +209,7 @@ fn good() -> Vec<Value> {
             program: None,
             error: None,
             log: String::new(),
+            costs: Vec::new(),
         },
         Fact::Attached {
             object: text("b"),

@@ -21,6 +21,7 @@ pub fn of(fact: &Fact) -> Option<Refusal> {
         program,
         error: Some(error),
         log,
+        ..
     } = fact
     else {
         return None;
@@ -135,6 +136,7 @@ mod tests {
             program: None,
             error: Some("Invalid argument".to_owned()),
             log: log.to_owned(),
+            costs: Vec::new(),
         });
         let Refusal { name, message } = refusal.unwrap();
         (name, message)
@@ -244,6 +246,7 @@ mod tests {
             program: None,
             error: None,
             log: String::new(),
+            costs: Vec::new(),
         };
         assert_eq!(of(&loaded), None);
     }

@@ -69,16 +69,23 @@ impl Snapshot {
         }
     }
 
+    /// The reviewed transcript, if there is one.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn reviewed(&self) -> Result<Option<String>> {
+        let path = self.path();
+        path.exists().then(|| read(&path)).transpose()
+    }
+
     /// Compares a transcript with the file.
     ///
     /// # Errors
     /// The file is there and cannot be read.
     pub fn compare(&self, transcript: &str) -> Result<Comparison> {
-        let path = self.path();
-        if !path.exists() {
+        let Some(reviewed) = self.reviewed()? else {
             return Ok(Comparison::Missing);
-        }
-        let reviewed = read(&path)?;
+        };
         Ok(if reviewed.trim_end() == transcript.trim_end() {
             Comparison::Same
         } else {

@@ -12,7 +12,7 @@ use crate::facts::Facts;
 use crate::kernel_report;
 use crate::normalise::{self, Triggers};
 use crate::refusal::{self, Refusal};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, budget};
 
 /// The kfuncs that the kernel shows of each module.
 pub type Offered = BTreeMap<String, Vec<String>>;
@@ -47,6 +47,11 @@ pub fn write(scenario: &Scenario, facts: &Facts, offered: &Offered) -> String {
         &mut text,
         "program list",
         facts.iter().flat_map(program_list),
+    );
+    section(
+        &mut text,
+        budget::TITLE,
+        facts.iter().flat_map(|fact| costs(scenario, fact)),
     );
     section(&mut text, "maps", facts.iter().filter_map(map));
     section(
@@ -232,6 +237,16 @@ fn program_list(fact: &Fact) -> Vec<String> {
     lines
         .map(|(program, tag)| format!("{}: {}, {tag}", program.name, program.kind))
         .collect()
+}
+
+/// What programs take, as far as the snapshot says how much they may.
+fn costs(scenario: &Scenario, fact: &Fact) -> Vec<String> {
+    let costs = match fact {
+        Fact::Loaded { costs, .. } => costs.as_slice(),
+        _ => &[],
+    };
+    let lines = costs.iter().filter_map(|cost| scenario.budget.line(cost));
+    lines.collect()
 }
 
 fn map(fact: &Fact) -> Option<String> {

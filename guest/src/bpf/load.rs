@@ -3,9 +3,10 @@
 use std::sync::Mutex;
 
 use anyhow::Result;
-use kassay_guest::{Fact, Global, Plan, SHARE, Step};
+use kassay_guest::{Cost, Fact, Global, Plan, SHARE, Step};
 use libbpf_rs::{AsRawLibbpf, MapType, Object, ObjectBuilder, OpenObject, PrintLevel};
 
+use super::cost::Meter;
 use super::{Attached, freplace, is_called};
 use crate::facts::Facts;
 use crate::hook;
@@ -24,17 +25,40 @@ pub fn load(
 ) -> Result<Option<Object>> {
     let programs = &plan.programs;
     let named = |program: &str| programs.iter().any(|name| program == name);
-    let load = || {
+    let open = || {
         let mut object = match programs.as_slice() {
             [] => open(name, plan, None)?,
             _ => open(name, plan, Some(&named))?,
         };
         freplace::aim(&mut object, plan, before)?;
-        object.load()
+        Ok(object)
     };
-    let loaded = heard(load);
-    report(name, None, &loaded, facts)?;
+    let (loaded, costs) = counted(open, plan.counts);
+    report(name, None, &loaded, costs, facts)?;
     Ok(loaded.0.ok())
+}
+
+/// Loads what `open` opens; returns what came of it, and what its programs took where that is to be
+/// counted. For the counts the verifier leaves out all else, so what it refuses is loaded once more.
+fn counted(
+    open: impl Fn() -> libbpf_rs::Result<OpenObject>,
+    is_wanted: bool,
+) -> ((libbpf_rs::Result<Object>, String), Vec<Cost>) {
+    let mut costs = Vec::new();
+    if is_wanted {
+        let mut meter = None;
+        let load = || {
+            let mut object = open()?;
+            meter = Some(Meter::of(&mut object)?);
+            object.load()
+        };
+        let loaded = heard(load);
+        costs.extend(meter.map(|meter| meter.read(loaded.0.as_ref().ok())));
+        if loaded.0.is_ok() {
+            return (loaded, costs.concat());
+        }
+    }
+    (heard(|| open()?.load()), costs.concat())
 }
 
 /// Has programs of an object loaded that libbpf would leave out, for their section begins with `?`.
@@ -51,7 +75,7 @@ fn ask(object: &mut OpenObject, steps: &[Step]) {
 /// the only one; reports how each went.
 pub fn load_each(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Vec<Attached>> {
     let opened = heard(|| open(name, plan, None));
-    report(name, None, &opened, facts)?;
+    report(name, None, &opened, Vec::new(), facts)?;
     let (Ok(opened), _) = opened else {
         return Ok(Vec::new());
     };
@@ -59,8 +83,8 @@ pub fn load_each(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Vec<Attac
     for program in opened.progs().map(|program| program.name()) {
         let program = program.to_string_lossy().into_owned();
         let is_it = |other: &str| other == program;
-        let alone = heard(|| open(name, plan, Some(&is_it))?.load());
-        report(name, Some(program.clone()), &alone, facts)?;
+        let (alone, costs) = counted(|| open(name, plan, Some(&is_it)), plan.counts);
+        report(name, Some(program.clone()), &alone, costs, facts)?;
         let alone = alone.0.ok();
         loaded.extend(alone.map(|object| Attached::new(name, object, false)));
     }
@@ -159,6 +183,7 @@ fn report<T>(
     object: &str,
     program: Option<String>,
     (loaded, said): &(libbpf_rs::Result<T>, String),
+    costs: Vec<Cost>,
     facts: &mut Facts,
 ) -> Result<()> {
     let error = loaded.as_ref().err().map(|error| format!("{error:#}"));
@@ -167,5 +192,6 @@ fn report<T>(
         program,
         log: error.as_ref().map_or(String::new(), |_| said.clone()),
         error,
+        costs,
     })
 }

@@ -1,5 +1,6 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
+mod cost;
 mod freplace;
 mod holdings;
 mod load;

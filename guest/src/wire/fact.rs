@@ -55,6 +55,10 @@ pub enum Fact {
         error: Option<String>,
         /// What libbpf and the verifier said, when there was an error.
         log: String,
+        /// What its programs took, those that the verifier came to; none where the plan does not
+        /// have it counted.
+        #[serde(default)]
+        costs: Vec<Cost>,
     },
     /// A program of a loaded object was attached, or was not.
     Attached {
@@ -191,6 +195,36 @@ pub enum Fact {
         /// How many facts came before.
         facts: u64,
     },
+}
+
+/// What it took to prove a program, and what was made of it (`print_verification_stats` in
+/// kernel/bpf/verifier.c, 6.1 to 7.2, and `struct bpf_prog_info`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The program's function.
+    pub program: String,
+    /// How many instructions the verifier went through, those that it came to again as well.
+    pub insns: u64,
+    /// How many states it kept in all.
+    pub states: u64,
+    /// How many it had at once, at most.
+    pub peak_states: u64,
+    /// How many there were of one instruction, at most.
+    pub states_per_insn: u64,
+    /// How far it went back through states to mark what was read, at most.
+    pub mark_read: u64,
+    /// How long it took, in microseconds.
+    pub time_us: u64,
+    /// Bytes of stack that the program uses, and each of its functions.
+    pub stack: Vec<u64>,
+    /// Its own instructions, as the kernel was given them.
+    pub size: u64,
+    /// Bytes of machine code; 0 where there is none.
+    pub jited: u64,
+    /// Its type, by libbpf's name, such as `sched_cls`.
+    pub kind: String,
+    /// What it is to be attached to, likewise, such as `tcx_ingress`.
+    pub attach_kind: String,
 }
 
 /// Why a program is attached nowhere.

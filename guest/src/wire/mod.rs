@@ -5,7 +5,7 @@ mod plan;
 mod step;
 
 pub use fact::{
-    Code, Fact, Line, ListedModule, ListedProgram, Record, Standing, Stayed, Thing, Why,
+    Code, Cost, Fact, Line, ListedModule, ListedProgram, Record, Standing, Stayed, Thing, Why,
 };
 pub use plan::{Attach, Family, Global, Live, NONE, Plan, Program, Show};
 pub use step::*;

@@ -24,6 +24,8 @@ pub struct Plan {
     /// Whether each program of an object is loaded by itself, so that one that is
     /// refused takes no other with it. None is attached then.
     pub each: bool,
+    /// Whether it is counted what programs take. One that is refused is then loaded twice.
+    pub counts: bool,
     /// What global variables of the objects are set to before they are loaded.
     pub globals: Vec<Global>,
     /// Programs of the objects that are loaded; all of them where there is none here.

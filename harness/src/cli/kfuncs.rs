@@ -17,8 +17,9 @@ use crate::kfuncs::{self, Kfunc, Listing};
 use crate::progress;
 use crate::project::Project;
 use crate::report::Format;
+use crate::report::table::aligned;
 use crate::scenario::{self, Part};
-use crate::trial::{self, Tried};
+use crate::trial::types::{self, Tried};
 use crate::vm::accelerator::Wish;
 
 const EXAMPLES: &str = "\
@@ -76,7 +77,7 @@ pub fn run(args: &KfuncsArgs) -> Result<()> {
             let tried = match args.types {
                 true => {
                     let setting = session.store.setting(args.accel)?;
-                    Some(trial::run(&setting, &kernel, parts, &listing)?)
+                    Some(types::run(&setting, &kernel, parts, &listing)?)
                 }
                 false => None,
             };
@@ -177,19 +178,4 @@ fn row(kfunc: &Kfunc, tried: Option<&Tried>) -> Vec<String> {
     });
     let cells = [Some(flags), Some(sets), types, Some(c)];
     cells.into_iter().flatten().collect()
-}
-
-/// Rows of as many cells, each column as wide as its widest.
-fn aligned(rows: &[Vec<String>]) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let columns = rows.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths);
-        let cells: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
 }

@@ -23,6 +23,7 @@ pub mod run;
 pub mod session;
 pub mod setup;
 pub mod shell;
+pub mod verify;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -83,6 +84,8 @@ enum Command {
     List(list::ListArgs),
     /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
     Kfuncs(kfuncs::KfuncsArgs),
+    /// Show what it takes the verifier to prove programs, and compare kernels or versions
+    Verify(verify::VerifyArgs),
     /// Show what differs between two kernels: verdicts, transcripts, verifier messages, kfuncs
     Diff(diff::DiffArgs),
     /// Download, build or remove kernels
@@ -133,6 +136,7 @@ impl Command {
             Command::Load(args) => load::run(args),
             Command::List(args) => list::run(args).map(|()| 0),
             Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
+            Command::Verify(args) => verify::run(args),
             Command::Diff(args) => diff::run(args),
             Command::Kernel(args) => kernel::run(args).map(|()| 0),
             Command::Cache(args) => cache::run(args).map(|()| 0),

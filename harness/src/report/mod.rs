@@ -1,8 +1,10 @@
 //! Results, as a person or a program reads them. Everything here goes to stdout.
 
+pub mod costs;
 pub mod json;
 pub mod matrix;
 pub mod pretty;
+pub mod table;
 
 use crate::outcome::Outcome;
 use crate::verdict::Verdict;

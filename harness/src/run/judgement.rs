@@ -25,6 +25,13 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Judged> {
     let known = case.known()?;
     let (judged, transcript) = verdict::judge(&known, facts);
     let snapshot = Snapshot::of(case.scenario, case.kernel);
+    let settle = |seen: String| match snapshot.reviewed()? {
+        Some(reviewed) if !case.scenario.budget.is_none() => {
+            anyhow::Ok(case.scenario.budget.settle(&reviewed, &seen))
+        }
+        _ => Ok(seen),
+    };
+    let transcript = transcript.map(settle).transpose()?;
     let is_comparison = judged.is_ok();
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),

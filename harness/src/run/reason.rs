@@ -67,6 +67,7 @@ pub fn verifier_logs(facts: &Facts, wanted: fn(&Option<String>) -> bool) -> Vec<
             program,
             error: Some(error),
             log,
+            ..
         } if wanted(program) => Some((object.as_str(), format!("{log}\n{error}"))),
         _ => None,
     })

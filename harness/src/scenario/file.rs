@@ -10,6 +10,7 @@ use rustix::thread::CapabilitySet;
 use serde::Deserialize;
 
 use super::attach::{self, FileAttach};
+use super::budget::Budget;
 use super::expect::{Allow, Expect};
 use super::part::{DRIVER, FileModule, FileProgram, Kind, MODULE, PROGRAM, Part, is_plain};
 use super::requires::Requires;
@@ -49,6 +50,8 @@ pub(super) struct File {
     allow: Vec<Allow>,
     #[serde(default)]
     may_not_run: Vec<String>,
+    #[serde(default)]
+    budget: Budget,
     #[serde(default)]
     attach: BTreeMap<String, FileAttach>,
     #[serde(default)]
@@ -94,6 +97,7 @@ impl File {
             without: each(self.without, capability)?,
             allow: self.allow,
             may_not_run: self.may_not_run,
+            budget: self.budget,
             attach: attach::read(self.attach)?,
             steps,
             show: self.show,

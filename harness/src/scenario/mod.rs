@@ -1,6 +1,7 @@
 //! What is asked: a scenario file, checked before anything is built.
 
 pub(crate) mod attach;
+pub mod budget;
 mod expect;
 mod file;
 mod part;
@@ -22,6 +23,7 @@ use crate::step::Asked;
 use crate::vm::size::{LEAST_MIB, MOST_CPUS, Size};
 use crate::{nearest, plain};
 
+use budget::Budget;
 pub use expect::{Allow, Expect};
 use file::File;
 pub use file::{kernel_module, step};
@@ -48,6 +50,8 @@ pub struct Scenario {
     pub drivers: Vec<Part>,
     /// Whether each program is loaded by itself, and none attached.
     pub each: bool,
+    /// Whether it is counted what programs take.
+    pub counts: bool,
     /// What global variables of the programs are set to before they are loaded.
     pub globals: toml::Table,
     /// What a kernel must have.
@@ -72,6 +76,8 @@ pub struct Scenario {
     pub may_not_run: Vec<String>,
     /// How long the kernel runs on when the modules are gone.
     pub linger: Duration,
+    /// What each program may take.
+    pub budget: Budget,
     /// How programs are attached where their sections do not say all of it.
     pub attach: BTreeMap<String, Attach>,
     /// What triggers the programs.
@@ -95,6 +101,7 @@ impl Scenario {
             bpf: Vec::new(),
             drivers: Vec::new(),
             each: false,
+            counts: true,
             globals: toml::Table::new(),
             requires: Requires::default(),
             expect: None,
@@ -107,6 +114,7 @@ impl Scenario {
             allow: Vec::new(),
             may_not_run: Vec::new(),
             linger: Duration::ZERO,
+            budget: Budget::default(),
             attach: BTreeMap::new(),
             steps: Vec::new(),
             show: Show::default(),

@@ -1,6 +1,7 @@
 //! From evidence to a verdict. What is missing is never taken for good: every
 //! kind of gap has a verdict of its own.
 
+mod budget;
 mod context;
 mod contract;
 mod expectation;
@@ -206,10 +207,12 @@ fn check_facts(case: &Case, facts: &Facts, offered: &Offered, is_reported: bool)
     let faults = contracts.chain(others).filter_map(Result::err);
     let omissions = omission::check(case, told);
     let of_programs = standing::check(case.scenario, told);
+    let of_budget = budget::check(case.scenario, told);
     let of_context = context::check(facts).filter(|_| !context::is_switched(case.scenario));
     faults
         .chain(omissions)
         .chain(of_programs)
+        .chain(of_budget)
         .chain(of_context)
         .collect()
 }

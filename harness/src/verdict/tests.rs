@@ -136,6 +136,7 @@ fn facts() -> Vec<Fact> {
             program: None,
             error: None,
             log: String::new(),
+            costs: Vec::new(),
         },
         Fact::Attached {
             object: "b".to_owned(),
@@ -502,6 +503,7 @@ fn a_refused_object_has_a_title_and_a_program_by_itself_has_none() {
         program: program.map(str::to_owned),
         error: Some("Invalid argument".to_owned()),
         log: String::new(),
+        costs: Vec::new(),
     };
     let mut facts = facts();
     facts.insert(3, refused(Some("p")));

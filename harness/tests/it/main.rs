@@ -30,6 +30,7 @@ mod run;
 mod states;
 mod tidy;
 mod upgrade;
+mod verify;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         run::trials(),
         bench::trials(),
         upgrade::trials(),
+        verify::trials(),
         exec::trials(),
         external::trials(),
         states::trials(),

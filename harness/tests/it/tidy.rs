@@ -83,9 +83,9 @@ const ROOMS: [&str; 50] = [
     "outcome",
     "kit",
     "run",
+    "trial",
     "report",
     "live",
-    "trial",
     "diff",
     "bench",
     "bisect",
@@ -150,7 +150,7 @@ const VM: [&str; 16] = [
 ];
 
 /// The files of the room `verdict`, in the same way.
-const VERDICT: [&str; 10] = [
+const VERDICT: [&str; 11] = [
     "fault",
     "expectation",
     "reports",
@@ -161,6 +161,7 @@ const VERDICT: [&str; 10] = [
     "standing",
     "contract",
     "omission",
+    "budget",
 ];
 
 /// How many lines a file of code has at most, without its tests.

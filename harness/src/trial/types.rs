@@ -11,19 +11,17 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use kassay_guest::Fact;
 
+use super::facts;
 use crate::btf::{self, SHAPES};
-use crate::case::{Case, Setting, TIMEOUT};
+use crate::case::{Setting, TIMEOUT};
 use crate::compile;
 use crate::kernel::Kernel;
 use crate::kfuncs::{Kfunc, Listing};
-use crate::progress::Progress;
 use crate::refusal;
-use crate::run::{self, Ran};
 use crate::scenario::{Allow, Part, Scenario};
-use crate::verdict;
 
 /// The types that may have kfuncs (bpf_prog_type_to_kfunc_hook in kernel/bpf/btf.c, 7.2), without
 /// BPF_PROG_TYPE_, and a section that libbpf takes for a program of each.
@@ -106,7 +104,8 @@ pub fn run(setting: &Setting, kernel: &Kernel, parts: &[Part], listing: &Listing
     let mut setting = setting.clone();
     let each = Duration::from_secs(PATIENCE * chosen.len() as u64);
     setting.timeout = Some(setting.timeout.unwrap_or(TIMEOUT) + each);
-    let facts = facts(&setting, kernel, &scenario)?;
+    let artifacts = compile::build(&setting.cache, kernel, &scenario)?;
+    let facts = facts(&setting, kernel, &scenario, &artifacts)?;
     Ok(judge(&chosen, &facts))
 }
 
@@ -131,6 +130,7 @@ fn scenario(directory: &Path, parts: &[Part], chosen: &[&Kfunc]) -> Result<Scena
             .map(program)
             .collect::<Result<_>>()?,
         each: true,
+        counts: false,
         allow: vec![Allow::NoKfuncs],
         ..Scenario::new("kfuncs")
     })
@@ -163,22 +163,6 @@ fn programs(kfunc: &Kfunc) -> String {
         );
     }
     text + CALLBACKS + "char LICENSE[] __attribute__((section(\"license\"), used)) = \"GPL\";\n"
-}
-
-/// What the guest reports of a run that came to its end in order.
-fn facts(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Vec<Fact>> {
-    let artifacts = compile::build(&setting.cache, kernel, scenario)?;
-    let case = Case::of(kernel, scenario, &artifacts);
-    let progress = Progress::steps(format!("try programs on {}", kernel.name), None);
-    let known = case.known()?;
-    let judge = |ran: &Ran| Ok(verdict::judge(&known, &ran.facts).0);
-    let (ran, judged) = run::decide(setting, &case, judge, Result::is_ok)?;
-    progress.finish();
-    if let Err(fault) = judged {
-        let (verdict, title) = (fault.verdict, fault.title);
-        bail!("try programs on {}: {verdict}: {title}", kernel.name);
-    }
-    Ok(ran.facts.told)
 }
 
 /// What the verifier's answers say.
@@ -265,6 +249,7 @@ mod tests {
             program: Some(format!("type_{kind}")),
             error: log.map(|_| "Invalid argument".to_owned()),
             log: log.unwrap_or_default().to_owned(),
+            costs: Vec::new(),
         };
         let facts: Vec<Fact> = answers.iter().map(fact).collect();
         judge(&[&kfunc()], &facts)

@@ -1,0 +1,159 @@
+//! What programs take: the verifier's counts, and the size of what was made of them.
+
+use std::ffi::{CStr, c_char};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use kassay_guest::Cost;
+use libbpf_rs::{AsRawLibbpf, Object, OpenObject, OpenProgramMut, Program, libbpf_sys};
+
+/// The verifier's counts without its trace (BPF_LOG_STATS of include/linux/bpf_verifier.h).
+const STATS: u32 = 4;
+
+/// How much it may say then, in bytes: a few lines, and what it remarks on.
+const ROOM: usize = 16 << 10;
+
+/// What the verifier is to say of each program of an object.
+pub struct Meter(Vec<Log>);
+
+struct Log {
+    /// The program, of which no more is known yet.
+    cost: Cost,
+    text: Vec<u8>,
+}
+
+impl Meter {
+    /// Has the verifier count when the object is loaded.
+    pub fn of(object: &mut OpenObject) -> libbpf_rs::Result<Meter> {
+        let programs = object.progs_mut().filter(|program| program.autoload());
+        programs.map(Log::of).collect::<Result<_, _>>().map(Meter)
+    }
+
+    /// What the programs took that the verifier came to. Of those that it refused, nothing was made.
+    pub fn read(&self, object: Option<&Object>) -> Vec<Cost> {
+        let cost = |log: &Log| {
+            let text = CStr::from_bytes_until_nul(&log.text).ok()?;
+            let mut programs = object.into_iter().flat_map(Object::progs);
+            let loaded = programs.find(|program| program.name() == log.cost.program.as_str());
+            let Cost {
+                program,
+                size,
+                kind,
+                attach_kind,
+                ..
+            } = log.cost.clone();
+            Some(Cost {
+                program,
+                size,
+                kind,
+                attach_kind,
+                jited: loaded.map_or(Ok(0), |program| jited(&program)).ok()?,
+                ..counts(&text.to_string_lossy())?
+            })
+        };
+        self.0.iter().filter_map(cost).collect()
+    }
+}
+
+impl Log {
+    fn of(mut program: OpenProgramMut<'_>) -> libbpf_rs::Result<Log> {
+        let mut text = vec![0; ROOM];
+        let raw = program.as_libbpf_object().as_ptr();
+        program.set_log_level(STATS);
+        let (start, length) = (text.as_mut_ptr().cast(), text.len());
+        // SAFETY: libbpf writes into the buffer only while it loads. The meter is there until then,
+        // and has it at the same place.
+        let error = unsafe { libbpf_sys::bpf_program__set_log_buf(raw, start, length as _) };
+        if error != 0 {
+            return Err(libbpf_rs::Error::from_raw_os_error(-error));
+        }
+        // SAFETY: the program is open; libbpf's names are static, and null where it knows none.
+        let (kind, attach_kind) = unsafe {
+            let attach = libbpf_sys::bpf_program__expected_attach_type(raw);
+            (
+                name(libbpf_sys::libbpf_bpf_prog_type_str(
+                    program.prog_type() as _
+                )),
+                name(libbpf_sys::libbpf_bpf_attach_type_str(attach)),
+            )
+        };
+        let cost = Cost {
+            program: program.name().to_string_lossy().into_owned(),
+            size: program.insn_cnt() as u64,
+            kind,
+            attach_kind,
+            ..Cost::default()
+        };
+        Ok(Log { cost, text })
+    }
+}
+
+/// # Safety
+/// The text ends in a zero, or there is none.
+unsafe fn name(text: *const c_char) -> String {
+    match text.is_null() {
+        true => String::new(),
+        // SAFETY: the caller says so.
+        false => unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned(),
+    }
+}
+
+/// Bytes of machine code of a loaded program.
+fn jited(program: &Program<'_>) -> io::Result<u64> {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut size = size_of_val(&info) as u32;
+    let fd = program.as_fd().as_raw_fd();
+    // SAFETY: the structure is as large as is said.
+    let done = unsafe { libbpf_sys::bpf_prog_get_info_by_fd(fd, &raw mut info, &raw mut size) };
+    match done {
+        0 => Ok(info.jited_prog_len.into()),
+        error => Err(io::Error::from_raw_os_error(-error)),
+    }
+}
+
+/// The counts in what the verifier said, if it came to its end.
+fn counts(log: &str) -> Option<Cost> {
+    let after = |line: &str, word: &str| {
+        let (_, rest) = line.split_once(word)?;
+        rest.trim_start().split(' ').next()?.parse().ok()
+    };
+    let line = |start: &str| log.lines().rfind(|line| line.starts_with(start));
+    let processed = line("processed ")?;
+    let of = |word| after(processed, word);
+    let stack = line("stack depth ").and_then(|line| line.strip_prefix("stack depth "));
+    let time = line("verification time ");
+    Some(Cost {
+        insns: of("processed ")?,
+        states: of("total_states ")?,
+        peak_states: of("peak_states ")?,
+        states_per_insn: of("max_states_per_insn ")?,
+        mark_read: of("mark_read ").unwrap_or(0),
+        time_us: time
+            .and_then(|line| after(line, "time "))
+            .unwrap_or_default(),
+        stack: stack.map_or_else(Vec::new, |depths| {
+            let depths = depths.split([' ', '+']);
+            depths.map_while(|depth| depth.parse().ok()).collect()
+        }),
+        ..Cost::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_in_the_last_lines_of_the_log() {
+        let log = "a remark\nverification time 42 usec\nstack depth 16+8 max 24\n\
+                   processed 12 insns (limit 1000000) max_states_per_insn 1 total_states 3 \
+                   peak_states 2 mark_read 1\n";
+        let cost = counts(log).unwrap();
+        assert_eq!((cost.insns, cost.states, cost.peak_states), (12, 3, 2));
+        assert_eq!((cost.states_per_insn, cost.mark_read), (1, 1));
+        assert_eq!((cost.time_us, cost.stack), (42, vec![16, 8]));
+        assert_eq!(counts("R1 is not a pointer\n"), None);
+    }
+}

@@ -1,0 +1,324 @@
+//! What programs take, in the columns of veristat 0.5 (tools/testing/selftests/bpf/veristat.c),
+//! which reads what is written here and writes what is read here.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::table::aligned;
+use crate::plain;
+use crate::scenario::budget::is_over;
+use crate::trial::costs::Tried;
+
+/// One program. A number that was not counted is 0, as veristat has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The object's file.
+    pub file_name: String,
+    /// The program's function; empty where the whole object was refused.
+    pub prog_name: String,
+    /// Whether the kernel took it.
+    pub verdict: Verdict,
+    /// What the verifier took, in microseconds.
+    #[serde(default)]
+    pub duration: u64,
+    /// Instructions that it went through.
+    #[serde(default)]
+    pub total_insns: u64,
+    /// States that it kept.
+    #[serde(default)]
+    pub total_states: u64,
+    /// States at once, at most.
+    #[serde(default)]
+    pub peak_states: u64,
+    /// States of one instruction, at most.
+    #[serde(default)]
+    pub max_states_per_insn: u64,
+    /// The longest way back to mark what was read.
+    #[serde(default)]
+    pub max_mark_read_len: u64,
+    /// The program's own instructions.
+    #[serde(default)]
+    pub prog_size: u64,
+    /// Bytes of machine code.
+    #[serde(default)]
+    pub prog_size_jited: u64,
+    /// Its type, by libbpf's name.
+    #[serde(default)]
+    pub prog_type: String,
+    /// What it is to be attached to, likewise.
+    #[serde(default)]
+    pub attach_type: String,
+    /// Bytes of stack, of all its functions.
+    #[serde(default)]
+    pub stack_depth: u64,
+    /// MiB of memory that the verifier took. It is not measured here, for which veristat has -1; it
+    /// compares only files of the same columns.
+    #[serde(default)]
+    pub mem_peak: i64,
+    /// Why it was refused; veristat has no column for it.
+    #[serde(skip)]
+    pub refusal: Option<String>,
+}
+
+/// What the kernel said to a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It is loaded.
+    Success,
+    /// It was refused.
+    #[default]
+    Failure,
+}
+
+impl Row {
+    /// A program of a scenario, whose name is before the object's if it has one.
+    pub fn of(scenario: &str, tried: &Tried) -> Row {
+        let cost = tried.cost.clone().unwrap_or_default();
+        let file = Path::new(scenario).join(format!("{}.bpf.o", tried.object));
+        Row {
+            file_name: file.to_string_lossy().into_owned(),
+            prog_name: tried.program.clone().unwrap_or_default(),
+            verdict: match tried.refusal {
+                None => Verdict::Success,
+                Some(_) => Verdict::Failure,
+            },
+            duration: cost.time_us,
+            total_insns: cost.insns,
+            total_states: cost.states,
+            peak_states: cost.peak_states,
+            max_states_per_insn: cost.states_per_insn,
+            max_mark_read_len: cost.mark_read,
+            prog_size: cost.size,
+            prog_size_jited: cost.jited,
+            prog_type: cost.kind,
+            attach_type: cost.attach_kind,
+            stack_depth: cost.stack.iter().sum(),
+            mem_peak: -1,
+            refusal: tried.refusal.clone(),
+        }
+    }
+}
+
+/// Rows as a table for people, with the reason of each refusal.
+pub fn table(rows: &[Row]) -> Vec<String> {
+    const HEAD: [&str; 9] = [
+        "object", "program", "verdict", "insns", "states", "peak", "stack", "size", "jited",
+    ];
+    let cells = |row: &Row| {
+        let numbers = [
+            row.total_insns,
+            row.total_states,
+            row.peak_states,
+            row.stack_depth,
+            row.prog_size,
+            row.prog_size_jited,
+        ];
+        let names = [row.file_name.as_str(), row.program(), row.verdict.word()];
+        let names = names.map(str::to_owned).into_iter();
+        let numbers = numbers.map(|number| number.to_string());
+        let why = row.refusal.iter().cloned();
+        names
+            .chain(numbers)
+            .chain([why.collect()])
+            .collect::<Vec<String>>()
+    };
+    let head = HEAD.iter().copied().chain([""]).map(str::to_owned);
+    let rows = [head.collect()].into_iter().chain(rows.iter().map(cells));
+    aligned(&rows.collect::<Vec<_>>())
+}
+
+/// Rows as veristat writes and reads them.
+///
+/// # Errors
+/// None is expected.
+pub fn csv(rows: &[Row]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).context("write CSV")?;
+    }
+    let bytes = writer.into_inner().context("write CSV")?;
+    Ok(String::from_utf8(bytes)?)
+}
+
+/// Rows that were written so, by kassay or veristat.
+///
+/// # Errors
+/// The file cannot be read, or is none of theirs.
+pub fn read(path: &Path) -> Result<Vec<Row>> {
+    let text = plain::text(path, plain::TEXT);
+    let parse = |text: String| {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let rows = reader.deserialize().collect::<Result<Vec<Row>, _>>();
+        rows.context("it is not what `kassay verify --format csv` or `veristat -o csv` writes")
+    };
+    text.map_err(anyhow::Error::from)
+        .and_then(parse)
+        .with_context(|| format!("read `{}`", path.display()))
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Verdict::Success => "success",
+            Verdict::Failure => "failure",
+        }
+    }
+}
+
+impl Row {
+    fn program(&self) -> &str {
+        match self.prog_name.as_str() {
+            "" => "-",
+            name => name,
+        }
+    }
+
+    fn is_same(&self, other: &Row) -> bool {
+        (&self.file_name, &self.prog_name) == (&other.file_name, &other.prog_name)
+    }
+}
+
+/// How rows compare with those of before.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// A line for each program that differs.
+    pub lines: Vec<String>,
+    /// The programs that are worse by more than was allowed.
+    pub worse: Vec<String>,
+}
+
+/// Compares rows with those of before. A program is worse that is refused now, or takes more
+/// instructions or states by more than `threshold` percent.
+pub fn compare(before: &[Row], now: &[Row], threshold: f64) -> Comparison {
+    let mut comparison = Comparison::default();
+    let mut rows = vec![
+        ["object", "program", "verdict", "insns", "states"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for row in now {
+        let name = format!("{}: {}", row.file_name, row.program());
+        let Some(old) = before.iter().find(|old| old.is_same(row)) else {
+            rows.push(difference(None, Some(row)));
+            continue;
+        };
+        let grown = |of: fn(&Row) -> u64| is_over(of(old), of(row), threshold);
+        let is_refused = old.verdict != row.verdict && row.verdict == Verdict::Failure;
+        if is_refused || grown(|row| row.total_insns) || grown(|row| row.total_states) {
+            comparison.worse.push(name);
+        }
+        let seen = |row: &Row| (row.verdict, row.total_insns, row.total_states);
+        if seen(old) != seen(row) {
+            rows.push(difference(Some(old), Some(row)));
+        }
+    }
+    let gone = before
+        .iter()
+        .filter(|old| !now.iter().any(|row| row.is_same(old)));
+    rows.extend(gone.map(|old| difference(Some(old), None)));
+    if rows.len() > 1 {
+        comparison.lines = aligned(&rows);
+    }
+    comparison
+}
+
+/// The line of a program that differs; on one side it may be missing.
+fn difference(old: Option<&Row>, new: Option<&Row>) -> Vec<String> {
+    let Some(named) = new.or(old) else {
+        return Vec::new();
+    };
+    let verdict = |row: Option<&Row>| row.map_or("-", |row| row.verdict.word());
+    let verdict = match (verdict(old), verdict(new)) {
+        (old, new) if old == new => old.to_owned(),
+        (old, new) => format!("{old} -> {new}"),
+    };
+    let number = |of: fn(&Row) -> u64| changed(old.map(of), new.map(of));
+    vec![
+        named.file_name.clone(),
+        named.program().to_owned(),
+        verdict,
+        number(|row| row.total_insns),
+        number(|row| row.total_states),
+    ]
+}
+
+fn changed(old: Option<u64>, new: Option<u64>) -> String {
+    match (old, new) {
+        (Some(old), Some(new)) if old == new => old.to_string(),
+        (Some(old), Some(new)) if old > 0 => {
+            let percent = (new as f64 / old as f64 - 1.0) * 100.0;
+            format!("{old} -> {new} ({percent:+.1} %)")
+        }
+        (old, new) => {
+            let word = |number: Option<u64>| number.map_or("-".to_owned(), |it| it.to_string());
+            format!("{} -> {}", word(old), word(new))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(program: &str, insns: u64, verdict: Verdict) -> Row {
+        Row {
+            file_name: "a.bpf.o".to_owned(),
+            prog_name: program.to_owned(),
+            verdict,
+            total_insns: insns,
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let rows = [
+            row("p", 12, Verdict::Success),
+            row("q", 0, Verdict::Failure),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("costs.csv");
+        std::fs::write(&path, csv(&rows).unwrap()).unwrap();
+        assert_eq!(read(&path).unwrap(), rows);
+        std::fs::write(&path, "a,b\n1,2\n").unwrap();
+        let error = format!("{:#}", read(&path).unwrap_err());
+        assert!(error.contains("it is not what `kassay verify"), "{error}");
+    }
+
+    #[test]
+    fn fewer_columns_and_others_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("costs.csv");
+        let text = "file_name,prog_name,verdict,total_insns,mem_peak\na.bpf.o,p,success,7,0\n";
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(read(&path).unwrap(), [row("p", 7, Verdict::Success)]);
+    }
+
+    #[test]
+    fn a_program_is_worse_by_more_than_the_threshold() {
+        let before = [row("p", 100, Verdict::Success)];
+        let worse = |insns, verdict, threshold| {
+            let comparison = compare(&before, &[row("p", insns, verdict)], threshold);
+            (comparison.worse.len(), comparison.lines.len())
+        };
+        assert_eq!(worse(100, Verdict::Success, 0.0), (0, 0));
+        assert_eq!(worse(90, Verdict::Success, 0.0), (0, 2));
+        assert_eq!(worse(110, Verdict::Success, 10.0), (0, 2));
+        assert_eq!(worse(111, Verdict::Success, 10.0), (1, 2));
+        assert_eq!(worse(100, Verdict::Failure, 10.0), (1, 2));
+    }
+
+    #[test]
+    fn a_program_on_one_side_alone_is_shown_and_no_worse() {
+        let comparison = compare(
+            &[row("old", 1, Verdict::Success)],
+            &[row("new", 1, Verdict::Success)],
+            0.0,
+        );
+        assert!(comparison.worse.is_empty());
+        assert_eq!(comparison.lines.len(), 3);
+    }
+}

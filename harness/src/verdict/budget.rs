@@ -1,0 +1,48 @@
+//! Whether programs take no more than they may.
+
+use kassay_guest::{Cost, Fact};
+
+use super::{Fault, Verdict};
+use crate::scenario::Scenario;
+
+/// Faults of programs that take more than the scenario's budget, or of which nobody counted it.
+pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
+    if scenario.budget.is_none() {
+        return Vec::new();
+    }
+    let over = costs(facts).filter_map(|(_, cost)| {
+        let title = format!("program {} is over its budget", cost.program);
+        let why = scenario.budget.exceeded(cost)?;
+        Some(Fault::new(Verdict::Mismatch, title).because(why))
+    });
+    let standing = facts.iter().flat_map(|fact| match fact {
+        Fact::Standing { programs } => programs.as_slice(),
+        _ => &[],
+    });
+    let is_counted = |object: &str, program: &str| {
+        costs(facts).any(|(known, cost)| known == object && cost.program == program)
+    };
+    let uncounted = standing.filter(|it| !is_counted(&it.object, &it.program));
+    let uncounted = uncounted.map(|it| {
+        let title = format!("what program {} takes was not counted", it.program);
+        Fault::new(Verdict::Mismatch, title)
+            .because("the scenario has a budget, and the kernel did not say")
+    });
+    over.chain(uncounted).collect()
+}
+
+/// What programs take, with the names of their objects.
+fn costs(facts: &[Fact]) -> impl Iterator<Item = (&str, &Cost)> {
+    facts.iter().flat_map(|fact| {
+        let (object, costs) = match fact {
+            Fact::Loaded {
+                object,
+                costs,
+                error: None,
+                ..
+            } => (object.as_str(), costs.as_slice()),
+            _ => ("", &[][..]),
+        };
+        costs.iter().map(move |cost| (object, cost))
+    })
+}

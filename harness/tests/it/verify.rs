@@ -1,0 +1,99 @@
+//! `kassay verify` and budgets seen from outside: numbers, what differs, and what is too much.
+
+use std::fs;
+
+use crate::checkout::{Checkout, Ended};
+
+tests! {
+    plain:
+        what_verify_cannot_do_is_wrong_usage;
+    qemu:
+        numbers_are_written_and_compared,
+        a_program_that_is_refused_now_is_worse,
+        a_budget_that_is_exceeded_shows_both_numbers;
+}
+
+/// A checkout with an object of two programs, the second of which ends in this.
+fn counted(end: &str) -> Checkout {
+    let checkout = Checkout::new();
+    checkout.write(
+        "count.bpf.c",
+        &format!(
+            "#include \"kassay.bpf.h\"\n\
+             SEC(\"syscall\") int one(void *ctx) {{ return 1; }}\n\
+             SEC(\"syscall\") int two(void *ctx) {{ {end} }}\n\
+             char LICENSE[] SEC(\"license\") = \"GPL\";\n"
+        ),
+    );
+    checkout
+}
+
+fn verify(checkout: &Checkout, args: &[&str]) -> Ended {
+    checkout.kassay(&[&["verify", "--kernel", "distro"], args].concat())
+}
+
+fn numbers_are_written_and_compared() {
+    let checkout = counted("return 2;");
+    let ended = verify(&checkout, &["count.bpf.c", "--format", "csv"]);
+    let csv = ended.with(0).stdout.clone();
+    assert!(csv.contains("count.bpf.o,one,success,"), "{csv}");
+    checkout.write("before.csv", &csv);
+    let against = ["count.bpf.c", "--against", "before.csv"];
+    verify(&checkout, &against).with(0).says("0 differ");
+    let more = "return bpf_get_prandom_u32() + 2;";
+    checkout.edit("count.bpf.c", "return 2;", more);
+    verify(&checkout, &against)
+        .with(1)
+        .says("two      success  2 -> ");
+    let enough = ["--threshold", "200"];
+    verify(&checkout, &[&against[..], &enough].concat()).with(0);
+}
+
+fn a_program_that_is_refused_now_is_worse() {
+    let checkout = counted("return 2;");
+    let ended = verify(&checkout, &["count.bpf.c", "--format", "csv"]);
+    checkout.write("before.csv", &ended.with(0).stdout.clone());
+    checkout.edit("count.bpf.c", "return 2;", "return *(int *)2;");
+    verify(&checkout, &["count.bpf.c"]).with(0).says("failure");
+    let ended = verify(&checkout, &["count.bpf.c", "--against", "before.csv"]);
+    ended.with(1).says("success -> failure");
+}
+
+fn a_budget_that_is_exceeded_shows_both_numbers() {
+    let checkout = Checkout::new();
+    let snapshot = "harness/tests/snapshots/budget.snap";
+    let reviewed = fs::read_to_string(checkout.path(snapshot)).unwrap();
+    let (_, number) = reviewed.split_once("core: insns ").unwrap();
+    let (number, _) = number.split_once('\n').unwrap();
+    checkout.edit(snapshot, &format!("insns {number}"), "insns 10");
+    let ended = checkout.run(&["budget"]);
+    ended
+        .with(1)
+        .says("-  core: insns 10")
+        .says("+  core: insns ");
+    let scenario = "harness/tests/scenarios/budget.toml";
+    checkout.edit(scenario, "states = 500", "states = 0");
+    let ended = checkout.run(&["budget"]);
+    ended.with(1).says("program core is over its budget");
+    ended.says("and the budget is 0");
+}
+
+fn what_verify_cannot_do_is_wrong_usage() {
+    let checkout = Checkout::new();
+    let wrong: [(&[&str], &str); 5] = [
+        (&["no-such-scenario"], "no scenario with a program matches"),
+        (&["none.bpf.c"], "none.bpf.c"),
+        (&["core", "--flag=-DX"], "are for an object"),
+        (&["core", "--against", "x", "--threshold=-1"], "at least 0"),
+        (&["core", "--against", "kassay.toml"], "is not what"),
+    ];
+    for (args, why) in wrong {
+        let ended = verify(&checkout, args);
+        assert!(ended.with(2).stderr.contains(why), "{ended:?}");
+    }
+    let ended = checkout.kassay(&["verify", "--kernel", "a,b", "--format", "csv", "core"]);
+    assert!(
+        ended.with(2).stderr.contains("CSV is of one kernel"),
+        "{ended:?}"
+    );
+}
