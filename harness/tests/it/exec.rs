@@ -319,8 +319,7 @@ impl Screen {
         };
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait", KASSAY]).args(args);
-        // What the user has a shell read at its start is not the test's.
-        command.env("SHELL", "/bin/sh").env_remove("ENV");
+        command.env("SHELL", "/bin/bash");
         command.stdin(open()).stdout(open()).stderr(open());
         command.spawn().unwrap()
     }
