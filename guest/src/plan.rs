@@ -288,9 +288,13 @@ fn steps(
     for name in &plan.objects {
         let without = &plan.without;
         if plan.each {
-            attached.extend(capability::without(without, || {
-                bpf::load_each(name, plan, facts)
-            })??);
+            let load = || bpf::load_each(name, plan, facts);
+            for held in capability::without(without, load)?? {
+                match plan.attaches {
+                    true => drop(held.attach(plan, &attached, &mut net, host_root, facts)?),
+                    false => attached.push(held),
+                }
+            }
         } else if let Some(object) =
             capability::without(without, || bpf::load(name, plan, &attached, facts))??
         {

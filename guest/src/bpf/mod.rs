@@ -74,7 +74,8 @@ impl Attached {
     }
 
     /// Attaches every program of an object where its section says; reports each. Some are
-    /// there for steps alone, and what a map of programs has only others call.
+    /// there for steps alone, and what a map of programs has only others call. Of one that was
+    /// loaded by itself the others do not count, and a structure would lack them.
     pub fn attach(
         mut self,
         plan: &Plan,
@@ -92,6 +93,7 @@ impl Attached {
             let section = section_of(&program, &how);
             let there = match place(&program, &section, &called, plan)? {
                 Ok(Place::Step) => continue,
+                Ok(Place::StructOps) | Err(Why::Optional) if !self.is_used => continue,
                 there => there,
             };
             let mut attach = |there| match there {

@@ -24,6 +24,8 @@ pub struct Plan {
     /// Whether each program of an object is loaded by itself, so that one that is
     /// refused takes no other with it. None is attached then.
     pub each: bool,
+    /// Whether each of those is attached all the same, one after the other, and let go at once.
+    pub attaches: bool,
     /// Whether it is counted what programs take. One that is refused is then loaded twice.
     pub counts: bool,
     /// What global variables of the objects are set to before they are loaded.

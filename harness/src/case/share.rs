@@ -65,6 +65,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         params: params(&artifacts.modules),
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
+        attaches: scenario.attaches,
         counts: scenario.counts,
         globals: artifacts.globals.clone(),
         programs: Vec::new(),

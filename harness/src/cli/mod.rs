@@ -15,7 +15,9 @@ pub mod kfuncs;
 pub mod list;
 pub mod load;
 pub mod man;
+pub mod matrix;
 pub mod new;
+pub mod objects;
 mod packages;
 pub mod place;
 pub mod repro;
@@ -84,6 +86,8 @@ enum Command {
     List(list::ListArgs),
     /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
     Kfuncs(kfuncs::KfuncsArgs),
+    /// Show what each kernel takes: modules inserted, programs loaded and attached
+    Matrix(matrix::MatrixArgs),
     /// Show what it takes the verifier to prove programs, and compare kernels or versions
     Verify(verify::VerifyArgs),
     /// Show what differs between two kernels: verdicts, transcripts, verifier messages, kfuncs
@@ -136,6 +140,7 @@ impl Command {
             Command::Load(args) => load::run(args),
             Command::List(args) => list::run(args).map(|()| 0),
             Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
+            Command::Matrix(args) => matrix::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Diff(args) => diff::run(args),
             Command::Kernel(args) => kernel::run(args).map(|()| 0),

@@ -1,22 +1,20 @@
 //! `kassay verify`: what it takes kernels to prove programs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::chosen::{kernel, kernels};
 use super::error::{Error, Result};
-use super::place::path_of;
-use super::run::How;
+use super::objects::Objects;
+use super::print;
 use super::session::Session;
-use super::{is_left, print};
 use crate::case::{Setting, lacks};
 use crate::kernel::Kernel;
 use crate::report::costs::{self, Row};
 use crate::report::{REGRESSION, UNJUDGED};
-use crate::scenario::{Finder, Scenario};
+use crate::scenario::Scenario;
 use crate::{compile, interrupt, pool, progress, trial};
 
 const HELP: &str = "\
@@ -42,20 +40,8 @@ Exit codes:
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct VerifyArgs {
-    /// An object, NAME.bpf.c or a compiled one; else a word that the names of scenarios contain
-    #[arg(value_name = "OBJECT|FILTER")]
-    what: Vec<String>,
-    /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
-    /// [default: what KASSAY_KERNELS says]
-    #[arg(long, value_name = "SPEC", value_delimiter = ',')]
-    kernel: Vec<String>,
-    /// Insert a module first, for objects: a directory with a Kbuild file or a Makefile, or a name
-    /// in `modules/`; repeatable
-    #[arg(long = "module", value_name = "DIR")]
-    modules: Vec<String>,
-    /// A flag for clang, for objects, such as --flag=-DDEBUG; repeatable
-    #[arg(long = "flag", value_name = "FLAG", allow_hyphen_values = true)]
-    flags: Vec<String>,
+    #[command(flatten)]
+    objects: Objects,
     /// Compare with a file of `--format csv` or of veristat, or with another kernel
     #[arg(long, value_name = "FILE|SPEC")]
     against: Option<String>,
@@ -71,8 +57,6 @@ pub struct VerifyArgs {
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    #[command(flatten)]
-    how: How,
 }
 
 /// How results are written.
@@ -99,13 +83,13 @@ fn percent(text: &str) -> Result<f64, String> {
 /// A slip; a kernel that cannot be had; an interrupt.
 pub fn run(args: &VerifyArgs) -> Result<u8> {
     let session = Session::open()?;
-    let scenarios = args.scenarios(&session)?;
-    let names = kernels(&session, &args.kernel)?;
+    let scenarios = args.objects.scenarios(&session, |it| !it.bpf.is_empty())?;
+    let names = kernels(&session, &args.objects.kernel)?;
     if args.format == Format::Csv && names.len() > 1 {
         let why = format!("CSV is of one kernel, and {} were chosen", names.len());
         return Err(Error::Slip(why));
     }
-    let setting = args.how.setting(&session.store, false)?;
+    let setting = args.objects.how.setting(&session.store, false)?;
     let mut tried = Tried {
         setting: &setting,
         scenarios: &scenarios,
@@ -175,64 +159,7 @@ fn one(
     Ok(Ok(tried.iter().map(row).collect()))
 }
 
-/// Whether it is an object and no word of a filter.
-fn is_object(what: &str) -> bool {
-    what.contains('/') || what.ends_with(".bpf.c") || what.ends_with(".o")
-}
-
 impl VerifyArgs {
-    /// What has the programs: the scenarios that have some, or one for each object.
-    fn scenarios(&self, session: &Session) -> Result<Vec<Scenario>> {
-        let (objects, filter): (Vec<_>, Vec<_>) =
-            self.what.iter().cloned().partition(|what| is_object(what));
-        let mut scenarios = Vec::new();
-        for object in &objects {
-            let made = self.of_object(session, object);
-            scenarios.push(made.map_err(Error::slip)?);
-        }
-        if objects.is_empty() && !(self.modules.is_empty() && self.flags.is_empty()) {
-            let why = "`--module` and `--flag` are for an object; a scenario says it itself";
-            return Err(Error::Slip(why.to_owned()));
-        }
-        if objects.is_empty() || !filter.is_empty() {
-            let mut of_project = self.how.scenarios(&session.project)?;
-            of_project.retain(|it| !it.bpf.is_empty() && is_left(&filter, &it.name));
-            scenarios.extend(of_project);
-        }
-        match scenarios.is_empty() {
-            true => Err(Error::Slip(format!(
-                "no scenario with a program matches `{}`; `kassay list` shows what there is, and \
-                 an object is a path or ends in `.bpf.c` or `.o`",
-                filter.join("`, `")
-            ))),
-            false => Ok(scenarios),
-        }
-    }
-
-    /// A scenario with nothing but an object, and the modules that go before.
-    fn of_object(&self, session: &Session, object: &str) -> anyhow::Result<Scenario> {
-        let here = std::env::current_dir().context("find the working directory")?;
-        let file = here.join("command-line.toml");
-        let finder = Finder::new(&file, &session.project);
-        let path = match Path::new(object).exists() && !object.contains('/') {
-            true => format!("./{object}"),
-            false => path_of(object),
-        };
-        let mut part = finder.program(&path)?;
-        part.flags.extend(self.flags.iter().cloned());
-        let module = |name: &String| finder.module(&path_of(name));
-        let scenario = Scenario {
-            modules: self
-                .modules
-                .iter()
-                .map(module)
-                .collect::<anyhow::Result<_>>()?,
-            bpf: vec![part],
-            ..Scenario::new("")
-        };
-        scenario.with_defaults(&session.project.defaults)
-    }
-
     /// What the programs are compared with.
     fn before(&self, session: &Session, tried: &mut Tried) -> Result<Option<Vec<Row>>> {
         let Some(against) = &self.against else {

@@ -14,3 +14,15 @@ pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     };
     rows.iter().map(line).collect()
 }
+
+/// Rows of as many cells as a table in Markdown, whose head is the first.
+pub fn markdown(rows: &[Vec<String>]) -> Vec<String> {
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().map(|cell| cell.replace('|', "\\|"));
+        format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let columns = rows.first().map_or(0, Vec::len);
+    lines.insert(lines.len().min(1), format!("|{}", " --- |".repeat(columns)));
+    lines
+}

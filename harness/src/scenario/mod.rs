@@ -50,6 +50,8 @@ pub struct Scenario {
     pub drivers: Vec<Part>,
     /// Whether each program is loaded by itself, and none attached.
     pub each: bool,
+    /// Whether each of those is attached all the same, and let go at once.
+    pub attaches: bool,
     /// Whether it is counted what programs take.
     pub counts: bool,
     /// What global variables of the programs are set to before they are loaded.
@@ -101,6 +103,7 @@ impl Scenario {
             bpf: Vec::new(),
             drivers: Vec::new(),
             each: false,
+            attaches: false,
             counts: true,
             globals: toml::Table::new(),
             requires: Requires::default(),

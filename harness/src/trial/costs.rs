@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use kassay_guest::{Cost, Fact};
+use kassay_guest::{Cost, Fact, Show};
 
 use super::facts;
 use crate::case::Setting;
@@ -44,6 +44,7 @@ fn loads_only(scenario: &Scenario) -> Scenario {
     Scenario {
         each: true,
         steps: Vec::new(),
+        show: Show::default(),
         attach: BTreeMap::new(),
         may_not_run: Vec::new(),
         expect: None,

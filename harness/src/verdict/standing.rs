@@ -42,7 +42,7 @@ fn hook(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Option<Fault> {
                 .steps
                 .iter()
                 .any(|asked| asked.step.program() == Some(program));
-            if is_asked || scenario.may_not_run.contains(program) {
+            if is_asked || scenario.attaches || scenario.may_not_run.contains(program) {
                 return None;
             }
             let title = format!("{program} was not attached to {section}");

@@ -1,4 +1,5 @@
-//! `kassay verify` and budgets seen from outside: numbers, what differs, and what is too much.
+//! `kassay verify`, budgets and `kassay matrix` seen from outside: numbers, what differs, what is
+//! too much, and what a kernel takes.
 
 use std::fs;
 
@@ -10,7 +11,8 @@ tests! {
     qemu:
         numbers_are_written_and_compared,
         a_program_that_is_refused_now_is_worse,
-        a_budget_that_is_exceeded_shows_both_numbers;
+        a_budget_that_is_exceeded_shows_both_numbers,
+        a_matrix_has_a_cell_for_each_module_and_program;
 }
 
 /// A checkout with an object of two programs, the second of which ends in this.
@@ -81,7 +83,10 @@ fn a_budget_that_is_exceeded_shows_both_numbers() {
 fn what_verify_cannot_do_is_wrong_usage() {
     let checkout = Checkout::new();
     let wrong: [(&[&str], &str); 5] = [
-        (&["no-such-scenario"], "no scenario with a program matches"),
+        (
+            &["no-such-scenario"],
+            "nothing to try in `no-such-scenario`",
+        ),
         (&["none.bpf.c"], "none.bpf.c"),
         (&["core", "--flag=-DX"], "are for an object"),
         (&["core", "--against", "x", "--threshold=-1"], "at least 0"),
@@ -96,4 +101,25 @@ fn what_verify_cannot_do_is_wrong_usage() {
         ended.with(2).stderr.contains("CSV is of one kernel"),
         "{ended:?}"
     );
+}
+
+fn a_matrix_has_a_cell_for_each_module_and_program() {
+    let checkout = counted("return *(int *)2;");
+    let what = ["./modules/kfunc_sum", "count.bpf.c", "hook_tcx"];
+    let matrix = |args: &[&str]| {
+        let command = ["matrix", "--kernel", "distro"];
+        checkout.kassay(&[&command[..], &what, args].concat())
+    };
+    let ended = matrix(&[]);
+    ended.with(1).says("module kfunc_sum").says("1 kfunc");
+    ended.says("count.bpf.o one").says("loaded");
+    ended.says("count.bpf.o two, on distro: ").says("refused");
+    ended
+        .says("hook_tcx: hook_tcx.bpf.o arriving")
+        .says("attached");
+    ended.says("no kernel takes all");
+    checkout.edit("count.bpf.c", "return *(int *)2;", "return 2;");
+    let ended = matrix(&["--format", "markdown"]);
+    ended.with(0).says("| module kfunc_sum | 1 kfunc |");
+    ended.says("the oldest that takes all: distro");
 }

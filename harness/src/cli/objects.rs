@@ -1,0 +1,97 @@
+//! The objects and modules that a command is about: those that are named, or those of scenarios.
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::error::{Error, Result};
+use super::is_left;
+use super::place::path_of;
+use super::run::How;
+use super::session::Session;
+use crate::scenario::{Finder, Scenario};
+
+/// The arguments that say which.
+#[derive(Args)]
+pub struct Objects {
+    /// An object, NAME.bpf.c or a compiled one; else a word that the names of scenarios contain
+    #[arg(value_name = "OBJECT|FILTER")]
+    pub what: Vec<String>,
+    /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
+    /// [default: what KASSAY_KERNELS says]
+    #[arg(long, value_name = "SPEC", value_delimiter = ',')]
+    pub kernel: Vec<String>,
+    /// Insert a module first, for objects: a directory with a Kbuild file or a Makefile, or a name
+    /// in `modules/`; repeatable
+    #[arg(long = "module", value_name = "DIR")]
+    modules: Vec<String>,
+    /// A flag for clang, for objects, such as --flag=-DDEBUG; repeatable
+    #[arg(long = "flag", value_name = "FLAG", allow_hyphen_values = true)]
+    flags: Vec<String>,
+    /// Which scenarios to choose from, and how machines run.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Whether it is an object and no word of a filter.
+fn is_object(what: &str) -> bool {
+    what.contains('/') || what.ends_with(".bpf.c") || what.ends_with(".o")
+}
+
+impl Objects {
+    /// The chosen scenarios of a kind, and one for each object or module that is named.
+    ///
+    /// # Errors
+    /// A slip, such as a choice that leaves none.
+    pub fn scenarios(
+        &self,
+        session: &Session,
+        is_meant: fn(&Scenario) -> bool,
+    ) -> Result<Vec<Scenario>> {
+        let (objects, filter): (Vec<_>, Vec<_>) =
+            self.what.iter().cloned().partition(|what| is_object(what));
+        let mut scenarios = Vec::new();
+        for object in &objects {
+            let made = self.of_object(session, object);
+            scenarios.push(made.map_err(Error::slip)?);
+        }
+        if objects.is_empty() && !(self.modules.is_empty() && self.flags.is_empty()) {
+            let why = "`--module` and `--flag` are for an object; a scenario says it itself";
+            return Err(Error::Slip(why.to_owned()));
+        }
+        if objects.is_empty() || !filter.is_empty() {
+            let mut of_project = self.how.scenarios(&session.project)?;
+            of_project.retain(|it| is_left(&filter, &it.name));
+            scenarios.extend(of_project);
+        }
+        scenarios.retain(is_meant);
+        match scenarios.is_empty() {
+            true => Err(Error::Slip(format!(
+                "nothing to try in `{}`; `kassay list` shows scenarios, and an object is a path \
+                 or ends in `.bpf.c` or `.o`",
+                self.what.join("`, `")
+            ))),
+            false => Ok(scenarios),
+        }
+    }
+
+    /// A scenario with nothing but an object, or a module, and the modules that go before.
+    fn of_object(&self, session: &Session, object: &str) -> anyhow::Result<Scenario> {
+        let here = std::env::current_dir().context("find the working directory")?;
+        let file = here.join("command-line.toml");
+        let finder = Finder::new(&file, &session.project);
+        let mut scenario = Scenario::new("");
+        for name in &self.modules {
+            scenario.modules.push(finder.module(&path_of(name))?);
+        }
+        if Path::new(object).is_dir() {
+            scenario.modules.push(finder.module(&path_of(object))?);
+        } else {
+            let mut part = finder.program(&path_of(object))?;
+            part.flags.extend(self.flags.iter().cloned());
+            scenario.bpf.push(part);
+        }
+        scenario.with_defaults(&session.project.defaults)
+    }
+}

@@ -1,0 +1,184 @@
+//! What a kernel takes of modules and programs: whether modules go in, and programs load and attach.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use kassay_guest::{Fact, Show, Why};
+
+use super::faulted;
+use crate::case::{Setting, lacks};
+use crate::compile::{self, Artifacts};
+use crate::kernel::Kernel;
+use crate::scenario::{Allow, Scenario};
+use crate::{interrupt, kfuncs, refusal};
+
+/// A module, or a program of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Item {
+    /// A module, by its name.
+    Module(String),
+    /// A program, by its object's name and its function.
+    Program(String, String),
+    /// An object that was not even opened.
+    Object(String),
+    /// All of a scenario, where nothing of it was tried.
+    All,
+}
+
+/// What a kernel says to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The module is in, with so many kfuncs.
+    Inserted(usize),
+    /// The program is attached where its section says.
+    Attached,
+    /// The program is loaded, and is one that is attached nowhere by itself.
+    Loaded,
+    /// The kernel is none that the scenario wants.
+    Skipped(String),
+    /// What it cannot be had for.
+    Not(&'static str, String),
+}
+
+impl Answer {
+    /// Whether the kernel takes it, or need not.
+    pub fn is_good(&self) -> bool {
+        !matches!(self, Answer::Not(..))
+    }
+
+    /// Why not, on one line.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Answer::Skipped(why) | Answer::Not(_, why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// A word or two.
+    pub fn word(&self) -> String {
+        match self {
+            Answer::Inserted(0) => "inserted".to_owned(),
+            Answer::Inserted(1) => "1 kfunc".to_owned(),
+            Answer::Inserted(count) => format!("{count} kfuncs"),
+            Answer::Attached => "attached".to_owned(),
+            Answer::Loaded => "loaded".to_owned(),
+            Answer::Skipped(_) => "skipped".to_owned(),
+            Answer::Not(word, _) => (*word).to_owned(),
+        }
+    }
+}
+
+/// What a kernel says to all that a scenario has. That something cannot be built is an answer, too.
+///
+/// # Errors
+/// The machine cannot be set up; an interruption by the user.
+pub fn run(
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+) -> Result<BTreeMap<Item, Answer>> {
+    let all = |answer| Ok(BTreeMap::from([(Item::All, answer)]));
+    if let Some(reason) = lacks(kernel, scenario)? {
+        return all(Answer::Skipped(reason));
+    }
+    let artifacts = match compile::build(&setting.cache, kernel, scenario) {
+        Ok(artifacts) => artifacts,
+        Err(error) => {
+            interrupt::check()?;
+            return all(Answer::Not("unbuilt", of_build(&format!("{error:#}"))));
+        }
+    };
+    match faulted(setting, kernel, &tries_only(scenario), &artifacts)? {
+        Err(fault) => {
+            let first = fault.reason.lines().next().map(|line| format!(": {line}"));
+            let why = fault.title + &first.unwrap_or_default();
+            all(Answer::Not(fault.verdict.name(), why))
+        }
+        Ok(facts) => answers(kernel, &artifacts, &facts),
+    }
+}
+
+/// What is wrong in a tool's output: its first error, else its first line.
+fn of_build(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim);
+    let error = lines.clone().find(|line| line.contains("error: "));
+    let line = error.or_else(|| lines.next());
+    line.unwrap_or_default().to_owned()
+}
+
+/// A scenario that tries what this one has, each program by itself.
+fn tries_only(scenario: &Scenario) -> Scenario {
+    Scenario {
+        each: true,
+        attaches: true,
+        counts: false,
+        steps: Vec::new(),
+        show: Show::default(),
+        expect: None,
+        allow: vec![Allow::NoSteps, Allow::NoPrograms, Allow::NoKfuncs],
+        ..scenario.clone()
+    }
+}
+
+fn answers(
+    kernel: &Kernel,
+    artifacts: &Artifacts,
+    facts: &[Fact],
+) -> Result<BTreeMap<Item, Answer>> {
+    let mut answers = BTreeMap::new();
+    let count = |name: &str| {
+        let module = artifacts.modules.iter().find(|it| it.name == name);
+        let file = module.map(|module| Path::new(&module.file));
+        anyhow::Ok(kfuncs::of_modules(kernel, file)?.kfuncs.len())
+    };
+    for fact in facts {
+        let (item, answer) = match fact {
+            Fact::Inserted { module, error, .. } => (
+                Item::Module(module.clone()),
+                match error {
+                    None => Answer::Inserted(count(module)?),
+                    Some(error) => Answer::Not("refused", error.clone()),
+                },
+            ),
+            Fact::Loaded {
+                program: None,
+                error: None,
+                ..
+            } => continue,
+            Fact::Loaded {
+                object, program, ..
+            } => (
+                program.as_ref().map_or_else(
+                    || Item::Object(object.clone()),
+                    |program| Item::Program(object.clone(), program.clone()),
+                ),
+                match refusal::of(fact) {
+                    None => Answer::Loaded,
+                    Some(refusal) => Answer::Not("refused", refusal.message),
+                },
+            ),
+            Fact::Attached {
+                object, program, ..
+            } => (
+                Item::Program(object.clone(), program.clone()),
+                match refusal::of_attach(fact) {
+                    None => Answer::Attached,
+                    Some(why) => Answer::Not("unattached", why),
+                },
+            ),
+            Fact::Unattached {
+                object,
+                program,
+                section,
+                why: Why::NoHook,
+            } => (
+                Item::Program(object.clone(), program.clone()),
+                Answer::Not("no hook", format!("kassay has no hook for `{section}`")),
+            ),
+            _ => continue,
+        };
+        answers.insert(item, answer);
+    }
+    Ok(answers)
+}
