@@ -5,7 +5,7 @@ use std::fs::File;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use kassay_guest::{Fact, PROTOCOL, Plan, Step};
+use kassay_guest::{Fact, PROTOCOL, Plan, Show, Step};
 
 use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
@@ -288,13 +288,16 @@ fn steps(
     for name in &plan.objects {
         let without = &plan.without;
         if plan.each {
-            let load = || bpf::load_each(name, plan, facts);
-            for held in capability::without(without, load)?? {
-                match plan.attaches {
-                    true => drop(held.attach(plan, &attached, &mut net, host_root, facts)?),
-                    false => attached.push(held),
+            // All of a large object, each with maps of its own, may be more than there is room for.
+            let keeps = !plan.steps.is_empty() || plan.show != Show::default();
+            let take = |held: Attached, facts: &mut Facts| match plan.attaches {
+                true => held.attach(plan, &[], &mut net, host_root, facts).map(drop),
+                false => {
+                    attached.extend(keeps.then_some(held));
+                    Ok(())
                 }
-            }
+            };
+            capability::without(without, || bpf::load_each(name, plan, facts, take))??;
         } else if let Some(object) =
             capability::without(without, || bpf::load(name, plan, &attached, facts))??
         {

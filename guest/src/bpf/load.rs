@@ -71,24 +71,29 @@ fn ask(object: &mut OpenObject, steps: &[Step]) {
     }
 }
 
-/// Loads each program of an object by itself, in an object of its own where it is
-/// the only one; reports how each went.
-pub fn load_each(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Vec<Attached>> {
+/// Loads each program of an object by itself, in an object of its own where it is the only one;
+/// reports how each went, and hands on what is loaded before it goes on.
+pub fn load_each(
+    name: &str,
+    plan: &Plan,
+    facts: &mut Facts,
+    mut take: impl FnMut(Attached, &mut Facts) -> Result<()>,
+) -> Result<()> {
     let opened = heard(|| open(name, plan, None));
     report(name, None, &opened, Vec::new(), facts)?;
     let (Ok(opened), _) = opened else {
-        return Ok(Vec::new());
+        return Ok(());
     };
-    let mut loaded = Vec::new();
     for program in opened.progs().map(|program| program.name()) {
         let program = program.to_string_lossy().into_owned();
         let is_it = |other: &str| other == program;
         let (alone, costs) = counted(|| open(name, plan, Some(&is_it)), plan.counts);
         report(name, Some(program.clone()), &alone, costs, facts)?;
-        let alone = alone.0.ok();
-        loaded.extend(alone.map(|object| Attached::new(name, object, false)));
+        if let Ok(object) = alone.0 {
+            take(Attached::new(name, object, false), facts)?;
+        }
     }
-    Ok(loaded)
+    Ok(())
 }
 
 /// Does `work`, and returns what libbpf said meanwhile, and the kernel through it.

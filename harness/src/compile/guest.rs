@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use kassay_guest::sources;
 use walkdir::WalkDir;
@@ -43,8 +43,12 @@ pub fn build(cache: &Cache) -> Result<Guest> {
         let target = cache.dir("target").join("guest");
         let package = target.join("package");
         unpack(&files, &package)?;
-        let headers = directory.join(HEADERS).join("bpf");
-        fs::create_dir_all(&headers)
+        // The build script runs again only where it is given another folder than the last time,
+        // which may have been interrupted.
+        let scratch = tempfile::tempdir_in(&target)
+            .with_context(|| format!("make a directory in `{}`", target.display()))?;
+        let headers = scratch.path().join("bpf");
+        fs::create_dir(&headers)
             .with_context(|| format!("make directory `{}`", headers.display()))?;
         let libelf = libelf::build(cache, &package).context("build the guest program")?;
         let includes = libelf
@@ -70,6 +74,7 @@ pub fn build(cache: &Cache) -> Result<Guest> {
         cache.touch("target", "guest");
         fs::copy(&built, directory.join("init"))
             .with_context(|| format!("copy `{}`", built.display()))?;
+        take(&headers, &directory.join(HEADERS))?;
         progress.finish();
         Ok(())
     })?;
@@ -77,6 +82,16 @@ pub fn build(cache: &Cache) -> Result<Guest> {
         init: entry.join("init"),
         headers: entry.join(HEADERS),
     })
+}
+
+/// Moves the headers to where they are kept.
+fn take(headers: &Path, to: &Path) -> Result<()> {
+    if !headers.join("bpf_helpers.h").exists() {
+        bail!("build the guest program: its build script handed out no headers of libbpf");
+    }
+    fs::create_dir(to)
+        .and_then(|()| fs::rename(headers, to.join("bpf")))
+        .with_context(|| format!("move `{}` to `{}`", headers.display(), to.display()))
 }
 
 /// A digest of all that the guest program is built of.

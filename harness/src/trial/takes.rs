@@ -7,10 +7,11 @@ use anyhow::Result;
 use kassay_guest::{Fact, Show, Why};
 
 use super::faulted;
-use crate::case::{Setting, lacks};
+use crate::case::{Setting, lacks, lacks_probe};
 use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
 use crate::scenario::{Allow, Scenario};
+use crate::verdict::Verdict;
 use crate::{interrupt, kfuncs, refusal};
 
 /// A module, or a program of an object.
@@ -89,9 +90,14 @@ pub fn run(
             return all(Answer::Not("unbuilt", of_build(&format!("{error:#}"))));
         }
     };
+    if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
+        return all(Answer::Skipped(reason));
+    }
     match faulted(setting, kernel, &tries_only(scenario), &artifacts)? {
         Err(fault) => {
-            let first = fault.reason.lines().next().map(|line| format!(": {line}"));
+            let first = fault.reason.lines().next();
+            let first = first.filter(|_| fault.verdict == Verdict::Infra);
+            let first = first.map(|line| format!(": {line}"));
             let why = fault.title + &first.unwrap_or_default();
             all(Answer::Not(fault.verdict.name(), why))
         }
@@ -107,9 +113,12 @@ fn of_build(text: &str) -> String {
     line.unwrap_or_default().to_owned()
 }
 
-/// A scenario that tries what this one has, each program by itself.
+/// A scenario that tries what this one has, each program by itself: none has a turn beside another.
 fn tries_only(scenario: &Scenario) -> Scenario {
+    let mut attach = scenario.attach.clone();
+    attach.values_mut().for_each(|how| how.order = None);
     Scenario {
+        attach,
         each: true,
         attaches: true,
         counts: false,
