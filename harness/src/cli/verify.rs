@@ -140,6 +140,12 @@ impl Tried<'_> {
             }
             Ok(())
         })?;
+        // What was not counted would be no worse than anything.
+        for row in rows.iter().filter(|row| row.is_uncounted()) {
+            self.is_whole = false;
+            let (file, program) = (&row.file_name, &row.prog_name);
+            progress::note(format!("{file}: what {program} takes was not counted"));
+        }
         Ok(rows)
     }
 }

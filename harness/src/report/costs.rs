@@ -169,6 +169,11 @@ impl Verdict {
 }
 
 impl Row {
+    /// Whether it is loaded, and nobody knows what it took.
+    pub fn is_uncounted(&self) -> bool {
+        self.verdict == Verdict::Success && self.total_insns == 0
+    }
+
     fn program(&self) -> &str {
         match self.prog_name.as_str() {
             "" => "-",
@@ -286,6 +291,13 @@ mod tests {
         std::fs::write(&path, "a,b\n1,2\n").unwrap();
         let error = format!("{:#}", read(&path).unwrap_err());
         assert!(error.contains("it is not what `kassay verify"), "{error}");
+    }
+
+    #[test]
+    fn what_is_loaded_took_an_instruction_at_least() {
+        assert!(row("p", 0, Verdict::Success).is_uncounted());
+        assert!(!row("p", 1, Verdict::Success).is_uncounted());
+        assert!(!row("p", 0, Verdict::Failure).is_uncounted());
     }
 
     #[test]
