@@ -30,8 +30,15 @@ pub fn report(plan: &Plan, attached: &[Attached], facts: &mut Facts) -> Result<(
         let programs = programs(attached)?;
         facts.report(Fact::Programs { programs })?;
     }
+    let is_whole = plan
+        .objects
+        .iter()
+        .all(|object| attached.iter().any(|one| one.is_of(object)));
     for name in &plan.show.maps {
-        facts.report(map(name, attached)?)?;
+        // That an object was refused has been told, and its maps are gone with it.
+        if is_whole || bpf::map(attached, name).is_ok() {
+            facts.report(map(name, attached)?)?;
+        }
     }
     Ok(())
 }

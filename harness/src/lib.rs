@@ -48,6 +48,8 @@ pub mod detector;
 #[doc(hidden)]
 pub mod diff;
 #[doc(hidden)]
+pub mod entries;
+#[doc(hidden)]
 pub mod excerpt;
 #[doc(hidden)]
 pub mod facts;
@@ -115,6 +117,8 @@ pub mod tool;
 pub mod transcript;
 #[doc(hidden)]
 pub mod trial;
+#[doc(hidden)]
+pub mod value;
 #[doc(hidden)]
 pub mod verdict;
 #[doc(hidden)]

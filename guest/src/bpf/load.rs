@@ -3,8 +3,11 @@
 use std::sync::Mutex;
 
 use anyhow::Result;
-use kassay_guest::{Cost, Fact, Global, Plan, SHARE, Step};
-use libbpf_rs::{AsRawLibbpf, MapType, Object, ObjectBuilder, OpenObject, PrintLevel};
+use kassay_guest::{Cost, Entry, Fact, Global, Plan, SHARE, Step};
+use libbpf_rs::{
+    AsRawLibbpf, ErrorExt, MapCore, MapFlags, MapType, Object, ObjectBuilder, OpenObject,
+    PrintLevel, num_possible_cpus,
+};
 
 use super::cost::Meter;
 use super::{Attached, freplace, is_called};
@@ -33,24 +36,26 @@ pub fn load(
         freplace::aim(&mut object, plan, before)?;
         Ok(object)
     };
-    let (loaded, costs) = counted(open, plan.counts);
+    let (loaded, costs) = counted(open, name, plan);
     report(name, None, &loaded, costs, facts)?;
     Ok(loaded.0.ok())
 }
 
-/// Loads what `open` opens; returns what came of it, and what its programs took where that is to be
-/// counted. For the counts the verifier leaves out all else, so what it refuses is loaded once more.
+/// Loads the object of that name, which `open` opens; returns what came of it, and what its
+/// programs took where the plan has it counted. For the counts the verifier leaves out all else, so
+/// what it refuses is loaded once more.
 fn counted(
     open: impl Fn() -> libbpf_rs::Result<OpenObject>,
-    is_wanted: bool,
+    name: &str,
+    plan: &Plan,
 ) -> ((libbpf_rs::Result<Object>, String), Vec<Cost>) {
     let mut costs = Vec::new();
-    if is_wanted {
+    if plan.counts {
         let mut meter = None;
         let load = || {
             let mut object = open()?;
             meter = Some(Meter::of(&mut object)?);
-            object.load()
+            filled(object.load()?, name, plan)
         };
         let loaded = heard(load);
         costs.extend(meter.map(|meter| meter.read(loaded.0.as_ref().ok())));
@@ -58,7 +63,31 @@ fn counted(
             return (loaded, costs.concat());
         }
     }
-    (heard(|| open()?.load()), costs.concat())
+    (
+        heard(|| filled(open()?.load()?, name, plan)),
+        costs.concat(),
+    )
+}
+
+/// A loaded object, whose maps are given the entries that the plan has for them.
+fn filled(object: Object, name: &str, plan: &Plan) -> libbpf_rs::Result<Object> {
+    for entry in plan.entries.iter().filter(|entry| entry.object == name) {
+        let set = set_entry(&object, entry);
+        set.with_context(|| format!("set an entry of the map `{}`", entry.map))?;
+    }
+    Ok(object)
+}
+
+/// Sets an entry of a map, which the harness has read in the same object.
+fn set_entry(object: &Object, entry: &Entry) -> libbpf_rs::Result<()> {
+    let Some(map) = object.maps().find(|map| map.name() == entry.map.as_str()) else {
+        return Ok(());
+    };
+    if map.map_type().is_percpu() {
+        let values = vec![entry.value.clone(); num_possible_cpus()?];
+        return map.update_percpu(&entry.key, &values, MapFlags::ANY);
+    }
+    map.update(&entry.key, &entry.value, MapFlags::ANY)
 }
 
 /// Has programs of an object loaded that libbpf would leave out, for their section begins with `?`.
@@ -87,7 +116,7 @@ pub fn load_each(
     for program in opened.progs().map(|program| program.name()) {
         let program = program.to_string_lossy().into_owned();
         let is_it = |other: &str| other == program;
-        let (alone, costs) = counted(|| open(name, plan, Some(&is_it)), plan.counts);
+        let (alone, costs) = counted(|| open(name, plan, Some(&is_it)), name, plan);
         report(name, Some(program.clone()), &alone, costs, facts)?;
         if let Ok(object) = alone.0 {
             take(Attached::new(name, object, false), facts)?;

@@ -44,6 +44,11 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// Whether it is the object of that name.
+    pub fn is_of(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     /// Its programs, those alone that are loaded.
     pub fn programs(&self) -> impl Iterator<Item = Program<'_>> {
         let programs = self.object.progs();

@@ -7,5 +7,5 @@ mod step;
 pub use fact::{
     Code, Cost, Fact, Line, ListedModule, ListedProgram, Record, Standing, Stayed, Thing, Why,
 };
-pub use plan::{Attach, Family, Global, Live, NONE, Plan, Program, Show};
+pub use plan::{Attach, Entry, Family, Global, Live, NONE, Plan, Program, Show};
 pub use step::*;

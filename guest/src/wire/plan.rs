@@ -30,6 +30,8 @@ pub struct Plan {
     pub counts: bool,
     /// What global variables of the objects are set to before they are loaded.
     pub globals: Vec<Global>,
+    /// What maps of the objects have before any program is attached.
+    pub entries: Vec<Entry>,
     /// Programs of the objects that are loaded; all of them where there is none here.
     pub programs: Vec<String>,
     /// How programs are attached where their sections do not say all of it.
@@ -124,6 +126,19 @@ pub struct Global {
     pub offset: usize,
     /// The whole variable.
     pub bytes: Vec<u8>,
+}
+
+/// An entry of a map of a BPF object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The object's name.
+    pub object: String,
+    /// The map's name.
+    pub map: String,
+    /// The whole key.
+    pub key: Vec<u8>,
+    /// The whole value; of a map per CPU, that of each CPU.
+    pub value: Vec<u8>,
 }
 
 /// What goes on while somebody on the host attends to it, over [`IO_PORT`](crate::IO_PORT).

@@ -30,8 +30,41 @@ pub enum Layout {
     },
     /// So many of the same.
     Array(Box<Layout>, usize),
+    /// Members, of a structure or a union.
+    Struct {
+        /// Its size.
+        bytes: usize,
+        /// Those with a name. What has none of its own lends the names that are in it.
+        members: Vec<Member>,
+    },
     /// Anything else.
     Other,
+}
+
+/// A member of a structure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Where it lies, in bytes.
+    pub offset: usize,
+    /// How it lies there.
+    pub layout: Layout,
+}
+
+impl Layout {
+    /// How many bytes it takes; none where that is not known.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Layout::Int { bytes, .. }
+            | Layout::Enum { bytes, .. }
+            | Layout::Struct { bytes, .. } => *bytes,
+            Layout::Bool => 1,
+            Layout::Array(of, length) => of.bytes().saturating_mul(*length),
+            Layout::Other => 0,
+        }
+    }
 }
 
 impl Btf {
@@ -49,7 +82,7 @@ impl Btf {
         Ok(None)
     }
 
-    fn layout(&self, id: u32, depth: usize) -> Result<Layout> {
+    pub(super) fn layout(&self, id: u32, depth: usize) -> Result<Layout> {
         let depth = depth.checked_sub(1).context("a type without an end")?;
         if id == 0 {
             return Ok(Layout::Other);
@@ -75,10 +108,47 @@ impl Btf {
                 let (of, length) = (word(raw.behind, 0)?, word(raw.behind, 8)?);
                 Layout::Array(Box::new(self.layout(of, depth)?), length as usize)
             }
+            kind::STRUCT | kind::UNION => Layout::Struct {
+                bytes,
+                members: self.members(&raw, depth)?,
+            },
             kind::TYPEDEF | kind::CONST | kind::VOLATILE | kind::TYPE_TAG => {
                 self.layout(raw.of, depth)?
             }
             _ => Layout::Other,
         })
+    }
+    /// The members of a structure that lie at whole bytes.
+    fn members(&self, structure: &Raw<'_>, depth: usize) -> Result<Vec<Member>> {
+        let mut members = Vec::new();
+        for one in structure.behind.chunks_exact(12) {
+            let (name, at) = (self.name(word(one, 0)?)?, word(one, 8)?);
+            // A structure with bit fields has their sizes in the highest byte (struct btf_member
+            // of include/uapi/linux/btf.h, 6.11).
+            let (bits, at) = match structure.flag {
+                true => (at >> 24, at & 0xff_ffff),
+                false => (0, at),
+            };
+            let layout = match bits {
+                0 => self.layout(word(one, 4)?, depth)?,
+                _ => Layout::Other,
+            };
+            let offset = at as usize / 8;
+            match layout {
+                Layout::Struct { members: inner, .. } if name.is_empty() => {
+                    let moved = inner.into_iter().map(|member| Member {
+                        offset: offset + member.offset,
+                        ..member
+                    });
+                    members.extend(moved);
+                }
+                layout => members.push(Member {
+                    name,
+                    offset,
+                    layout,
+                }),
+            }
+        }
+        Ok(members)
     }
 }

@@ -8,6 +8,7 @@
 mod declaration;
 mod file;
 mod layout;
+mod map;
 mod raw;
 
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use anyhow::{Context, Result, bail};
 
 pub use declaration::{SHAPES, Shape, listed};
 pub use file::{base_strings, taken};
-pub use layout::Layout;
+pub use layout::{Layout, Member};
+pub use map::Map;
 pub use raw::functions;
 use raw::{Raw, kind, name, parts, word};
 

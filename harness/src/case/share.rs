@@ -68,6 +68,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         attaches: scenario.attaches,
         counts: scenario.counts,
         globals: artifacts.globals.clone(),
+        entries: artifacts.entries.clone(),
         programs: Vec::new(),
         attach: scenario.attach.clone(),
         live: None,

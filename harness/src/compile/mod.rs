@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::Global;
+use kassay_guest::{Entry, Global};
 
 use crate::assets;
 use crate::cache::Cache;
+use crate::entries;
 use crate::globals;
 use crate::kernel::{self, Kernel};
 use crate::nearest;
@@ -42,6 +43,8 @@ pub struct Artifacts {
     pub objects: Vec<(String, PathBuf)>,
     /// What their global variables are set to.
     pub globals: Vec<Global>,
+    /// What their maps have from the start.
+    pub entries: Vec<Entry>,
     /// The drivers of its steps, by name.
     pub drivers: Vec<(String, PathBuf)>,
 }
@@ -59,13 +62,15 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         .with_context(|| format!("get modules of {} itself", kernel.name))?;
     let driver = |part: &Part| Ok((part.name.clone(), driver::build(cache, part)?));
     let drivers = scenario.drivers.iter().map(driver);
-    let files = objects
-        .iter()
-        .map(|(name, file)| (name.as_str(), file.as_path()));
+    let files = || {
+        let named = objects.iter();
+        named.map(|(name, file)| (name.as_str(), file.as_path()))
+    };
     let artifacts = Artifacts {
         guest,
         initramfs,
-        globals: globals::set(files, &scenario.globals)?,
+        globals: globals::set(files(), &scenario.globals)?,
+        entries: entries::set(files(), &scenario.maps)?,
         kernel_modules,
         modules,
         objects,

@@ -15,8 +15,8 @@ use super::expect::{Allow, Expect};
 use super::part::{DRIVER, FileModule, FileProgram, Kind, MODULE, PROGRAM, Part, is_plain};
 use super::requires::Requires;
 use super::{Scenario, home, name_of, parsed};
-use crate::nearest;
 use crate::step::{Asked, FileStep, Setting, sysctl};
+use crate::{entries, nearest};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +32,8 @@ pub(super) struct File {
     each: bool,
     #[serde(default)]
     globals: toml::Table,
+    #[serde(default)]
+    maps: entries::Wanted,
     #[serde(default)]
     host_root: bool,
     #[serde(default)]
@@ -86,6 +88,7 @@ impl File {
             drivers,
             each: self.each,
             globals: self.globals,
+            maps: self.maps,
             host_root: self.host_root,
             requires: self.requires,
             expect: self.expect,

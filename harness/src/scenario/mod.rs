@@ -21,7 +21,7 @@ use crate::excerpt::bounded;
 use crate::project::{Defaults, Project};
 use crate::step::Asked;
 use crate::vm::size::{LEAST_MIB, MOST_CPUS, Size};
-use crate::{nearest, plain};
+use crate::{entries, nearest, plain};
 
 use budget::Budget;
 pub use expect::{Allow, Expect};
@@ -56,6 +56,8 @@ pub struct Scenario {
     pub counts: bool,
     /// What global variables of the programs are set to before they are loaded.
     pub globals: toml::Table,
+    /// The entries that maps of the programs have before these are attached.
+    pub maps: entries::Wanted,
     /// What a kernel must have.
     pub requires: Requires,
     /// The verdict that is its pass, where that is not a run without a fault.
@@ -106,6 +108,7 @@ impl Scenario {
             attaches: false,
             counts: true,
             globals: toml::Table::new(),
+            maps: entries::Wanted::new(),
             requires: Requires::default(),
             expect: None,
             timeout: None,

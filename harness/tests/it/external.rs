@@ -22,6 +22,7 @@ tests! {
         headers_of_the_c_library_are_there_and_a_programs_own_come_first,
         a_command_has_the_kernels_trace_and_the_transcript_has_all_of_it,
         a_global_variable_is_one_that_there_is_and_has_a_value_that_it_can_have,
+        an_entry_is_one_that_its_map_can_have,
         some_modules_of_a_directory_are_inserted,
         a_scenario_says_how_large_its_guest_is,
         a_module_has_parameters_and_what_the_directories_before_it_export,
@@ -226,6 +227,22 @@ fn a_global_variable_is_one_that_there_is_and_has_a_value_that_it_can_have() {
     says("who = 'somebody'", "does not fit");
     says("mode = 'MODE_LUD'", "did you mean `MODE_LOUD`?");
     says("LICENSE = 'BSD'", "no BPF program has a variable");
+}
+
+fn an_entry_is_one_that_its_map_can_have() {
+    let says = |maps: &str, why: &str| {
+        let own = External::with(&format!(
+            "modules = ['kfunc_sum']\nbpf = ['maps', 'tail_call']\nallow = ['no_steps']\n\
+             maps = {{ {maps} }}"
+        ));
+        own.run().with(125).says(why);
+    };
+    says("test = []", "did you mean `tests`?");
+    says("tests = [[4, {}]]", "the key 4 is beyond its end");
+    says("tests = [[0, { nam = 'a' }]]", "did you mean `name`?");
+    says("by_bytes = [[[1, 2, 3], true]]", "do not fit an array of 2");
+    says("by_bytes = [[[1], true], [[1], false]]", "is there twice");
+    says("jumps = [[0, 1]]", "its entries are no data");
 }
 
 fn some_modules_of_a_directory_are_inserted() {

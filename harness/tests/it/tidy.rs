@@ -41,7 +41,7 @@ const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
 const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 50] = [
+const ROOMS: [&str; 52] = [
     "plain",
     "nearest",
     "progress",
@@ -62,7 +62,9 @@ const ROOMS: [&str; 50] = [
     "attachment",
     "step",
     "btf",
+    "value",
     "globals",
+    "entries",
     "project",
     "kernel",
     "detector",

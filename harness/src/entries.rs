@@ -1,0 +1,169 @@
+//! The entries that a scenario gives to maps of BPF programs: found by the maps' names in the
+//! compiled objects, and put into bytes as their BTF says.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use kassay_guest::Entry;
+use object::{Object, ObjectSection};
+use toml::Value;
+
+use crate::btf::{Btf, Map};
+use crate::nearest;
+use crate::value::encode;
+
+/// What a scenario says of maps: keys and values by their names.
+pub type Wanted = BTreeMap<String, Vec<(Value, Value)>>;
+
+/// Types of maps whose entries are data, and not other things of the kernel's (`enum bpf_map_type`
+/// of include/uapi/linux/bpf.h, 6.11): hash, array, both per CPU, both LRU, LPM trie, devmap,
+/// cpumap, devmap hash.
+const DATA: &[u32] = &[1, 2, 5, 6, 9, 10, 11, 14, 16, 25];
+
+/// Those of them that have all their entries from the start: array, array per CPU.
+const ARRAYS: &[u32] = &[2, 6];
+
+/// The bytes of each entry, and where it belongs in these objects.
+///
+/// # Errors
+/// No object has the map, and the nearest is named; several have it; its entries are no data; it
+/// does not have that many; a key or a value is not one that the map can have. An object that
+/// cannot be read.
+pub fn set<'a>(
+    objects: impl Iterator<Item = (&'a str, &'a Path)>,
+    wanted: &Wanted,
+) -> Result<Vec<Entry>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for (object, file) in objects {
+        let maps = maps(file).with_context(|| format!("read the maps of `{object}`"))?;
+        all.extend(maps.into_iter().map(|map| (object, map)));
+    }
+    let mut entries = Vec::new();
+    for (name, wanted) in wanted {
+        let set = one(&all, name).and_then(|(object, map)| fill(object, map, wanted));
+        entries.extend(set.with_context(|| format!("set entries of the map `{name}`"))?);
+    }
+    Ok(entries)
+}
+
+/// The one map of that name, with its object's.
+fn one<'a>(all: &'a [(&'a str, Map)], name: &str) -> Result<(&'a str, &'a Map)> {
+    let found: Vec<_> = all.iter().filter(|(_, map)| map.name == name).collect();
+    match found[..] {
+        [(object, map)] => Ok((object, map)),
+        [] => {
+            let hint = nearest::hint(name, all.iter().map(|(_, map)| map.name.as_str()));
+            bail!("no BPF program has a map of that name{hint}")
+        }
+        _ => {
+            let objects: Vec<&str> = found.iter().map(|(object, _)| *object).collect();
+            bail!("it is in each of `{}`", objects.join("`, `"))
+        }
+    }
+}
+
+/// The maps of an object.
+fn maps(file: &Path) -> Result<Vec<Map>> {
+    let bytes = std::fs::read(file)?;
+    let object = object::File::parse(&*bytes)?;
+    match object.section_by_name(".BTF") {
+        Some(btf) => Btf::parse(btf.data()?, None)?.maps(),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The entries of a map.
+fn fill(object: &str, map: &Map, wanted: &[(Value, Value)]) -> Result<Vec<Entry>> {
+    if !DATA.contains(&map.kind) {
+        bail!(
+            "its entries are no data but other things of the kernel's; maps that can be filled are \
+             hash maps, arrays, LPM tries, devmaps and cpumaps"
+        );
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    for (key, value) in wanted {
+        let entry = Entry {
+            object: object.to_owned(),
+            map: map.name.clone(),
+            key: encode(&map.key, key).with_context(|| format!("the key {key}"))?,
+            value: encode(&map.value, value).with_context(|| format!("the value of {key}"))?,
+        };
+        if entries.iter().any(|other| other.key == entry.key) {
+            bail!("the key {key} is there twice");
+        }
+        has_room(map, key, entries.len())?;
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// Sees that a map that has so many entries already can have one of this key.
+fn has_room(map: &Map, key: &Value, filled: usize) -> Result<()> {
+    let most = map.most;
+    match (ARRAYS.contains(&map.kind), key) {
+        // How many it has is set when it is loaded.
+        _ if most == 0 => Ok(()),
+        (true, Value::Integer(key)) if *key >= most.into() => {
+            bail!("the key {key} is beyond its end: it has {most} entries, from 0")
+        }
+        (false, _) if filled >= most as usize => bail!("it has room for {most} entries"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::Layout;
+
+    fn word() -> Layout {
+        Layout::Int {
+            bytes: 4,
+            is_signed: false,
+        }
+    }
+
+    fn filled(kind: u32, keys: &[i64]) -> Result<usize, String> {
+        let map = Map {
+            name: "m".to_owned(),
+            kind,
+            most: 2,
+            key: word(),
+            value: word(),
+        };
+        let wanted: Vec<_> = keys.iter().map(|key| ((*key).into(), 7.into())).collect();
+        let entries = fill("o", &map, &wanted);
+        entries
+            .map(|entries| entries.len())
+            .map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn entries_have_room_and_differ() {
+        assert_eq!(filled(1, &[9, 8]), Ok(2));
+        assert_eq!(
+            filled(1, &[1, 2, 3]).unwrap_err(),
+            "it has room for 2 entries"
+        );
+        assert_eq!(filled(1, &[1, 1]).unwrap_err(), "the key 1 is there twice");
+        let beyond = "the key 2 is beyond its end: it has 2 entries, from 0";
+        assert_eq!(filled(2, &[2]).unwrap_err(), beyond);
+        assert!(filled(1, &[-1]).unwrap_err().starts_with("the key -1: "));
+    }
+
+    #[test]
+    fn what_holds_no_data_is_refused() {
+        // A map of programs, a map of maps, a sockmap.
+        for kind in [3, 12, 15] {
+            assert!(
+                filled(kind, &[0])
+                    .unwrap_err()
+                    .starts_with("its entries are no data")
+            );
+        }
+    }
+}
