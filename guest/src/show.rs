@@ -35,10 +35,15 @@ pub fn report(plan: &Plan, attached: &[Attached], facts: &mut Facts) -> Result<(
         .iter()
         .all(|object| attached.iter().any(|one| one.is_of(object)));
     for name in &plan.show.maps {
-        // That an object was refused has been told, and its maps are gone with it.
-        if is_whole || bpf::map(attached, name).is_ok() {
-            facts.report(map(name, attached)?)?;
-        }
+        let is_there = is_whole || bpf::map(attached, name).is_ok();
+        facts.report(match is_there {
+            true => map(name, attached)?,
+            false => Fact::Map {
+                map: name.clone(),
+                entries: None,
+                left_out: 0,
+            },
+        })?;
     }
     Ok(())
 }
@@ -116,7 +121,7 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
         let map = name.to_owned();
         return Ok(Fact::Map {
             map,
-            entries,
+            entries: Some(entries),
             left_out,
         });
     }
@@ -137,7 +142,7 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
     };
     Ok(Fact::Map {
         map: name.to_owned(),
-        entries: keys.iter().map(entry).collect::<Result<_>>()?,
+        entries: keys.iter().map(entry).collect::<Result<_>>().map(Some)?,
         left_out: count.saturating_sub(keys.len()),
     })
 }

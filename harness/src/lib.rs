@@ -22,6 +22,8 @@
 //! ARCHITECTURE.md shows; its tests and fuzz targets enter them, and nothing in them is stable.
 
 #[doc(hidden)]
+pub mod absent;
+#[doc(hidden)]
 pub mod assets;
 #[doc(hidden)]
 pub mod attachment;

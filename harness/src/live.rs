@@ -20,7 +20,7 @@ use crate::run::{self};
 use crate::scenario::Scenario;
 use crate::streams::Streams;
 use crate::verdict::{self, Fault, LOG_OVERFLOW, Verdict};
-use crate::{interrupt, progress, tool, transcript};
+use crate::{absent, interrupt, progress, tool, transcript};
 
 /// The exit code of a kernel that crashed or reported trouble, whatever the program said.
 pub const CRASHED: u8 = 120;
@@ -125,6 +125,9 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, facts: &Facts) -> Resul
         for error in told.iter().filter_map(refusal::of_attach) {
             say(&error);
         }
+        absent::targets(case.kernel, told)
+            .iter()
+            .for_each(|line| say(line));
         say(&refusal);
         return Ok(of_bpf(UNJUDGED));
     }

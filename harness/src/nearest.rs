@@ -16,6 +16,17 @@ pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     nearest(name, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
+/// So many of `known` that have most in common with a name, pairs of letters, the likest first.
+pub fn several<'a>(name: &str, known: &'a [String], count: usize) -> Vec<&'a str> {
+    let rated = known
+        .iter()
+        .map(|other| (strsim::sorensen_dice(name, other), other.as_str()));
+    let mut rated: Vec<(f64, &str)> = rated.collect();
+    rated.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
+    rated.dedup();
+    rated.iter().take(count).map(|(_, name)| *name).collect()
+}
+
 /// Adds the nearest name to serde's "unknown field `a`, expected one of …",
 /// whose names stand in backticks, the wrong one first.
 pub fn explain(message: &str) -> Error {

@@ -258,6 +258,9 @@ fn map(fact: &Fact) -> Option<String> {
     else {
         return None;
     };
+    let Some(entries) = entries else {
+        return Some(format!("{map}: is gone with the object that was refused"));
+    };
     // No name in C has a dot, and each of a section's has.
     let (one, many, is) = match map.contains('.') {
         true => ("variable", "variables", " = "),

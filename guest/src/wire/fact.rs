@@ -122,8 +122,9 @@ pub enum Fact {
         map: String,
         /// The first entries, as text, in the order of their keys: numbers by their
         /// size. Of a map per CPU, numbers are summed and other values are all there. Of a section
-        /// of variables, such as `.bss`, the variables.
-        entries: Vec<(String, String)>,
+        /// of variables, such as `.bss`, the variables. None where an object was refused, and no
+        /// other has the map.
+        entries: Option<Vec<(String, String)>>,
         /// How many entries it has over and above these.
         left_out: usize,
     },

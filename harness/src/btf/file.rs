@@ -48,6 +48,46 @@ pub fn taken(file: &Path, strings: &[u8], names: &[String]) -> Result<Vec<String
     if names.is_empty() {
         return Ok(Vec::new());
     }
+    let functions = functions_of(file)?;
+    let taken = names.into_iter().filter(|name| functions.contains(name));
+    Ok(taken.cloned().collect())
+}
+
+/// What programs can be attached to by a kernel's own BTF.
+#[derive(Debug, Default)]
+pub struct Targets {
+    /// Functions.
+    pub functions: Vec<String>,
+    /// Tracepoints, of which libbpf and the kernel find the type `btf_trace_NAME`.
+    pub tracepoints: Vec<String>,
+    /// Hooks of LSM, which are functions `bpf_lsm_NAME`.
+    pub lsm_hooks: Vec<String>,
+}
+
+/// What there is of them in a kernel's own BTF.
+///
+/// # Errors
+/// The BTF cannot be read, or is damaged.
+pub fn targets(file: &Path) -> Result<Targets> {
+    let functions = functions_of(file)?;
+    let strings = base_strings(file)?;
+    let strings = String::from_utf8_lossy(&strings);
+    let behind = |name: &str, prefix: &str| name.strip_prefix(prefix).map(str::to_owned);
+    let tracepoints = strings.split('\0');
+    let lsm_hooks = functions.iter();
+    Ok(Targets {
+        tracepoints: tracepoints
+            .filter_map(|name| behind(name, "btf_trace_"))
+            .collect(),
+        lsm_hooks: lsm_hooks
+            .filter_map(|name| behind(name, "bpf_lsm_"))
+            .collect(),
+        functions,
+    })
+}
+
+/// The functions of a kernel's own BTF.
+fn functions_of(file: &Path) -> Result<Vec<String>> {
     let read = || -> Result<Vec<String>> {
         let (start, size) = place(file)?;
         let mut open = plain::open(file)?;
@@ -56,9 +96,7 @@ pub fn taken(file: &Path, strings: &[u8], names: &[String]) -> Result<Vec<String
         open.take(size).read_to_end(&mut data)?;
         functions(&data, &[])
     };
-    let functions = read().with_context(|| format!("read the BTF of `{}`", file.display()))?;
-    let taken = names.into_iter().filter(|name| functions.contains(name));
-    Ok(taken.cloned().collect())
+    read().with_context(|| format!("read the BTF of `{}`", file.display()))
 }
 
 /// Where BTF stands in a vmlinux or a file of raw BTF, and its size.

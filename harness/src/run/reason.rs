@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::kernel_report::Report;
 use crate::verdict::{self, Fault};
-use crate::{flaw, symbol, tool};
+use crate::{absent, flaw, symbol, tool};
 
 /// Why the kernel did not take modules, where it says little and their files tell more than the
 /// fault.
@@ -53,6 +53,9 @@ pub(super) fn explain(
             "\n\nof {object} libbpf and the verifier say at last:"
         ));
         reason.push_str(&tool::last_lines(&log));
+    }
+    for line in absent::targets(kernel, &facts.told) {
+        reason.push_str(&format!("\n\n{line}"));
     }
     reason
 }

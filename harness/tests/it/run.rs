@@ -518,6 +518,8 @@ fn what_libbpf_said_of_one_program_is_not_told_of_the_next() {
     ended
         .with(1)
         .says("one was not attached to kprobe/no_such")
+        .says("one: the BTF of this kernel and its modules has no function `no_such`; the nearest")
+        .says("two: the BTF of this kernel and its modules has no kfunc `bpf_no_such`; the nearest")
         .says("of two libbpf and the verifier say at last:");
     let transcript = checkout.artifact("both", "transcript");
     assert!(

@@ -41,7 +41,7 @@ const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
 const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 52] = [
+const ROOMS: [&str; 53] = [
     "plain",
     "nearest",
     "progress",
@@ -69,6 +69,7 @@ const ROOMS: [&str; 52] = [
     "kernel",
     "detector",
     "kfuncs",
+    "absent",
     "vm",
     "scenario",
     "watch",

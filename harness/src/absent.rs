@@ -1,0 +1,193 @@
+//! What programs are for and the kernel does not have, and the nearest that it has.
+
+use kassay_guest::Fact;
+
+use crate::btf::{self, Targets};
+use crate::kernel::Kernel;
+use crate::nearest;
+
+/// How many names are told.
+const NEAREST: usize = 3;
+
+/// A line for each program that was refused or left unattached for want of its target.
+pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<String> {
+    let wanted: Vec<Target> = facts.iter().filter_map(target).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    // This only adds to what was said, so that a BTF that cannot be read is no fault here.
+    let known = btf::targets(&kernel.btf).unwrap_or_default();
+    let of_modules = facts.iter().flat_map(|fact| match fact {
+        Fact::Inserted { symbols, .. } => symbols.as_slice(),
+        _ => &[],
+    });
+    let of_modules: Vec<String> = of_modules.cloned().collect();
+    let wanted = wanted.iter();
+    wanted
+        .filter_map(|target| target.line(&known, &of_modules))
+        .collect()
+}
+
+/// What a program is for.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    program: String,
+    kind: Kind,
+    name: String,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Function,
+    Tracepoint,
+    /// A function, a tracepoint or a hook of LSM: libbpf says the same of all.
+    Any,
+    Kfunc,
+}
+
+impl Target {
+    /// What is said of it where neither what is known nor a module has it.
+    fn line(&self, known: &Targets, of_modules: &[String]) -> Option<String> {
+        let (what, names) = match self.kind {
+            Kind::Function => ("function", [&known.functions, of_modules].concat()),
+            Kind::Tracepoint => ("tracepoint", known.tracepoints.clone()),
+            Kind::Any => (
+                "target",
+                [
+                    &known.functions,
+                    &known.tracepoints[..],
+                    &known.lsm_hooks,
+                    of_modules,
+                ]
+                .concat(),
+            ),
+            Kind::Kfunc => {
+                let all = known.functions.iter().chain(of_modules);
+                let is_one = |name: &&String| name.starts_with("bpf_") || of_modules.contains(name);
+                ("kfunc", all.filter(is_one).cloned().collect())
+            }
+        };
+        if known.functions.is_empty() || names.contains(&self.name) {
+            return None;
+        }
+        let near = nearest::several(&self.name, &names, NEAREST).join("`, `");
+        let (program, name) = (&self.program, &self.name);
+        Some(format!(
+            "{program}: the BTF of this kernel and its modules has no {what} `{name}`; the nearest are \
+             `{near}`"
+        ))
+    }
+}
+
+/// What a program that was refused, or could not be attached, is for.
+fn target(fact: &Fact) -> Option<Target> {
+    let (program, kind, name) = match fact {
+        Fact::Attached {
+            program,
+            section,
+            error: Some(_),
+            ..
+        } => {
+            let (kind, name) = of_section(section)?;
+            (program.as_str(), kind, name)
+        }
+        Fact::Loaded {
+            object,
+            error: Some(_),
+            log,
+            ..
+        } => of_log(object, log)?,
+        _ => return None,
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(is_name).then(|| Target {
+        program: program.to_owned(),
+        kind,
+        name: name.to_owned(),
+    })
+}
+
+/// What stands behind a section's kind.
+fn of_section(section: &str) -> Option<(Kind, &str)> {
+    let (kind, name) = section.split_once('/')?;
+    let kind = match kind {
+        "kprobe" | "kretprobe" | "kprobe.multi" | "kretprobe.multi" | "kprobe.session" => {
+            Kind::Function
+        }
+        "raw_tp" | "raw_tracepoint" | "raw_tp.w" | "raw_tracepoint.w" => Kind::Tracepoint,
+        _ => return None,
+    };
+    Some((kind, name.split('+').next()?))
+}
+
+/// What libbpf (1.7) did not find while it loaded an object, and for which of its programs.
+fn of_log<'a>(object: &'a str, log: &'a str) -> Option<(&'a str, Kind, &'a str)> {
+    let name = |behind: &'a str| behind.split('\'').next();
+    if let Some((before, behind)) = log.split_once("': failed to find kernel BTF type ID of '") {
+        return Some((before.rsplit_once("prog '")?.1, Kind::Any, name(behind)?));
+    }
+    let lines = log.lines();
+    let mut missing = lines.filter(|line| line.ends_with("': not found in kernel or module BTFs"));
+    let (_, behind) = missing.next()?.split_once("extern (func ksym) '")?;
+    Some((object, Kind::Kfunc, name(behind)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unattached(section: &str) -> Option<Target> {
+        target(&Fact::Attached {
+            object: "o".to_owned(),
+            program: "p".to_owned(),
+            section: section.to_owned(),
+            end: None,
+            error: Some("No such file or directory (os error 2)".to_owned()),
+            log: String::new(),
+        })
+    }
+
+    #[test]
+    fn the_target_of_a_section_is_what_stands_behind_its_kind() {
+        let name = |section: &str| unattached(section).map(|target| target.name);
+        assert_eq!(
+            name("kprobe/do_unlinkat+0x4").as_deref(),
+            Some("do_unlinkat")
+        );
+        assert_eq!(name("raw_tp/sys_enter").as_deref(), Some("sys_enter"));
+        for section in ["kprobe.multi/vfs_*", "uprobe//bin/sh:main", "xdp"] {
+            assert_eq!(name(section), None);
+        }
+    }
+
+    #[test]
+    fn three_that_are_like_it_are_named() {
+        let names = [
+            "vfs_open",
+            "filename_unlinkat",
+            "vfs_unlink",
+            "kfree",
+            "do_unlink",
+        ];
+        let known = Targets {
+            functions: names.map(str::to_owned).to_vec(),
+            ..Targets::default()
+        };
+        let line = unattached("kprobe/do_unlinkat").unwrap().line(&known, &[]);
+        assert_eq!(
+            line.as_deref(),
+            Some(
+                "p: the BTF of this kernel and its modules has no function `do_unlinkat`; the \
+                 nearest are `do_unlink`, `vfs_unlink`, `filename_unlinkat`"
+            )
+        );
+        assert_eq!(unattached("kprobe/kfree").unwrap().line(&known, &[]), None);
+    }
+
+    #[test]
+    fn a_kfunc_that_is_missing_is_like_one_of_a_module() {
+        let log = "libbpf: extern (func ksym) 'bpf_ad': not found in kernel or module BTFs\n";
+        let (object, kind, name) = of_log("o", log).unwrap();
+        assert_eq!((object, &kind, name), ("o", &Kind::Kfunc, "bpf_ad"));
+    }
+}
