@@ -273,6 +273,19 @@ fn insert<'a>(
     Ok(inserted)
 }
 
+/// Attaches a program that was loaded by itself, and lets it go. What its place is on is made for it
+/// alone, since another may want it otherwise.
+fn try_attach(
+    held: Attached,
+    plan: &Plan,
+    host_root: Option<&HostRoot>,
+    facts: &mut Facts,
+) -> Result<()> {
+    let mut net = Lazy::new(&plan.steps);
+    drop(held.attach(plan, &[], &mut net, host_root, facts)?);
+    net.remove()
+}
+
 /// Loads and attaches the plan's objects, goes through its steps, has the host attend to what is
 /// for it, and lets go of the objects again.
 fn steps(
@@ -291,7 +304,7 @@ fn steps(
             // All of a large object, each with maps of its own, may be more than there is room for.
             let keeps = !plan.steps.is_empty() || plan.show != Show::default();
             let take = |held: Attached, facts: &mut Facts| match plan.attaches {
-                true => held.attach(plan, &[], &mut net, host_root, facts).map(drop),
+                true => try_attach(held, plan, host_root, facts),
                 false => {
                     attached.extend(keeps.then_some(held));
                     Ok(())

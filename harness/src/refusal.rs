@@ -64,9 +64,11 @@ pub fn of_attach(fact: &Fact) -> Option<String> {
 fn verifier(log: &str) -> Option<String> {
     let (_, log) = log.split_once("-- BEGIN PROG LOAD LOG --\n")?;
     let (log, _) = log.split_once("-- END PROG LOAD LOG --")?;
+    // Its counts begin with the time where nothing but them was asked for.
+    let ends = ["processed ", "verification time ", "libbpf: "];
     let lines = log
         .lines()
-        .take_while(|line| !line.starts_with("processed ") && !line.starts_with("libbpf: "));
+        .take_while(|line| !ends.iter().any(|end| line.starts_with(end)));
     let lines: Vec<&str> = lines.collect();
     let message = lines.rsplit(|line| is_trace(line)).next()?;
     let message: Vec<&str> = message.iter().map(|line| line.trim()).collect();

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-use kassay_guest::{Command, Driven, Fact, ListedModule, Moved, Opened, Outcome, Ran, Record};
+use kassay_guest::{
+    Command, Cost, Driven, Fact, ListedModule, Moved, Opened, Outcome, Ran, Record,
+};
 
 use crate::attachment;
 use crate::facts::Facts;
@@ -241,12 +243,17 @@ fn program_list(fact: &Fact) -> Vec<String> {
 
 /// What programs take, as far as the snapshot says how much they may.
 fn costs(scenario: &Scenario, fact: &Fact) -> Vec<String> {
-    let costs = match fact {
-        Fact::Loaded { costs, .. } => costs.as_slice(),
-        _ => &[],
+    let Fact::Loaded { object, costs, .. } = fact else {
+        return Vec::new();
     };
-    let lines = costs.iter().filter_map(|cost| scenario.budget.line(cost));
-    lines.collect()
+    let line = |cost: &Cost| {
+        let name = match scenario.bpf.len() {
+            1 => cost.program.clone(),
+            _ => format!("{object}/{}", cost.program),
+        };
+        scenario.budget.line(&name, cost)
+    };
+    costs.iter().filter_map(line).collect()
 }
 
 fn map(fact: &Fact) -> Option<String> {

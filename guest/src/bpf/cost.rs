@@ -7,6 +7,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use kassay_guest::Cost;
 use libbpf_rs::{AsRawLibbpf, Object, OpenObject, OpenProgramMut, Program, libbpf_sys};
 
+/// How many instructions the verifier may have gone through for it to tell of each in another load:
+/// libbpf (1.7) asks again with a larger buffer until all of it fits.
+const TOLD: u64 = 100_000;
+
 /// The verifier's counts without its trace (BPF_LOG_STATS of include/linux/bpf_verifier.h).
 const STATS: u32 = 4;
 
@@ -17,7 +21,7 @@ const ROOM: usize = 16 << 10;
 pub struct Meter(Vec<Log>);
 
 struct Log {
-    /// The program, of which no more is known yet.
+    /// The program, of which no more is known before it is loaded.
     cost: Cost,
     text: Vec<u8>,
 }
@@ -29,29 +33,49 @@ impl Meter {
         programs.map(Log::of).collect::<Result<_, _>>().map(Meter)
     }
 
-    /// What the programs took that the verifier came to. Of those that it refused, nothing was made.
+    /// Reads what libbpf only knows once it has put the object together: how many instructions a
+    /// program has with those of its subprograms, and where a callback belongs.
+    pub fn prepare(&mut self, object: &mut OpenObject) -> libbpf_rs::Result<()> {
+        // SAFETY: the object is open, and is loaded or dropped later, which both may follow.
+        let error = unsafe { libbpf_sys::bpf_object__prepare(object.as_libbpf_object().as_ptr()) };
+        if error != 0 {
+            return Err(libbpf_rs::Error::from_raw_os_error(-error));
+        }
+        let programs = object.progs_mut().filter(|program| program.autoload());
+        for (mut program, log) in programs.zip(&mut self.0) {
+            log.describe(&mut program);
+        }
+        Ok(())
+    }
+
+    /// What the programs took; nothing is counted of those that the verifier did not come to, and
+    /// nothing was made of those that it refused.
     pub fn read(&self, object: Option<&Object>) -> Vec<Cost> {
         let cost = |log: &Log| {
-            let text = CStr::from_bytes_until_nul(&log.text).ok()?;
             let mut programs = object.into_iter().flat_map(Object::progs);
             let loaded = programs.find(|program| program.name() == log.cost.program.as_str());
-            let Cost {
-                program,
-                size,
-                kind,
-                attach_kind,
-                ..
-            } = log.cost.clone();
-            Some(Cost {
-                program,
-                size,
-                kind,
-                attach_kind,
-                jited: loaded.map_or(Ok(0), |program| jited(&program)).ok()?,
-                ..counts(&text.to_string_lossy())?
-            })
+            let known = log.cost.clone();
+            Cost {
+                program: known.program,
+                size: known.size,
+                kind: known.kind,
+                attach_kind: known.attach_kind,
+                jited: loaded.map_or(0, |program| jited(&program).unwrap_or_default()),
+                ..counts(&log.text()).unwrap_or_default()
+            }
         };
-        self.0.iter().filter_map(cost).collect()
+        self.0.iter().map(cost).collect()
+    }
+
+    /// What the verifier said of the program that it came to last, where all of its trace would be
+    /// too much, as libbpf shows a log.
+    pub fn remarks(&self) -> Option<String> {
+        let texts = self.0.iter().rev().map(Log::text);
+        let text = texts.filter(|text| !text.is_empty()).next()?;
+        counts(&text).filter(|cost| cost.insns > TOLD)?;
+        Some(format!(
+            "-- BEGIN PROG LOAD LOG --\n{text}-- END PROG LOAD LOG --\n"
+        ))
     }
 }
 
@@ -67,24 +91,36 @@ impl Log {
         if error != 0 {
             return Err(libbpf_rs::Error::from_raw_os_error(-error));
         }
+        let cost = Cost {
+            program: program.name().to_string_lossy().into_owned(),
+            ..Cost::default()
+        };
+        let mut log = Log { cost, text };
+        log.describe(&mut program);
+        Ok(log)
+    }
+
+    /// What libbpf knows of the program by now.
+    fn describe(&mut self, program: &mut OpenProgramMut<'_>) {
+        let raw = program.as_libbpf_object().as_ptr();
+        self.cost.size = program.insn_cnt() as u64;
         // SAFETY: the program is open; libbpf's names are static, and null where it knows none.
-        let (kind, attach_kind) = unsafe {
+        (self.cost.kind, self.cost.attach_kind) = unsafe {
+            let kind = libbpf_sys::bpf_program__type(raw);
             let attach = libbpf_sys::bpf_program__expected_attach_type(raw);
             (
-                name(libbpf_sys::libbpf_bpf_prog_type_str(
-                    program.prog_type() as _
-                )),
+                name(libbpf_sys::libbpf_bpf_prog_type_str(kind)),
                 name(libbpf_sys::libbpf_bpf_attach_type_str(attach)),
             )
         };
-        let cost = Cost {
-            program: program.name().to_string_lossy().into_owned(),
-            size: program.insn_cnt() as u64,
-            kind,
-            attach_kind,
-            ..Cost::default()
-        };
-        Ok(Log { cost, text })
+    }
+
+    fn text(&self) -> String {
+        let text = CStr::from_bytes_until_nul(&self.text);
+        text.map_or_else(
+            |_| String::new(),
+            |text| text.to_string_lossy().into_owned(),
+        )
     }
 }
 

@@ -42,8 +42,8 @@ pub fn load(
 }
 
 /// Loads the object of that name, which `open` opens; returns what came of it, and what its
-/// programs took where the plan has it counted. For the counts the verifier leaves out all else, so
-/// what it refuses is loaded once more.
+/// programs took where the plan has it counted. For the counts the verifier leaves out its trace, so
+/// what it refuses is loaded once more, unless that would be too long.
 fn counted(
     open: impl Fn() -> libbpf_rs::Result<OpenObject>,
     name: &str,
@@ -54,12 +54,16 @@ fn counted(
         let mut meter = None;
         let load = || {
             let mut object = open()?;
-            meter = Some(Meter::of(&mut object)?);
+            meter.insert(Meter::of(&mut object)?).prepare(&mut object)?;
             filled(object.load()?, name, plan)
         };
-        let loaded = heard(load);
-        costs.extend(meter.map(|meter| meter.read(loaded.0.as_ref().ok())));
-        if loaded.0.is_ok() {
+        let mut loaded = heard(load);
+        costs.extend(meter.iter().map(|meter| meter.read(loaded.0.as_ref().ok())));
+        let remarks = meter.and_then(|meter| meter.remarks());
+        if let (Err(_), Some(remarks)) = (&loaded.0, &remarks) {
+            loaded.1.insert_str(0, remarks);
+        }
+        if loaded.0.is_ok() || remarks.is_some() {
             return (loaded, costs.concat());
         }
     }

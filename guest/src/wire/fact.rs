@@ -55,8 +55,7 @@ pub enum Fact {
         error: Option<String>,
         /// What libbpf and the verifier said, when there was an error.
         log: String,
-        /// What its programs took, those that the verifier came to; none where the plan does not
-        /// have it counted.
+        /// What its programs took; none where the plan does not have it counted.
         #[serde(default)]
         costs: Vec<Cost>,
     },
@@ -226,6 +225,14 @@ pub struct Cost {
     pub kind: String,
     /// What it is to be attached to, likewise, such as `tcx_ingress`.
     pub attach_kind: String,
+}
+
+impl Cost {
+    /// Whether the verifier came to the program, which takes an instruction at least.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.insns > 0
+    }
 }
 
 /// Why a program is attached nowhere.

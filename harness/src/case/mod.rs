@@ -86,5 +86,5 @@ impl<'a> Case<'a> {
 pub fn folder(kernel: &str, scenario: &str) -> PathBuf {
     project::target()
         .join(kernel.replace('/', "_"))
-        .join(scenario)
+        .join(scenario.replace('/', "_"))
 }

@@ -31,6 +31,8 @@ pub struct Setting {
     pub gdb: bool,
     /// Whether nothing passes on a kernel that lacks a detector.
     pub strict: bool,
+    /// Whether transcripts become snapshots as they are, numbers within a budget too.
+    pub accept: bool,
 }
 
 /// How long a virtual machine may take unless the user or its scenario says otherwise.
@@ -51,6 +53,7 @@ impl Setting {
             keep_dump: false,
             gdb: false,
             strict: false,
+            accept: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::chosen::{kernels, obtain};
 use super::error::Result;
-use super::objects::Objects;
+use super::objects::{Objects, is_object};
 use super::print;
 use super::session::Session;
 use crate::case::Setting;
@@ -22,8 +22,8 @@ use crate::{interrupt, pool, progress};
 const HELP: &str = "\
 Steps and snapshots of scenarios do not count: each module is inserted, and each program is loaded
 by itself and attached where its section says. A cell is what came of it: the module's kfuncs,
-`attached`, or `loaded` for what is attached nowhere by itself; else `unbuilt`, `refused`,
-`unattached`, or a verdict, with the reason below the table.
+`attached`, or `loaded` for what is attached nowhere by itself, or where kassay has no hook; else
+`unbuilt`, `refused`, `unattached`, or a verdict, with the reason below the table.
 
 Examples:
   kassay matrix --kernel all                        all that the project's scenarios have
@@ -160,9 +160,9 @@ fn title((scenario, item): &(String, Item)) -> String {
         Item::Module(name) => format!("module {name}"),
         Item::Program(object, program) => format!("{object}.bpf.o {program}"),
         Item::Object(object) => format!("{object}.bpf.o"),
-        Item::All => "all".to_owned(),
+        Item::All => format!("{scenario}: all"),
     };
-    match scenario.is_empty() {
+    match *item == Item::All || is_object(scenario) {
         true => what,
         false => format!("{scenario}: {what}"),
     }
@@ -193,6 +193,13 @@ fn reasons(columns: &[Column]) -> Vec<String> {
 fn oldest(columns: &[Column]) -> String {
     let mut sorted: Vec<&Column> = columns.iter().collect();
     sorted.sort_by_key(|column| column.version);
+    let is_tried = |answer: &Answer| !matches!(answer, Answer::Skipped(_));
+    if !columns
+        .iter()
+        .any(|column| column.answers.values().any(is_tried))
+    {
+        return "\nnothing was tried".to_owned();
+    }
     let takes_all = |column: &&&Column| column.answers.values().all(Answer::is_good);
     let newest = sorted.iter().rev().take_while(takes_all);
     match newest.last() {
@@ -211,7 +218,7 @@ fn objects(column: &Column) -> Vec<String> {
         };
         json!({
             "kernel": column.name,
-            "scenario": Some(scenario).filter(|name| !name.is_empty()),
+            "scenario": Some(scenario).filter(|name| !is_object(name)),
             "module": module,
             "object": object,
             "program": program,

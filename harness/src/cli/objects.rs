@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use super::error::{Error, Result};
@@ -34,8 +34,8 @@ pub struct Objects {
     pub how: How,
 }
 
-/// Whether it is an object and no word of a filter.
-fn is_object(what: &str) -> bool {
+/// Whether it is an object and no word of a filter, or of a scenario's name.
+pub fn is_object(what: &str) -> bool {
     what.contains('/') || what.ends_with(".bpf.c") || what.ends_with(".o")
 }
 
@@ -51,10 +51,11 @@ impl Objects {
     ) -> Result<Vec<Scenario>> {
         let (objects, filter): (Vec<_>, Vec<_>) =
             self.what.iter().cloned().partition(|what| is_object(what));
-        let mut scenarios = Vec::new();
+        let mut scenarios: Vec<Scenario> = Vec::new();
         for object in &objects {
-            let made = self.of_object(session, object);
-            scenarios.push(made.map_err(Error::slip)?);
+            let made = self.of_object(session, object).map_err(Error::slip)?;
+            distinct(&scenarios, &made)?;
+            scenarios.push(made);
         }
         if objects.is_empty() && !(self.modules.is_empty() && self.flags.is_empty()) {
             let why = "`--module` and `--flag` are for an object; a scenario says it itself";
@@ -63,6 +64,10 @@ impl Objects {
         if objects.is_empty() || !filter.is_empty() {
             let mut of_project = self.how.scenarios(&session.project)?;
             of_project.retain(|it| is_left(&filter, &it.name));
+            if of_project.is_empty() && !filter.is_empty() && !objects.is_empty() {
+                let why = format!("no scenario has `{}` in its name", filter.join("` or `"));
+                return Err(Error::Slip(why));
+            }
             scenarios.extend(of_project);
         }
         scenarios.retain(is_meant);
@@ -76,14 +81,19 @@ impl Objects {
         }
     }
 
-    /// A scenario with nothing but an object, or a module, and the modules that go before.
+    /// A scenario with nothing but an object, or a module, and the modules that go before. It is
+    /// called as it was asked for, which no scenario of a project can be.
     fn of_object(&self, session: &Session, object: &str) -> anyhow::Result<Scenario> {
         let here = std::env::current_dir().context("find the working directory")?;
         let file = here.join("command-line.toml");
         let finder = Finder::new(&file, &session.project);
-        let mut scenario = Scenario::new("");
+        let mut scenario = Scenario::new(object);
         for name in &self.modules {
             scenario.modules.push(finder.module(&path_of(name))?);
+        }
+        let is_source = object.ends_with(".c");
+        if !is_source && let Some(flag) = self.flags.first() {
+            bail!("`{object}` is not compiled by clang, so that it cannot have the flag `{flag}`");
         }
         if Path::new(object).is_dir() {
             scenario.modules.push(finder.module(&path_of(object))?);
@@ -93,5 +103,25 @@ impl Objects {
             scenario.bpf.push(part);
         }
         scenario.with_defaults(&session.project.defaults)
+    }
+}
+
+/// Sees that what is named has no name in common with another: by theirs results are told apart.
+fn distinct(others: &[Scenario], made: &Scenario) -> Result<()> {
+    let last = |it: &Scenario| {
+        let part = it.bpf.first().or(it.modules.last());
+        part.map(|part| part.name.clone())
+    };
+    let is_same = |other: &&Scenario| {
+        other.bpf.is_empty() == made.bpf.is_empty() && last(other) == last(made)
+    };
+    match others.iter().find(is_same) {
+        None => Ok(()),
+        Some(other) => Err(Error::Slip(format!(
+            "`{}` and `{}` are both called `{}`: try them one after the other",
+            other.name,
+            made.name,
+            last(made).unwrap_or_default()
+        ))),
     }
 }

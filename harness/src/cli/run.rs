@@ -180,6 +180,7 @@ impl RunArgs {
             // Machines of one saved state have the same pointers, hashed or not, and the same ids.
             cold: setting.cold || self.accept,
             strict: self.strict,
+            accept: self.accept,
             ..setting
         })
     }

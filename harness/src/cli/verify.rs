@@ -1,26 +1,26 @@
 //! `kassay verify`: what it takes kernels to prove programs.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::chosen::{kernel, kernels};
 use super::error::{Error, Result};
-use super::objects::Objects;
+use super::objects::{Objects, is_object};
 use super::print;
 use super::session::Session;
 use crate::case::{Setting, lacks};
 use crate::kernel::Kernel;
 use crate::report::costs::{self, Row};
 use crate::report::{REGRESSION, UNJUDGED};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, budget};
 use crate::{compile, interrupt, pool, progress, trial};
 
 const HELP: &str = "\
 Each program is loaded by itself and attached nowhere. Columns: instructions that the verifier went
-through, states that it kept in all and at once, bytes of stack, the program's own instructions,
-and bytes of machine code. CSV has the columns of veristat, for `veristat -C`.
+through, states that it kept in all and at once, bytes of stack, the program's instructions with
+those of the functions that it calls, and bytes of machine code. CSV has the columns of veristat, for `veristat -C`.
 
 Examples:
   kassay verify                                     every program of the project's scenarios
@@ -51,6 +51,7 @@ pub struct VerifyArgs {
         value_name = "PERCENT",
         default_value_t = 0.0,
         value_parser = percent,
+        allow_negative_numbers = true,
         requires = "against"
     )]
     threshold: f64,
@@ -72,8 +73,7 @@ enum Format {
 }
 
 fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim_end_matches('%').parse().ok();
-    let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    let number = budget::number(text.strip_suffix('%').unwrap_or(text));
     number.ok_or_else(|| "it is a number of percent, at least 0, such as 5".to_owned())
 }
 
@@ -104,7 +104,10 @@ pub fn run(args: &VerifyArgs) -> Result<u8> {
             Some(before) => code = code.max(args.compare(&kernel, before, &rows)?),
             None => args.show(&kernel, &rows)?,
         }
-        tried.is_whole &= !rows.is_empty();
+        if rows.is_empty() {
+            tried.is_whole = false;
+            progress::note(format!("on {}: there was no program to try", kernel.name));
+        }
     }
     Ok(match (code, tried.is_whole) {
         (0, false) => UNJUDGED,
@@ -131,7 +134,13 @@ impl Tried<'_> {
         };
         pool::each(self.scenarios, setting.jobs, work, |(name, one)| {
             match one {
-                Ok(Ok(one)) => rows.extend(one),
+                Ok(Ok(one)) => {
+                    for why in &one.notes {
+                        self.is_whole &= !is_object(&name);
+                        progress::note(format!("{name}: {why}"));
+                    }
+                    rows.extend(one.rows);
+                }
                 Ok(Err(why)) => progress::note(format!("without {name}: {why}")),
                 Err(error) => {
                     self.is_whole = false;
@@ -150,19 +159,29 @@ impl Tried<'_> {
     }
 }
 
-/// The programs of a scenario, or why it is none of this kernel's.
+/// The programs of a scenario, and what there is to know of them.
+struct Counted {
+    rows: Vec<Row>,
+    notes: Vec<String>,
+}
+
+/// The same, or why the scenario is none of this kernel's.
 fn one(
     setting: &Setting,
     kernel: &Kernel,
     scenario: &Scenario,
-) -> anyhow::Result<Result<Vec<Row>, String>> {
+) -> anyhow::Result<Result<Counted, String>> {
     if let Some(reason) = lacks(kernel, scenario)? {
         return Ok(Err(reason));
     }
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
-    let tried = trial::costs::run(setting, kernel, scenario, &artifacts)?;
-    let row = |tried| Row::of(&scenario.name, tried);
-    Ok(Ok(tried.iter().map(row).collect()))
+    let facts = trial::costs::run(setting, kernel, scenario, &artifacts)?;
+    let name = Some(scenario.name.as_str()).filter(|name| !is_object(name));
+    let tried = facts.iter().filter_map(trial::costs::tried);
+    Ok(Ok(Counted {
+        rows: tried.map(|tried| Row::of(name, &tried)).collect(),
+        notes: facts.iter().filter_map(trial::costs::left_out).collect(),
+    }))
 }
 
 impl VerifyArgs {
@@ -171,11 +190,17 @@ impl VerifyArgs {
         let Some(against) = &self.against else {
             return Ok(None);
         };
-        let path = PathBuf::from(against);
-        if path.is_file() {
-            return Ok(Some(costs::read(&path).map_err(Error::slip)?));
+        let path = Path::new(against);
+        if path.exists() && !path.is_dir() {
+            return Ok(Some(costs::read(path).map_err(Error::slip)?));
         }
-        let kernel = kernel(session, Some(against))?;
+        let kernel =
+            kernel(session, Some(against)).map_err(|error| match (path.exists(), error) {
+                (false, Error::Slip(why)) => {
+                    Error::Slip(format!("there is no file `{against}`, and {why}"))
+                }
+                (_, error) => error,
+            })?;
         Ok(Some(tried.on(&kernel)?))
     }
 
@@ -185,7 +210,7 @@ impl VerifyArgs {
             Format::Csv => print(costs::csv(rows)?.trim_end()),
             Format::Json => rows.iter().try_for_each(|row| print(&object(kernel, row)?)),
             Format::Pretty => {
-                progress::note(format!("on {on} ({release}): {} programs", rows.len()));
+                print(&format!("on {on} ({release}): {}", programs(rows.len())))?;
                 costs::table(rows).iter().try_for_each(|line| print(line))
             }
         }
@@ -200,8 +225,8 @@ impl VerifyArgs {
                 compared.lines.iter().try_for_each(|line| print(line))?;
                 let differ = compared.lines.len().saturating_sub(1);
                 print(&format!(
-                    "on {on}: {} programs, {differ} differ, {} by more than {} %",
-                    rows.len(),
+                    "on {on}: {}, of which {differ} differ, {} for the worse by more than {} %",
+                    programs(rows.len()),
                     compared.worse.len(),
                     self.threshold
                 ))?;
@@ -216,6 +241,13 @@ impl VerifyArgs {
         } else {
             REGRESSION
         })
+    }
+}
+
+fn programs(count: usize) -> String {
+    match count {
+        1 => "1 program".to_owned(),
+        count => format!("{count} programs"),
     }
 }
 

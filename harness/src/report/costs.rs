@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::table::aligned;
@@ -11,7 +11,8 @@ use crate::plain;
 use crate::scenario::budget::is_over;
 use crate::trial::costs::Tried;
 
-/// One program. A number that was not counted is 0, as veristat has it.
+/// One program. A number that was not counted is 0, as veristat has it; what is compared is missing
+/// in a file that lacks the column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// The object's file.
@@ -24,11 +25,9 @@ pub struct Row {
     #[serde(default)]
     pub duration: u64,
     /// Instructions that it went through.
-    #[serde(default)]
-    pub total_insns: u64,
+    pub total_insns: Option<u64>,
     /// States that it kept.
-    #[serde(default)]
-    pub total_states: u64,
+    pub total_states: Option<u64>,
     /// States at once, at most.
     #[serde(default)]
     pub peak_states: u64,
@@ -74,10 +73,11 @@ pub enum Verdict {
 }
 
 impl Row {
-    /// A program of a scenario, whose name is before the object's if it has one.
-    pub fn of(scenario: &str, tried: &Tried) -> Row {
+    /// A program of an object, in the folder of its scenario if it is of one.
+    pub fn of(scenario: Option<&str>, tried: &Tried) -> Row {
         let cost = tried.cost.clone().unwrap_or_default();
-        let file = Path::new(scenario).join(format!("{}.bpf.o", tried.object));
+        let folder = Path::new(scenario.unwrap_or_default());
+        let file = folder.join(format!("{}.bpf.o", tried.object));
         Row {
             file_name: file.to_string_lossy().into_owned(),
             prog_name: tried.program.clone().unwrap_or_default(),
@@ -86,8 +86,8 @@ impl Row {
                 Some(_) => Verdict::Failure,
             },
             duration: cost.time_us,
-            total_insns: cost.insns,
-            total_states: cost.states,
+            total_insns: Some(cost.insns),
+            total_states: Some(cost.states),
             peak_states: cost.peak_states,
             max_states_per_insn: cost.states_per_insn,
             max_mark_read_len: cost.mark_read,
@@ -109,8 +109,8 @@ pub fn table(rows: &[Row]) -> Vec<String> {
     ];
     let cells = |row: &Row| {
         let numbers = [
-            row.total_insns,
-            row.total_states,
+            row.total_insns.unwrap_or_default(),
+            row.total_states.unwrap_or_default(),
             row.peak_states,
             row.stack_depth,
             row.prog_size,
@@ -130,13 +130,13 @@ pub fn table(rows: &[Row]) -> Vec<String> {
     aligned(&rows.collect::<Vec<_>>())
 }
 
-/// Rows as veristat writes and reads them.
+/// Rows as veristat writes and reads them, which knows no object without a program.
 ///
 /// # Errors
 /// None is expected.
 pub fn csv(rows: &[Row]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
+    for row in rows.iter().filter(|row| !row.prog_name.is_empty()) {
         writer.serialize(row).context("write CSV")?;
     }
     let bytes = writer.into_inner().context("write CSV")?;
@@ -152,7 +152,12 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     let parse = |text: String| {
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let rows = reader.deserialize().collect::<Result<Vec<Row>, _>>();
-        rows.context("it is not what `kassay verify --format csv` or `veristat -o csv` writes")
+        let rows = rows
+            .context("it is not what `kassay verify --format csv` or `veristat -o csv` writes")?;
+        match rows.is_empty() {
+            true => bail!("it has no programs to compare with"),
+            false => Ok(rows),
+        }
     };
     text.map_err(anyhow::Error::from)
         .and_then(parse)
@@ -171,7 +176,7 @@ impl Verdict {
 impl Row {
     /// Whether it is loaded, and nobody knows what it took.
     pub fn is_uncounted(&self) -> bool {
-        self.verdict == Verdict::Success && self.total_insns == 0
+        self.verdict == Verdict::Success && self.total_insns == Some(0)
     }
 
     fn program(&self) -> &str {
@@ -195,8 +200,9 @@ pub struct Comparison {
     pub worse: Vec<String>,
 }
 
-/// Compares rows with those of before. A program is worse that is refused now, or takes more
-/// instructions or states by more than `threshold` percent.
+/// Compares rows with those of before. A program is worse that was taken and is refused now, or
+/// takes more instructions or states by more than `threshold` percent. How far the verifier came
+/// with one that it refused is no measure.
 pub fn compare(before: &[Row], now: &[Row], threshold: f64) -> Comparison {
     let mut comparison = Comparison::default();
     let mut rows = vec![
@@ -210,13 +216,21 @@ pub fn compare(before: &[Row], now: &[Row], threshold: f64) -> Comparison {
             rows.push(difference(None, Some(row)));
             continue;
         };
-        let grown = |of: fn(&Row) -> u64| is_over(of(old), of(row), threshold);
-        let is_refused = old.verdict != row.verdict && row.verdict == Verdict::Failure;
-        if is_refused || grown(|row| row.total_insns) || grown(|row| row.total_states) {
+        let pairs = [
+            old.total_insns.zip(row.total_insns),
+            old.total_states.zip(row.total_states),
+        ];
+        let grown = |(old, new): (u64, u64)| is_over(old, new, threshold);
+        let is_worse = match (old.verdict, row.verdict) {
+            (Verdict::Success, Verdict::Success) => pairs.into_iter().flatten().any(grown),
+            (Verdict::Success, Verdict::Failure) => true,
+            (Verdict::Failure, _) => false,
+        };
+        if is_worse {
             comparison.worse.push(name);
         }
-        let seen = |row: &Row| (row.verdict, row.total_insns, row.total_states);
-        if seen(old) != seen(row) {
+        let differ = |(old, new): (u64, u64)| old != new;
+        if old.verdict != row.verdict || pairs.into_iter().flatten().any(differ) {
             rows.push(difference(Some(old), Some(row)));
         }
     }
@@ -240,7 +254,7 @@ fn difference(old: Option<&Row>, new: Option<&Row>) -> Vec<String> {
         (old, new) if old == new => old.to_owned(),
         (old, new) => format!("{old} -> {new}"),
     };
-    let number = |of: fn(&Row) -> u64| changed(old.map(of), new.map(of));
+    let number = |of: fn(&Row) -> Option<u64>| changed(old.and_then(of), new.and_then(of));
     vec![
         named.file_name.clone(),
         named.program().to_owned(),
@@ -273,7 +287,8 @@ mod tests {
             file_name: "a.bpf.o".to_owned(),
             prog_name: program.to_owned(),
             verdict,
-            total_insns: insns,
+            total_insns: Some(insns),
+            total_states: Some(0),
             ..Row::default()
         }
     }
@@ -306,7 +321,23 @@ mod tests {
         let path = directory.path().join("costs.csv");
         let text = "file_name,prog_name,verdict,total_insns,mem_peak\na.bpf.o,p,success,7,0\n";
         std::fs::write(&path, text).unwrap();
-        assert_eq!(read(&path).unwrap(), [row("p", 7, Verdict::Success)]);
+        let known = Row {
+            total_states: None,
+            ..row("p", 7, Verdict::Success)
+        };
+        let before = read(&path).unwrap();
+        assert_eq!(before, std::slice::from_ref(&known));
+        let now = Row {
+            total_states: Some(99),
+            ..known
+        };
+        assert_eq!(compare(&before, &[now], 0.0), Comparison::default());
+        std::fs::write(&path, "file_name,prog_name,verdict\n").unwrap();
+        let error = format!("{:#}", read(&path).unwrap_err());
+        assert!(
+            error.ends_with("it has no programs to compare with"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -321,6 +352,9 @@ mod tests {
         assert_eq!(worse(110, Verdict::Success, 10.0), (0, 2));
         assert_eq!(worse(111, Verdict::Success, 10.0), (1, 2));
         assert_eq!(worse(100, Verdict::Failure, 10.0), (1, 2));
+        let refused = [row("p", 1, Verdict::Failure)];
+        let taken = compare(&refused, &before, 0.0);
+        assert_eq!((taken.worse.len(), taken.lines.len()), (0, 2));
     }
 
     #[test]

@@ -42,13 +42,19 @@ impl TryFrom<toml::Value> for Most {
 
 /// What `+10%` says.
 fn percent(text: &str) -> Option<f64> {
-    let number = text.strip_prefix('+')?.strip_suffix('%')?.parse().ok();
-    number.filter(|number: &f64| number.is_finite() && *number >= 0.0)
+    number(text.strip_prefix('+')?.strip_suffix('%')?)
+}
+
+/// A number of percent, at least 0.
+pub fn number(text: &str) -> Option<f64> {
+    let is_plain = text.starts_with(|letter: char| letter.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_plain);
+    number.filter(|number: &f64| number.is_finite())
 }
 
 /// Whether a number is larger than another by more than so many percent.
 pub fn is_over(before: u64, now: u64, percent: f64) -> bool {
-    now > before && now as f64 > before as f64 * (1.0 + percent / 100.0)
+    now > before && (now - before) as f64 * 100.0 > before as f64 * percent
 }
 
 impl Budget {
@@ -84,8 +90,9 @@ impl Budget {
         (!over.is_empty()).then(|| over.join("\n"))
     }
 
-    /// A line of the transcript: the numbers whose budget is from the snapshot on.
-    pub fn line(&self, cost: &Cost) -> Option<String> {
+    /// A line of the transcript: the numbers whose budget is from the snapshot on. `name` is the
+    /// program's there.
+    pub fn line(&self, name: &str, cost: &Cost) -> Option<String> {
         let numbers = self
             .numbers(cost)
             .filter_map(|(name, most, number)| match most {
@@ -93,8 +100,8 @@ impl Budget {
                 Most::Number(_) => None,
             });
         let numbers: Vec<String> = numbers.collect();
-        let program = &cost.program;
-        (!numbers.is_empty()).then(|| format!("{program}: {}", numbers.join(", ")))
+        let is_told = !numbers.is_empty() && cost.is_counted();
+        is_told.then(|| format!("{name}: {}", numbers.join(", ")))
     }
 
     /// A transcript that has the numbers of the reviewed one wherever they are within the budget.
@@ -171,7 +178,13 @@ mod tests {
         assert_eq!(budget.exceeded(&cost(10, 99)), None);
         let why = "insns: 11, and the budget is 10";
         assert_eq!(budget.exceeded(&cost(11, 0)).unwrap(), why);
-        assert_eq!(budget.line(&cost(11, 3)).unwrap(), "p: states 3");
+        assert_eq!(budget.line("p", &cost(11, 3)).unwrap(), "p: states 3");
+    }
+
+    #[test]
+    fn fifteen_of_a_hundred_are_fifteen_percent() {
+        assert!(!is_over(100, 115, 15.0) && is_over(100, 116, 15.0));
+        assert!(!is_over(0, 0, 0.0) && is_over(0, 1, 50.0));
     }
 
     #[test]
@@ -196,6 +209,8 @@ mod tests {
             "insns = -1",
             "insns = '10%'",
             "insns = '+x%'",
+            "insns = '++1%'",
+            "insns = '+-0%'",
             "insns = 1.5",
         ] {
             let error = toml::from_str::<Budget>(text).unwrap_err().to_string();

@@ -285,15 +285,16 @@ impl Kind {
         if asked.contains('/') || asked == "." {
             return self.at(&directory.join(asked));
         }
-        let file = format!("{asked}{}", self.suffixes[0]);
+        let name = asked.strip_suffix(self.suffixes[0]).unwrap_or(asked);
+        let file = format!("{name}{}", self.suffixes[0]);
         // A folder may be named twice, with others between.
         let mut seen = BTreeSet::new();
         let mut folders = folders.to_vec();
         folders.retain(|folder| seen.insert(folder.clone()));
         for path in folders.iter().map(|folder| folder.join(&file)) {
-            if is_plain(asked) && self.is_at(&path)? {
+            if is_plain(name) && self.is_at(&path)? {
                 return Ok(Part {
-                    name: asked.to_owned(),
+                    name: name.to_owned(),
                     with: self.shared(&path),
                     path,
                     ..Part::default()

@@ -25,7 +25,8 @@ pub struct Tried {
     pub refusal: Option<String>,
 }
 
-/// Loads the programs of a scenario on a machine that runs the kernel, and attaches none.
+/// Loads the programs of a scenario on a machine that runs the kernel, and attaches none. Returns what
+/// was seen: see [`tried`] and [`left_out`].
 ///
 /// # Errors
 /// The machine does not come to an orderly end.
@@ -34,9 +35,22 @@ pub fn run(
     kernel: &Kernel,
     scenario: &Scenario,
     artifacts: &Artifacts,
-) -> Result<Vec<Tried>> {
-    let facts = facts(setting, kernel, &loads_only(scenario), artifacts)?;
-    Ok(facts.iter().filter_map(tried).collect())
+) -> Result<Vec<Fact>> {
+    facts(setting, kernel, &loads_only(scenario), artifacts)
+}
+
+/// Why programs may lack what a module has.
+pub fn left_out(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Inserted {
+            module,
+            error: Some(error),
+            ..
+        } => Some(format!(
+            "without module {module}, which was refused: {error}"
+        )),
+        _ => None,
+    }
 }
 
 /// A scenario that only loads what this one has, each program by itself.
@@ -54,7 +68,7 @@ fn loads_only(scenario: &Scenario) -> Scenario {
 }
 
 /// What a fact tells of a program, or of an object that was not even opened.
-fn tried(fact: &Fact) -> Option<Tried> {
+pub fn tried(fact: &Fact) -> Option<Tried> {
     let Fact::Loaded {
         object,
         program,

@@ -36,6 +36,8 @@ pub enum Answer {
     Attached,
     /// The program is loaded, and is one that is attached nowhere by itself.
     Loaded,
+    /// It is loaded, and kassay has no place for it.
+    NoHook(String),
     /// The kernel is none that the scenario wants.
     Skipped(String),
     /// What it cannot be had for.
@@ -51,7 +53,7 @@ impl Answer {
     /// Why not, on one line.
     pub fn why(&self) -> Option<&str> {
         match self {
-            Answer::Skipped(why) | Answer::Not(_, why) => Some(why),
+            Answer::Skipped(why) | Answer::NoHook(why) | Answer::Not(_, why) => Some(why),
             _ => None,
         }
     }
@@ -63,7 +65,7 @@ impl Answer {
             Answer::Inserted(1) => "1 kfunc".to_owned(),
             Answer::Inserted(count) => format!("{count} kfuncs"),
             Answer::Attached => "attached".to_owned(),
-            Answer::Loaded => "loaded".to_owned(),
+            Answer::Loaded | Answer::NoHook(_) => "loaded".to_owned(),
             Answer::Skipped(_) => "skipped".to_owned(),
             Answer::Not(word, _) => (*word).to_owned(),
         }
@@ -93,15 +95,22 @@ pub fn run(
     if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
         return all(Answer::Skipped(reason));
     }
-    match faulted(setting, kernel, &tries_only(scenario), &artifacts)? {
-        Err(fault) => {
+    let (facts, fault) = faulted(setting, kernel, &tries_only(scenario), &artifacts)?;
+    match fault {
+        Some(fault) => {
             let first = fault.reason.lines().next();
             let first = first.filter(|_| fault.verdict == Verdict::Infra);
             let first = first.map(|line| format!(": {line}"));
             let why = fault.title + &first.unwrap_or_default();
-            all(Answer::Not(fault.verdict.name(), why))
+            let mut answers = match fault.verdict {
+                // The machine came to its end, so that what was seen before holds.
+                Verdict::Leak | Verdict::Report => answers(kernel, &artifacts, &facts)?,
+                _ => BTreeMap::new(),
+            };
+            answers.insert(Item::All, Answer::Not(fault.verdict.name(), why));
+            Ok(answers)
         }
-        Ok(facts) => answers(kernel, &artifacts, &facts),
+        None => answers(kernel, &artifacts, &facts),
     }
 }
 
@@ -183,7 +192,9 @@ fn answers(
                 why: Why::NoHook,
             } => (
                 Item::Program(object.clone(), program.clone()),
-                Answer::Not("no hook", format!("kassay has no hook for `{section}`")),
+                Answer::NoHook(format!(
+                    "kassay has no hook for `{section}` to attach it to"
+                )),
             ),
             _ => continue,
         };

@@ -20,7 +20,8 @@ pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
         _ => &[],
     });
     let is_counted = |object: &str, program: &str| {
-        costs(facts).any(|(known, cost)| known == object && cost.program == program)
+        let mut all = costs(facts).filter(|(_, cost)| cost.is_counted());
+        all.any(|(known, cost)| known == object && cost.program == program)
     };
     let uncounted = standing.filter(|it| !is_counted(&it.object, &it.program));
     let uncounted = uncounted.map(|it| {

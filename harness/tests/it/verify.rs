@@ -11,6 +11,8 @@ tests! {
     qemu:
         numbers_are_written_and_compared,
         a_program_that_is_refused_now_is_worse,
+        a_size_has_the_functions_that_the_program_calls,
+        a_module_that_does_not_go_in_is_told,
         a_budget_that_is_exceeded_shows_both_numbers,
         a_matrix_has_a_cell_for_each_module_and_program;
 }
@@ -61,6 +63,30 @@ fn a_program_that_is_refused_now_is_worse() {
     ended.with(1).says("success -> failure");
 }
 
+fn a_size_has_the_functions_that_the_program_calls() {
+    let checkout = counted("return helper(ctx) + 1;");
+    let helper =
+        "static __noinline int helper(void *ctx) { return ctx != 0; }\nSEC(\"syscall\") int one";
+    checkout.edit("count.bpf.c", "SEC(\"syscall\") int one", helper);
+    let ended = verify(&checkout, &["count.bpf.c", "--format", "json"]);
+    let size = |program: &str| {
+        let rows = ended.objects();
+        let row = rows.iter().find(|row| row["prog_name"] == program);
+        row.unwrap()["prog_size"].as_u64().unwrap()
+    };
+    // A call, an addition and an exit are its own.
+    assert!(size("two") > 3, "{ended:?}");
+    assert_eq!(size("one"), 2);
+}
+
+fn a_module_that_does_not_go_in_is_told() {
+    let checkout = Checkout::broken("return -EBUSY;");
+    let ended = verify(&checkout, &["bpf/core.bpf.c", "--module", "broken"]);
+    ended
+        .with(125)
+        .says("core.bpf.c: without module broken, which was refused: Device or resource busy");
+}
+
 fn a_budget_that_is_exceeded_shows_both_numbers() {
     let checkout = Checkout::new();
     let snapshot = "harness/tests/snapshots/budget.snap";
@@ -82,7 +108,9 @@ fn a_budget_that_is_exceeded_shows_both_numbers() {
 
 fn what_verify_cannot_do_is_wrong_usage() {
     let checkout = Checkout::new();
-    let wrong: [(&[&str], &str); 5] = [
+    checkout.write("a/count.bpf.c", "");
+    checkout.write("b/count.bpf.c", "");
+    let wrong: [(&[&str], &str); 9] = [
         (
             &["no-such-scenario"],
             "nothing to try in `no-such-scenario`",
@@ -91,6 +119,19 @@ fn what_verify_cannot_do_is_wrong_usage() {
         (&["core", "--flag=-DX"], "are for an object"),
         (&["core", "--against", "x", "--threshold=-1"], "at least 0"),
         (&["core", "--against", "kassay.toml"], "is not what"),
+        (
+            &["core", "--against", "none.csv"],
+            "there is no file `none.csv`",
+        ),
+        (
+            &["a/count.bpf.c", "b/count.bpf.c"],
+            "are both called `count`",
+        ),
+        (&["a/count.bpf.c", "no-such"], "no scenario has `no-such`"),
+        (
+            &["./modules/kfunc_sum", "--flag=-DX"],
+            "is not compiled by clang",
+        ),
     ];
     for (args, why) in wrong {
         let ended = verify(&checkout, args);
