@@ -176,7 +176,10 @@ impl Question {
                         key = key.text("module", &module::digest(cache, part)?);
                     }
                     for part in &scenario.bpf {
-                        key = key.text("program", &bpf::digest(cache, part, libbpf)?);
+                        key = key.text(
+                            "program",
+                            &bpf::digest(cache, part, &scenario.modules, libbpf)?,
+                        );
                     }
                 }
             }

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod doctor;
 pub mod error;
 pub mod exec;
+pub mod header;
 pub mod init;
 pub mod kernel;
 pub mod kfuncs;
@@ -86,6 +87,8 @@ enum Command {
     List(list::ListArgs),
     /// List the kfuncs of a kernel or of a module: prototypes, flags, sets
     Kfuncs(kfuncs::KfuncsArgs),
+    /// Print a module's types and kfuncs as a header for BPF programs
+    Header(header::HeaderArgs),
     /// Show what each kernel takes: modules inserted, programs loaded and attached
     Matrix(matrix::MatrixArgs),
     /// Show what it takes the verifier to prove programs, and compare kernels or versions
@@ -140,6 +143,7 @@ impl Command {
             Command::Load(args) => load::run(args),
             Command::List(args) => list::run(args).map(|()| 0),
             Command::Kfuncs(args) => kfuncs::run(args).map(|()| 0),
+            Command::Header(args) => header::run(args).map(|()| 0),
             Command::Matrix(args) => matrix::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Diff(args) => diff::run(args),

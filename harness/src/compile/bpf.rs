@@ -59,17 +59,25 @@ pub fn programs(file: &Path) -> Result<Vec<(String, String)>> {
 /// Compiles a program's file. Headers may lie beside it or in `bpf/`; those of
 /// libbpf are of the one that loads the program, since some of them must match it: versions
 /// differ in how they describe a USDT probe's arguments, and a mixture finds none.
-/// `vmlinux.h` is the kernel's, unless there is one. An object is taken as it is.
+/// `vmlinux.h` is the kernel's, unless there is one; `of_modules` is a folder with headers of modules.
+/// An object is taken as it is.
 ///
 /// # Errors
 /// No clang; the compiler's own lines.
-pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Result<PathBuf> {
+pub fn build(
+    cache: &Cache,
+    kernel: &Kernel,
+    part: &Part,
+    libbpf: &Path,
+    of_modules: Option<&Path>,
+) -> Result<PathBuf> {
     if scenario::is_object(&part.path) {
         return prebuilt(cache, part);
     }
     let what = format!("BPF program {}", part.name);
     let compile = || format!("compile {what}");
     let mut compiler = Compiler::of(cache, part, libbpf)?;
+    compiler.folders.extend(of_modules.map(Path::to_owned));
     let mut text = compiler.expand();
     if let Err(error) = &text
         && format!("{error:#}").contains(NEEDS_VMLINUX)
@@ -107,17 +115,26 @@ pub fn build(cache: &Cache, kernel: &Kernel, part: &Part, libbpf: &Path) -> Resu
     Ok(entry.join(object))
 }
 
-/// A digest of all that a program is compiled of, but for the kernel's own `vmlinux.h`.
+/// A digest of all that a program is compiled of, but for the kernel's own `vmlinux.h` and what
+/// kassay makes of these modules.
 ///
 /// # Errors
 /// No clang; its own lines, such as of a header that nobody has; a file that cannot be read.
-pub fn digest(cache: &Cache, part: &Part, libbpf: &Path) -> Result<String> {
+pub fn digest(cache: &Cache, part: &Part, modules: &[Part], libbpf: &Path) -> Result<String> {
     let key = Key::new("program").text("flags", &part.flags.join("\0"));
     if scenario::is_object(&part.path) {
         return Ok(key.file("object", &part.path)?.finish());
     }
     let empty = tempfile::tempdir().context("make a temporary folder")?;
-    std::fs::write(empty.path().join("vmlinux.h"), "").context("write an empty `vmlinux.h`")?;
+    let inserted = modules.iter().flat_map(|part| &part.insert);
+    let named = modules.iter().map(|part| &part.name).chain(inserted);
+    for name in named
+        .map(|name| name.replace('-', "_"))
+        .chain(["vmlinux".to_owned()])
+    {
+        let file = empty.path().join(format!("{name}.h"));
+        fs::write(&file, "").with_context(|| format!("write an empty `{name}.h`"))?;
+    }
     let mut compiler = Compiler::of(cache, part, libbpf)?;
     compiler.vmlinux = Some(empty.path().to_owned());
     let text = compiler

@@ -4,6 +4,7 @@
 pub mod bpf;
 mod driver;
 pub mod guest;
+pub mod header;
 pub mod imports;
 pub mod initramfs;
 pub mod libelf;
@@ -98,7 +99,8 @@ type Objects = Vec<(String, PathBuf)>;
 /// Programs, each with its section.
 type Programs = Vec<(String, String)>;
 
-/// The scenario's modules and BPF objects. kbuild and clang need nothing of each other.
+/// The scenario's modules and BPF objects. kbuild and clang need nothing of each other, unless a
+/// program includes a module's header.
 fn parts(
     cache: &Cache,
     kernel: &Kernel,
@@ -107,12 +109,15 @@ fn parts(
 ) -> Result<(Vec<module::Module>, Objects)> {
     // Both want them.
     assets::headers(cache)?;
-    let object = |part: &Part| {
-        let object = bpf::build(cache, kernel, part, headers)?;
-        anyhow::Ok((part.name.clone(), object))
+    let build = |of_modules: Option<&Path>| {
+        let object = |part: &Part| {
+            let object = bpf::build(cache, kernel, part, headers, of_modules)?;
+            Ok((part.name.clone(), object))
+        };
+        scenario.bpf.iter().map(object).collect::<Result<Objects>>()
     };
     let (modules, objects) = thread::scope(|scope| {
-        let objects = scope.spawn(|| scenario.bpf.iter().map(object).collect::<Result<_>>());
+        let objects = scope.spawn(|| build(None));
         let modules = module::build(cache, kernel, &scenario.modules);
         let objects = objects.join();
         (
@@ -120,7 +125,14 @@ fn parts(
             objects.unwrap_or_else(|panic| panic::resume_unwind(panic)),
         )
     });
-    Ok((modules?.concat(), objects?))
+    let modules = modules?.concat();
+    let objects = match objects {
+        Err(error) if header::is_missing(&error, &modules) => {
+            build(Some(&header::folder(cache, kernel, &modules)?))?
+        }
+        objects => objects?,
+    };
+    Ok((modules, objects))
 }
 
 /// The kernel's modules that a scenario names, and those that its own modules need.

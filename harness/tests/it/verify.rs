@@ -1,5 +1,5 @@
-//! `kassay verify`, budgets and `kassay matrix` seen from outside: numbers, what differs, what is
-//! too much, and what a kernel takes.
+//! `kassay verify`, budgets, `kassay matrix` and `kassay header` seen from outside: numbers, what
+//! differs, what is too much, what a kernel takes, and what a module offers.
 
 use std::fs;
 
@@ -13,6 +13,7 @@ tests! {
         a_program_that_is_refused_now_is_worse,
         a_size_has_the_functions_that_the_program_calls,
         a_module_that_does_not_go_in_is_told,
+        a_header_has_the_types_and_kfuncs_of_its_module,
         a_budget_that_is_exceeded_shows_both_numbers,
         a_matrix_has_a_cell_for_each_module_and_program;
 }
@@ -85,6 +86,20 @@ fn a_module_that_does_not_go_in_is_told() {
     ended
         .with(125)
         .says("core.bpf.c: without module broken, which was refused: Device or resource busy");
+}
+
+fn a_header_has_the_types_and_kfuncs_of_its_module() {
+    let checkout = Checkout::new();
+    let header = |module| checkout.kassay(&["header", module, "--kernel", "distro"]);
+    let ended = header("kfunc_iter");
+    ended
+        .with(0)
+        .says("struct bpf_iter_squares {\n\tu64 __opaque[2];\n};");
+    ended.says("extern int bpf_iter_squares_new(struct bpf_iter_squares *it, u32 end) __ksym;");
+    assert!(!ended.stdout.contains("struct task_struct {"), "{ended:?}");
+    header("kfunc_itre")
+        .with(2)
+        .says("did you mean `kfunc_iter`?");
 }
 
 fn a_budget_that_is_exceeded_shows_both_numbers() {
