@@ -70,8 +70,8 @@ impl Meter {
     /// What the verifier said of the program that it came to last, where all of its trace would be
     /// too much, as libbpf shows a log.
     pub fn remarks(&self) -> Option<String> {
-        let texts = self.0.iter().rev().map(Log::text);
-        let text = texts.filter(|text| !text.is_empty()).next()?;
+        let mut texts = self.0.iter().rev().map(Log::text);
+        let text = texts.find(|text| !text.is_empty())?;
         counts(&text).filter(|cost| cost.insns > TOLD)?;
         Some(format!(
             "-- BEGIN PROG LOAD LOG --\n{text}-- END PROG LOAD LOG --\n"

@@ -20,7 +20,8 @@ use crate::{compile, interrupt, pool, progress, trial};
 const HELP: &str = "\
 Each program is loaded by itself and attached nowhere. Columns: instructions that the verifier went
 through, states that it kept in all and at once, bytes of stack, the program's instructions with
-those of the functions that it calls, and bytes of machine code. CSV has the columns of veristat, for `veristat -C`.
+those of the functions that it calls, and bytes of machine code. CSV has the columns of veristat,
+for `veristat -C`.
 
 Examples:
   kassay verify                                     every program of the project's scenarios
