@@ -7,14 +7,32 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use kassay_guest::Entry;
 use object::{Object, ObjectSection};
+use serde::Deserialize;
 use toml::Value;
 
 use crate::btf::{Btf, Map};
 use crate::nearest;
 use crate::value::encode;
 
-/// What a scenario says of maps: keys and values by their names.
-pub type Wanted = BTreeMap<String, Vec<(Value, Value)>>;
+/// What a scenario says of maps: entries by their names.
+pub type Wanted = BTreeMap<String, Vec<Pair>>;
+
+/// A key and a value.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Pair(Value, Value);
+
+impl TryFrom<Value> for Pair {
+    type Error = String;
+
+    fn try_from(entry: Value) -> Result<Pair, String> {
+        let pair = entry.as_array().and_then(|pair| match pair.as_slice() {
+            [key, value] => Some(Pair(key.clone(), value.clone())),
+            _ => None,
+        });
+        pair.ok_or_else(|| format!("{entry} is no entry of a map, which is `[KEY, VALUE]`"))
+    }
+}
 
 /// Types of maps whose entries are data, and not other things of the kernel's (`enum bpf_map_type`
 /// of include/uapi/linux/bpf.h, 6.11): hash, array, both per CPU, both LRU, LPM trie, devmap,
@@ -61,7 +79,10 @@ fn one<'a>(all: &'a [(&'a str, Map)], name: &str) -> Result<(&'a str, &'a Map)> 
         }
         _ => {
             let objects: Vec<&str> = found.iter().map(|(object, _)| *object).collect();
-            bail!("it is in each of `{}`", objects.join("`, `"))
+            bail!(
+                "it is in each of `{}`: give one of them another name",
+                objects.join("`, `")
+            )
         }
     }
 }
@@ -77,7 +98,7 @@ fn maps(file: &Path) -> Result<Vec<Map>> {
 }
 
 /// The entries of a map.
-fn fill(object: &str, map: &Map, wanted: &[(Value, Value)]) -> Result<Vec<Entry>> {
+fn fill(object: &str, map: &Map, wanted: &[Pair]) -> Result<Vec<Entry>> {
     if !DATA.contains(&map.kind) {
         bail!(
             "its entries are no data but other things of the kernel's; maps that can be filled are \
@@ -85,7 +106,7 @@ fn fill(object: &str, map: &Map, wanted: &[(Value, Value)]) -> Result<Vec<Entry>
         );
     }
     let mut entries: Vec<Entry> = Vec::new();
-    for (key, value) in wanted {
+    for Pair(key, value) in wanted {
         let entry = Entry {
             object: object.to_owned(),
             map: map.name.clone(),
@@ -135,7 +156,10 @@ mod tests {
             key: word(),
             value: word(),
         };
-        let wanted: Vec<_> = keys.iter().map(|key| ((*key).into(), 7.into())).collect();
+        let wanted: Vec<_> = keys
+            .iter()
+            .map(|key| Pair((*key).into(), 7.into()))
+            .collect();
         let entries = fill("o", &map, &wanted);
         entries
             .map(|entries| entries.len())
@@ -153,6 +177,22 @@ mod tests {
         let beyond = "the key 2 is beyond its end: it has 2 entries, from 0";
         assert_eq!(filled(2, &[2]).unwrap_err(), beyond);
         assert!(filled(1, &[-1]).unwrap_err().starts_with("the key -1: "));
+    }
+
+    #[test]
+    fn an_entry_is_a_key_and_a_value() {
+        let read = |text: &str| toml::from_str::<Wanted>(text).map_err(|error| error.to_string());
+        assert_eq!(
+            read("m = [[1, 2], ['a', { b = 1 }]]").unwrap()["m"].len(),
+            2
+        );
+        for text in ["m = [[1, 2, 3]]", "m = [1, 2]", "m = [[1]]"] {
+            let error = read(text).unwrap_err();
+            assert!(
+                error.contains("no entry of a map, which is `[KEY, VALUE]`"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Values as a scenario's file has them, put into bytes as their BTF says.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
@@ -60,6 +62,7 @@ fn encoded(layout: &Layout, value: &Value) -> Result<Vec<u8>> {
 /// A structure of which these members are given.
 fn structure(bytes: usize, members: &[Member], values: &Table) -> Result<Vec<u8>> {
     let mut whole = vec![0; bytes];
+    let mut taken: Vec<(&String, Range<usize>)> = Vec::new();
     for (name, value) in values {
         let member = members.iter().find(|member| member.name == *name);
         let member = member.with_context(|| {
@@ -68,9 +71,16 @@ fn structure(bytes: usize, members: &[Member], values: &Table) -> Result<Vec<u8>
         })?;
         let value =
             encode(&member.layout, value).with_context(|| format!("the member `{name}`"))?;
-        let place = whole.get_mut(member.offset..member.offset + value.len());
-        let place = place.with_context(|| format!("the member `{name}` ends beyond the whole"))?;
-        place.copy_from_slice(&value);
+        let place = member.offset..member.offset + value.len();
+        let overlaps =
+            |(_, other): &&(_, Range<usize>)| place.start < other.end && other.start < place.end;
+        if let Some((other, _)) = taken.iter().find(overlaps) {
+            bail!("the members `{other}` and `{name}` lie in the same place: give one of them");
+        }
+        let bytes = whole.get_mut(place.clone());
+        let bytes = bytes.with_context(|| format!("the member `{name}` ends beyond the whole"))?;
+        bytes.copy_from_slice(&value);
+        taken.push((name, place));
     }
     Ok(whole)
 }
@@ -105,7 +115,12 @@ fn wants(layout: &Layout) -> String {
         Layout::Int { .. } => "an integer (or its digits, or `0x…`, as text)".to_owned(),
         Layout::Bool => "`true` or `false`".to_owned(),
         Layout::Enum { .. } => "the name of an enumerator, or an integer".to_owned(),
-        Layout::Array(of, length) if is_letter(of) => format!("text of up to {} bytes", length - 1),
+        Layout::Array(of, length) if is_letter(of) => {
+            format!(
+                "text of up to {} bytes, or a list of up to {length}",
+                length.saturating_sub(1)
+            )
+        }
         Layout::Array(of, length) => format!("a list of up to {length}, each {}", wants(of)),
         Layout::Struct { members, .. } => {
             let names: Vec<&str> = members.iter().map(|one| one.name.as_str()).collect();
@@ -211,6 +226,13 @@ mod tests {
         assert_eq!(encoded(&rule, table("high = 7")).unwrap(), [0, 0, 7, 0]);
         let error = encoded(&rule, table("hihg = 7")).unwrap_err();
         assert_eq!(error, "there is no member `hihg`; did you mean `high`?");
+        let members = vec![member("either", 0), member("or", 0)];
+        let union = Layout::Struct { bytes: 1, members };
+        let error = encoded(&union, table("either = 1\nor = 2")).unwrap_err();
+        assert!(
+            error.contains("`either` and `or` lie in the same place"),
+            "{error}"
+        );
         let error = encoded(&rule, 7).unwrap_err();
         assert_eq!(
             error,
