@@ -13,6 +13,8 @@ set -eu
 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
+# make would look for this folder in the root.
+unset TMPDIR
 root=$work/root
 # An older copy of sid does as well.
 mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \

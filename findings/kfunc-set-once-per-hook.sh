@@ -5,7 +5,7 @@
 # registered the kfuncs for both types. TRACING and SYSCALL, which are two hooks, are fine.
 #
 # Seen with Debian 13's kernel 6.12.118, in QEMU 10.0.13:
-#	WARNING: CPU: 0 PID: 131 at kernel/bpf/btf.c:8499 __register_btf_kfunc_id_set+0x459/0x530
+#	WARNING: CPU: 0 PID: 128 at kernel/bpf/btf.c:8499 __register_btf_kfunc_id_set+0x459/0x530
 #	tracing 0, lsm -22
 #	tracing 0, syscall 0
 # It takes root (or unprivileged user namespaces) and mmdebstrap.
@@ -13,6 +13,8 @@ set -eu
 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
+# make would look for this folder in the root.
+unset TMPDIR
 root=$work/root
 mmdebstrap --quiet --variant=minbase \
 	--include=busybox-static,cpio,linux-headers-amd64,make,qemu-system-x86 trixie "$root"

@@ -14,6 +14,8 @@ set -eu
 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
+# make would look for this folder in the root.
+unset TMPDIR
 root=$work/root
 mmdebstrap --quiet --variant=minbase \
 	--include=busybox-static,cpio,linux-headers-amd64,make,qemu-system-x86 trixie "$root"

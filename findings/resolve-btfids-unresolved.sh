@@ -13,6 +13,8 @@ set -eu
 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
+# make would look for this folder in the root.
+unset TMPDIR
 root=$work/root
 mmdebstrap --quiet --variant=minbase --include=linux-headers-amd64,make trixie "$root"
 chroot "$root" dpkg-query --show linux-headers-amd64 gcc-14 pahole

@@ -46,10 +46,6 @@ static void try(const char *name, enum bpf_map_type type)
 
 	setsockopt(udp, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	bind(udp, (void *)&at, sizeof(at));
-	if (type == BPF_MAP_TYPE_SOCKMAP) { /* which takes connected sockets alone */
-		at.sin_port = htons(9);
-		connect(udp, (void *)&at, sizeof(at));
-	}
 	printf("%s: %s", name, put(map, 0, udp));
 	printf(", again: %s", put(map, 0, udp));
 	printf(", place 1: %s\n", put(map, 1, udp));
