@@ -15,6 +15,7 @@ tests! {
         a_module_that_does_not_go_in_is_told,
         a_header_has_the_types_and_kfuncs_of_its_module,
         a_budget_that_is_exceeded_shows_both_numbers,
+        a_budget_tells_programs_of_one_name_apart_and_is_tightened,
         a_matrix_has_a_cell_for_each_module_and_program;
 }
 
@@ -119,6 +120,29 @@ fn a_budget_that_is_exceeded_shows_both_numbers() {
     let ended = checkout.run(&["budget"]);
     ended.with(1).says("program core is over its budget");
     ended.says("and the budget is 0");
+}
+
+fn a_budget_tells_programs_of_one_name_apart_and_is_tightened() {
+    let checkout = Checkout::new();
+    let program = |object: &str, body: &str| {
+        let text = format!(
+            "#include \"kassay.bpf.h\"\n\
+             SEC(\"kprobe/vfs_unlink\") int same(void *ctx) {{ {body} return 0; }}\n\
+             char LICENSE[] SEC(\"license\") = \"GPL\";\n"
+        );
+        checkout.write(&format!("bpf/{object}.bpf.c"), &text);
+    };
+    program("large", "bpf_printk(\"large\");");
+    program("small", "");
+    let scenario = "bpf = ['large', 'small']\nbudget = { insns = '+50%' }\n[[step]]\nunlink = {}";
+    checkout.scenario("two", scenario);
+    checkout.run(&["two", "--accept"]).with(0);
+    checkout.run(&["two"]).with(0);
+    program("large", "");
+    checkout.run(&["two", "--accept"]).with(0);
+    let accepted = fs::read_to_string(checkout.path("harness/tests/snapshots/two.snap")).unwrap();
+    let tightened = "  large/same: insns 2\n  small/same: insns 2\n";
+    assert!(accepted.contains(tightened), "{accepted}");
 }
 
 fn what_verify_cannot_do_is_wrong_usage() {
