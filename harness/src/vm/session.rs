@@ -52,11 +52,11 @@ impl Run {
         let began = Instant::now();
         let started = self.start(machine, start, terms)?;
         let over = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::new(AtomicBool::new(false));
+        let seen = Arc::new(Seen::default());
         let (sender, shutdown) = mpsc::channel();
         let (socket, is_over) = (self.path().join(EVENTS), over.clone());
-        let is_stopped = stopped.clone();
-        thread::spawn(move || sender.send(watch(&socket, &is_over, &is_stopped)));
+        let sees = seen.clone();
+        thread::spawn(move || sender.send(watch(&socket, &is_over, &sees)));
         if let Some(word) = &terms.debugger {
             let (directory, over) = (self.path().to_owned(), over.clone());
             // It ends with an error when QEMU or vmtest does, which is told of elsewhere.
@@ -75,7 +75,7 @@ impl Run {
             Start::Boot if terms.streams.is_some() => BOOT_PATIENCE.min(terms.timeout),
             _ => terms.timeout,
         };
-        let mut evidence = self.follow(&started.updates, began, patience, terms, &stopped);
+        let mut evidence = self.follow(&started.updates, began, patience, terms, &seen);
         evidence.restored = matches!(start, Start::Restore(_));
         let joined = started.join();
         over.store(true, Ordering::Relaxed);
@@ -107,18 +107,17 @@ impl Run {
     }
 
     /// Follows vmtest's updates until it lets go of the channel, which it does
-    /// when QEMU has ended. The guest has to answer within `patience`. `stopped`
-    /// says that the guest has ended the machine.
+    /// when QEMU has ended. The guest has to answer within `patience`.
     fn follow(
         &self,
         updates: &Receiver<Output>,
         began: Instant,
         patience: Duration,
         terms: &Terms,
-        stopped: &AtomicBool,
+        seen: &Seen,
     ) -> Evidence {
         let mut evidence = Evidence::default();
-        let mut stopping = None;
+        let (mut stopping, mut closed) = (None, None);
         let (mut held, mut dumping) = (0, Duration::ZERO);
         loop {
             match updates.recv_timeout(TICK) {
@@ -129,7 +128,12 @@ impl Run {
             if self.has_ended() {
                 return evidence;
             }
-            let gone = terms.dump && (stopped.load(Ordering::Relaxed) || self.has_panicked());
+            if seen.closed.load(Ordering::Relaxed)
+                && self.has_outlived(*closed.get_or_insert_with(Instant::now))
+            {
+                return evidence;
+            }
+            let gone = terms.dump && (seen.stopped.load(Ordering::Relaxed) || self.has_panicked());
             if terms.dump && !gone && self.is_held() {
                 dumping = self.dump_into(&mut evidence);
                 self.release();
@@ -313,9 +317,18 @@ fn attend(streams: &Streams, socket: &Path, over: &AtomicBool) {
     }
 }
 
+/// What is heard from QEMU's monitor.
+#[derive(Default)]
+struct Seen {
+    /// The guest has ended the machine.
+    stopped: AtomicBool,
+    /// QEMU has hung up. There is no machine any more, even where the process lingers, and vmtest
+    /// may wait for that process.
+    closed: AtomicBool,
+}
+
 /// Listens to QEMU's events until it is gone and returns how it was shut down.
-/// `stopped` is set as soon as the guest has ended it.
-fn watch(socket: &Path, over: &AtomicBool, stopped: &AtomicBool) -> Option<Shutdown> {
+fn watch(socket: &Path, over: &AtomicBool, seen: &Seen) -> Option<Shutdown> {
     let mut qmp = loop {
         match Qmp::connect(socket, None) {
             Ok(qmp) => break qmp,
@@ -325,11 +338,15 @@ fn watch(socket: &Path, over: &AtomicBool, stopped: &AtomicBool) -> Option<Shutd
         }
     };
     let mut shutdown = None;
-    while let Ok(Some(event)) = qmp.event() {
+    while let Ok(event) = qmp.event() {
+        let Some(event) = event else {
+            seen.closed.store(true, Ordering::Relaxed);
+            break;
+        };
         // A machine that is kept for its dump is shut down again, by the host.
         if event["event"] == "SHUTDOWN" && shutdown.is_none() {
             let guest = event["data"]["guest"].as_bool().unwrap_or(true);
-            stopped.fetch_or(guest, Ordering::Relaxed);
+            seen.stopped.fetch_or(guest, Ordering::Relaxed);
             shutdown = Some(Shutdown {
                 guest,
                 reason: event["data"]["reason"]
@@ -372,8 +389,7 @@ mod tests {
             dump: false,
             debugger: None,
         };
-        let stopped = AtomicBool::new(false);
-        let evidence = run.follow(&updates, Instant::now(), hour, &terms, &stopped);
+        let evidence = run.follow(&updates, Instant::now(), hour, &terms, &Seen::default());
         assert_eq!(evidence.flood, Some("the command port"));
         assert_eq!(evidence.port.len(), 1);
         assert!(!evidence.timed_out);
