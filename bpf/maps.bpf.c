@@ -41,6 +41,19 @@ struct {
 	__type(value, __u64);
 } runs SEC(".maps");
 
+/* As large as a number, and none: of these there is no sum. */
+struct range {
+	__u32 from;
+	__u32 to;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct range);
+} ranges SEC(".maps");
+
 static long try(__u32 index, void *ctx)
 {
 	struct test *test = bpf_map_lookup_elem(&tests, &index);

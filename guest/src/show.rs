@@ -134,8 +134,12 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
         // a map that changes need not end (kernel/bpf/hashtab.c, 6.11).
         _ => first(map.keys().take(most)),
     };
+    let is_integer = btf.as_ref().is_some_and(|btf| value::is_integer(btf, kind));
+    let is_sum = map.map_type().is_percpu() && is_integer;
     let entry = |key: &Vec<u8>| {
         let values = values(&map, key).with_context(|| format!("read the map `{name}`"))?;
+        let sum = value::sum(&values).filter(|_| is_sum);
+        let values = sum.map_or(values, |sum| vec![sum]);
         let shown = |value: &Vec<u8>| text(info.btf_value_type_id, value);
         let values: Vec<String> = values.iter().map(shown).collect();
         Ok((text(info.btf_key_type_id, key), values.join(", ")))
@@ -166,15 +170,14 @@ fn first(keys: impl Iterator<Item = Vec<u8>>) -> (Vec<Vec<u8>>, usize) {
     (first.into_iter().map(turned).collect(), count)
 }
 
-/// The value of a key; of a map per CPU those of all CPUs, or their sum.
+/// The value of a key; of a map per CPU those of all CPUs.
 fn values(map: &impl MapCore, key: &[u8]) -> Result<Vec<Vec<u8>>> {
     if !map.map_type().is_percpu() {
         let value = map.lookup(key, MapFlags::ANY)?;
         return Ok(vec![value.context("the entry is gone")?]);
     }
     let values = map.lookup_percpu(key, MapFlags::ANY)?;
-    let values = values.context("the entry is gone")?;
-    Ok(value::sum(&values).map_or(values, |sum| vec![sum]))
+    values.context("the entry is gone")
 }
 
 #[cfg(test)]

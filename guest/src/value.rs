@@ -45,6 +45,13 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a type is one of integers.
+pub fn is_integer(btf: &Btf<'_>, kind: TypeId) -> bool {
+    let kind = btf.type_by_id::<BtfType<'_>>(kind);
+    let int = kind.and_then(|kind| Int::try_from(kind.skip_mods_and_typedefs()).ok());
+    int.is_some_and(|int| !matches!(int.encoding, IntEncoding::Bool))
+}
+
 /// The sum of integers of 4 or of 8 bytes, modulo what they can hold.
 pub fn sum(values: &[Vec<u8>]) -> Option<Vec<u8>> {
     let length = values.first()?.len();

@@ -42,6 +42,12 @@ const DATA: &[u32] = &[1, 2, 5, 6, 9, 10, 11, 14, 16, 25];
 /// Those of them that have all their entries from the start: array, array per CPU.
 const ARRAYS: &[u32] = &[2, 6];
 
+/// An LPM trie.
+const LPM: u32 = 11;
+
+/// Those whose elements have no keys: bloom filter, queue, stack.
+const KEYLESS: &[u32] = &[22, 23, 30];
+
 /// The bytes of each entry, and where it belongs in these objects.
 ///
 /// # Errors
@@ -55,17 +61,45 @@ pub fn set<'a>(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let mut all = Vec::new();
-    for (object, file) in objects {
-        let maps = maps(file).with_context(|| format!("read the maps of `{object}`"))?;
-        all.extend(maps.into_iter().map(|map| (object, map)));
-    }
+    let all = all(objects)?;
     let mut entries = Vec::new();
     for (name, wanted) in wanted {
         let set = one(&all, name).and_then(|(object, map)| fill(object, map, wanted));
         entries.extend(set.with_context(|| format!("set entries of the map `{name}`"))?);
     }
     Ok(entries)
+}
+
+/// Sees that each of these maps, which the scenario wants to see, is in one of these objects.
+///
+/// # Errors
+/// No object has the map, and the nearest is named; several have it. An object that cannot be read.
+pub fn shown<'a>(
+    objects: impl Iterator<Item = (&'a str, &'a Path)>,
+    wanted: &[String],
+) -> Result<()> {
+    // libbpf makes maps of sections, under names of its own.
+    let is_declared = |name: &&String| !name.contains('.');
+    let wanted: Vec<_> = wanted.iter().filter(is_declared).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let all = all(objects)?;
+    let see = |name: &String| {
+        let known = one(&all, name).with_context(|| format!("show the map `{name}`"));
+        known.map(drop)
+    };
+    wanted.into_iter().try_for_each(see)
+}
+
+/// The maps of all objects, with the objects' names.
+fn all<'a>(objects: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<Vec<(&'a str, Map)>> {
+    let mut all = Vec::new();
+    for (object, file) in objects {
+        let maps = maps(file).with_context(|| format!("read the maps of `{object}`"))?;
+        all.extend(maps.into_iter().map(|map| (object, map)));
+    }
+    Ok(all)
 }
 
 /// The one map of that name, with its object's.
@@ -99,6 +133,9 @@ fn maps(file: &Path) -> Result<Vec<Map>> {
 
 /// The entries of a map.
 fn fill(object: &str, map: &Map, wanted: &[Pair]) -> Result<Vec<Entry>> {
+    if KEYLESS.contains(&map.kind) {
+        bail!("a queue, a stack and a bloom filter have no keys: a program has to fill it");
+    }
     if !DATA.contains(&map.kind) {
         bail!(
             "its entries are no data but other things of the kernel's; maps that can be filled are \
@@ -117,6 +154,9 @@ fn fill(object: &str, map: &Map, wanted: &[Pair]) -> Result<Vec<Entry>> {
             bail!("the key {key} is there twice");
         }
         has_room(map, key, entries.len())?;
+        if map.kind == LPM {
+            fits_prefix(&entry.key).with_context(|| format!("the key {key}"))?;
+        }
         entries.push(entry);
     }
     Ok(entries)
@@ -134,6 +174,19 @@ fn has_room(map: &Map, key: &Value, filled: usize) -> Result<()> {
         (false, _) if filled >= most as usize => bail!("it has room for {most} entries"),
         _ => Ok(()),
     }
+}
+
+/// Sees that a key of an LPM trie has as many bits as its prefix (`struct bpf_lpm_trie_key_hdr` of
+/// include/uapi/linux/bpf.h, 6.11).
+fn fits_prefix(key: &[u8]) -> Result<()> {
+    let Some((prefix, data)) = key.split_first_chunk() else {
+        bail!("a key of an LPM trie begins with 4 bytes, the length of its prefix");
+    };
+    let (prefix, most) = (u32::from_le_bytes(*prefix), 8 * data.len());
+    if prefix as usize > most {
+        bail!("the prefix has {prefix} bits, and the data only {most}");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -177,6 +230,16 @@ mod tests {
         let beyond = "the key 2 is beyond its end: it has 2 entries, from 0";
         assert_eq!(filled(2, &[2]).unwrap_err(), beyond);
         assert!(filled(1, &[-1]).unwrap_err().starts_with("the key -1: "));
+        assert!(filled(22, &[0]).unwrap_err().contains("have no keys"));
+    }
+
+    #[test]
+    fn a_prefix_is_no_longer_than_what_it_is_of() {
+        assert!(fits_prefix(&[32, 0, 0, 0, 10, 0, 0, 0]).is_ok());
+        let error = fits_prefix(&[33, 0, 0, 0, 10, 0, 0, 0]).unwrap_err();
+        let why = "the prefix has 33 bits, and the data only 32";
+        assert_eq!(error.to_string(), why);
+        assert!(fits_prefix(&[1]).is_err());
     }
 
     #[test]

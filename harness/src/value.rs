@@ -41,7 +41,10 @@ fn encoded(layout: &Layout, value: &Value) -> Result<Vec<u8>> {
         }
         (Layout::Array(of, length), Value::String(text)) if is_letter(of) => {
             if text.len() >= *length || text.contains('\0') {
-                bail!("{text:?} does not fit: it is an array of {length} bytes, and a NUL ends it");
+                bail!(
+                    "{text:?} does not fit: it is an array of {length} bytes, and a NUL ends it; a \
+                     list of bytes needs none"
+                );
             }
             Ok(text.as_bytes().to_vec())
         }
@@ -126,8 +129,8 @@ fn wants(layout: &Layout) -> String {
             let names: Vec<&str> = members.iter().map(|one| one.name.as_str()).collect();
             format!("a table of the members `{}`", names.join("`, `"))
         }
-        Layout::Other => "no value, since it is none of integer, bool, enum, and arrays and \
-                          structures of these"
+        Layout::Other => "no value, since it is a bit field, or none of integer, bool, enum, and \
+                          arrays and structures of these"
             .to_owned(),
     }
 }

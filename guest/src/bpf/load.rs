@@ -13,7 +13,7 @@ use super::cost::Meter;
 use super::{Attached, freplace, is_called};
 use crate::facts::Facts;
 use crate::hook;
-use crate::slots;
+use crate::{slots, value};
 
 /// What libbpf said since it was last asked.
 static SAID: Mutex<String> = Mutex::new(String::new());
@@ -77,7 +77,13 @@ fn counted(
 fn filled(object: Object, name: &str, plan: &Plan) -> libbpf_rs::Result<Object> {
     for entry in plan.entries.iter().filter(|entry| entry.object == name) {
         let set = set_entry(&object, entry);
-        set.with_context(|| format!("set an entry of the map `{}`", entry.map))?;
+        set.with_context(|| {
+            let key = value::hex(&entry.key);
+            format!(
+                "set the entry of the key 0x{key} of the map `{}`",
+                entry.map
+            )
+        })?;
     }
     Ok(object)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use object::{Object, ObjectSection};
 
 use super::module::Module;
@@ -12,13 +12,27 @@ use super::vmlinux;
 use crate::cache::{Cache, Key};
 use crate::kernel::Kernel;
 use crate::tool::{self, Tool};
-use crate::{kfuncs, plain};
+use crate::{kfuncs, nearest, plain};
 
 /// Whether clang did not find the header of one of these modules.
 pub fn is_missing(error: &anyhow::Error, modules: &[Module]) -> bool {
     let said = format!("{error:#}");
     let mut names = modules.iter().map(|module| &module.name);
     names.any(|name| said.contains(&format!("'{name}.h' file not found")))
+}
+
+/// Adds to an error where a header that clang did not find could come from.
+pub fn explain(error: anyhow::Error, modules: &[Module]) -> anyhow::Error {
+    let said = format!("{error:#}");
+    let name = said.split_once(".h' file not found");
+    let Some(name) = name.and_then(|(before, _)| before.rsplit('\'').next()) else {
+        return error;
+    };
+    let hint = nearest::hint(name, modules.iter().map(|module| module.name.as_str()));
+    anyhow!(
+        "{said}\n`{name}.h` is made for a module `{name}`, where `modules` of the scenario or \
+         `--module` names one{hint}"
+    )
 }
 
 /// The folder that has the headers of these modules, which is made once.

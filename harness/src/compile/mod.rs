@@ -67,6 +67,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         let named = objects.iter();
         named.map(|(name, file)| (name.as_str(), file.as_path()))
     };
+    entries::shown(files(), &scenario.show.maps)?;
     let artifacts = Artifacts {
         guest,
         initramfs,
@@ -130,7 +131,7 @@ fn parts(
         Err(error) if header::is_missing(&error, &modules) => {
             build(Some(&header::folder(cache, kernel, &modules)?))?
         }
-        objects => objects?,
+        objects => objects.map_err(|error| header::explain(error, &modules))?,
     };
     Ok((modules, objects))
 }
@@ -186,11 +187,17 @@ fn known(key: &str, asked: &[String], programs: &Programs) -> Result<()> {
 
 /// Sees that what the scenario says of programs can be of these objects.
 fn speaks_of_programs(scenario: &Scenario, objects: &Objects) -> Result<()> {
-    if scenario.may_not_run.is_empty() && scenario.attach.is_empty() {
+    let of_steps = scenario
+        .steps
+        .iter()
+        .filter_map(|asked| asked.step.program());
+    let of_steps: Vec<String> = of_steps.map(str::to_owned).collect();
+    if scenario.may_not_run.is_empty() && scenario.attach.is_empty() && of_steps.is_empty() {
         return Ok(());
     }
     let programs = objects.iter().map(|(_, object)| bpf::programs(object));
     let programs: Programs = programs.collect::<Result<Vec<_>>>()?.concat();
+    known("step", &of_steps, &programs)?;
     known("may_not_run", &scenario.may_not_run, &programs)?;
     known("attach", &attach::programs(&scenario.attach), &programs)?;
     attach::fits(&scenario.attach, &programs)

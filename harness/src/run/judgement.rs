@@ -36,7 +36,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Judged> {
     let is_comparison = judged.is_ok();
     let fault = match (judged, &transcript) {
         (Err(fault), _) => Some(fault),
-        (Ok(()), Some(transcript)) => mismatch(&snapshot, transcript, facts)?,
+        (Ok(()), Some(transcript)) => mismatch(case, &snapshot, transcript, facts)?,
         // What was expected left nothing to compare.
         (Ok(()), None) => None,
     };
@@ -129,10 +129,21 @@ pub(super) fn keep(
 
 /// How the transcript is not the reviewed one. Where the kernel refused something,
 /// that is what it is called.
-fn mismatch(snapshot: &Snapshot, transcript: &str, facts: &Facts) -> Result<Option<Fault>> {
+fn mismatch(
+    case: &Case,
+    snapshot: &Snapshot,
+    transcript: &str,
+    facts: &Facts,
+) -> Result<Option<Fault>> {
     let (title, reason) = match snapshot.compare(transcript)? {
         Comparison::Same => return Ok(None),
-        Comparison::Differs(diff) => ("the transcript differs from the snapshot", diff),
+        Comparison::Differs(mut diff) => {
+            let reviewed = snapshot.reviewed()?.unwrap_or_default();
+            for line in case.scenario.budget.over(&reviewed, transcript) {
+                diff.push_str(&format!("\n{line}"));
+            }
+            ("the transcript differs from the snapshot", diff)
+        }
         Comparison::Missing => {
             let how = "there is no snapshot yet; `kassay run --accept` makes this one";
             ("there is no snapshot", format!("{transcript}\n{how}"))

@@ -5,7 +5,11 @@ use serde::Deserialize;
 
 /// The most that each program may take.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as `{ insns = 5000, states = \"+10%\" }`"
+)]
 pub struct Budget {
     /// Instructions that the verifier goes through.
     insns: Option<Most>,
@@ -118,27 +122,48 @@ impl Budget {
         lines.collect()
     }
 
+    /// What is over the budget that is from the snapshot's numbers on, a line each.
+    pub fn over(&self, reviewed: &str, seen: &str) -> Vec<String> {
+        let lines = section(seen).filter_map(|line| {
+            let (program, _) = line.trim().split_once(": ")?;
+            let (_, all) = self.beside(reviewed, line)?;
+            let over = all.iter().filter(|it| it.is_over());
+            let told = over.map(|it| format!("{program}: {}", it.told()));
+            Some(told.collect::<Vec<_>>())
+        });
+        lines.flatten().collect()
+    }
+
     /// The reviewed line of the same program, where the numbers of this one are within the budget.
     fn within<'a>(&self, reviewed: &'a str, line: &str) -> Option<&'a str> {
+        let (known, all) = self.beside(reviewed, line)?;
+        (!all.iter().any(Beside::is_over)).then_some(known)
+    }
+
+    /// The reviewed line of the same program and the same kinds of numbers, and each number beside it.
+    fn beside<'a>(&self, reviewed: &'a str, line: &str) -> Option<(&'a str, Vec<Beside>)> {
         let (program, numbers) = line.split_once(": ")?;
-        let section = reviewed.lines().skip_while(|line| *line != TITLE).skip(1);
-        let mut section = section.take_while(|line| line.starts_with(' '));
         let same = |known: &&str| {
             known
                 .split_once(": ")
                 .is_some_and(|(name, _)| name == program)
         };
-        let known = section.find(same)?;
+        let known = section(reviewed).find(same)?;
         let (_, old) = known.split_once(": ")?;
-        let pairs = old.split(", ").zip(numbers.split(", "));
-        let is_within = |(old, new): (&str, &str)| {
+        let beside = |(old, new): (&str, &str)| {
             let (name, old) = old.split_once(' ')?;
             let new = new.strip_prefix(name)?.trim_start().parse().ok()?;
-            Some(!is_over(old.parse().ok()?, new, self.percent_of(name)?))
+            Some(Beside {
+                name: name.to_owned(),
+                old: old.parse().ok()?,
+                new,
+                percent: self.percent_of(name)?,
+            })
         };
         let is_same_kind = old.split(", ").count() == numbers.split(", ").count();
-        let all = pairs.map(is_within).all(|within| within == Some(true));
-        (is_same_kind && all).then_some(known)
+        let pairs = old.split(", ").zip(numbers.split(", "));
+        let all = pairs.map(beside).collect::<Option<Vec<_>>>()?;
+        is_same_kind.then_some((known, all))
     }
 
     fn percent_of(&self, name: &str) -> Option<f64> {
@@ -152,8 +177,39 @@ impl Budget {
     }
 }
 
+/// A number beside that of the snapshot.
+struct Beside {
+    name: String,
+    old: u64,
+    new: u64,
+    percent: f64,
+}
+
+impl Beside {
+    fn is_over(&self) -> bool {
+        is_over(self.old, self.new, self.percent)
+    }
+
+    fn told(&self) -> String {
+        let Beside {
+            name,
+            old,
+            new,
+            percent,
+        } = self;
+        let most = (*old as f64 + *old as f64 * percent / 100.0).floor();
+        format!("{name}: {new}, and the budget is {most}, {percent}% more than {old}")
+    }
+}
+
 /// The title of the transcript's section with such numbers.
 pub const TITLE: &str = "verifier";
+
+/// The lines of that section.
+fn section(transcript: &str) -> impl Iterator<Item = &str> {
+    let lines = transcript.lines().skip_while(|line| *line != TITLE).skip(1);
+    lines.take_while(|line| line.starts_with(' '))
+}
 
 #[cfg(test)]
 mod tests {
@@ -198,6 +254,14 @@ mod tests {
         assert_eq!(settled(50, 0), text(100, 3));
         assert_eq!(settled(111, 3), text(111, 3));
         assert_eq!(settled(100, 4), text(100, 4));
+        let over = budget.over(&text(100, 3), &text(111, 4));
+        assert_eq!(
+            over,
+            [
+                "p: insns: 111, and the budget is 110, 10% more than 100",
+                "p: states: 4, and the budget is 3, 0% more than 3"
+            ]
+        );
         let other = text(100, 3).replace("p: insns", "q: insns");
         assert_eq!(budget.settle(&other, &text(100, 3)), text(100, 3));
         assert_eq!(budget.settle("steps\n", &text(100, 3)), text(100, 3));
@@ -216,5 +280,7 @@ mod tests {
             let error = toml::from_str::<Budget>(text).unwrap_err().to_string();
             assert!(error.contains("is no number such as 5000"), "{error}");
         }
+        let error = Budget::deserialize(toml::Value::Integer(5000)).unwrap_err();
+        assert!(error.to_string().contains("expected a table such as"));
     }
 }

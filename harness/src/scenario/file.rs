@@ -78,6 +78,9 @@ impl File {
             let pip = self.requires.pip.clone();
             Ok(Part { pip, ..part })
         };
+        if self.each && !self.show.maps.is_empty() {
+            bail!("`show.maps` has nothing to show: with `each`, each program has maps of its own");
+        }
         let program = |program: FileProgram| program.part(|asked| find(&PROGRAM, asked));
         Ok(Scenario {
             path: path.to_owned(),

@@ -11,9 +11,8 @@ pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
         return Vec::new();
     }
     let over = costs(facts).filter_map(|(_, cost)| {
-        let title = format!("program {} is over its budget", cost.program);
         let why = scenario.budget.exceeded(cost)?;
-        Some(Fault::new(Verdict::Mismatch, title).because(why))
+        Some((cost.program.as_str(), why))
     });
     let standing = facts.iter().flat_map(|fact| match fact {
         Fact::Standing { programs } => programs.as_slice(),
@@ -29,7 +28,31 @@ pub fn check(scenario: &Scenario, facts: &[Fact]) -> Vec<Fault> {
         Fault::new(Verdict::Mismatch, title)
             .because("the scenario has a budget, and the kernel did not say")
     });
-    over.chain(uncounted).collect()
+    over_budget(&over.collect::<Vec<_>>())
+        .into_iter()
+        .chain(uncounted)
+        .collect()
+}
+
+/// The fault of these programs, each with why.
+fn over_budget(over: &[(&str, String)]) -> Option<Fault> {
+    let (title, why) = match over {
+        [] => return None,
+        [(program, why)] => (format!("program {program} is over its budget"), why.clone()),
+        [(first, _), rest @ ..] => {
+            let told = over.iter().map(|(program, why)| {
+                let lines = why.lines().map(|line| format!("{program}: {line}"));
+                lines.collect::<Vec<_>>().join("\n")
+            });
+            let told: Vec<String> = told.collect();
+            let more = rest.len();
+            (
+                format!("program {first} and {more} more are over their budget"),
+                told.join("\n"),
+            )
+        }
+    };
+    Some(Fault::new(Verdict::Mismatch, title).because(why))
 }
 
 /// What programs take, with the names of their objects.

@@ -37,7 +37,9 @@ pub fn check(case: &Case, facts: &[Fact]) -> Vec<Fault> {
             "the scenario has no programs",
         ),
     ];
-    let failed = facts.iter().filter_map(|fact| failed(scenario, fact));
+    let failed = facts
+        .iter()
+        .filter_map(|fact| failed(scenario, facts, fact));
     let failed = failed.map(|(title, reason)| (Allow::FailedStep, title, reason));
     let silent = facts.iter().filter_map(|fact| unregistered(case, fact));
     let silent = silent.filter_map(|title| {
@@ -122,8 +124,9 @@ fn runs_commands(scenario: &Scenario) -> bool {
 }
 
 /// The title and the reason of a step that could not be done, or a command that failed. One
-/// that is ended behind the last step has the status of the signal that ended it, or its own.
-fn failed(scenario: &Scenario, fact: &Fact) -> Option<(String, String)> {
+/// that is ended after the last step has the status of the signal that ended it, or its own. Where
+/// a program was refused, a step that runs one is only what follows.
+fn failed(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Option<(String, String)> {
     let Fact::Stepped { step, outcome } = fact else {
         return None;
     };
@@ -132,7 +135,11 @@ fn failed(scenario: &Scenario, fact: &Fact) -> Option<(String, String)> {
         Ok(came) => step::has_failed(came),
     };
     let asked = scenario.steps.get(*step).filter(|_| has_failed)?;
-    Some((format!("step {} failed", step + 1), asked.tell(outcome)))
+    let is_loaded = |fact: &&Fact| matches!(fact, Fact::Loaded { .. });
+    let refusal = facts.iter().filter(is_loaded).find_map(refused);
+    let refusal = refusal.filter(|_| asked.step.program().is_some());
+    let title = refusal.unwrap_or_else(|| format!("step {} failed", step + 1));
+    Some((title, asked.tell(outcome)))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ tests! {
         a_command_has_the_kernels_trace_and_the_transcript_has_all_of_it,
         a_global_variable_is_one_that_there_is_and_has_a_value_that_it_can_have,
         an_entry_is_one_that_its_map_can_have,
+        what_a_scenario_names_of_objects_is_there,
         some_modules_of_a_directory_are_inserted,
         a_scenario_says_how_large_its_guest_is,
         a_module_has_parameters_and_what_the_directories_before_it_export,
@@ -243,6 +244,30 @@ fn an_entry_is_one_that_its_map_can_have() {
     says("by_bytes = [[[1, 2, 3], true]]", "do not fit an array of 2");
     says("by_bytes = [[[1], true], [[1], false]]", "is there twice");
     says("jumps = [[0, 1]]", "its entries are no data");
+}
+
+fn what_a_scenario_names_of_objects_is_there() {
+    let says = |keys: &str, code: i32, why: &str| {
+        let own = External::with(&format!(
+            "modules = ['kfunc_sum']\nbpf = ['maps', 'tail_call']\nallow = ['no_steps']\n{keys}"
+        ));
+        own.run().with(code).says(why);
+    };
+    says("show = { maps = ['test'] }", 125, "did you mean `tests`?");
+    let each = "each = true\nshow = { maps = ['tests'] }";
+    says(each, 2, "each program has maps of its own");
+    let step = "[[step]]\ntest_run = { program = 'map' }";
+    says(
+        step,
+        125,
+        "no program `map`, which `step` names; did you mean `maps`?",
+    );
+    let own = External::with("modules = ['kfunc_sum']\nbpf = ['./x.bpf.c']\n[[step]]\nunlink = {}");
+    own.write("x.bpf.c", "#include \"kfunc_sums.h\"\n");
+    own.run()
+        .with(125)
+        .says("`kfunc_sums.h` is made for a module `kfunc_sums`");
+    own.run().with(125).says("did you mean `kfunc_sum`?");
 }
 
 fn some_modules_of_a_directory_are_inserted() {

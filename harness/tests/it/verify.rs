@@ -114,7 +114,8 @@ fn a_budget_that_is_exceeded_shows_both_numbers() {
     ended
         .with(1)
         .says("-  core: insns 10")
-        .says("+  core: insns ");
+        .says("+  core: insns ")
+        .says("50% more than 10");
     let scenario = "harness/tests/scenarios/budget.toml";
     checkout.edit(scenario, "states = 500", "states = 0");
     let ended = checkout.run(&["budget"]);
