@@ -1,5 +1,7 @@
 //! What programs are for and the kernel does not have, and the nearest that it has.
 
+use std::fmt;
+
 use kassay_guest::Fact;
 
 use crate::btf::{self, Targets};
@@ -9,8 +11,23 @@ use crate::nearest;
 /// How many names are told.
 const NEAREST: usize = 3;
 
-/// A line for each program that was refused or left unattached for want of its target.
-pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<String> {
+/// A program that was refused or left unattached for want of its target.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// The program; its object, where libbpf did not say more.
+    pub program: String,
+    /// What there is not, and what is nearest.
+    pub why: String,
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.program, self.why)
+    }
+}
+
+/// The programs that were refused or left unattached for want of their targets.
+pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<Absent> {
     let wanted: Vec<Target> = facts.iter().filter_map(target).collect();
     if wanted.is_empty() {
         return Vec::new();
@@ -24,7 +41,7 @@ pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<String> {
     let of_modules: Vec<String> = of_modules.cloned().collect();
     let wanted = wanted.iter();
     wanted
-        .filter_map(|target| target.line(&known, &of_modules))
+        .filter_map(|target| target.absent(&known, &of_modules))
         .collect()
 }
 
@@ -40,6 +57,8 @@ struct Target {
 enum Kind {
     Function,
     Tracepoint,
+    /// The event of a system call, which is made of its function's name.
+    Syscall,
     /// A function, a tracepoint or a hook of LSM: libbpf says the same of all.
     Any,
     Kfunc,
@@ -47,10 +66,11 @@ enum Kind {
 
 impl Target {
     /// What is said of it where neither what is known nor a module has it.
-    fn line(&self, known: &Targets, of_modules: &[String]) -> Option<String> {
+    fn absent(&self, known: &Targets, of_modules: &[String]) -> Option<Absent> {
         let (what, names) = match self.kind {
             Kind::Function => ("function", [&known.functions, of_modules].concat()),
             Kind::Tracepoint => ("tracepoint", known.tracepoints.clone()),
+            Kind::Syscall => ("system call with the event", syscalls(&known.functions)),
             Kind::Any => (
                 "target",
                 [
@@ -71,12 +91,26 @@ impl Target {
             return None;
         }
         let near = nearest::several(&self.name, &names, NEAREST).join("`, `");
-        let (program, name) = (&self.program, &self.name);
-        Some(format!(
-            "{program}: the BTF of this kernel and its modules has no {what} `{name}`; the nearest are \
-             `{near}`"
-        ))
+        let name = &self.name;
+        let why = format!(
+            "the BTF of this kernel and its modules has no {what} `{name}`; the nearest are `{near}`"
+        );
+        Some(Absent {
+            program: self.program.clone(),
+            why,
+        })
     }
+}
+
+/// The events of system calls, by the functions that these are on x86 (SYSCALL_DEFINE of
+/// arch/x86/include/asm/syscall_wrapper.h, 6.11).
+fn syscalls(functions: &[String]) -> Vec<String> {
+    let names = functions
+        .iter()
+        .filter_map(|name| name.strip_prefix("__x64_sys_"));
+    names
+        .flat_map(|name| [format!("sys_enter_{name}"), format!("sys_exit_{name}")])
+        .collect()
 }
 
 /// What a program that was refused, or could not be attached, is for.
@@ -85,18 +119,24 @@ fn target(fact: &Fact) -> Option<Target> {
         Fact::Attached {
             program,
             section,
-            error: Some(_),
+            error: Some(error),
             ..
         } => {
             let (kind, name) = of_section(section)?;
+            // The BTF of the kernel does not have the events of all modules.
+            let is_event = matches!(kind, Kind::Tracepoint | Kind::Syscall);
+            if is_event && !error.contains("os error 2)") {
+                return None;
+            }
             (program.as_str(), kind, name)
         }
         Fact::Loaded {
             object,
+            program,
             error: Some(_),
             log,
             ..
-        } => of_log(object, log)?,
+        } => of_log(program.as_deref().unwrap_or(object), log)?,
         _ => return None,
     };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -115,6 +155,13 @@ fn of_section(section: &str) -> Option<(Kind, &str)> {
             Kind::Function
         }
         "raw_tp" | "raw_tracepoint" | "raw_tp.w" | "raw_tracepoint.w" => Kind::Tracepoint,
+        "tp" | "tracepoint" => {
+            let (category, event) = name.split_once('/')?;
+            return Some(match category {
+                "syscalls" => (Kind::Syscall, event),
+                _ => (Kind::Tracepoint, event),
+            });
+        }
         _ => return None,
     };
     Some((kind, name.split('+').next()?))
@@ -155,6 +202,7 @@ mod tests {
             Some("do_unlinkat")
         );
         assert_eq!(name("raw_tp/sys_enter").as_deref(), Some("sys_enter"));
+        assert_eq!(name("tp/sched/sched_swich").as_deref(), Some("sched_swich"));
         for section in ["kprobe.multi/vfs_*", "uprobe//bin/sh:main", "xdp"] {
             assert_eq!(name(section), None);
         }
@@ -173,15 +221,30 @@ mod tests {
             functions: names.map(str::to_owned).to_vec(),
             ..Targets::default()
         };
-        let line = unattached("kprobe/do_unlinkat").unwrap().line(&known, &[]);
+        let line = unattached("kprobe/do_unlinkat").unwrap();
         assert_eq!(
-            line.as_deref(),
-            Some(
-                "p: the BTF of this kernel and its modules has no function `do_unlinkat`; the \
-                 nearest are `do_unlink`, `vfs_unlink`, `filename_unlinkat`"
-            )
+            line.absent(&known, &[]).unwrap().to_string(),
+            "p: the BTF of this kernel and its modules has no function `do_unlinkat`; the nearest \
+             are `do_unlink`, `vfs_unlink`, `filename_unlinkat`"
         );
-        assert_eq!(unattached("kprobe/kfree").unwrap().line(&known, &[]), None);
+        let there = unattached("kprobe/kfree").unwrap();
+        assert_eq!(there.absent(&known, &[]), None);
+    }
+
+    #[test]
+    fn the_event_of_a_system_call_is_like_that_of_another() {
+        let names = ["__x64_sys_unlinkat", "vfs_unlink", "__x64_sys_openat"];
+        let known = Targets {
+            functions: names.map(str::to_owned).to_vec(),
+            ..Targets::default()
+        };
+        let said = |event: &str| {
+            let target = unattached(&format!("tp/syscalls/{event}")).unwrap();
+            target.absent(&known, &[]).map(|absent| absent.why)
+        };
+        let nearest = "the nearest are `sys_enter_unlinkat`, `sys_exit_unlinkat`";
+        assert!(said("sys_enter_unlinka").unwrap().contains(nearest));
+        assert_eq!(said("sys_exit_openat"), None);
     }
 
     #[test]

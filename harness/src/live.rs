@@ -127,7 +127,7 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, facts: &Facts) -> Resul
         }
         absent::targets(case.kernel, told)
             .iter()
-            .for_each(|line| say(line));
+            .for_each(|absent| say(&absent.to_string()));
         say(&refusal);
         return Ok(of_bpf(UNJUDGED));
     }

@@ -54,8 +54,8 @@ pub(super) fn explain(
         ));
         reason.push_str(&tool::last_lines(&log));
     }
-    for line in absent::targets(kernel, &facts.told) {
-        reason.push_str(&format!("\n\n{line}"));
+    for absent in absent::targets(kernel, &facts.told) {
+        reason.push_str(&format!("\n\n{absent}"));
     }
     reason
 }

@@ -12,7 +12,7 @@ use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
 use crate::scenario::{Allow, Scenario};
 use crate::verdict::Verdict;
-use crate::{interrupt, kfuncs, refusal};
+use crate::{absent, interrupt, kfuncs, refusal};
 
 /// A module, or a program of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,5 +200,18 @@ fn answers(
         };
         answers.insert(item, answer);
     }
+    name_targets(&mut answers, kernel, facts);
     Ok(answers)
+}
+
+/// Adds to why programs are not taken which target the kernel does not have.
+fn name_targets(answers: &mut BTreeMap<Item, Answer>, kernel: &Kernel, facts: &[Fact]) {
+    let absent = absent::targets(kernel, facts);
+    for (item, answer) in answers {
+        if let (Item::Program(_, program), Answer::Not(_, why)) = (item, answer)
+            && let Some(absent) = absent.iter().find(|it| it.program == *program)
+        {
+            why.push_str(&format!("; {}", absent.why));
+        }
+    }
 }

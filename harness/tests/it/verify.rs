@@ -16,7 +16,8 @@ tests! {
         a_header_has_the_types_and_kfuncs_of_its_module,
         a_budget_that_is_exceeded_shows_both_numbers,
         a_budget_tells_programs_of_one_name_apart_and_is_tightened,
-        a_matrix_has_a_cell_for_each_module_and_program;
+        a_matrix_has_a_cell_for_each_module_and_program,
+        a_matrix_names_what_is_nearest_to_a_target;
 }
 
 /// A checkout with an object of two programs, the second of which ends in this.
@@ -203,4 +204,18 @@ fn a_matrix_has_a_cell_for_each_module_and_program() {
     let ended = matrix(&["--format", "markdown"]);
     ended.with(0).says("| module kfunc_sum | 1 kfunc |");
     ended.says("the oldest that takes all: distro");
+}
+
+fn a_matrix_names_what_is_nearest_to_a_target() {
+    let checkout = Checkout::new();
+    checkout.write(
+        "far.bpf.c",
+        "#include \"kassay.bpf.h\"\n\
+         SEC(\"tp/syscalls/sys_enter_unlinka\") int event(void *ctx) { return 0; }\n\
+         SEC(\"kprobe/vfs_unlinks\") int function(void *ctx) { return 0; }\n\
+         char LICENSE[] SEC(\"license\") = \"GPL\";\n",
+    );
+    let ended = checkout.kassay(&["matrix", "--kernel", "distro", "far.bpf.c"]);
+    ended.with(1).says("the nearest are `sys_enter_unlinkat`");
+    ended.says("no function `vfs_unlinks`; the nearest are `vfs_unlink`");
 }
