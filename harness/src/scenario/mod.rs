@@ -133,6 +133,7 @@ impl Scenario {
     /// # Errors
     /// What then holds is no time, number of CPUs or memory that a machine can have.
     pub fn with_defaults(mut self, defaults: &Defaults) -> Result<Scenario> {
+        self.is_in_range()?;
         let timeout = defaults
             .timeout
             .map(|secs| Duration::from_secs(secs.into()));
@@ -142,6 +143,12 @@ impl Scenario {
         for part in &mut self.bpf {
             part.flags.splice(..0, defaults.flags.iter().cloned());
         }
+        self.is_in_range()
+            .context("take `[defaults]` of the project")?;
+        Ok(self)
+    }
+
+    fn is_in_range(&self) -> Result<()> {
         if self.timeout == Some(Duration::ZERO) {
             bail!("`timeout` is a number of seconds, at least 1");
         }
@@ -151,7 +158,7 @@ impl Scenario {
         if self.memory_mib.is_some_and(|it| it < LEAST_MIB) {
             bail!("`memory` is a number of MiB, at least {LEAST_MIB}");
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Reads and checks a scenario file. A module or program is a name in the

@@ -211,6 +211,10 @@ fn a_project_says_where_its_parts_lie_and_how_they_run() {
     let command = folder.path("demo/target/kassay/distro/demo/command");
     assert!(fs::read_to_string(command).unwrap().contains("320"));
     folder.kassay("demo", &["list"]).with(0).says("  mine ");
+    folder.edit("demo/kassay.toml", "memory = 320", "memory = 3");
+    let ended = folder.kassay("demo", &["list"]);
+    ended.with(2).says("take `[defaults]` of the project");
+    folder.edit("demo/kassay.toml", "memory = 3", "memory = 320");
     folder.edit("demo/kassay.toml", "packages", "package");
     let ended = folder.kassay("demo", &["run"]);
     ended
