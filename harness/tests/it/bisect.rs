@@ -20,6 +20,7 @@ tests! {
         a_regression_among_64_commits_is_found_though_the_search_is_killed,
         only_the_wanted_failure_makes_a_commit_bad,
         what_no_longer_builds_is_searched_for,
+        a_budget_that_is_exceeded_is_searched_for,
         a_failure_that_comes_and_goes_is_said_and_found,
         a_search_that_was_stopped_goes_on_with_the_same_question_only,
         a_failure_that_was_mended_is_not_searched_for,
@@ -127,6 +128,14 @@ impl Scratch {
         let ended = Ended::of(output.unwrap());
         ended.with(0);
         ended.stdout
+    }
+
+    /// Commits a change of a file; returns the commit's hash.
+    fn commit(&self, file: &str, from: &str, to: &str) -> String {
+        checkout::edit(self.dir.path(), file, from, to);
+        let who = ["-c", "user.name=A", "-c", "user.email=a@example.org"];
+        self.git(&[&who[..], &["commit", "--quiet", "-a", "-m", to]].concat());
+        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 
     fn import(&self, stream: &str) {
@@ -278,6 +287,21 @@ fn what_no_longer_builds_is_searched_for() {
     }
 }
 
+fn a_budget_that_is_exceeded_is_searched_for() {
+    let mut scratch = Scratch::new(&["10", "10"]);
+    let budget = "budget = { insns = 100 }\n\n[[step]]";
+    let scenario = SCENARIO.replace("\n[[step]]", budget);
+    scratch.write("scenarios/scratch.toml", &scenario);
+    let (program, last) = ("bpf/scratch.bpf.c", "\treturn 0;");
+    let long = "\tfor (int i = 0; i < 100; i++)\n\t\tbpf_get_prandom_u32();\n\treturn 0;";
+    let first = scratch.commit(program, last, long);
+    let bad = scratch.commit(program, last, "\treturn 0; /* as long */");
+    scratch.commits.extend([first.clone(), bad]);
+    let ended = scratch.bisect(&scratch.whole());
+    ended.with(0).says("program scratch is over its budget");
+    ended.says(&format!("{first} is the first bad commit"));
+}
+
 fn a_failure_that_comes_and_goes_is_said_and_found() {
     // It comes five times of eight: that 20 looks are all the same happens once in 10000 tests.
     let scratch = Scratch::new(&["10", "10 + (get_random_u32() % 8 < 5)", "12"]);
@@ -317,14 +341,7 @@ fn a_failure_that_was_mended_is_not_searched_for() {
         panic!("three commits")
     };
     scratch.git(&["checkout", "--quiet", "-b", "mended", first]);
-    checkout::edit(
-        scratch.dir.path(),
-        "modules/scratch/scratch.c",
-        "return 11;",
-        "return 10;",
-    );
-    let who = ["-c", "user.name=A", "-c", "user.email=a@example.org"];
-    scratch.git(&[&who[..], &["commit", "--quiet", "-a", "-m", "mend it"]].concat());
+    scratch.commit("modules/scratch/scratch.c", "return 11;", "return 10;");
     // From a folder in the repository, too.
     let tree = scratch.path("modules/scratch");
     let ends = ["--good", "mended", "--bad", bad, "--kernel", "distro"];
