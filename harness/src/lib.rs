@@ -58,6 +58,8 @@ pub mod facts;
 #[doc(hidden)]
 pub mod flaw;
 #[doc(hidden)]
+pub mod frame;
+#[doc(hidden)]
 pub mod globals;
 #[doc(hidden)]
 pub mod interrupt;

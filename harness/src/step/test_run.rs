@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::udp::{FilePacket, encode, parse_hex};
 use super::{Asked, Beside, Kind};
+use crate::frame;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +34,8 @@ impl Kind for TestRun {
     const FORMS: &'static [(&'static str, &'static str)] = &[(
         "test_run = { program = \"NAME\", data = \"HEX\", ctx = \"HEX\", repeat = N }",
         "a child process runs a program on these data and this context (`BPF_PROG_TEST_RUN`), and \
-         shows what it returns, and the data and the context if it changed them. `packet` in \
+         shows what it returns, and the data and the context if it changed them, a frame in words, \
+         too. `packet` in \
          place of `data` is the frame of a [packet](#packets). Which of these a program takes, \
          the kernel says by its type. A context may be cut short",
     )];
@@ -91,6 +93,8 @@ fn bytes(key: &str, hex: &str) -> Result<Vec<u8>> {
 fn left(After { what, bytes }: &After) -> String {
     let hex = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect();
     let lines: Vec<String> = bytes.chunks(WIDTH).map(hex).collect();
+    let words = frame::words(bytes).filter(|_| what == "data");
+    let lines: Vec<String> = words.into_iter().chain(lines).collect();
     let lines = lines.join("\n    ");
     format!("\n  {what} of {} bytes after it:\n    {lines}", bytes.len())
 }

@@ -41,8 +41,9 @@ const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
 const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 53] = [
+const ROOMS: [&str; 54] = [
     "plain",
+    "frame",
     "nearest",
     "progress",
     "terminal",
