@@ -3,7 +3,7 @@
 //! scenario says that it is meant.
 
 use crate::step;
-use kassay_guest::{Fact, section};
+use kassay_guest::{Fact, Step, section};
 
 use super::expectation::expected;
 use super::{Case, Fault, Verdict};
@@ -125,7 +125,7 @@ fn runs_commands(scenario: &Scenario) -> bool {
 
 /// The title and the reason of a step that could not be done, or a command that failed. One
 /// that is ended after the last step has the status of the signal that ended it, or its own. Where
-/// a program was refused, a step that runs one is only what follows.
+/// a program was refused, a step that runs or detaches one is only what follows.
 fn failed(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Option<(String, String)> {
     let Fact::Stepped { step, outcome } = fact else {
         return None;
@@ -137,7 +137,8 @@ fn failed(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Option<(String, S
     let asked = scenario.steps.get(*step).filter(|_| has_failed)?;
     let is_loaded = |fact: &&Fact| matches!(fact, Fact::Loaded { .. });
     let refusal = facts.iter().filter(is_loaded).find_map(refused);
-    let refusal = refusal.filter(|_| asked.step.program().is_some());
+    let is_of_program = asked.step.program().is_some() || matches!(asked.step, Step::Detach(_));
+    let refusal = refusal.filter(|_| is_of_program);
     let title = refusal.unwrap_or_else(|| format!("step {} failed", step + 1));
     Some((title, asked.tell(outcome)))
 }
