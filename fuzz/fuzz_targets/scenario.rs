@@ -7,7 +7,7 @@ use std::time::Duration;
 use kassay::project::Project;
 use kassay::scenario::Scenario;
 use kassay::step::Asked;
-use kassay_guest::{Step, Udp};
+use kassay_guest::{Bind, SendFrame, Step, Udp};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -33,12 +33,18 @@ fuzz_target!(|text: &str| {
     }
     assert_ne!(scenario.timeout, Some(Duration::ZERO));
     for Asked { step, names } in &scenario.steps {
-        let Step::Udp(Udp { packets, .. }) = step else {
-            continue;
-        };
-        assert_eq!(packets.len(), names.len());
-        assert!(packets.len() < 25_000);
-        assert!(packets.iter().all(|packet| packet.payload.len() <= 1472));
+        match step {
+            Step::Udp(Udp { packets, .. }) => {
+                assert_eq!(packets.len(), names.len());
+                assert!(packets.len() < 25_000);
+                assert!(packets.iter().all(|packet| packet.payload.len() <= 1472));
+            }
+            Step::SendFrame(SendFrame { frame, .. }) => {
+                assert!((14..=1514).contains(&frame.len()));
+            }
+            Step::Bind(Bind { at, .. }) => assert_ne!(at.port(), 0),
+            _ => {}
+        }
     }
     if let Some(bound) = &scenario.requires.kernel {
         let _ = bound.holds((6, 11));

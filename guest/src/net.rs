@@ -1,18 +1,13 @@
 //! A veth pair between two network namespaces, made over rtnetlink: the
 //! sending end in a namespace of its own, the receiving end in the first.
 
-use std::fs::File;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::fs::{self, File};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Step, section};
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
-    NetlinkPayload,
-};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoNetkit, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     NetkitMode,
@@ -22,21 +17,24 @@ use netlink_packet_route::neighbour::{
 };
 use netlink_packet_route::tc::{TcAttribute, TcMessage, TcStats2};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
+use crate::rtnl::Rtnl;
+use crate::socket::Listener;
 use crate::system;
 
-/// The ends' names, addresses (TEST-NET-1, RFC 5737) and MACs.
+/// The ends' names, addresses (TEST-NET-1, RFC 5737, and RFC 3849) and MACs.
 pub const SENDER: End = End {
     name: "kassay-tx",
     ip: Ipv4Addr::new(192, 0, 2, 1),
+    ipv6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
     mac: [2, 0, 0, 0, 0, 1],
 };
 /// See [`SENDER`].
 pub const RECEIVER: End = End {
     name: "kassay-rx",
     ip: Ipv4Addr::new(192, 0, 2, 2),
+    ipv6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2),
     mac: [2, 0, 0, 0, 0, 2],
 };
 
@@ -52,6 +50,8 @@ const ORDINARY: u32 = 1500;
 pub struct End {
     pub name: &'static str,
     pub ip: Ipv4Addr,
+    /// Which it has where a step is about IPv6.
+    pub ipv6: Ipv6Addr,
     pub mac: [u8; 6],
 }
 
@@ -70,12 +70,15 @@ pub struct Net {
     pub filters: [[u32; 2]; 2],
     /// The socket for datagrams to the receiving end, where it is there before a step.
     pub listener: Option<UdpSocket>,
+    /// The TCP sockets that steps have listen.
+    pub listeners: Vec<Listener>,
 }
 
 /// The plan's network, made when it is first wanted.
 pub struct Lazy {
     mtu: u32,
     kind: Kind,
+    has_ipv6: bool,
     net: Option<Net>,
 }
 
@@ -97,6 +100,7 @@ impl Lazy {
                 ORDINARY
             },
             kind: Kind::Veth,
+            has_ipv6: steps.iter().any(Step::is_ipv6),
             net: None,
         }
     }
@@ -113,7 +117,8 @@ impl Lazy {
     /// The network.
     pub fn get(&mut self) -> Result<&mut Net> {
         if self.net.is_none() {
-            self.net = Some(Net::make(self.mtu, self.kind).context("make the pair of devices")?);
+            let net = Net::make(self.mtu, self.kind, self.has_ipv6);
+            self.net = Some(net.context("make the pair of devices")?);
         }
         self.net.as_mut().context("no network")
     }
@@ -123,6 +128,13 @@ impl Lazy {
         self.net.as_ref()
     }
 
+    /// Closes the sockets that listen.
+    pub fn close(&mut self) {
+        if let Some(net) = &mut self.net {
+            net.listeners.clear();
+        }
+    }
+
     /// Removes the network, if it was made.
     pub fn remove(self) -> Result<()> {
         self.net.map_or(Ok(()), Net::remove)
@@ -130,7 +142,7 @@ impl Lazy {
 }
 
 impl Net {
-    fn make(mtu: u32, kind: Kind) -> Result<Net> {
+    fn make(mtu: u32, kind: Kind, has_ipv6: bool) -> Result<Net> {
         let home = namespace()?;
         quiet();
         // SAFETY: the flag concerns the network namespace alone, on which no
@@ -139,11 +151,12 @@ impl Net {
             .context("make a network namespace")?;
         let sender_namespace = namespace()?;
         quiet();
-        let there = make_pair(home.as_raw_fd(), mtu, kind);
+        let there = make_pair(home.as_raw_fd(), mtu, kind)
+            .and_then(|sender| give_ipv6(has_ipv6, sender, &SENDER, &RECEIVER).map(|()| sender));
         enter(&home)?;
         let sender = there?;
-        let mut rtnl = Rtnl::open()?;
-        let receiver = rtnl.configure(&RECEIVER, mtu)?;
+        let receiver = configure(&mut Rtnl::open()?, &RECEIVER, mtu)?;
+        give_ipv6(has_ipv6, receiver, &RECEIVER, &SENDER)?;
         Ok(Net {
             sender_namespace,
             receiver,
@@ -151,6 +164,7 @@ impl Net {
             classifiers: Vec::new(),
             filters: [[0; 2]; 2],
             listener: None,
+            listeners: Vec::new(),
         })
     }
 
@@ -169,6 +183,25 @@ impl Net {
         let done = work();
         enter(&home)?;
         done
+    }
+
+    /// Has sockets of each end's namespace reach the other end, and their own. It takes sockets of
+    /// netlink, so that it is not for a child whose sockets programs watch.
+    pub fn prepare_for_sockets(&self) -> Result<()> {
+        introduce(self.receiver, &SENDER)?;
+        bring_loopback_up()?;
+        self.at_sender(|| {
+            introduce(self.sender, &RECEIVER)?;
+            bring_loopback_up()
+        })
+    }
+
+    /// Moves this process, which is a child, into the namespace of an end.
+    pub fn join(&self, end: section::End) -> Result<()> {
+        match end {
+            section::End::Sender => enter(&self.sender_namespace),
+            section::End::Receiver => Ok(()),
+        }
     }
 
     /// Packets that the receiving end's qdiscs have dropped.
@@ -247,18 +280,27 @@ fn make_pair(home: RawFd, mtu: u32, kind: Kind) -> Result<u32> {
         RouteNetlinkMessage::NewLink(link),
         NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
     )?;
-    rtnl.configure(&SENDER, mtu)
+    configure(&mut rtnl, &SENDER, mtu)
 }
 
 /// Tells the current namespace, by which of its interfaces an end is reached and at which address:
 /// what a socket sends needs one, and nobody answers ARP.
 pub fn introduce(interface: u32, end: &End) -> Result<()> {
+    introduce_at(interface, end, end.ip.into())
+}
+
+/// The same for one address of the end.
+fn introduce_at(interface: u32, end: &End, ip: IpAddr) -> Result<()> {
+    let (family, destination) = match ip {
+        IpAddr::V4(ip) => (AddressFamily::Inet, NeighbourAddress::Inet(ip)),
+        IpAddr::V6(ip) => (AddressFamily::Inet6, NeighbourAddress::Inet6(ip)),
+    };
     let mut neighbour = NeighbourMessage::default();
-    neighbour.header.family = AddressFamily::Inet;
+    neighbour.header.family = family;
     neighbour.header.ifindex = interface;
     neighbour.header.state = NeighbourState::Permanent;
     neighbour.attributes = vec![
-        NeighbourAttribute::Destination(NeighbourAddress::Inet(end.ip)),
+        NeighbourAttribute::Destination(destination),
         NeighbourAttribute::LinkLayerAddress(end.mac.to_vec()),
     ];
     Rtnl::open()?
@@ -268,6 +310,21 @@ pub fn introduce(interface: u32, end: &End) -> Result<()> {
         )
         .with_context(|| format!("introduce `{}` to the other end", end.name))
         .map(drop)
+}
+
+/// Gives an end its IPv6 address where that is wanted and the kernel has IPv6, and tells it of the
+/// other end. Without an address of the link, the device sends nothing by itself.
+fn give_ipv6(is_wanted: bool, index: u32, end: &End, other: &End) -> Result<()> {
+    let conf = |name: &str, what: &str| format!("/proc/sys/net/ipv6/conf/{name}/{what}");
+    if !is_wanted || !fs::exists(conf(end.name, ""))? {
+        return Ok(());
+    }
+    system::write(&conf(end.name, "addr_gen_mode"), "1")?;
+    for name in ["lo", end.name] {
+        system::write(&conf(name, "disable_ipv6"), "0")?;
+    }
+    Rtnl::open()?.give(index, end.ipv6.into(), 64)?;
+    introduce_at(index, other, other.ipv6.into())
 }
 
 /// Keeps IPv6 from sending packets of its own over the pair, which would be
@@ -281,10 +338,25 @@ fn quiet() {
     }
 }
 
+/// Gives an end its address and MTU, switches ARP off (the pair has two ends,
+/// so there is nobody to ask for) and brings it up. Returns its index.
+fn configure(rtnl: &mut Rtnl, end: &End, mtu: u32) -> Result<u32> {
+    let index = rustix::net::netdevice::name_to_index(rtnl.socket(), end.name)
+        .with_context(|| format!("find interface `{}`", end.name))?;
+    rtnl.give(index, end.ip.into(), 24)?;
+    let mut link = LinkMessage::default();
+    link.header.index = index;
+    link.header.flags = LinkFlags::Up | LinkFlags::Noarp;
+    link.header.change_mask = LinkFlags::Up | LinkFlags::Noarp;
+    link.attributes = vec![LinkAttribute::Mtu(mtu)];
+    rtnl.send(RouteNetlinkMessage::SetLink(link), NLM_F_ACK)?;
+    Ok(index)
+}
+
 /// Brings the loopback interface up, which has its addresses from the kernel then.
 pub fn bring_loopback_up() -> Result<()> {
     let mut rtnl = Rtnl::open()?;
-    let index = rustix::net::netdevice::name_to_index(&rtnl.socket, "lo")
+    let index = rustix::net::netdevice::name_to_index(rtnl.socket(), "lo")
         .context("find the loopback interface")?;
     let mut link = LinkMessage::default();
     link.header.index = index;
@@ -304,90 +376,4 @@ pub fn namespace() -> Result<File> {
 pub fn enter(namespace: &File) -> Result<()> {
     move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
         .context("enter a network namespace")
-}
-
-/// An rtnetlink socket of the current namespace.
-struct Rtnl {
-    socket: Socket,
-}
-
-impl Rtnl {
-    fn open() -> Result<Rtnl> {
-        let mut socket = Socket::new(NETLINK_ROUTE).context("open an rtnetlink socket")?;
-        socket.bind_auto().context("bind an rtnetlink socket")?;
-        socket
-            .connect(&SocketAddr::new(0, 0))
-            .context("connect an rtnetlink socket")?;
-        Ok(Rtnl { socket })
-    }
-
-    /// Gives an end its address and MTU, switches ARP off (the pair has two ends,
-    /// so there is nobody to ask for) and brings it up. Returns its index.
-    fn configure(&mut self, end: &End, mtu: u32) -> Result<u32> {
-        let index = rustix::net::netdevice::name_to_index(&self.socket, end.name)
-            .with_context(|| format!("find interface `{}`", end.name))?;
-        let mut address = AddressMessage::default();
-        address.header.family = AddressFamily::Inet;
-        address.header.prefix_len = 24;
-        address.header.index = index;
-        let ip = IpAddr::V4(end.ip);
-        address.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
-        self.send(
-            RouteNetlinkMessage::NewAddress(address),
-            NLM_F_ACK | NLM_F_CREATE,
-        )?;
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        link.header.flags = LinkFlags::Up | LinkFlags::Noarp;
-        link.header.change_mask = LinkFlags::Up | LinkFlags::Noarp;
-        link.attributes = vec![LinkAttribute::Mtu(mtu)];
-        self.send(RouteNetlinkMessage::SetLink(link), NLM_F_ACK)?;
-        Ok(index)
-    }
-
-    /// Sends one request and returns what the kernel answered.
-    fn send(
-        &mut self,
-        request: RouteNetlinkMessage,
-        flags: u16,
-    ) -> Result<Vec<RouteNetlinkMessage>> {
-        let mut message = NetlinkMessage::from(request);
-        message.header.flags = NLM_F_REQUEST | flags;
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        self.socket
-            .send(&bytes, 0)
-            .context("send an rtnetlink request")?;
-        let mut answers = Vec::new();
-        loop {
-            let (bytes, _) = self
-                .socket
-                .recv_from_full()
-                .context("read an rtnetlink answer")?;
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-                    .context("parse an rtnetlink answer")?;
-                let length = (answer.header.length as usize)
-                    .next_multiple_of(4)
-                    .min(rest.len());
-                match answer.payload {
-                    NetlinkPayload::Done(_) => return Ok(answers),
-                    NetlinkPayload::Error(error) => match error.code {
-                        None => return Ok(answers),
-                        Some(code) => {
-                            bail!(
-                                "rtnetlink refused: {}",
-                                io::Error::from_raw_os_error(-code.get())
-                            )
-                        }
-                    },
-                    NetlinkPayload::InnerMessage(inner) => answers.push(inner),
-                    _ => {}
-                }
-                rest = &rest[length..];
-            }
-        }
-    }
 }

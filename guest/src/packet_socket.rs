@@ -1,6 +1,6 @@
 //! Packet sockets (packet(7)): frames as they are, from their Ethernet header on.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, netdevice};
@@ -19,6 +19,11 @@ impl PacketSocket {
     /// Opens one that gets what passes the interface.
     pub fn listen(interface: &str) -> Result<PacketSocket> {
         Self::of(interface, libc::ETH_P_ALL as u16)
+    }
+
+    /// Opens one that gets what arrives there of one protocol, and not what leaves.
+    pub fn hear(interface: &str, protocol: u16) -> Result<PacketSocket> {
+        Self::of(interface, protocol)
     }
 
     fn of(interface: &str, protocol: u16) -> Result<PacketSocket> {
@@ -58,6 +63,12 @@ impl PacketSocket {
     pub fn send(&self, frame: &[u8]) -> Result<()> {
         rustix::net::send(&self.socket, frame, SendFlags::empty()).context("send a frame")?;
         Ok(())
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

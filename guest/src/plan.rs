@@ -336,6 +336,7 @@ fn steps(
             outcome,
         })?;
     }
+    net.close();
     if let Some(live) = plan.live.as_ref().filter(|_| !facts.refused)
         && let Some(status) = live::run(live, host_root, trace)?
     {

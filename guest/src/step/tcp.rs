@@ -2,21 +2,20 @@
 
 use std::io::{self, ErrorKind, PipeReader, Read, Write, pipe};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::slice;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use kassay_guest::{Conversed, Tcp};
+use kassay_guest::section::End;
+use kassay_guest::{Conversed, Protocol, SocketName, Tcp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::sockopt;
 
 use super::Around;
-use crate::net::{self, Net, RECEIVER, SENDER};
-use crate::{packet, process};
-
-/// How long either side waits for the other.
-const SILENCE: Duration = Duration::from_secs(10);
+use crate::net::{Net, RECEIVER};
+use crate::socket::{Listener, SILENCE};
+use crate::{packet, process, socket};
 
 /// What came of each text, or why there is no connection.
 type Sent = Result<Vec<Result<(), String>>, String>;
@@ -25,16 +24,14 @@ type Sent = Result<Vec<Result<(), String>>, String>;
 /// it is all sent before any of it is read.
 pub fn run(step: &Tcp, around: &mut Around) -> Result<Conversed> {
     let net = &*around.net.get()?;
-    net::introduce(net.receiver, &SENDER)?;
-    let here = SocketAddr::from((RECEIVER.ip, packet::LISTEN_PORT));
-    let listener = TcpListener::bind(here).context("bind the receiving socket")?;
-    listener
-        .set_nonblocking(true)
-        .context("prepare the receiving socket")?;
+    net.prepare_for_sockets()?;
+    let own = step.to.is_none().then(own_listener).transpose()?;
+    let listeners = own.as_ref().map_or(&net.listeners[..], slice::from_ref);
+    let to = step.to.unwrap_or_else(here);
     let (accepted, mut accept) = pipe().context("make a pipe")?;
-    let asked = process::ask("tcp", || send(step, here, net, &accepted))?;
+    let asked = process::ask("tcp", || send(step, to, net, &accepted))?;
     drop(accepted);
-    let stream = wait_for(&listener, &asked.answer)?;
+    let (stream, accepted) = wait_for(listeners, &asked.answer)?.unzip();
     // Nobody may be left to hear it.
     let _ = accept.write_all(b"x");
     let (pid, sent): (i32, Sent) = asked.hear()?;
@@ -46,24 +43,44 @@ pub fn run(step: &Tcp, around: &mut Around) -> Result<Conversed> {
     Ok(Conversed {
         pid,
         sent,
+        accepted,
         received,
         trouble: trouble.map(|error| error.to_string()),
     })
 }
 
+/// Where a socket of the step's own listens.
+fn here() -> SocketAddr {
+    (RECEIVER.ip, packet::LISTEN_PORT).into()
+}
+
+fn own_listener() -> Result<Listener> {
+    let socket = TcpListener::bind(here()).context("bind the receiving socket")?;
+    let name = SocketName {
+        address: here(),
+        is_ephemeral: false,
+    };
+    Listener::new(socket, name)
+}
+
 /// Waits for the connection, or until the child says that there is none.
-fn wait_for(listener: &TcpListener, answer: &PipeReader) -> Result<Option<TcpStream>> {
-    let mut both = [
-        PollFd::new(listener, PollFlags::IN),
-        PollFd::new(answer, PollFlags::IN),
-    ];
+fn wait_for(
+    listeners: &[Listener],
+    answer: &PipeReader,
+) -> Result<Option<(TcpStream, SocketName)>> {
+    let sockets = listeners.iter().map(|listener| &listener.socket);
+    let sockets = sockets.map(|socket| PollFd::new(socket, PollFlags::IN));
+    let mut all: Vec<_> = sockets
+        .chain([PollFd::new(answer, PollFlags::IN)])
+        .collect();
     let patience = Timespec::try_from(SILENCE).context("wait for a connection")?;
-    poll(&mut both, Some(&patience)).context("wait for a connection")?;
-    match listener.accept() {
-        Ok((stream, _)) => Ok(Some(stream)),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error).context("take the connection"),
+    poll(&mut all, Some(&patience)).context("wait for a connection")?;
+    for listener in listeners {
+        if let Some(stream) = listener.accept()? {
+            return Ok(Some((stream, listener.name.clone())));
+        }
     }
+    Ok(None)
 }
 
 /// Reads the connection to its end. One whose socket is in a map may have an end before it has the
@@ -85,16 +102,11 @@ fn receive(mut stream: TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
 /// Connects from the namespace of the sending end, waits until that is accepted, and sends: only
 /// then is there somebody whom a parser of streams can wake.
 fn send(step: &Tcp, to: SocketAddr, net: &Net, mut accepted: &PipeReader) -> Result<Sent> {
-    net::enter(&net.sender_namespace)?;
-    net::introduce(net.sender, &RECEIVER)?;
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None);
-    let mut stream = TcpStream::from(socket.context("make the sending socket")?);
-    stream
-        .set_write_timeout(Some(SILENCE))
-        .context("prepare to send")?;
-    if let Err(error) = connect(&stream, step.congestion.as_deref(), to) {
-        return Ok(Err(error));
-    }
+    net.join(End::Sender)?;
+    let mut stream = match connect(step.congestion.as_deref(), to)? {
+        Ok(stream) => stream,
+        Err(error) => return Ok(Err(error)),
+    };
     accepted
         .read_exact(&mut [0])
         .context("wait until the connection is accepted")?;
@@ -109,13 +121,19 @@ fn send(step: &Tcp, to: SocketAddr, net: &Net, mut accepted: &PipeReader) -> Res
 
 /// Connects, by this congestion control. An error is the kernel's: a connection takes as long as a
 /// text, at most.
-fn connect(stream: &TcpStream, congestion: Option<&str>, to: SocketAddr) -> Result<(), String> {
-    if let Some(name) = congestion {
-        sockopt::set_tcp_congestion(stream, name)
-            .map_err(|error| format!("congestion control `{name}`: {error}"))?;
+fn connect(congestion: Option<&str>, to: SocketAddr) -> Result<Result<TcpStream, String>> {
+    let stream = match socket::make(to, Protocol::Tcp) {
+        Ok(socket) => TcpStream::from(socket),
+        Err(refused) => return Ok(Err(refused.why)),
+    };
+    stream
+        .set_write_timeout(Some(SILENCE))
+        .context("prepare to send")?;
+    if let Some(name) = congestion
+        && let Err(error) = sockopt::set_tcp_congestion(&stream, name)
+    {
+        return Ok(Err(format!("congestion control `{name}`: {error}")));
     }
-    match rustix::net::connect(stream, &to) {
-        Err(Errno::INPROGRESS) => Err("connection timed out".to_owned()),
-        done => done.map_err(|error| error.to_string()),
-    }
+    let connected = socket::connect(&stream, to).map_err(|refused| refused.why);
+    Ok(connected.map(|()| stream))
 }

@@ -27,6 +27,10 @@ macro_rules! for_each_step {
             detach: Detach => Detached,
             udp: Udp => Arrived,
             tcp: Tcp => Conversed,
+            connect: Connect => Connected,
+            bind: Bind => Bound,
+            listen: Listen => Bound,
+            send: SendFrame => FrameSent,
             run: Run => Ran,
             test_run: TestRun => TestRan,
             submit: Submit => Submitted,
@@ -84,6 +88,16 @@ impl Step {
     /// Whether it runs a program of the host's root.
     pub fn is_command(&self) -> bool {
         matches!(self, Step::Run(Run::Command { .. }))
+    }
+
+    /// Whether it is about an address of IPv6.
+    pub fn is_ipv6(&self) -> bool {
+        let address = match self {
+            Step::Connect(Connect { to, .. }) | Step::Tcp(Tcp { to: Some(to), .. }) => to,
+            Step::Bind(Bind { at, .. }) | Step::Listen(Listen { at, .. }) => at,
+            _ => return false,
+        };
+        address.is_ipv6()
     }
 
     /// The program that it runs by its name.

@@ -445,6 +445,46 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_has_an_address_and_a_port() {
+        let long = format!("bind = {{ at = '{}' }}", "x".repeat(9000));
+        refused(&[
+            ("connect = { to = 'localhost:80' }", "`localhost:80` is no"),
+            ("connect = { to = '192.0.2.2' }", "`192.0.2.2` is no addr"),
+            ("tcp = { send = [], to = '::1:80' }", "`::1:80` is no addr"),
+            (
+                "listen = { at = '192.0.2.2:0' }",
+                "`192.0.2.2:0` has port 0",
+            ),
+            ("bind = { at = '192.0.2.2:65536' }", "`192.0.2.2:65536` is"),
+            ("bind = { at = \"\\u0000\" }", "`\\0` is no address"),
+            (&long, "xxx…` is no address"),
+            (
+                "bind = { at = '1.2.3.4:5', protocol = 'sctp' }",
+                "unknown variant `sctp`",
+            ),
+            (
+                "listen = { at = '1.2.3.4:5', dev = 'eth0' }",
+                "unknown variant `eth0`, expected `receiver` or `sender`",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_frame_has_a_header_and_fits_a_device() {
+        let send = |bytes| format!("send = {{ frame = '{}' }}", "00".repeat(bytes));
+        let step = |text: &str| read(&format!("about = 'x'\n[[step]]\n{text}"));
+        assert!(step(&send(14)).is_ok() && step(&send(1514)).is_ok());
+        refused(&[
+            (&send(13), "`frame` of 13 bytes: at least 14"),
+            (&send(1515), "`frame` of 1515 bytes: at least 14"),
+            ("send = { frame = '000' }", "`000` has an odd number of d"),
+            ("send = { frame = 'xx' }", "`xx` is not hexadecimal"),
+            ("send = { frame = '00', dev = 'lo' }", "variant `lo`"),
+            ("send = { dev = 'sender' }", "missing field `frame`"),
+        ]);
+    }
+
+    #[test]
     fn a_signal_can_be_ignored() {
         refused(&[
             (

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use kassay_guest::{Conversed, Tcp};
 use serde::Deserialize;
 
+use super::bind::{address, named};
 use super::{Asked, Beside, Kind};
 
 #[derive(Deserialize)]
@@ -11,6 +12,7 @@ use super::{Asked, Beside, Kind};
 pub struct File {
     send: Vec<String>,
     congestion: Option<String>,
+    to: Option<String>,
 }
 
 /// How much is sent at most, in bytes: less than a socket has room for, whatever the kernel.
@@ -27,7 +29,8 @@ impl Kind for Tcp {
         "tcp = { send = [\"TEXT\", …] }",
         "a child process in a netns of its own connects over a veth pair to a TCP socket and sends \
          these texts, each by a send(2) of its own, at most 16384 bytes. With \
-         `congestion = \"NAME\"`, the sending socket has this congestion control",
+         `congestion = \"NAME\"`, the sending socket has this congestion control. With \
+         `to = \"ADDRESS:PORT\"`, it connects there, to the sockets of `listen` steps",
     )];
 
     fn asked(file: File, _: Beside) -> Result<Asked> {
@@ -48,14 +51,16 @@ impl Kind for Tcp {
         }
         Ok(Tcp {
             texts: file.send,
+            to: file.to.as_deref().map(address).transpose()?,
             congestion: file.congestion,
         }
         .into())
     }
 
     fn title(&self, name: &str) -> String {
+        let to = self.to.iter().map(|to| format!(" to {to}"));
         let by = self.congestion.iter().map(|by| format!(" by {by}"));
-        format!("{name}{}", by.collect::<String>())
+        format!("{name}{}", to.chain(by).collect::<String>())
     }
 
     fn tell(&self, came: &Conversed, _: &[String]) -> String {
@@ -72,6 +77,8 @@ impl Kind for Tcp {
         let received = String::from_utf8_lossy(&came.received);
         let trouble = came.trouble.iter().map(|why| format!(", then {why}"));
         let trouble: String = trouble.collect();
-        format!(": connected{texts}\n  delivered: {received:?}{trouble}")
+        let at = came.accepted.iter().filter(|_| self.to.is_some());
+        let at: String = at.map(|name| format!(" to {}", named(name))).collect();
+        format!(": connected{texts}\n  delivered{at}: {received:?}{trouble}")
     }
 }

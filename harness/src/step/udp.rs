@@ -223,9 +223,9 @@ pub fn parse_hex(text: &str) -> Result<Vec<u8>> {
         .filter(|letter| !letter.is_whitespace())
         .map(|letter| letter.to_digit(16).map(|digit| digit as u8))
         .collect::<Option<_>>()
-        .with_context(|| format!("`{text}` is not hexadecimal"))?;
+        .with_context(|| format!("`{}` is not hexadecimal", bounded(text)))?;
     if !digits.len().is_multiple_of(2) {
-        bail!("`{text}` has an odd number of digits");
+        bail!("`{}` has an odd number of digits", bounded(text));
     }
     Ok(digits
         .chunks(2)

@@ -38,7 +38,7 @@ tests! {
 }
 
 /// Scenarios that have each kind of step between them.
-const OF_EACH_KIND: [&str; 15] = [
+const OF_EACH_KIND: [&str; 18] = [
     "hook_kprobe",
     "hook_sk_msg",
     "hook_uprobe",
@@ -47,8 +47,11 @@ const OF_EACH_KIND: [&str; 15] = [
     "kfunc_dropme_storm",
     "kfunc_sum",
     "ring_buffer",
+    "step_bind",
+    "step_listen",
     "step_mount",
     "step_open",
+    "step_send",
     "step_signal",
     "step_write_sysctl",
     "struct_ops_map",

@@ -99,7 +99,7 @@ const ROOMS: [&str; 54] = [
 ];
 
 /// The files and folders of the guest program, in the same way.
-const GUEST: [&str; 31] = [
+const GUEST: [&str; 33] = [
     "section",
     "stream",
     "trace",
@@ -115,6 +115,8 @@ const GUEST: [&str; 31] = [
     "capability",
     "capture",
     "module",
+    "rtnl",
+    "socket",
     "net",
     "packet",
     "packet_socket",
