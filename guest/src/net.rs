@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Step, section};
@@ -67,11 +67,19 @@ pub struct Net {
     pub classifiers: Vec<u32>,
     /// How many filters there are at the receiving and at the sending end, each at its ingress and
     /// its egress.
-    pub filters: [[u32; 2]; 2],
+    pub filters: [[i32; 2]; 2],
+    /// The programs of routes to the receiving end, each at its stage.
+    pub routed: [Option<Routed>; 3],
     /// The socket for datagrams to the receiving end, where it is there before a step.
     pub listener: Option<UdpSocket>,
     /// The TCP sockets that steps have listen.
     pub listeners: Vec<Listener>,
+}
+
+/// A program of a route, under the name that the kernel has of it.
+pub struct Routed {
+    pub name: String,
+    pub program: OwnedFd,
 }
 
 /// The plan's network, made when it is first wanted.
@@ -155,7 +163,8 @@ impl Net {
             .and_then(|sender| give_ipv6(has_ipv6, sender, &SENDER, &RECEIVER).map(|()| sender));
         enter(&home)?;
         let sender = there?;
-        let receiver = configure(&mut Rtnl::open()?, &RECEIVER, mtu)?;
+        let mut rtnl = Rtnl::open()?;
+        let receiver = configure(&mut rtnl, &RECEIVER, mtu)?;
         give_ipv6(has_ipv6, receiver, &RECEIVER, &SENDER)?;
         Ok(Net {
             sender_namespace,
@@ -163,6 +172,7 @@ impl Net {
             sender,
             classifiers: Vec::new(),
             filters: [[0; 2]; 2],
+            routed: [None, None, None],
             listener: None,
             listeners: Vec::new(),
         })
@@ -341,8 +351,7 @@ fn quiet() {
 /// Gives an end its address and MTU, switches ARP off (the pair has two ends,
 /// so there is nobody to ask for) and brings it up. Returns its index.
 fn configure(rtnl: &mut Rtnl, end: &End, mtu: u32) -> Result<u32> {
-    let index = rustix::net::netdevice::name_to_index(rtnl.socket(), end.name)
-        .with_context(|| format!("find interface `{}`", end.name))?;
+    let index = rtnl.index(end.name)?;
     rtnl.give(index, end.ip.into(), 24)?;
     let mut link = LinkMessage::default();
     link.header.index = index;
@@ -356,8 +365,7 @@ fn configure(rtnl: &mut Rtnl, end: &End, mtu: u32) -> Result<u32> {
 /// Brings the loopback interface up, which has its addresses from the kernel then.
 pub fn bring_loopback_up() -> Result<()> {
     let mut rtnl = Rtnl::open()?;
-    let index = rustix::net::netdevice::name_to_index(rtnl.socket(), "lo")
-        .context("find the loopback interface")?;
+    let index = rtnl.index("lo")?;
     let mut link = LinkMessage::default();
     link.header.index = index;
     link.header.flags = LinkFlags::Up;

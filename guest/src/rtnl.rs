@@ -1,10 +1,13 @@
-//! Requests over rtnetlink (rtnetlink(7)).
+//! rtnetlink: requests and their answers, and attributes that netlink-packet-route has no types for.
 
 use std::io;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    DefaultNla, Emitable, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    Nla, NlasIterator,
+};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -25,9 +28,10 @@ impl Rtnl {
         Ok(Rtnl { socket })
     }
 
-    /// The socket itself.
-    pub fn socket(&self) -> &Socket {
-        &self.socket
+    /// The index of an interface.
+    pub fn index(&self, name: &str) -> Result<u32> {
+        rustix::net::netdevice::name_to_index(&self.socket, name)
+            .with_context(|| format!("find interface `{name}`"))
     }
 
     /// Gives an interface an address.
@@ -89,5 +93,52 @@ impl Rtnl {
                 rest = &rest[length..];
             }
         }
+    }
+}
+
+/// An attribute that has others in it.
+pub fn nest(kind: u16, inner: &[DefaultNla]) -> DefaultNla {
+    let mut value = vec![0; inner.buffer_len()];
+    inner.emit(&mut value);
+    DefaultNla::new(kind, value)
+}
+
+/// Text as the value of an attribute.
+pub fn terminated(text: &[u8]) -> Vec<u8> {
+    [text, b"\0"].concat()
+}
+
+/// The value of an attribute.
+pub fn value(attribute: &impl Nla) -> Vec<u8> {
+    let mut value = vec![0; attribute.value_len()];
+    attribute.emit_value(&mut value);
+    value
+}
+
+/// The value that is found in another one by these kinds of attributes, each in the one before it.
+pub fn within(value: &[u8], kinds: &[u16]) -> Option<Vec<u8>> {
+    let [kind, rest @ ..] = kinds else {
+        return Some(value.to_vec());
+    };
+    NlasIterator::new(value).find_map(|attribute| {
+        let attribute = attribute.ok()?;
+        (attribute.kind() == *kind)
+            .then(|| within(attribute.value(), rest))
+            .flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_in_the_attributes_that_are_around_it() {
+        let name = DefaultNla::new(2, terminated(b"name"));
+        let outer = nest(5, &[nest(1, &[]), nest(1, &[name]), nest(3, &[])]);
+        let found = |kinds: &[u16]| within(&value(&outer), kinds);
+        assert_eq!(found(&[1, 2]).unwrap(), b"name\0");
+        assert_eq!((found(&[3, 2]), found(&[2])), (None, None));
+        assert_eq!(within(&[9, 0, 1, 0, 7], &[1]), None);
     }
 }

@@ -18,6 +18,8 @@ pub struct Row {
 pub enum Place {
     /// A filter of the clsact qdisc.
     Filter(Way),
+    /// An action of such a filter, which takes every packet.
+    Action,
     /// A tcx link.
     Tcx(Way),
     /// A netkit link, of the device whose end this is.
@@ -32,6 +34,8 @@ pub enum Place {
     Netns,
     /// netfilter's local input of IPv4, which the packets of the receiving end pass.
     Netfilter,
+    /// A route to the address of the receiving end.
+    Route(Stage),
     /// A packet socket at the receiving end.
     Socket,
     /// The group of the socket that receives what a `udp` sends.
@@ -82,6 +86,28 @@ impl Way {
     }
 }
 
+/// When a route runs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// When a packet has arrived that is for this end.
+    In,
+    /// When the route of a packet has been found.
+    Out,
+    /// When it is about to be sent.
+    Xmit,
+}
+
+impl Stage {
+    /// The end whose route it is.
+    #[must_use]
+    pub fn end(self) -> End {
+        match self {
+            Stage::In => End::Receiver,
+            Stage::Out | Stage::Xmit => End::Sender,
+        }
+    }
+}
+
 /// All sections that libbpf knows.
 pub const ROWS: &[Row] = &[
     Row {
@@ -94,6 +120,13 @@ pub const ROWS: &[Row] = &[
         sections: &["tc/egress"],
         place: Place::Filter(Way::Egress),
         words: "the clsact qdisc at the sending end's egress",
+    },
+    Row {
+        sections: &["action"],
+        place: Place::Action,
+        words: "an action, for every packet, of the clsact qdisc at the receiving end's ingress. \
+                Programs of `tc` and actions take their turns in order; by -1 an action leaves a \
+                packet to the next",
     },
     Row {
         sections: &["tcx/ingress"],
@@ -178,6 +211,24 @@ pub const ROWS: &[Row] = &[
         sections: &["netfilter"],
         place: Place::Netfilter,
         words: "IPv4's local input in that netns (from 6.4 on)",
+    },
+    Row {
+        sections: &["lwt_in"],
+        place: Place::Route(Stage::In),
+        words: "the receiving end's route to its own address, 192.0.2.2, which all that arrives \
+                for it takes. Only one program can have it",
+    },
+    Row {
+        sections: &["lwt_out"],
+        place: Place::Route(Stage::Out),
+        words: "the sending end's route to 192.0.2.2, which what a `tcp` sends takes, and what \
+                a `udp` sends with `by = \"socket\"`. Only one program can have it",
+    },
+    Row {
+        sections: &["lwt_xmit"],
+        place: Place::Route(Stage::Xmit),
+        words: "the same route, right before a packet gets its Ethernet header. Only one program \
+                can have it",
     },
     Row {
         sections: &["socket"],
@@ -268,19 +319,17 @@ pub const ROWS: &[Row] = &[
         words: "nowhere: a step runs it. So does one `raw_tp`, where the section names nothing",
     },
     Row {
-        sections: &[
-            "action",
-            "cgroup/skb",
-            "lirc_mode2",
-            "lwt_in",
-            "lwt_out",
-            "lwt_seg6local",
-            "lwt_xmit",
-            "sk_skb",
-        ],
+        sections: &["cgroup/skb", "lirc_mode2", "sk_skb"],
         place: Place::Nowhere,
-        words: "nowhere: kassay has no hook for these. A step may `run` them, or `may_not_run` \
-                names them",
+        words: "nowhere: kassay has no hook for these. A `test_run` may run a `cgroup/skb`, and \
+                `may_not_run` names the others",
+    },
+    Row {
+        sections: &["lwt_seg6local"],
+        place: Place::Nowhere,
+        words: "nowhere: kassay has no hook for it. Such a route takes IPv6 packets with a segment \
+                routing header and passes them on to a third node, which the pair does not have. \
+                `may_not_run` names it",
     },
 ];
 
@@ -303,6 +352,22 @@ const SINCE: [(&str, (u32, u32)); 10] = [
 #[must_use]
 pub fn since(section: &str) -> Option<(u32, u32)> {
     let mut all = SINCE.iter();
+    Some(all.find(|(kind, _)| section.starts_with(kind))?.1)
+}
+
+/// The options that hooks of what a section begins with are built with, where few others have them.
+const OPTIONS: [(&str, &str); 4] = [
+    ("action", "NET_ACT_BPF"),
+    ("lwt_", "LWTUNNEL_BPF"),
+    ("netfilter", "NETFILTER_BPF_LINK"),
+    ("netkit/", "NETKIT"),
+];
+
+/// The option, without `CONFIG_`, that hooks of this section are built with, where that is a
+/// question.
+#[must_use]
+pub fn option(section: &str) -> Option<&'static str> {
+    let mut all = OPTIONS.iter();
     Some(all.find(|(kind, _)| section.starts_with(kind))?.1)
 }
 
@@ -349,7 +414,9 @@ mod tests {
             ("raw_tp/sys_enter", Place::Named),
             ("syscall", Place::Step),
             ("netkit/primary", Place::Netkit(End::Sender)),
-            ("lwt_in", Place::Nowhere),
+            ("action", Place::Action),
+            ("lwt_xmit", Place::Route(Stage::Xmit)),
+            ("lwt_seg6local", Place::Nowhere),
         ];
         for (section, there) in places {
             assert_eq!(place(section), there, "{section}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kassay_guest::Fact;
+use kassay_guest::{Fact, section};
 
 use crate::btf::{self, Targets};
 use crate::kernel::Kernel;
@@ -26,11 +26,14 @@ impl fmt::Display for Absent {
     }
 }
 
-/// The programs that were refused or left unattached for want of their targets.
+/// The programs that were refused or left unattached for want of their targets, or of what has
+/// their hooks.
 pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<Absent> {
+    let options = facts.iter().filter_map(|fact| option(kernel, fact));
+    let mut all: Vec<Absent> = options.collect();
     let wanted: Vec<Target> = facts.iter().filter_map(target).collect();
     if wanted.is_empty() {
-        return Vec::new();
+        return all;
     }
     // This only adds to what was said, so that a BTF that cannot be read is no fault here.
     let known = btf::targets(&kernel.btf).unwrap_or_default();
@@ -39,10 +42,37 @@ pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<Absent> {
         _ => &[],
     });
     let of_modules: Vec<String> = of_modules.cloned().collect();
-    let wanted = wanted.iter();
-    wanted
-        .filter_map(|target| target.absent(&known, &of_modules))
-        .collect()
+    let missing = wanted.iter();
+    all.extend(missing.filter_map(|target| target.absent(&known, &of_modules)));
+    all
+}
+
+/// What a kernel is built without that has the hook of a program which could not be attached.
+fn option(kernel: &Kernel, fact: &Fact) -> Option<Absent> {
+    // This, too, only adds to what was said.
+    let has = |option: &str| kernel.config_has(option).unwrap_or(true);
+    let (program, section, option) = lacking(fact, has)?;
+    let release = &kernel.release;
+    Some(Absent {
+        program: program.to_owned(),
+        why: format!("`{section}` needs CONFIG_{option}, which {release} is built without"),
+    })
+}
+
+/// A program that could not be attached, its section, and the option that its hook needs, where
+/// the kernel does not have it.
+fn lacking(fact: &Fact, has: impl Fn(&str) -> bool) -> Option<(&str, &str, &'static str)> {
+    let Fact::Attached {
+        program,
+        section,
+        error: Some(_),
+        ..
+    } = fact
+    else {
+        return None;
+    };
+    let option = section::option(section).filter(|option| !has(option))?;
+    Some((program, section, option))
 }
 
 /// What a program is for.
@@ -183,15 +213,19 @@ fn of_log<'a>(object: &'a str, log: &'a str) -> Option<(&'a str, Kind, &'a str)>
 mod tests {
     use super::*;
 
-    fn unattached(section: &str) -> Option<Target> {
-        target(&Fact::Attached {
+    fn attached(section: &str) -> Fact {
+        Fact::Attached {
             object: "o".to_owned(),
             program: "p".to_owned(),
             section: section.to_owned(),
             end: None,
             error: Some("No such file or directory (os error 2)".to_owned()),
             log: String::new(),
-        })
+        }
+    }
+
+    fn unattached(section: &str) -> Option<Target> {
+        target(&attached(section))
     }
 
     #[test]
@@ -206,6 +240,16 @@ mod tests {
         for section in ["kprobe.multi/vfs_*", "uprobe//bin/sh:main", "xdp"] {
             assert_eq!(name(section), None);
         }
+    }
+
+    #[test]
+    fn an_option_that_a_hook_needs_is_named_where_it_lacks() {
+        let lacks = |section: &str| {
+            let (_, _, option) = lacking(&attached(section), |option| option == "NET_ACT_BPF")?;
+            Some(option)
+        };
+        assert_eq!(lacks("lwt_in"), Some("LWTUNNEL_BPF"));
+        assert_eq!((lacks("action"), lacks("tc")), (None, None));
     }
 
     #[test]

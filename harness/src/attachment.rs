@@ -38,6 +38,7 @@ fn is_at(section: &str, place: &str) -> bool {
     let hook = match section::place(section) {
         Place::Filter(Way::Ingress) => "tc ingress",
         Place::Filter(Way::Egress) => "tc egress",
+        Place::Action => "action of tc ingress",
         Place::Tcx(Way::Ingress) => "tcx TcxIngress of interface ",
         Place::Tcx(Way::Egress) => "tcx TcxEgress of interface ",
         Place::Netkit(End::Sender) => "netkit NetkitPrimary of interface ",
@@ -53,6 +54,7 @@ fn is_at(section: &str, place: &str) -> bool {
         },
         Place::Netns => "netns ",
         Place::Netfilter => "netfilter ",
+        Place::Route(_) => section,
         _ => "",
     };
     // A link whose interface is gone has none.
@@ -64,7 +66,7 @@ pub fn classifies(section: &str, end: Option<End>) -> bool {
     let place = section::place(section);
     let is_in = matches!(
         place,
-        Place::Filter(Way::Ingress) | Place::Tcx(Way::Ingress)
+        Place::Filter(Way::Ingress) | Place::Action | Place::Tcx(Way::Ingress)
     );
     is_in && end == Some(End::Receiver)
 }
@@ -76,7 +78,15 @@ pub fn is_xdp(section: &str, end: Option<End>) -> bool {
 
 /// Whether packets may be dropped there before they leave the sending end.
 pub fn is_at_egress(section: &str, end: Option<End>) -> bool {
-    let is_out = ["tc/egress", "tcx/egress", "netkit/primary", "netfilter"].contains(&section);
+    let out = [
+        "tc/egress",
+        "tcx/egress",
+        "netkit/primary",
+        "netfilter",
+        "lwt_out",
+        "lwt_xmit",
+    ];
+    let is_out = out.contains(&section);
     (is_out && end == Some(End::Sender)) || section == "cgroup_skb/egress"
 }
 
@@ -88,6 +98,7 @@ pub fn drops_uncounted(section: &str, _: Option<End>) -> bool {
         "cgroup",
         "netfilter",
         "netkit",
+        "lwt_",
         "sk_lookup",
         "sk_reuseport",
     ]
@@ -116,5 +127,6 @@ mod tests {
         assert!(!is_at("tcx/egress", "tcx TcxIngress of interface 2"));
         assert!(is_at("xdp", "xdp of interface 3") && !is_at("xdp", "xdp of interface 0"));
         assert!(is_at("kprobe/f", "perf_event"));
+        assert!(!is_at("lwt_in", "lwt_out of the route to 192.0.2.2"));
     }
 }

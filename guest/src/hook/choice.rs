@@ -18,15 +18,13 @@ impl Hold {
     /// The kernel has it otherwise.
     pub fn choice(&self, id: u32, how: &Attach, net: Option<&Net>) -> Result<String> {
         let mut words = Vec::new();
-        if let Hold::Pair(_, end) | Hold::Filter(_, end, _) = self
-            && how.dev.is_some()
-        {
+        if let Some(end) = self.end().filter(|_| how.dev.is_some()) {
             words.push(match end {
                 End::Receiver => "at the receiving end".to_owned(),
                 End::Sender => "at the sending end".to_owned(),
             });
         }
-        if let (Hold::Filter(..), Some(priority)) = (self, how.priority) {
+        if let (Hold::Filter(..) | Hold::Action(_), Some(priority)) = (self, how.priority) {
             words.push(format!("priority {priority}"));
         }
         if let (Hold::Pair(link, end), Some(order), Some(net)) = (self, &how.order, net) {

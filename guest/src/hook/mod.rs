@@ -1,9 +1,11 @@
 //! Hooks: attaches programs where their sections say, and asks where they are.
 
+mod action;
 mod choice;
 mod clock;
 mod map;
 mod netfilter;
+mod route;
 mod socket;
 mod tcx;
 
@@ -24,10 +26,15 @@ use libbpf_rs::{
 use crate::host_root::HostRoot;
 use crate::net::{Lazy, Net, namespace};
 
+use action::Action;
 use map::Entry;
+use route::Route;
 
 /// Where the guest program mounts the cgroups.
 const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// Why nothing can be asked of what was at the pair of devices.
+const GONE: &str = "the veth pair is gone";
 
 /// What holds a program at its hook.
 pub enum Hold {
@@ -37,6 +44,10 @@ pub enum Hold {
     /// One for each CPU.
     Events(Vec<Link>),
     Filter(TcHook, End, Way),
+    /// A filter's action, which goes with the pair.
+    Action(Action),
+    /// A route, likewise.
+    Route(Route),
     /// A link at an end of the pair.
     Pair(Link, End),
     /// A map, which holds it as long as it is there.
@@ -72,6 +83,8 @@ pub fn attach(
     let net = &mut *site.net;
     let link = match place {
         Place::Filter(way) => return attach_filter(program, way, how, net.get()?),
+        Place::Action => return action::attach(program, how, net.get()?).map(Hold::Action),
+        Place::Route(stage) => return route::attach(program, stage, net.get()?).map(Hold::Route),
         Place::Tcx(way) => {
             let end = how.dev.unwrap_or(way.end());
             return attach_in_order(program, (end, way), how, site);
@@ -160,16 +173,11 @@ fn attach_cgroup(program: &ProgramMut<'_>) -> Result<Link> {
 /// Attaches a filter to the clsact qdisc of an end: after those that are there, or by its priority.
 fn attach_filter(program: &ProgramMut<'_>, way: Way, how: &Attach, net: &mut Net) -> Result<Hold> {
     let end = how.dev.unwrap_or(way.end());
-    let count = &mut net.filters[end as usize][way as usize];
-    *count += 1;
-    let priority = match how.priority {
-        None => *count,
-        Some(priority) => u32::from(u16::try_from(priority).context("take the priority")?),
-    };
+    let priority = turn(how, (end, way), net)?;
     let hook = TcHookBuilder::new(program.as_fd())
         .ifindex(net.index(end) as i32)
         .handle(1)
-        .priority(priority)
+        .priority(u32::from(priority))
         .hook(match way {
             Way::Ingress => TC_INGRESS,
             Way::Egress => TC_EGRESS,
@@ -181,6 +189,13 @@ fn attach_filter(program: &ProgramMut<'_>, way: Way, how: &Attach, net: &mut Net
     let hook = at(end, net, || attach(hook))?;
     note(program, (end, way), net)?;
     Ok(Hold::Filter(hook, end, way))
+}
+
+/// The priority of the next filter there: after those that are there, or what the scenario says.
+fn turn(how: &Attach, (end, way): (End, Way), net: &mut Net) -> Result<u16> {
+    let count = &mut net.filters[end as usize][way as usize];
+    *count += 1;
+    u16::try_from(how.priority.unwrap_or(*count)).context("take the priority")
 }
 
 /// Attaches a program by a link of an ordered hook.
@@ -242,6 +257,8 @@ impl Hold {
     pub fn end(&self) -> Option<End> {
         match self {
             Hold::Filter(_, end, _) | Hold::Pair(_, end) => Some(*end),
+            Hold::Action(action) => Some(action.end),
+            Hold::Route(route) => Some(route.stage.end()),
             _ => None,
         }
     }
@@ -265,10 +282,12 @@ impl Hold {
                 (other.unwrap_or(id), "perf_event".to_owned())
             }
             Hold::Entry(entry) => (entry.program()?, entry.place()),
+            Hold::Action(action) => (action.program(net)?, "action of tc ingress".to_owned()),
+            Hold::Route(route) => return route.place(net).map(Some),
             Hold::Filter(hook, end, way) => {
                 let mut hook = *hook;
                 let query = || Ok(hook.query()?);
-                let net = net.context("the veth pair is gone")?;
+                let net = net.context(GONE)?;
                 let there = at(*end, net, query).context("ask for the filter")?;
                 let point = match way {
                     Way::Ingress => "ingress",

@@ -85,7 +85,13 @@ pub(crate) fn fits(attach: &BTreeMap<String, Attach>, programs: &[(String, Strin
                 "`attach` of `{program}` says the hook `{at}`: what a program is of, only its own \
                  section says"
             ),
+            Place::Filter(_) | Place::Action if how.priority.is_some_and(is_no_turn) => bail!(
+                "`attach` of `{program}` says a `priority` that no filter of `{at}` has: they are 1 \
+                 to {}",
+                u16::MAX
+            ),
             Place::Filter(_) => &["hook", "dev", "priority"][..],
+            Place::Action => &["dev", "priority"],
             Place::Tcx(_) => &["hook", "dev", "order"],
             Place::Netkit(_) => &["hook", "order"],
             Place::Xdp => &["hook", "dev"],
@@ -121,6 +127,11 @@ fn given(how: &Attach) -> impl Iterator<Item = &'static str> {
     ];
     let given = keys.into_iter().filter(|(_, is_given)| *is_given);
     given.map(|(key, _)| key)
+}
+
+/// Whether a priority is none of a filter: the kernel itself chooses one for 0.
+fn is_no_turn(priority: i32) -> bool {
+    !(1..=i32::from(u16::MAX)).contains(&priority)
 }
 
 /// The programs that are spoken of.
@@ -171,6 +182,15 @@ mod tests {
         };
         assert_eq!(fit("netfilter", local), "fits");
         assert!(fit("kprobe/f", order()).ends_with("`kprobe/f` does not have"));
+        for priority in [0, -1, 65536] {
+            let there = Attach {
+                priority: Some(priority),
+                ..Attach::default()
+            };
+            assert!(
+                fit("action", there).ends_with("no filter of `action` has: they are 1 to 65535")
+            );
+        }
         let of = |name: &str| Attach {
             hook: hook(name),
             ..Attach::default()

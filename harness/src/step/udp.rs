@@ -48,7 +48,8 @@ impl Kind for Udp {
         "udp = { packets = […] }",
         "a child process in a netns of its own sends IPv4 [packets](#packets) over a veth pair, at \
          most 24999. With `by = \"socket\"` it sends them by UDP sockets, so that programs of \
-         cgroups see them leave. Otherwise it sends frames, which bypass the socket layer",
+         cgroups and routes see them leave. Otherwise it sends frames, which bypass the socket \
+         layer",
     )];
 
     fn asked(file: File, _: Beside) -> Result<Asked> {

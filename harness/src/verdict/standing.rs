@@ -47,8 +47,8 @@ fn hook(scenario: &Scenario, facts: &[Fact], fact: &Fact) -> Option<Fault> {
             }
             let title = format!("{program} was not attached to {section}");
             let reason = format!(
-                "kassay has no hook for `{section}`: run the program by a step, \
-                 `run = {{ program = \"{program}\" }}`, or say that it is only loaded, \
+                "kassay has no hook for `{section}`: run the program by a `test_run`, where the \
+                 kernel has that for its type, or say that it is only loaded, \
                  `may_not_run = [\"{program}\"]`"
             );
             Some(Fault::new(Verdict::Mismatch, title).because(reason))

@@ -49,6 +49,7 @@ tests! {
         an_attach_target_that_is_missing_is_named,
         of_several_programs_with_a_function_the_scenario_says_where_it_is_replaced,
         a_hook_that_a_program_cannot_have_is_named,
+        of_two_programs_for_one_place_of_a_route_the_second_is_refused,
         a_project_is_found_from_the_folders_in_it_alone,
         what_nobody_sees_the_end_of_is_said,
         a_module_that_refuses_to_load_is_a_mismatch,
@@ -431,6 +432,16 @@ fn a_hook_that_a_program_cannot_have_is_named() {
         checkout.edit("harness/tests/scenarios/attach.toml", from, to);
         checkout.run(&["attach"]).with(code).says(why);
     }
+}
+
+fn of_two_programs_for_one_place_of_a_route_the_second_is_refused() {
+    let checkout = Checkout::new();
+    checkout.edit("bpf/hook_lwt.bpf.c", "lwt_xmit", "lwt_out");
+    let ended = checkout.run(&["hook_lwt"]);
+    ended
+        .with(1)
+        .says("sent was not attached to lwt_out")
+        .says("the route has the program `leaving` there, and room for one");
 }
 
 fn a_project_is_found_from_the_folders_in_it_alone() {

@@ -2,7 +2,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-SEC("action")
+SEC("sk_skb")
 int no_hook(struct __sk_buff *skb)
 {
 	return 0;
