@@ -36,6 +36,9 @@ pub fn of(fact: &Fact) -> Option<Refusal> {
     })
 }
 
+/// What stands before words of the kernel's own that libbpf passes on.
+const KERNEL: &str = "Kernel error message: ";
+
 /// Why a program could not be attached: what libbpf says of it first, and the kernel through
 /// libbpf; else the error by itself.
 pub fn of_attach(fact: &Fact) -> Option<String> {
@@ -49,8 +52,11 @@ pub fn of_attach(fact: &Fact) -> Option<String> {
         return None;
     };
     let of_program = said(log).find(|line| program_of(line) == Some(program));
-    let libbpf = of_program.and_then(|line| Some(with_error_name(line.split_once("': ")?.1)));
-    let kernel = said(log).find_map(|line| line.strip_prefix("Kernel error message: "));
+    let of_program = of_program.and_then(|line| Some(line.split_once("': ")?.1));
+    // Of some kinds of probes it does not say which program has them.
+    let libbpf = of_program.or_else(|| said(log).find(|line| !line.starts_with(KERNEL)));
+    let libbpf = libbpf.map(with_error_name);
+    let kernel = said(log).find_map(|line| line.strip_prefix(KERNEL));
     let message = libbpf.unwrap_or_else(|| error.clone());
     let message = match kernel {
         Some(kernel) => format!("{message}; the kernel says: {kernel}"),
@@ -237,6 +243,9 @@ mod tests {
         assert_eq!(told(log).unwrap(), message);
         let log = "libbpf: Kernel error message: MTU too large\n";
         let message = "Invalid argument (os error 22); the kernel says: MTU too large";
+        assert_eq!(told(log).unwrap(), message);
+        let log = "libbpf: usdt: failed to find USDT support BPF maps\n";
+        let message = "usdt: failed to find USDT support BPF maps";
         assert_eq!(told(log).unwrap(), message);
         assert_eq!(told("").unwrap(), "Invalid argument (os error 22)");
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kassay_kfunc.h"
 
-/* A kfunc for the programs of one type, which logs what registering it says. */
-#define KFUNC_FOR(name)							\
+/* A kfunc for the programs of a type, which returns the number of that type. */
+#define KFUNC_FOR(name, type)						\
 __bpf_kfunc_start_defs();						\
 									\
 __bpf_kfunc int bpf_for_##name(void)					\
 {									\
-	return 0;							\
+	return type;							\
 }									\
 									\
 __bpf_kfunc_end_defs();							\
@@ -21,21 +21,29 @@ static const struct btf_kfunc_id_set set_for_##name = {			\
 	.set = &ids_for_##name,						\
 }
 
-KFUNC_FOR(common);
-KFUNC_FOR(kprobe);
-KFUNC_FOR(tracing);
-KFUNC_FOR(sched_cls);
-KFUNC_FOR(sched_act);
-KFUNC_FOR(xdp);
-KFUNC_FOR(syscall);
-KFUNC_FOR(struct_ops);
-KFUNC_FOR(socket_filter);
-KFUNC_FOR(cgroup_skb);
-KFUNC_FOR(sk_skb);
-KFUNC_FOR(netfilter);
-KFUNC_FOR(lwt);
+/* What a kernel does not know, it registers nothing for. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define BPF_PROG_TYPE_NETFILTER 32
+#endif
 
-/* Programs of type LSM have what those of type TRACING have. */
+KFUNC_FOR(common, BPF_PROG_TYPE_UNSPEC);
+KFUNC_FOR(kprobe, BPF_PROG_TYPE_KPROBE);
+KFUNC_FOR(tracing, BPF_PROG_TYPE_TRACING);
+KFUNC_FOR(sched_cls, BPF_PROG_TYPE_SCHED_CLS);
+KFUNC_FOR(sched_act, BPF_PROG_TYPE_SCHED_ACT);
+KFUNC_FOR(xdp, BPF_PROG_TYPE_XDP);
+KFUNC_FOR(syscall, BPF_PROG_TYPE_SYSCALL);
+KFUNC_FOR(struct_ops, BPF_PROG_TYPE_STRUCT_OPS);
+KFUNC_FOR(socket_filter, BPF_PROG_TYPE_SOCKET_FILTER);
+KFUNC_FOR(cgroup_skb, BPF_PROG_TYPE_CGROUP_SKB);
+KFUNC_FOR(sk_skb, BPF_PROG_TYPE_SK_SKB);
+KFUNC_FOR(netfilter, BPF_PROG_TYPE_NETFILTER);
+KFUNC_FOR(lwt, BPF_PROG_TYPE_LWT_IN);
+
+/*
+ * Types share what is registered for one of them: LSM, TRACEPOINT and
+ * PERF_EVENT that of TRACING, and those of cgroups that of CGROUP_SKB.
+ */
 static const struct {
 	const char *name;
 	enum bpf_prog_type type;
@@ -53,9 +61,7 @@ static const struct {
 	  &set_for_socket_filter },
 	{ "cgroup_skb", BPF_PROG_TYPE_CGROUP_SKB, &set_for_cgroup_skb },
 	{ "sk_skb", BPF_PROG_TYPE_SK_SKB, &set_for_sk_skb },
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
 	{ "netfilter", BPF_PROG_TYPE_NETFILTER, &set_for_netfilter },
-#endif
 	{ "lwt", BPF_PROG_TYPE_LWT_IN, &set_for_lwt },
 };
 

@@ -23,9 +23,10 @@ use crate::kfuncs::{Kfunc, Listing};
 use crate::refusal;
 use crate::scenario::{Allow, Part, Scenario};
 
-/// The types that may have kfuncs (bpf_prog_type_to_kfunc_hook in kernel/bpf/btf.c, 7.2), without
-/// BPF_PROG_TYPE_, and a section that libbpf takes for a program of each.
-const TYPES: [(&str, &str); 25] = [
+/// The types of programs, without BPF_PROG_TYPE_, and a section that libbpf takes for a program of
+/// each. Some have no kfuncs of their own (bpf_prog_type_to_kfunc_hook in kernel/bpf/btf.c, 7.2),
+/// but those that are registered for all. EXT is what it replaces, and LIRC_MODE2 is in few kernels.
+const TYPES: [(&str, &str); 30] = [
     ("SOCKET_FILTER", "socket"),
     ("KPROBE", "kprobe"),
     ("SCHED_CLS", "tc"),
@@ -41,9 +42,14 @@ const TYPES: [(&str, &str); 25] = [
     ("LWT_SEG6LOCAL", "lwt_seg6local"),
     ("SOCK_OPS", "sockops"),
     ("SK_SKB", "sk_skb"),
+    ("SK_MSG", "sk_msg"),
     ("CGROUP_DEVICE", "cgroup/dev"),
     ("RAW_TRACEPOINT", "raw_tp"),
+    ("RAW_TRACEPOINT_WRITABLE", "raw_tp.w"),
     ("CGROUP_SOCK_ADDR", "cgroup/connect4"),
+    ("FLOW_DISSECTOR", "flow_dissector"),
+    ("SK_REUSEPORT", "sk_reuseport"),
+    ("SK_LOOKUP", "sk_lookup"),
     ("CGROUP_SYSCTL", "cgroup/sysctl"),
     ("CGROUP_SOCKOPT", "cgroup/getsockopt"),
     ("TRACING", "fentry/vfs_unlink"),
