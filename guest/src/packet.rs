@@ -12,8 +12,13 @@ pub const UDP: u8 = 17;
 /// In the IPv4 header's flags: more of this datagram follows.
 pub const MORE_FRAGMENTS: u16 = 0x2000;
 
-/// The UDP port that the receiving end listens on.
+/// The UDP port that packets are sent to unless they say another one.
 pub const LISTEN_PORT: u16 = 4242;
+
+/// The UDP port that a packet is sent to.
+pub fn port(packet: &Packet) -> u16 {
+    packet.port.unwrap_or(LISTEN_PORT)
+}
 
 /// The frame of one packet. The UDP checksum is left out, as IPv4 allows.
 pub fn frame(packet: &Packet, source_port: u16, from: &End, to: &End) -> Vec<u8> {
@@ -30,7 +35,7 @@ pub fn frame(packet: &Packet, source_port: u16, from: &End, to: &End) -> Vec<u8>
         to.ip,
     ));
     frame.extend(source_port.to_be_bytes());
-    frame.extend(LISTEN_PORT.to_be_bytes());
+    frame.extend(port(packet).to_be_bytes());
     // A first fragment announces a datagram of which more is to come.
     let announced = if packet.fragment {
         udp_length + 8

@@ -121,8 +121,11 @@ fn one<'a>(all: &'a [(&'a str, Map)], name: &str) -> Result<(&'a str, &'a Map)> 
     }
 }
 
-/// The maps of an object.
-fn maps(file: &Path) -> Result<Vec<Map>> {
+/// The maps of an object, as its BTF has them.
+///
+/// # Errors
+/// It cannot be read.
+pub fn maps(file: &Path) -> Result<Vec<Map>> {
     let bytes = std::fs::read(file)?;
     let object = object::File::parse(&*bytes)?;
     match object.section_by_name(".BTF") {

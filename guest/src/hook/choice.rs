@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, bail};
 use kassay_guest::Attach;
 use kassay_guest::section::End;
-use libbpf_rs::query::{LinkTypeInfo, ProgInfoIter};
-use libbpf_rs::{Link, ProgramAttachType};
+use libbpf_rs::query::{IterType, LinkTypeInfo, ProgInfoIter};
+use libbpf_rs::{Link, MapCore, MapHandle, ProgramAttachType};
 
 use crate::net::Net;
 
@@ -31,6 +31,9 @@ impl Hold {
             at(*end, net, || has_turn(link, id, order))?;
             words.push(order.replace(':', " "));
         }
+        if let (Hold::Entry(entry), Some(_)) = (self, &how.map) {
+            words.push(format!("of {}", entry.name()));
+        }
         if let Hold::Link(link) | Hold::Pair(link, _) = self
             && *how != Attach::default()
         {
@@ -47,6 +50,13 @@ fn of_link(link: &Link, how: &Attach) -> Result<Option<String>> {
         LinkTypeInfo::Tracing(info) if how.target.is_some() => {
             Some(format!("in {}", name(info.target_obj_id)?))
         }
+        LinkTypeInfo::Iter(info) => match info.iter_type {
+            IterType::Map { map_id } if how.map.is_some() => {
+                let map = MapHandle::from_map_id(map_id).context("ask for the map")?;
+                Some(format!("of {}", map.name().display()))
+            }
+            _ => None,
+        },
         _ => None,
     })
 }

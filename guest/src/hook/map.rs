@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::{Context, Result, bail};
-use libbpf_rs::{Map, MapCore, MapFlags, MapHandle, MapType, Object, ProgramMut, libbpf_sys};
+use kassay_guest::Attach;
+use libbpf_rs::{Link, Map, MapCore, MapFlags, MapHandle, MapType, Object, ProgramMut, libbpf_sys};
 
 use rustix::net::{AddressFamily, SocketType, socket};
 
@@ -42,9 +43,14 @@ impl Entry {
         }
     }
 
+    /// What the kernel calls the map: the first 15 bytes of its name.
+    pub fn name(&self) -> String {
+        self.map.name().to_string_lossy().into_owned()
+    }
+
     /// Where that is, in words.
     pub fn place(&self) -> String {
-        let name = self.map.name().to_string_lossy();
+        let name = self.name();
         match self.of_sockets {
             Some(_) => format!("map {name}"),
             None => format!("entry 0 of {name}"),
@@ -72,9 +78,16 @@ fn query(map: &MapHandle, attach_type: u32) -> Result<u32> {
     }
 }
 
+/// Attaches an iterator to the map whose elements it gets.
+pub fn iterate(program: &ProgramMut<'_>, how: &Attach, object: &Object) -> Result<Link> {
+    let map = chosen(object, how, &[], "map")?;
+    let link = program.attach_iter(map.as_fd());
+    link.with_context(|| format!("iterate over `{}`", name(&map)))
+}
+
 /// Attaches a program to the object's map of sockets.
-pub fn attach(program: &ProgramMut<'_>, object: &Object) -> Result<Entry> {
-    let map = only(object, &SOCKETS, "SOCKMAP or SOCKHASH")?;
+pub fn attach(program: &ProgramMut<'_>, how: &Attach, object: &Object) -> Result<Entry> {
+    let map = chosen(object, how, &SOCKETS, "SOCKMAP or SOCKHASH")?;
     program
         .attach_sockmap(map.as_fd().as_raw_fd())
         .context("attach to the map of sockets")?;
@@ -85,13 +98,18 @@ pub fn attach(program: &ProgramMut<'_>, object: &Object) -> Result<Entry> {
 }
 
 /// Puts a program into place 0 of the object's map of CPUs or of devices.
-pub fn enter(program: &ProgramMut<'_>, object: &Object, net: &mut Lazy) -> Result<Entry> {
+pub fn enter(
+    program: &ProgramMut<'_>,
+    how: &Attach,
+    object: &Object,
+    net: &mut Lazy,
+) -> Result<Entry> {
     let section = program.section().to_string_lossy();
     let net = net.get()?;
     net.at_sender(|| prepare(SENDER.name))?;
     let (map, first) = match section.ends_with("cpumap") {
-        true => (only(object, &[MapType::Cpumap], "CPUMAP")?, QUEUE),
-        false => (only(object, &DEVICES, "DEVMAP")?, net.receiver),
+        true => (chosen(object, how, &[MapType::Cpumap], "CPUMAP")?, QUEUE),
+        false => (chosen(object, how, &DEVICES, "DEVMAP")?, net.receiver),
     };
     if map.value_size() != 8 {
         bail!(
@@ -136,9 +154,13 @@ fn set(interface: &str, feature: u32, on: u32) -> Result<()> {
     }
 }
 
-/// The only map of these types.
-fn only<'a>(object: &'a Object, types: &[MapType], kind: &str) -> Result<Map<'a>> {
-    let maps = object.maps();
+/// The map that the scenario says, or else the only one of these types.
+fn chosen<'a>(object: &'a Object, how: &Attach, types: &[MapType], kind: &str) -> Result<Map<'a>> {
+    let mut maps = object.maps();
+    if let Some(wanted) = &how.map {
+        let map = maps.find(|map| map.name() == wanted.as_str());
+        return map.with_context(|| format!("the object has no map `{wanted}`"));
+    }
     let mut maps: Vec<_> = maps.filter(|map| types.contains(&map.map_type())).collect();
     match maps.len() {
         1 => maps.pop().context("no map"),
@@ -146,7 +168,8 @@ fn only<'a>(object: &'a Object, types: &[MapType], kind: &str) -> Result<Map<'a>
         _ => {
             let names: Vec<_> = maps.iter().map(name).collect();
             bail!(
-                "the object has more than one {kind}: `{}`",
+                "the object has more than one {kind}, `{}`: the scenario says which by `map` of \
+                 `attach`",
                 names.join("`, `")
             )
         }

@@ -1,7 +1,9 @@
 //! `udp`: a child process sends packets over a veth pair, and they are counted
 //! where they leave, where the classifiers see them and where they arrive.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::io::ErrorKind;
+use std::iter;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
@@ -24,14 +26,13 @@ const SILENCE: Timespec = Timespec {
 /// Sends the packets and the sentinel, and receives until the sentinel arrives.
 pub fn run(step: &Udp, around: &mut Around) -> Result<Arrived> {
     let (by, net) = (step.by, &*around.net.get()?);
-    let socket = match &net.listener {
-        Some(socket) => socket.try_clone(),
-        None => UdpSocket::bind((RECEIVER.ip, packet::LISTEN_PORT)),
+    let mut ports: BTreeSet<u16> = step.packets.iter().map(packet::port).collect();
+    ports.remove(&packet::LISTEN_PORT);
+    let sockets = iter::once(packet::LISTEN_PORT).chain(ports);
+    let sockets = sockets.map(|port| listen(port, net));
+    let mut receiver = Receiver {
+        sockets: sockets.collect::<Result<_>>()?,
     };
-    let socket = socket.context("bind the receiving socket")?;
-    socket
-        .set_nonblocking(true)
-        .context("prepare the receiving socket")?;
     let ran = bpf::runs(&net.classifiers);
     let dropped = net.drops()?;
 
@@ -41,25 +42,41 @@ pub fn run(step: &Udp, around: &mut Around) -> Result<Arrived> {
         .chain([(SENTINEL_PORT, &sentinel)])
         .collect();
     let asked = process::ask("udp", || send(&packets, by, net))?;
-    let mut receiver = Receiver {
-        socket,
-        delivered: Vec::new(),
-    };
     let (pid, sent, sentinel) = receiver.receive(asked)?;
     Ok(Arrived {
         pid,
         sent,
         seen: bpf::runs_since(&net.classifiers, &ran),
         dropped: net.drops()? - dropped,
-        delivered: receiver.delivered,
+        delivered: receiver.delivered(),
         sentinel,
     })
 }
 
-/// The receiving socket, and the places in the plan of what arrived.
-struct Receiver {
+/// The socket that receives what is sent to a port.
+fn listen(port: u16, net: &Net) -> Result<Listener> {
+    let socket = match &net.listener {
+        Some(socket) if port == packet::LISTEN_PORT => socket.try_clone(),
+        _ => UdpSocket::bind((RECEIVER.ip, port)),
+    };
+    let socket = socket.with_context(|| format!("bind the receiving socket to port {port}"))?;
+    let done = socket.set_nonblocking(true);
+    done.context("prepare the receiving socket")?;
+    Ok(Listener {
+        socket,
+        delivered: VecDeque::new(),
+    })
+}
+
+/// A receiving socket, and the places in the plan of what arrived there.
+struct Listener {
     socket: UdpSocket,
-    delivered: Vec<usize>,
+    delivered: VecDeque<usize>,
+}
+
+/// A socket for each port, the one that gets the sentinel first.
+struct Receiver {
+    sockets: Vec<Listener>,
 }
 
 impl Receiver {
@@ -68,38 +85,73 @@ impl Receiver {
     fn receive(&mut self, asked: Asked) -> Result<(i32, u64, bool)> {
         let mut arrived = false;
         loop {
-            let mut both = [
-                PollFd::new(&self.socket, PollFlags::IN),
-                PollFd::new(&asked.answer, PollFlags::IN),
-            ];
-            let ready = poll(&mut both, Some(&SILENCE)).context("wait for a datagram")?;
-            let has_answered = !both[1].revents().is_empty();
+            let (ready, has_answered) = self.wait(Some(&asked))?;
             arrived |= self.drain()?;
-            if ready == 0 || has_answered {
+            if !ready || has_answered {
                 break;
             }
         }
         let (pid, (sent, has_left)) = asked.hear()?;
         while !arrived && has_left {
-            let mut socket = [PollFd::new(&self.socket, PollFlags::IN)];
-            let ready = poll(&mut socket, Some(&SILENCE)).context("wait for a datagram")?;
+            let (ready, _) = self.wait(None)?;
             arrived |= self.drain()?;
-            if ready == 0 {
+            if !ready {
                 break;
             }
         }
         Ok((pid, sent, arrived))
     }
 
-    /// Takes what is there; says whether the sentinel is among it.
+    /// Waits for a datagram or for the child; says whether there was anything, and whether it was
+    /// the child's answer.
+    fn wait(&self, asked: Option<&Asked>) -> Result<(bool, bool)> {
+        let sockets = self.sockets.iter().map(|listener| &listener.socket);
+        let sockets = sockets.map(|socket| PollFd::new(socket, PollFlags::IN));
+        let answer = asked.map(|asked| PollFd::new(&asked.answer, PollFlags::IN));
+        let mut all: Vec<PollFd<'_>> = sockets.chain(answer).collect();
+        let ready = poll(&mut all, Some(&SILENCE)).context("wait for a datagram")?;
+        let mut answers = all[self.sockets.len()..].iter();
+        Ok((ready > 0, answers.any(|fd| !fd.revents().is_empty())))
+    }
+
+    /// Takes what is there; says whether the sentinel is among it. What was sent before that is at
+    /// the other ports then, so that one look at each does.
+    fn drain(&mut self) -> Result<bool> {
+        let mut sockets = self.sockets.iter_mut();
+        sockets.try_fold(false, |any, listener| Ok(any | listener.drain()?))
+    }
+
+    /// The places of all that arrived.
+    fn delivered(self) -> Vec<usize> {
+        let sockets = self.sockets.into_iter();
+        merged(sockets.map(|listener| listener.delivered).collect())
+    }
+}
+
+/// All places, of the next ones of each list always the least: what is out of its order in a list
+/// stays so.
+fn merged(mut lists: Vec<VecDeque<usize>>) -> Vec<usize> {
+    let mut all = Vec::new();
+    loop {
+        let left = lists.iter_mut().filter(|places| !places.is_empty());
+        match left.min_by_key(|places| places[0]) {
+            Some(next) => all.extend(next.pop_front()),
+            None => return all,
+        }
+    }
+}
+
+impl Listener {
+    /// Takes what is there, up to the sentinel; says whether that came.
     fn drain(&mut self) -> Result<bool> {
         let mut buffer = [0u8; 65536];
         loop {
             match self.socket.recv_from(&mut buffer) {
                 Ok((_, from)) if from.port() == SENTINEL_PORT => return Ok(true),
-                Ok((_, from)) => self
-                    .delivered
-                    .push(usize::from(from.port().wrapping_sub(FIRST_PORT))),
+                Ok((_, from)) => {
+                    let place = from.port().wrapping_sub(FIRST_PORT);
+                    self.delivered.push_back(usize::from(place));
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error).context("receive a datagram"),
             }
@@ -166,9 +218,25 @@ fn send_datagram(packet: &Packet, port: u16) -> Result<()> {
     if set != 0 {
         return Err(std::io::Error::last_os_error()).context("set IP_RECVERR");
     }
-    let to = (RECEIVER.ip, packet::LISTEN_PORT);
+    let to = (RECEIVER.ip, packet::port(packet));
     socket
         .send_to(&packet.payload, to)
         .map(drop)
         .context("send a datagram")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_arrived_at_several_ports_is_in_order_where_it_was_so_at_each() {
+        let all = |lists: &[&[usize]]| {
+            let lists = lists.iter().map(|places| places.iter().copied().collect());
+            merged(lists.collect())
+        };
+        assert_eq!(all(&[&[1, 4], &[0, 5], &[], &[2]]), [0, 1, 2, 4, 5]);
+        assert_eq!(all(&[&[4, 1], &[0, 5]]), [0, 4, 1, 5]);
+        assert_eq!(all(&[]), [0; 0]);
+    }
 }

@@ -84,6 +84,8 @@ pub struct Attach {
     pub period: Option<u64>,
     /// The program whose function it replaces.
     pub target: Option<String>,
+    /// The map of its object whose elements it iterates over.
+    pub map: Option<String>,
 }
 
 /// The [`Attach::hook`] of a program that is attached nowhere.

@@ -187,6 +187,11 @@ fn known(key: &str, asked: &[String], programs: &Programs) -> Result<()> {
 
 /// Sees that what the scenario says of programs can be of these objects.
 fn speaks_of_programs(scenario: &Scenario, objects: &Objects) -> Result<()> {
+    for (name, object) in objects.iter().filter(|_| !scenario.each) {
+        let maps = entries::maps(object).with_context(|| format!("read the maps of `{name}`"))?;
+        let maps: Vec<String> = maps.into_iter().map(|map| map.name).collect();
+        attach::has_maps(&scenario.attach, &bpf::programs(object)?, &maps)?;
+    }
     let of_steps = scenario
         .steps
         .iter()

@@ -14,7 +14,7 @@ use crate::nearest;
 #[serde(
     untagged,
     expecting = "a program is attached to `\"none\"` or by `{ hook, dev, order, priority, pf, period, \
-                 target }`, where `dev` is `sender` or `receiver`, and `pf` is `ipv4` or `ipv6`"
+                 target, map }`, where `dev` is `sender` or `receiver`, and `pf` is `ipv4` or `ipv6`"
 )]
 pub(super) enum FileAttach {
     Word(String),
@@ -98,7 +98,10 @@ pub(crate) fn fits(attach: &BTreeMap<String, Attach>, programs: &[(String, Strin
             Place::Netfilter => &["hook", "dev", "priority", "pf"],
             Place::PerfEvent => &["period"],
             Place::Freplace => &["target"],
-            Place::Cgroup | Place::XdpMap => &["hook"],
+            Place::Named if is_over_a_map(at) => &["map"],
+            Place::Cgroup => &["hook"],
+            Place::XdpMap => &["hook", "map"],
+            Place::SockMap => &["map"],
             _ => &[],
         };
         if let Some(key) = given(how).find(|key| !has.contains(key)) {
@@ -114,6 +117,45 @@ pub(crate) fn fits(attach: &BTreeMap<String, Attach>, programs: &[(String, Strin
     Ok(())
 }
 
+/// Targets of iterators that go over one map, and have to be told which
+/// (kernel/bpf/map_iter.c, net/core/bpf_sk_storage.c and net/core/sock_map.c, 6.1 to 7.2).
+const OF_A_MAP: [&str; 3] = ["bpf_map_elem", "bpf_sk_storage_map", "sockmap"];
+
+/// Whether a section is of an iterator over a map.
+fn is_over_a_map(section: &str) -> bool {
+    let target = section.strip_prefix("iter");
+    let target = target.map(|rest| rest.strip_prefix(".s").unwrap_or(rest));
+    let target = target.and_then(|rest| rest.strip_prefix('/'));
+    target.is_some_and(|target| OF_A_MAP.contains(&target))
+}
+
+/// Sees that an object with these programs has the maps that are said of them, and that each
+/// iterator over a map says one.
+///
+/// # Errors
+/// It does not.
+pub(crate) fn has_maps(
+    attach: &BTreeMap<String, Attach>,
+    programs: &[(String, String)],
+    maps: &[String],
+) -> Result<()> {
+    for (program, section) in programs {
+        let how = attach.get(program);
+        match how.and_then(|how| how.map.as_ref()) {
+            Some(map) if !maps.contains(map) => bail!(
+                "`attach` of `{program}` says the map `{map}`, which its object does not have{}",
+                nearest::hint(map, maps.iter().map(String::as_str))
+            ),
+            None if is_over_a_map(section) && !how.is_some_and(Attach::is_none) => bail!(
+                "`{program}` iterates over a map, and `attach = {{ {program} = {{ map = \"MAP\" }} \
+                 }}` says which one"
+            ),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The keys that are given.
 fn given(how: &Attach) -> impl Iterator<Item = &'static str> {
     let keys = [
@@ -124,6 +166,7 @@ fn given(how: &Attach) -> impl Iterator<Item = &'static str> {
         ("pf", how.pf.is_some()),
         ("period", how.period.is_some()),
         ("target", how.target.is_some()),
+        ("map", how.map.is_some()),
     ];
     let given = keys.into_iter().filter(|(_, is_given)| *is_given);
     given.map(|(key, _)| key)
@@ -157,6 +200,28 @@ mod tests {
         let attach = BTreeMap::from([("p".to_owned(), how)]);
         let programs = [("p".to_owned(), section.to_owned())];
         fits(&attach, &programs).map_or_else(|error| error.to_string(), |()| "fits".to_owned())
+    }
+
+    #[test]
+    fn an_iterator_over_a_map_says_one_that_is_there() {
+        let of = |section: &str, map: Option<&str>| {
+            let how = Attach {
+                map: map.map(str::to_owned),
+                ..Attach::default()
+            };
+            let attach = BTreeMap::from([("p".to_owned(), how)]);
+            let programs = [("p".to_owned(), section.to_owned())];
+            has_maps(&attach, &programs, &["counts".to_owned()])
+        };
+        assert!(of("iter/task", None).is_ok());
+        assert!(of("iter/bpf_map_elem", Some("counts")).is_ok());
+        let missing = of("iter.s/bpf_map_elem", None).unwrap_err();
+        assert!(missing.to_string().ends_with("says which one"), "{missing}");
+        let other = of("sk_msg", Some("count")).unwrap_err();
+        assert!(
+            other.to_string().ends_with("did you mean `counts`?"),
+            "{other}"
+        );
     }
 
     #[test]

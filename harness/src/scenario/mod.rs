@@ -382,6 +382,21 @@ mod tests {
     }
 
     #[test]
+    fn packets_go_to_few_ports() {
+        let to = |ports: std::ops::Range<u32>| {
+            let packet = |port| format!("{{ name = 'n', hex = '', port = {port} }}");
+            let packets: Vec<String> = ports.map(packet).collect();
+            let packets = packets.join(", ");
+            read(&format!(
+                "about = 'x'\n[[step]]\nudp = {{ packets = [{packets}] }}"
+            ))
+        };
+        assert!(to(1..17).is_ok());
+        assert!(to(1..18).unwrap_err().contains("to 17 ports: one step"));
+        assert!(to(0..1).is_err() && to(65536..65537).is_err());
+    }
+
+    #[test]
     fn what_a_program_is_run_on_is_at_most_a_page() {
         let run = |keys: &str| read(&format!("about = 'x'\n[[step]]\ntest_run = {{ {keys} }}"));
         let page = format!("program = 'p', data = '{}'", "00".repeat(4096));
@@ -397,6 +412,7 @@ mod tests {
                 "program = 'p', data = '', packet = { name = 'n', hex = '' }".to_owned(),
                 "either",
             ),
+            ("program = 'p', name = 'n'".to_owned(), "of its `data`"),
         ];
         for (keys, why) in wrong {
             let error = run(&keys).unwrap_err();

@@ -13,6 +13,8 @@ use crate::frame;
 pub struct File {
     program: String,
     data: Option<String>,
+    /// What the transcript calls the data.
+    name: Option<String>,
     packet: Option<FilePacket>,
     ctx: Option<String>,
     #[serde(default)]
@@ -32,11 +34,11 @@ impl Kind for TestRun {
     type File = File;
     type Outcome = TestRan;
     const FORMS: &'static [(&'static str, &'static str)] = &[(
-        "test_run = { program = \"NAME\", data = \"HEX\", ctx = \"HEX\", repeat = N }",
+        "test_run = { program = \"NAME\", data = \"HEX\", name = \"TEXT\", ctx = \"HEX\", repeat = N }",
         "a child process runs a program on these data and this context (`BPF_PROG_TEST_RUN`), and \
          shows what it returns, and the data and the context if it changed them, a frame in words, \
-         too. `packet` in \
-         place of `data` is the frame of a [packet](#packets). Which of these a program takes, \
+         too. `packet` in place of `data` is the frame of a [packet](#packets). `name` is what the transcript \
+         calls the data. Which of these a program takes, \
          the kernel says by its type. A context may be cut short",
     )];
 
@@ -51,6 +53,9 @@ impl Kind for TestRun {
             }
             (None, None) => None,
         };
+        if file.name.is_some() && file.data.is_none() {
+            bail!("a `name` of a `test_run` is one of its `data`");
+        }
         if file.repeat > REPEAT {
             bail!("`repeat` of {}: at most {REPEAT}", file.repeat);
         }
@@ -61,10 +66,10 @@ impl Kind for TestRun {
             ctx,
             repeat: file.repeat,
         };
-        let names = file.packet.map(|packet| packet.name).into_iter().collect();
+        let name = file.name.or(file.packet.map(|packet| packet.name));
         Ok(Asked {
             step: step.into(),
-            names,
+            names: name.into_iter().collect(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! `udp`: packets are sent over a veth pair, and counted three ways.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::section::End;
@@ -28,6 +29,7 @@ pub struct FilePacket {
     #[serde(default)]
     fragment: bool,
     protocol: Option<u8>,
+    port: Option<NonZeroU16>,
 }
 
 /// The message `foo { bool drop = 1; }`. A field that is not given is not
@@ -37,6 +39,9 @@ pub struct FilePacket {
 struct Foo {
     drop: Option<bool>,
 }
+
+/// The ports of a step that packets say, at most: each has a socket.
+const PORTS: usize = 16;
 
 /// The longest payload that fits one frame of an ordinary Ethernet.
 const MAX_PAYLOAD: usize = 1500 - 20 - 8;
@@ -57,6 +62,14 @@ impl Kind for Udp {
         let most = SENTINEL_PORT - FIRST_PORT - 1;
         if count > usize::from(most) {
             bail!("a `udp` step of {count} packets: one step sends at most {most}");
+        }
+        let ports = file.packets.iter().filter_map(|packet| packet.port);
+        let ports: BTreeSet<NonZeroU16> = ports.collect();
+        if ports.len() > PORTS {
+            bail!(
+                "packets to {} ports: one step sends to at most {PORTS}",
+                ports.len()
+            );
         }
         let (mut packets, mut names) = (Vec::new(), Vec::new());
         for packet in file.packets {
@@ -204,6 +217,7 @@ pub fn encode(packet: &FilePacket) -> Result<Packet> {
         payload,
         fragment: packet.fragment,
         protocol: packet.protocol,
+        port: packet.port.map(NonZeroU16::get),
     })
 }
 

@@ -48,6 +48,8 @@ tests! {
         members_without_a_name_are_members,
         an_attach_target_that_is_missing_is_named,
         of_several_programs_with_a_function_the_scenario_says_where_it_is_replaced,
+        of_several_maps_of_sockets_the_scenario_says_which_has_a_program,
+        an_iterator_over_a_map_says_which_one,
         a_hook_that_a_program_cannot_have_is_named,
         of_two_programs_for_one_place_of_a_route_the_second_is_refused,
         a_project_is_found_from_the_folders_in_it_alone,
@@ -398,6 +400,33 @@ fn of_several_programs_with_a_function_the_scenario_says_where_it_is_replaced() 
     checkout.edit(scenario, keys, &format!("{target}\n{keys}"));
     let ended = checkout.run(&["hook_freplace"]);
     ended.says("hook_freplace: attached to freplace/verdict, in classify");
+}
+
+fn of_several_maps_of_sockets_the_scenario_says_which_has_a_program() {
+    let checkout = Checkout::new();
+    let another = "struct {\n\t__uint(type, BPF_MAP_TYPE_SOCKMAP);\n\t__uint(max_entries, 1);\n\
+                   \t__type(key, __u32);\n\t__type(value, __u64);\n} others SEC(\".maps\");\n";
+    let int = "int put;";
+    checkout.edit("bpf/hook_sk_msg.bpf.c", int, &format!("{another}\n{int}"));
+    let ended = checkout.run(&["hook_sk_msg"]);
+    ended.with(1).says("more than one SOCKMAP or SOCKHASH, `");
+    let scenario = "harness/tests/scenarios/hook_sk_msg.toml";
+    let keys = "requires = { kernel";
+    let of = "attach = { hook_sk_msg = { map = 'sockets' } }";
+    checkout.edit(scenario, keys, &format!("{of}\n{keys}"));
+    let ended = checkout.run(&["hook_sk_msg"]);
+    ended.says("hook_sk_msg: attached to sk_msg, of sockets");
+}
+
+fn an_iterator_over_a_map_says_which_one() {
+    let checkout = Checkout::new();
+    let scenario = "harness/tests/scenarios/example_iter.toml";
+    checkout.edit(scenario, "\"usage_by_comm\"", "\"usage_by_com\"");
+    let ended = checkout.run(&["example_iter"]);
+    ended.with(125).says("did you mean `usage_by_comm`?");
+    checkout.edit(scenario, "attach = ", "# attach = ");
+    let ended = checkout.run(&["example_iter"]);
+    ended.with(125).says("`dump_usage` iterates over a map");
 }
 
 fn a_hook_that_a_program_cannot_have_is_named() {

@@ -28,6 +28,8 @@ pub struct Packet {
     pub fragment: bool,
     /// IP protocol number when it is not UDP; the bytes stay those of a datagram.
     pub protocol: Option<u8>,
+    /// The UDP port that it is sent to, when that is another one than usual.
+    pub port: Option<u16>,
 }
 
 /// By what a [`Udp`] sends.
