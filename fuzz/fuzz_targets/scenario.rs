@@ -7,7 +7,7 @@ use std::time::Duration;
 use kassay::project::Project;
 use kassay::scenario::Scenario;
 use kassay::step::Asked;
-use kassay_guest::{Bind, SendFrame, Step, Udp};
+use kassay_guest::{Bind, Send, Step, Udp};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -39,7 +39,7 @@ fuzz_target!(|text: &str| {
                 assert!(packets.len() < 25_000);
                 assert!(packets.iter().all(|packet| packet.payload.len() <= 1472));
             }
-            Step::SendFrame(SendFrame { frame, .. }) => {
+            Step::Send(Send { frame, .. }) => {
                 assert!((14..=1514).contains(&frame.len()));
             }
             Step::Bind(Bind { at, .. }) => assert_ne!(at.port(), 0),

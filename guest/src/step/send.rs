@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::section::End;
-use kassay_guest::{FrameSent, SendFrame};
+use kassay_guest::{FrameSent, Send};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
@@ -22,7 +22,7 @@ const SILENCE: Timespec = Timespec {
 const EXPERIMENT: u16 = 0x88b5;
 
 /// Has a child send the frame, and wait until it has been handled.
-pub fn run(step: &SendFrame, around: &mut Around) -> Result<FrameSent> {
+pub fn run(step: &Send, around: &mut Around) -> Result<FrameSent> {
     let net = &*around.net.get()?;
     net.prepare_for_sockets()?;
     let asked = process::ask("send", || send(step, net))?;
@@ -30,7 +30,7 @@ pub fn run(step: &SendFrame, around: &mut Around) -> Result<FrameSent> {
     Ok(FrameSent { pid, sent })
 }
 
-fn send(step: &SendFrame, net: &Net) -> Result<Result<(), String>> {
+fn send(step: &Send, net: &Net) -> Result<Result<(), String>> {
     let device = match step.dev {
         End::Sender => SENDER.name,
         End::Receiver => RECEIVER.name,

@@ -30,7 +30,7 @@ macro_rules! for_each_step {
             connect: Connect => Connected,
             bind: Bind => Bound,
             listen: Listen => Bound,
-            send: SendFrame => FrameSent,
+            send: Send => FrameSent,
             run: Run => Ran,
             test_run: TestRun => TestRan,
             submit: Submit => Submitted,

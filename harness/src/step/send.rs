@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use kassay_guest::section::End;
-use kassay_guest::{FrameSent, SendFrame};
+use kassay_guest::{FrameSent, Send};
 use serde::Deserialize;
 
 use super::connect::there;
@@ -21,7 +21,7 @@ pub struct File {
 const HEADER: usize = 14;
 const MOST: usize = HEADER + 1500;
 
-impl Kind for SendFrame {
+impl Kind for Send {
     type File = File;
     type Outcome = FrameSent;
     const FORMS: &'static [(&'static str, &'static str)] = &[(
@@ -40,7 +40,7 @@ impl Kind for SendFrame {
                 frame.len()
             );
         }
-        Ok(SendFrame { frame, dev }.into())
+        Ok(Send { frame, dev }.into())
     }
 
     fn title(&self, name: &str) -> String {

@@ -37,9 +37,9 @@ impl Kind for TestRun {
         "test_run = { program = \"NAME\", data = \"HEX\", name = \"TEXT\", ctx = \"HEX\", repeat = N }",
         "a child process runs a program on these data and this context (`BPF_PROG_TEST_RUN`), and \
          shows what it returns, and the data and the context if it changed them, a frame in words, \
-         too. `packet` in place of `data` is the frame of a [packet](#packets). `name` is what the transcript \
-         calls the data. Which of these a program takes, \
-         the kernel says by its type. A context may be cut short",
+         too. `packet` in place of `data` is the frame of a [packet](#packets). `name` is what the \
+         transcript calls the data. Which of these a program takes, the kernel says by its type. A \
+         context may be cut short",
     )];
 
     fn asked(file: File, _: Beside) -> Result<Asked> {

@@ -208,14 +208,14 @@ impl Came for Bound {
 /// A child process sends a frame from an end of the pair, and waits until the other end's programs
 /// have seen it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SendFrame {
+pub struct Send {
     /// The frame, from its Ethernet header on.
     pub frame: Vec<u8>,
     /// The end.
     pub dev: End,
 }
 
-/// What came of a [`SendFrame`].
+/// What came of a [`Send`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameSent {
     /// The child process.
