@@ -221,8 +221,8 @@ pub const ROWS: &[Row] = &[
     Row {
         sections: &["lwt_out"],
         place: Place::Route(Stage::Out),
-        words: "the sending end's route to 192.0.2.2, which what a `tcp` sends takes, and what \
-                a `udp` sends with `by = \"socket\"`. Only one program can have it",
+        words: "the sending end's route to 192.0.2.2, by which it sends what goes through a socket: \
+                all of a `tcp`, and a `udp` with `by = \"socket\"`. Only one program can have it",
     },
     Row {
         sections: &["lwt_xmit"],
