@@ -202,9 +202,9 @@ fn speaks_of_programs(scenario: &Scenario, objects: &Objects) -> Result<()> {
     }
     let programs = objects.iter().map(|(_, object)| bpf::programs(object));
     let programs: Programs = programs.collect::<Result<Vec<_>>>()?.concat();
-    known("step", &of_steps, &programs)?;
     known("may_not_run", &scenario.may_not_run, &programs)?;
     known("attach", &attach::programs(&scenario.attach), &programs)?;
+    known("step", &of_steps, &programs)?;
     attach::fits(&scenario.attach, &programs)
 }
 

@@ -515,7 +515,7 @@ fn a_setting_that_the_kernel_has_not_is_named() {
 
 fn nothing_that_cannot_be_meant_is_accepted() {
     let checkout = Checkout::new();
-    let steps = "[[step]]\nrun = { program = 'nobody' }";
+    let steps = "[[step]]\nrun = { program = 'hook_kprobe' }";
     checkout.scenario("slip", &format!("bpf = ['hook_kprobe']\n{steps}"));
     let ended = checkout.run(&["slip", "--accept"]);
     ended
