@@ -25,7 +25,9 @@ pub fn is_missing(error: &anyhow::Error, modules: &[Module]) -> bool {
 pub fn explain(error: anyhow::Error, modules: &[Module]) -> anyhow::Error {
     let said = format!("{error:#}");
     let name = said.split_once(".h' file not found");
-    let Some(name) = name.and_then(|(before, _)| before.rsplit('\'').next()) else {
+    let name = name.and_then(|(before, _)| before.rsplit('\'').next());
+    // No module has its header in a folder.
+    let Some(name) = name.filter(|name| !name.contains('/')) else {
         return error;
     };
     let hint = nearest::hint(name, modules.iter().map(|module| module.name.as_str()));

@@ -268,6 +268,10 @@ fn what_a_scenario_names_of_objects_is_there() {
         .with(125)
         .says("`kfunc_sums.h` is made for a module `kfunc_sums`");
     own.run().with(125).says("did you mean `kfunc_sum`?");
+    own.write("x.bpf.c", "#include \"none/kfunc_sums.h\"\n");
+    let ended = own.run();
+    ended.with(125).says("'none/kfunc_sums.h' file not found");
+    assert!(!ended.stdout.contains("is made for a module"), "{ended:?}");
 }
 
 fn some_modules_of_a_directory_are_inserted() {
