@@ -14,6 +14,8 @@ const NEAREST: usize = 3;
 /// A program that was refused or left unattached for want of its target.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Absent {
+    /// The program's object.
+    pub object: String,
     /// The program; its object, where libbpf did not say more.
     pub program: String,
     /// What there is not, and what is nearest.
@@ -51,18 +53,20 @@ pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<Absent> {
 fn option(kernel: &Kernel, fact: &Fact) -> Option<Absent> {
     // This, too, only adds to what was said.
     let has = |option: &str| kernel.config_has(option).unwrap_or(true);
-    let (program, section, option) = lacking(fact, has)?;
+    let (object, program, section, option) = lacking(fact, has)?;
     let release = &kernel.release;
     Some(Absent {
+        object: object.to_owned(),
         program: program.to_owned(),
         why: format!("`{section}` needs CONFIG_{option}, which {release} is built without"),
     })
 }
 
-/// A program that could not be attached, its section, and the option that its hook needs, where
+/// The object and name of a program that could not be attached, its section, and the option that its hook needs, where
 /// the kernel does not have it.
-fn lacking(fact: &Fact, has: impl Fn(&str) -> bool) -> Option<(&str, &str, &'static str)> {
+fn lacking(fact: &Fact, has: impl Fn(&str) -> bool) -> Option<(&str, &str, &str, &'static str)> {
     let Fact::Attached {
+        object,
         program,
         section,
         error: Some(_),
@@ -72,12 +76,13 @@ fn lacking(fact: &Fact, has: impl Fn(&str) -> bool) -> Option<(&str, &str, &'sta
         return None;
     };
     let option = section::option(section).filter(|option| !has(option))?;
-    Some((program, section, option))
+    Some((object, program, section, option))
 }
 
 /// What a program is for.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
+    object: String,
     program: String,
     kind: Kind,
     name: String,
@@ -126,6 +131,7 @@ impl Target {
             "the BTF of this kernel and its modules has no {what} `{name}`; the nearest are `{near}`"
         );
         Some(Absent {
+            object: self.object.clone(),
             program: self.program.clone(),
             why,
         })
@@ -145,8 +151,9 @@ fn syscalls(functions: &[String]) -> Vec<String> {
 
 /// What a program that was refused, or could not be attached, is for.
 fn target(fact: &Fact) -> Option<Target> {
-    let (program, kind, name) = match fact {
+    let (object, (program, kind, name)) = match fact {
         Fact::Attached {
+            object,
             program,
             section,
             error: Some(error),
@@ -158,7 +165,7 @@ fn target(fact: &Fact) -> Option<Target> {
             if is_event && !error.contains("os error 2)") {
                 return None;
             }
-            (program.as_str(), kind, name)
+            (object, (program.as_str(), kind, name))
         }
         Fact::Loaded {
             object,
@@ -166,11 +173,12 @@ fn target(fact: &Fact) -> Option<Target> {
             error: Some(_),
             log,
             ..
-        } => of_log(program.as_deref().unwrap_or(object), log)?,
+        } => (object, of_log(program.as_deref().unwrap_or(object), log)?),
         _ => return None,
     };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.bytes().all(is_name).then(|| Target {
+        object: object.clone(),
         program: program.to_owned(),
         kind,
         name: name.to_owned(),
@@ -245,7 +253,7 @@ mod tests {
     #[test]
     fn an_option_that_a_hook_needs_is_named_where_it_lacks() {
         let lacks = |section: &str| {
-            let (_, _, option) = lacking(&attached(section), |option| option == "NET_ACT_BPF")?;
+            let (.., option) = lacking(&attached(section), |option| option == "NET_ACT_BPF")?;
             Some(option)
         };
         assert_eq!(lacks("lwt_in"), Some("LWTUNNEL_BPF"));

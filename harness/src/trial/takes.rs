@@ -208,8 +208,9 @@ fn answers(
 fn name_targets(answers: &mut BTreeMap<Item, Answer>, kernel: &Kernel, facts: &[Fact]) {
     let absent = absent::targets(kernel, facts);
     for (item, answer) in answers {
-        if let (Item::Program(_, program), Answer::Not(_, why)) = (item, answer)
-            && let Some(absent) = absent.iter().find(|it| it.program == *program)
+        if let (Item::Program(object, program), Answer::Not(_, why)) = (item, answer)
+            && let mut own = absent.iter().filter(|it| it.object == *object)
+            && let Some(absent) = own.find(|it| it.program == *program)
         {
             why.push_str(&format!("; {}", absent.why));
         }

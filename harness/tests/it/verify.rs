@@ -209,13 +209,22 @@ fn a_matrix_has_a_cell_for_each_module_and_program() {
 fn a_matrix_names_what_is_nearest_to_a_target() {
     let checkout = Checkout::new();
     checkout.write(
-        "far.bpf.c",
+        "bpf/far.bpf.c",
         "#include \"kassay.bpf.h\"\n\
          SEC(\"tp/syscalls/sys_enter_unlinka\") int event(void *ctx) { return 0; }\n\
          SEC(\"kprobe/vfs_unlinks\") int function(void *ctx) { return 0; }\n\
          char LICENSE[] SEC(\"license\") = \"GPL\";\n",
     );
-    let ended = checkout.kassay(&["matrix", "--kernel", "distro", "far.bpf.c"]);
+    checkout.write(
+        "bpf/near.bpf.c",
+        "#include \"kassay.bpf.h\"\n\
+         SEC(\"syscall\") int event(void *ctx) { return *(int *)2; }\n\
+         char LICENSE[] SEC(\"license\") = \"GPL\";\n",
+    );
+    checkout.scenario("both", "bpf = ['far', 'near']");
+    let ended = checkout.kassay(&["matrix", "--kernel", "distro", "both"]);
     ended.with(1).says("the nearest are `sys_enter_unlinkat`");
+    // The program of that name in the other object is refused for another reason.
+    assert_eq!(ended.stdout.matches("sys_enter_unlinkat`").count(), 1);
     ended.says("no function `vfs_unlinks`; the nearest are `vfs_unlink`");
 }
