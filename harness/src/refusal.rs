@@ -26,14 +26,18 @@ pub fn of(fact: &Fact) -> Option<Refusal> {
     else {
         return None;
     };
-    let message = verifier(log)
-        .or_else(|| libbpf(log))
-        .unwrap_or_else(|| error.clone());
+    let message = message(error, log);
     let name = program.as_deref().or_else(|| failed_program(log));
     Some(Refusal {
         name: name.unwrap_or(object).to_owned(),
-        message: normalise::refusal(&message),
+        message,
     })
+}
+
+/// What was said last of an object that could not be loaded.
+pub fn message(error: &str, log: &str) -> String {
+    let said = verifier(log).or_else(|| libbpf(log));
+    normalise::refusal(&said.unwrap_or_else(|| error.to_owned()))
 }
 
 /// What stands before words of the kernel's own that libbpf passes on.

@@ -6,11 +6,11 @@ use anyhow::Result;
 use kassay_guest::{Cost, Entry, Fact, Global, Plan, SHARE, Step};
 use libbpf_rs::{
     AsRawLibbpf, ErrorExt, MapCore, MapFlags, MapType, Object, ObjectBuilder, OpenObject,
-    PrintLevel, num_possible_cpus,
+    OpenProgramMut, PrintLevel, num_possible_cpus,
 };
 
 use super::cost::Meter;
-use super::{Attached, freplace, is_called};
+use super::{Attached, freplace, is_called, structure};
 use crate::facts::Facts;
 use crate::hook;
 use crate::{slots, value};
@@ -74,7 +74,7 @@ fn counted(
 }
 
 /// A loaded object, whose maps are given the entries that the plan has for them.
-fn filled(object: Object, name: &str, plan: &Plan) -> libbpf_rs::Result<Object> {
+pub(super) fn filled(object: Object, name: &str, plan: &Plan) -> libbpf_rs::Result<Object> {
     for entry in plan.entries.iter().filter(|entry| entry.object == name) {
         let set = set_entry(&object, entry);
         set.with_context(|| {
@@ -111,7 +111,8 @@ fn ask(object: &mut OpenObject, steps: &[Step]) {
 }
 
 /// Loads each program of an object by itself, in an object of its own where it is the only one;
-/// reports how each went, and hands on what is loaded before it goes on.
+/// reports how each went, and hands on what is loaded before it goes on. Where programs are
+/// attached, each structure follows.
 pub fn load_each(
     name: &str,
     plan: &Plan,
@@ -123,16 +124,40 @@ pub fn load_each(
     let (Ok(opened), _) = opened else {
         return Ok(());
     };
+    let targets = targets(&opened, name, plan);
     for program in opened.progs().map(|program| program.name()) {
         let program = program.to_string_lossy().into_owned();
         let is_it = |other: &str| other == program;
-        let (alone, costs) = counted(|| open(name, plan, Some(&is_it)), name, plan);
+        let open = || {
+            let mut object = open(name, plan, Some(&is_it))?;
+            freplace::aim(&mut object, plan, &targets)?;
+            Ok(object)
+        };
+        let (alone, costs) = counted(open, name, plan);
         report(name, Some(program.clone()), &alone, costs, facts)?;
         if let Ok(object) = alone.0 {
             take(Attached::new(name, object, false), facts)?;
         }
     }
-    Ok(())
+    match plan.attaches {
+        true => structure::try_each(name, plan, facts),
+        false => Ok(()),
+    }
+}
+
+/// The objects before this one, as a whole, where it has programs that replace functions of theirs.
+/// What cannot be loaded has been told.
+fn targets(opened: &OpenObject, name: &str, plan: &Plan) -> Vec<Attached> {
+    let mut programs = opened.progs();
+    if !programs.any(|program| program.section().to_string_lossy().starts_with("freplace/")) {
+        return Vec::new();
+    }
+    let before = plan.objects.iter().take_while(|other| *other != name);
+    let load = |other: &String| {
+        let object = open(other, plan, None).ok()?.load().ok()?;
+        Some(Attached::new(other, object, false))
+    };
+    before.filter_map(load).collect()
 }
 
 /// Does `work`, and returns what libbpf said meanwhile, and the kernel through it.
@@ -153,7 +178,7 @@ pub(super) fn heard<T>(work: impl FnOnce() -> T) -> (T, String) {
 
 /// Opens an object of the share, of which only the programs that are wanted will be loaded, where
 /// that is said.
-fn open(
+pub(super) fn open(
     name: &str,
     plan: &Plan,
     is_wanted: Option<&dyn Fn(&str) -> bool>,
@@ -199,11 +224,9 @@ fn choose(object: &mut OpenObject, is_wanted: impl Fn(&str) -> bool) -> libbpf_r
     for mut program in object.progs_mut() {
         let is_wanted = is_wanted(&program.name().to_string_lossy());
         program.set_autoload(is_wanted);
-        // Until it is loaded, a structure has its programs' addresses in libbpf.
-        let address = (program.as_libbpf_object().as_ptr() as usize).to_ne_bytes();
         match is_wanted {
-            true => wanted.push(address),
-            false => others.push(address),
+            true => wanted.push(address(&program)),
+            false => others.push(address(&program)),
         }
     }
     let maps = object.maps_mut();
@@ -221,6 +244,11 @@ fn choose(object: &mut OpenObject, is_wanted: impl Fn(&str) -> bool) -> libbpf_r
         }
     }
     Ok(())
+}
+
+/// What a structure has for a program, until that is loaded: its address in libbpf.
+pub(super) fn address(program: &OpenProgramMut<'_>) -> [u8; size_of::<usize>()] {
+    (program.as_libbpf_object().as_ptr() as usize).to_ne_bytes()
 }
 
 fn report<T>(

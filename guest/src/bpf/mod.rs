@@ -4,28 +4,28 @@ mod cost;
 mod freplace;
 mod holdings;
 mod load;
+mod structure;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::ptr::NonNull;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::section::{self, End, Place};
 use kassay_guest::{Attach, Fact, Plan, Standing, Why};
 use libbpf_rs::query::{LinkTypeInfo, ProgInfoIter};
 use libbpf_rs::{
-    AsRawLibbpf, Iter, Link, Map, MapCore, MapFlags, MapType, Object, Program, ProgramInput,
-    ProgramMut, ProgramType, libbpf_sys,
+    Iter, Map, MapCore, MapFlags, MapType, Object, Program, ProgramInput, ProgramMut, ProgramType,
 };
 
 use crate::facts::Facts;
-use crate::hook::{self, Hold, Site, place_of};
+use crate::hook::{self, Hold, Site};
 use crate::host_root::HostRoot;
 use crate::net::{Lazy, Net};
 
 pub use holdings::{Holdings, wait_until_only};
 use load::heard;
 pub use load::{load, load_each};
+pub use structure::detach;
 
 /// How many places of a map of programs are looked at.
 const PLACES: u32 = 4096;
@@ -107,7 +107,7 @@ impl Attached {
                     String::new(),
                 ),
                 Place::StructOps => structures
-                    .get_or_insert_with(|| attach_structures(&self.object, &mut self.structures))
+                    .get_or_insert_with(|| structure::attach(&self.object, &mut self.structures))
                     .clone(),
                 _ => {
                     let object = &self.object;
@@ -151,7 +151,10 @@ impl Attached {
                 Err(error) => (Some(Err(error)), String::new()),
             };
             let place = match program.prog_type() {
-                ProgramType::StructOps => self.structures.first().map(|(_, hold)| structure(hold)),
+                ProgramType::StructOps => self
+                    .structures
+                    .first()
+                    .map(|(_, hold)| structure::place(hold)),
                 _ => place,
             };
             Ok(Standing {
@@ -259,53 +262,6 @@ fn called(object: &Object) -> Result<BTreeMap<u32, String>> {
     Ok(called)
 }
 
-/// Attaches the structures of an object, which hold its callbacks; returns the first error, and
-/// what was said.
-fn attach_structures(
-    object: &Object,
-    holds: &mut Vec<(String, Hold)>,
-) -> (Result<(), String>, String) {
-    let attach = || {
-        let maps = object.maps();
-        for map in maps.filter(|map| map.map_type() == MapType::StructOps && map.autocreate()) {
-            let name = map.name().to_string_lossy().into_owned();
-            // SAFETY: the map is of a loaded object.
-            let link =
-                unsafe { libbpf_sys::bpf_map__attach_struct_ops(map.as_libbpf_object().as_ptr()) };
-            let link = NonNull::new(link).ok_or_else(std::io::Error::last_os_error);
-            let link = link.map_err(|error| format!("attach the structure `{name}`: {error}"))?;
-            // SAFETY: libbpf made the link, and nobody else has it.
-            holds.push((name, Hold::Link(unsafe { Link::from_ptr(link) })));
-        }
-        Ok(())
-    };
-    heard(attach)
-}
-
-/// Where the kernel has a structure, or had it when it was detached.
-fn structure(hold: &Hold) -> Result<String> {
-    match hold {
-        Hold::Link(link) => Ok(place_of(&link.info()?)),
-        Hold::Gone(place) => Ok(place.clone()),
-        _ => bail!("no link has it"),
-    }
-}
-
-/// Detaches a structure of that name. Where it was is told of its programs all the same.
-///
-/// # Errors
-/// None is attached.
-pub fn detach(attached: &mut [Attached], name: &str) -> Result<()> {
-    let mut all = attached.iter_mut().flat_map(|held| &mut held.structures);
-    let is_meant =
-        |(called, hold): &&mut (String, Hold)| called == name && !matches!(hold, Hold::Gone(_));
-    let (_, hold) = all
-        .find(is_meant)
-        .with_context(|| format!("no structure `{name}` is attached"))?;
-    *hold = Hold::Gone(structure(hold)?);
-    Ok(())
-}
-
 /// What the kernel says of all programs that were loaded with others. How often they ran is told
 /// where it counts, which it does from the boot on (see [`crate::system::count_runs`]).
 pub fn standing(attached: &[Attached], plan: &Plan, net: Option<&Net>) -> Result<Fact> {
@@ -342,11 +298,30 @@ pub fn run(attached: &[Attached], name: &str) -> Result<u32> {
 /// Runs a program of an object, and returns what it returns.
 pub fn test_run(object: &Object, name: &str) -> Result<u32> {
     let program = object.progs_mut().find(|program| program.name() == name);
-    let output = program
-        .with_context(|| not_loaded(name))?
-        .test_run(ProgramInput::default())
-        .with_context(|| format!("run `{name}`"))?;
-    Ok(output.return_value)
+    let program = program.with_context(|| not_loaded(name))?;
+    let output = see_it_run(&program, || Ok(program.test_run(ProgramInput::default())?));
+    Ok(output
+        .with_context(|| format!("run `{name}`"))?
+        .return_value)
+}
+
+/// Does what has the kernel run a program. For one of fentry, fexit or fmod_ret the kernel calls
+/// functions of its own, and so runs it only where it is on one of them (bpf_prog_test_run_tracing
+/// of net/bpf/test_run.c, 6.1 to 7.2).
+///
+/// # Errors
+/// That of `work`; the program did not run.
+pub fn see_it_run<T>(program: &ProgramMut<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let id = [Program::id_from_fd(program.as_fd())?];
+    let before = runs(&id);
+    let done = work()?;
+    if program.prog_type() == ProgramType::Tracing && runs_since(&id, &before) == 0 {
+        bail!(
+            "the kernel called `bpf_fentry_test1` and others of its own, and the program is on none \
+             of them; have what it is on called by another step"
+        );
+    }
+    Ok(done)
 }
 
 /// The object in which the program of that name is loaded.
@@ -371,7 +346,9 @@ pub fn map<'a>(attached: &'a [Attached], name: &str) -> Result<(&'a Object, Map<
     let mut names: Vec<_> = found.iter().map(|(_, map)| map.name()).collect();
     names.dedup();
     if names.len() > 1 {
-        bail!("find the map `{name}`, which several objects have: {names:?}");
+        let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+        let names = names.join("`, `");
+        bail!("find the map `{name}`, which several objects have: `{names}`");
     }
     found.into_iter().next().with_context(|| no_map(name))
 }

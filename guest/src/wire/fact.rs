@@ -85,6 +85,17 @@ pub enum Fact {
         /// Why.
         why: Why,
     },
+    /// A structure of callbacks was loaded and attached by itself, or was not.
+    Structure {
+        /// The object's name.
+        object: String,
+        /// The variable that has it.
+        structure: String,
+        /// libbpf's error.
+        error: Option<String>,
+        /// What libbpf and the verifier said, when there was an error.
+        log: String,
+    },
     /// A step came to its end.
     Stepped {
         /// The step's place in the plan, from 0.

@@ -21,9 +21,10 @@ use crate::{interrupt, pool, progress};
 
 const HELP: &str = "\
 Steps and snapshots of scenarios do not count: each module is inserted, and each program is loaded
-by itself and attached where its section says. A cell is what came of it: the module's kfuncs,
-`attached`, or `loaded` for what is attached nowhere by itself, or where kassay has no hook; else
-`unbuilt`, `refused`, `unattached`, or a verdict, with the reason below the table.
+by itself and attached where its section says, as is each structure of struct_ops. A cell is what
+came of it: the module's kfuncs, `attached`, or `loaded` for what is attached nowhere by itself, or
+where kassay has no hook; else `unbuilt`, `refused`, `unattached`, or a verdict, with the reason
+below the table.
 
 Examples:
   kassay matrix --kernel all                        all that the project's scenarios have
@@ -159,6 +160,7 @@ fn title((scenario, item): &(String, Item)) -> String {
     let what = match item {
         Item::Module(name) => format!("module {name}"),
         Item::Program(object, program) => format!("{object}.bpf.o {program}"),
+        Item::Structure(object, name) => format!("{object}.bpf.o structure {name}"),
         Item::Object(object) => format!("{object}.bpf.o"),
         Item::All => format!("{scenario}: all"),
     };
@@ -210,11 +212,15 @@ fn oldest(columns: &[Column]) -> String {
 
 fn objects(column: &Column) -> Vec<String> {
     let object = |((scenario, item), answer): (&(String, Item), &Answer)| {
-        let (object, program, module) = match item {
-            Item::Module(module) => (None, None, Some(module)),
+        let (object, program, structure) = match item {
             Item::Program(object, program) => (Some(object), Some(program), None),
+            Item::Structure(object, name) => (Some(object), None, Some(name)),
             Item::Object(object) => (Some(object), None, None),
-            Item::All => (None, None, None),
+            Item::Module(_) | Item::All => (None, None, None),
+        };
+        let module = match item {
+            Item::Module(module) => Some(module),
+            _ => None,
         };
         json!({
             "kernel": column.name,
@@ -222,6 +228,7 @@ fn objects(column: &Column) -> Vec<String> {
             "module": module,
             "object": object,
             "program": program,
+            "structure": structure,
             "answer": answer.word(),
             "taken": answer.is_good(),
             "reason": answer.why(),

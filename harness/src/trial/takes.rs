@@ -21,6 +21,8 @@ pub enum Item {
     Module(String),
     /// A program, by its object's name and its function.
     Program(String, String),
+    /// A structure of callbacks, by its object's name and its variable.
+    Structure(String, String),
     /// An object that was not even opened.
     Object(String),
     /// All of a scenario, where nothing of it was tried.
@@ -183,6 +185,18 @@ fn answers(
                 match refusal::of_attach(fact) {
                     None => Answer::Attached,
                     Some(why) => Answer::Not("unattached", why),
+                },
+            ),
+            Fact::Structure {
+                object,
+                structure,
+                error,
+                log,
+            } => (
+                Item::Structure(object.clone(), structure.clone()),
+                match error {
+                    None => Answer::Attached,
+                    Some(error) => Answer::Not("refused", refusal::message(error, log)),
                 },
             ),
             Fact::Unattached {

@@ -147,6 +147,7 @@ pub fn part(fact: &Fact) -> Option<String> {
         Fact::Loaded { .. }
         | Fact::Attached { .. }
         | Fact::Unattached { .. }
+        | Fact::Structure { .. }
         | Fact::Exited { .. } => return None,
         Fact::Stepped { step, .. } => format!("step {step}"),
         Fact::Ended { step, .. } => format!("end of step {step}"),

@@ -17,6 +17,7 @@ tests! {
         a_budget_that_is_exceeded_shows_both_numbers,
         a_budget_tells_programs_of_one_name_apart_and_is_tightened,
         a_matrix_has_a_cell_for_each_module_and_program,
+        a_matrix_attaches_each_structure_by_itself,
         a_matrix_names_what_is_nearest_to_a_target;
 }
 
@@ -204,6 +205,19 @@ fn a_matrix_has_a_cell_for_each_module_and_program() {
     let ended = matrix(&["--format", "markdown"]);
     ended.with(0).says("| module kfunc_sum | 1 kfunc |");
     ended.says("the oldest that takes all: distro");
+}
+
+fn a_matrix_attaches_each_structure_by_itself() {
+    let checkout = Checkout::new();
+    let object = "bpf/struct_ops_tcp.bpf.c";
+    let lacks_cong_avoid = "SEC(\".struct_ops\")\n\
+        struct tcp_congestion_ops half = { .ssthresh = (void *)halve, .name = \"half\" };\n\
+        char LICENSE[]";
+    checkout.edit(object, "char LICENSE[]", lacks_cong_avoid);
+    let ended = checkout.kassay(&["matrix", "--kernel", "distro", object]);
+    ended.with(1).says("structure congestion  attached");
+    ended.says("structure half        refused");
+    ended.says("structure half, on distro: attach the structure `half`: Invalid argument");
 }
 
 fn a_matrix_names_what_is_nearest_to_a_target() {
