@@ -6,7 +6,7 @@ int called(struct __sk_buff *skb);
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 2);
-	__uint(key_size, sizeof(__u32));
+	__type(key, __u32);
 	__array(values, int (struct __sk_buff *));
 } jumps SEC(".maps") = {
 	.values = { [1] = (void *)&called },

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use anyhow::{Context, Result, bail};
 use kassay_guest::{Fact, ListedModule, ListedProgram, Plan};
 use libbpf_rs::query::{ProgInfoIter, ProgramInfo};
-use libbpf_rs::{MapCore, MapFlags, MapInfo, MapType, Program, libbpf_sys};
+use libbpf_rs::{Map, MapCore, MapFlags, MapHandle, MapInfo, MapType, Program, libbpf_sys};
 
 use crate::bpf::{self, Attached};
 use crate::facts::Facts;
@@ -128,6 +128,11 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
     let text = |kind: u32, bytes: &[u8]| value::text(btf.as_ref(), kind.into(), bytes);
     let most = info.max_entries as usize;
     let (keys, count) = match map.map_type() {
+        // Places without a program or a map count as none.
+        MapType::ProgArray | MapType::ArrayOfMaps => {
+            let is_there = |key: &Vec<u8>| matches!(map.lookup(key, MapFlags::ANY), Ok(Some(_)));
+            first(map.keys().take(most).filter(is_there))
+        }
         // It has all its keys, and they come in their order.
         MapType::Array | MapType::PercpuArray => (map.keys().take(ENTRIES).collect(), most),
         // A key that is gone by the time of the next leads back to the first, so that the keys of
@@ -137,6 +142,9 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
     let is_integer = btf.as_ref().is_some_and(|btf| value::is_integer(btf, kind));
     let is_sum = map.map_type().is_percpu() && is_integer;
     let entry = |key: &Vec<u8>| {
+        if let Some(called) = called(&map, key)? {
+            return Ok((text(info.btf_key_type_id, key), called));
+        }
         let values = values(&map, key).with_context(|| format!("read the map `{name}`"))?;
         let sum = value::sum(&values).filter(|_| is_sum);
         let values = sum.map_or(values, |sum| vec![sum]);
@@ -168,6 +176,30 @@ fn first(keys: impl Iterator<Item = Vec<u8>>) -> (Vec<Vec<u8>>, usize) {
         }
     }
     (first.into_iter().map(turned).collect(), count)
+}
+
+/// What the program or the map in a place is called: the ids that the kernel has there differ from
+/// run to run. None of a map with other values.
+fn called(map: &Map<'_>, key: &[u8]) -> Result<Option<String>> {
+    let id = || {
+        let value = values(map, key)?.concat();
+        let id = value.try_into().ok().map(u32::from_ne_bytes);
+        id.context("read an id")
+    };
+    let name = match map.map_type() {
+        MapType::ProgArray => {
+            let id = id()?;
+            let info = ProgInfoIter::default().find(|info| info.id == id);
+            let info = info.context("find the program in the kernel's list")?;
+            info.name.to_string_lossy().into_owned()
+        }
+        MapType::ArrayOfMaps | MapType::HashOfMaps => {
+            let inner = MapHandle::from_map_id(id()?)?;
+            inner.name().to_string_lossy().into_owned()
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(name))
 }
 
 /// The value of a key; of a map per CPU those of all CPUs.
