@@ -19,6 +19,9 @@ use crate::cache::Cache;
 /// How long QEMU may take to end once it was told to.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
+/// How many times as long as it may take a machine may wait for a CPU besides.
+const BUSY: u32 = 4;
+
 /// The directory of one run. It is removed when it is dropped.
 pub struct Run {
     directory: tempfile::TempDir,
@@ -129,6 +132,30 @@ impl Run {
         line.split_whitespace().next()?.parse().ok()
     }
 
+    /// Whether a machine that has been there for `spent` has had the time that it is allowed. What
+    /// it waited for a CPU of a busy host does not count: a build beside it makes no hang.
+    pub(super) fn is_late(&self, spent: Duration, allowed: Duration) -> bool {
+        spent >= allowed && spent >= allowed + self.waited().min(allowed * BUSY)
+    }
+
+    /// How long the thread of QEMU that waited longest was ready to run and had no CPU
+    /// (Documentation/scheduler/sched-stats.rst); nothing where the host does not count it.
+    fn waited(&self) -> Duration {
+        let Some(pid) = self.pid("pid") else {
+            return Duration::ZERO;
+        };
+        let threads = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+        let waited = threads
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|thread| {
+                let counted = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+                counted.split_whitespace().nth(1)?.parse().ok()
+            });
+        Duration::from_nanos(waited.max().unwrap_or(0))
+    }
+
     /// Waits for the process that vmtest leaves as a zombie.
     pub(super) fn reap(&self) {
         vmtest::reap(self.pid("asked"));
@@ -138,5 +165,23 @@ impl Run {
     fn pid(&self, name: &str) -> Option<Pid> {
         let text = fs::read_to_string(self.path().join(name)).ok()?;
         Pid::from_raw(text.trim().parse().ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_waited_for_a_cpu_does_not_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = Run::new(&Cache::at(directory.path()).unwrap()).unwrap();
+        let hour = Duration::from_secs(3600);
+        assert!(run.is_late(hour, hour));
+        fs::write(run.path().join("pid"), std::process::id().to_string()).unwrap();
+        let waited = run.waited();
+        assert!(waited > Duration::ZERO);
+        assert!(!run.is_late(hour, hour - waited / 2));
+        assert!(run.is_late(waited * 6, waited));
     }
 }

@@ -149,7 +149,7 @@ fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
     let gate = run.path().join(GATE_OUT);
     let gate = rustix::fs::open(&gate, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
         .with_context(|| format!("open `{}`", gate.display()))?;
-    let deadline = Instant::now() + BOOT_PATIENCE;
+    let began = Instant::now();
     let mut byte = [0u8];
     loop {
         let up = rustix::io::read(&gate, &mut byte).is_ok_and(|read| read == 1);
@@ -167,7 +167,7 @@ fn wait_for_gate(run: &Run, started: &Started) -> Result<()> {
                 None => Ok(()),
             };
         }
-        if gone || Instant::now() >= deadline {
+        if gone || run.is_late(began.elapsed(), BOOT_PATIENCE) {
             let said = format!("{}\n{}", read("console"), read("stderr"));
             bail!("the guest did not come up:{}", tool::last_lines(&said));
         }

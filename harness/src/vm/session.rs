@@ -143,7 +143,7 @@ impl Run {
             } else {
                 patience
             };
-            let late = began.elapsed().saturating_sub(dumping) >= allowed;
+            let late = self.is_late(began.elapsed().saturating_sub(dumping), allowed);
             evidence.timed_out |= late && !gone && stopping.is_none();
             if late || gone || evidence.flood.is_some() || interrupt::requested() {
                 let since = *stopping.get_or_insert_with(|| {
