@@ -65,8 +65,8 @@ pub struct Net {
     pub sender: u32,
     /// Ids of the classifiers and XDP programs at the receiving end.
     pub classifiers: Vec<u32>,
-    /// How many filters there are at the receiving and at the sending end, each at its ingress and
-    /// its egress.
+    /// The last priority of the filters at the receiving and at the sending end, each at its ingress
+    /// and its egress.
     pub filters: [[i32; 2]; 2],
     /// The programs of routes to the receiving end, each at its stage.
     pub routed: [Option<Routed>; 3],

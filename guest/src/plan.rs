@@ -5,7 +5,7 @@ use std::fs::File;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use kassay_guest::{Fact, PROTOCOL, Plan, Show, Step};
+use kassay_guest::{Fact, Open, PROTOCOL, Plan, Show, Step};
 
 use crate::bpf::{self, Attached, Holdings};
 use crate::capture::{KernelLog, Trace};
@@ -98,9 +98,9 @@ fn course(
     let mut log = KernelLog::open()?;
     // As long as it is open, no program of a user can choose a tracer.
     let is_traced = plan.live.as_ref().is_none_or(|live| live.trace);
-    let has_commands = plan.steps.iter().any(Step::is_command);
-    let mut trace = match trace.filter(|_| is_traced && !has_commands) {
-        None if has_commands && plan.live.is_none() => Some(Trace::open_own()?),
+    let is_free = plan.steps.iter().any(is_free);
+    let mut trace = match trace.filter(|_| is_traced && !is_free) {
+        None if is_free && plan.live.is_none() => Some(Trace::open_own()?),
         None if is_traced => Some(Trace::open()?),
         trace => trace,
     };
@@ -173,10 +173,16 @@ fn set_up(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// Whether a step may change whatever the kernel has files for: switch tracing off, leave a probe.
+fn is_free(step: &Step) -> bool {
+    let writes = matches!(step, Step::Open(Open { write: Some(_), .. }));
+    step.is_command() || writes
+}
+
 /// Whether a plan may leave anything but BPF objects. Where it may not, nobody looks: under TCG,
 /// the second picture is a tenth of a restored run.
 fn is_looked_at(plan: &Plan) -> bool {
-    is_judged(plan) && (plan.may_stay || plan.steps.iter().any(Step::is_command))
+    is_judged(plan) && (plan.may_stay || plan.steps.iter().any(is_free))
 }
 
 /// Whether it counts what a plan does. A program that runs for somebody on the host may do as it

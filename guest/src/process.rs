@@ -18,12 +18,22 @@ pub fn spawn(name: &str, work: impl FnOnce() -> i32) -> Result<Pid> {
         0 => {
             let name = std::ffi::CString::new(name).unwrap_or_default();
             let _ = rustix::thread::set_name(&name);
+            heed_signals();
             let status = work();
             // A task that is still in a section of RCU, or with preemption off, is reported here.
             rustix::thread::sched_yield();
             end(status)
         }
         pid => Pid::from_raw(pid).ok_or_else(|| anyhow!("fork returned no PID")),
+    }
+}
+
+/// Has the signals end this child that Rust's runtime handles to tell an overflow of the stack: one
+/// that a program sends would leave no mark.
+fn heed_signals() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: no handler is set.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
 }
 

@@ -50,6 +50,17 @@ impl Listener {
     }
 }
 
+/// Takes the connections that wait, and closes them; says at which sockets they were.
+pub fn drain(listeners: &[Listener]) -> Result<Vec<SocketName>> {
+    let mut accepted = Vec::new();
+    for listener in listeners {
+        while listener.accept()?.is_some() {
+            accepted.push(listener.name.clone());
+        }
+    }
+    Ok(accepted)
+}
+
 /// Makes a socket for an address of this kind.
 pub fn make(address: SocketAddr, protocol: Protocol) -> Result<OwnedFd, Refused> {
     let family = match address {

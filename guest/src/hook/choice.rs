@@ -27,14 +27,16 @@ impl Hold {
         if let (Hold::Filter(..) | Hold::Action(_), Some(priority)) = (self, how.priority) {
             words.push(format!("priority {priority}"));
         }
-        if let (Hold::Pair(link, end), Some(order), Some(net)) = (self, &how.order, net) {
-            at(*end, net, || has_turn(link, id, order))?;
+        if let (Hold::Pair(link, end, Some(other)), Some(order), Some(net)) =
+            (self, &how.order, net)
+        {
+            at(*end, net, || has_turn(link, id, *other, order))?;
             words.push(order.replace(':', " "));
         }
         if let (Hold::Entry(entry), Some(_)) = (self, &how.map) {
             words.push(format!("of {}", entry.name()));
         }
-        if let Hold::Link(link) | Hold::Pair(link, _) = self
+        if let Hold::Link(link) | Hold::Pair(link, ..) = self
             && *how != Attach::default()
         {
             words.extend(of_link(link, how)?);
@@ -68,9 +70,9 @@ fn name(id: u32) -> Result<String> {
     Ok(info.name.to_string_lossy().into_owned())
 }
 
-/// Sees that a program has its turn.
-fn has_turn(link: &Link, id: u32, order: &str) -> Result<()> {
-    let (turn, other) = tcx::turn(order).context("no order")?;
+/// Sees that a program has its turn before or after the other one.
+fn has_turn(link: &Link, id: u32, other: u32, order: &str) -> Result<()> {
+    let (turn, _) = tcx::turn(order).context("no order")?;
     let info = link.info().context("ask for the link")?.info;
     let (index, attach_type): (u32, ProgramAttachType) = match info {
         LinkTypeInfo::Tcx(info) => (info.ifindex, info.attach_type),
@@ -79,14 +81,11 @@ fn has_turn(link: &Link, id: u32, order: &str) -> Result<()> {
     };
     let there = tcx::programs(index, attach_type)?;
     let place = |id| there.iter().position(|there| *there == id);
-    let of_other =
-        |at: &u32| name(*at).is_ok_and(|name| !name.is_empty() && other.starts_with(&name));
-    let other_place = there.iter().position(of_other);
-    let is_so = match turn {
-        Turn::Before => place(id) < other_place,
-        Turn::After => place(id) > other_place,
+    let is_so = |(own, other): (usize, usize)| match turn {
+        Turn::Before => own < other,
+        Turn::After => own > other,
     };
-    match is_so && other_place.is_some() {
+    match place(id).zip(place(other)).is_some_and(is_so) {
         true => Ok(()),
         false => bail!("the kernel does not have it {}", order.replace(':', " ")),
     }

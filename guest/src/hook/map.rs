@@ -100,11 +100,11 @@ pub fn attach(program: &ProgramMut<'_>, how: &Attach, object: &Object) -> Result
 /// Puts a program into place 0 of the object's map of CPUs or of devices.
 pub fn enter(
     program: &ProgramMut<'_>,
+    section: &str,
     how: &Attach,
     object: &Object,
     net: &mut Lazy,
 ) -> Result<Entry> {
-    let section = program.section().to_string_lossy();
     let net = net.get()?;
     net.at_sender(|| prepare(SENDER.name))?;
     let (map, first) = match section.ends_with("cpumap") {
@@ -159,7 +159,14 @@ fn chosen<'a>(object: &'a Object, how: &Attach, types: &[MapType], kind: &str) -
     let mut maps = object.maps();
     if let Some(wanted) = &how.map {
         let map = maps.find(|map| map.name() == wanted.as_str());
-        return map.with_context(|| format!("the object has no map `{wanted}`"));
+        let map = map.with_context(|| format!("the object has no map `{wanted}`"))?;
+        if !types.is_empty() && !types.contains(&map.map_type()) {
+            bail!(
+                "`{wanted}` is a {:?}: it belongs into a {kind}",
+                map.map_type()
+            );
+        }
+        return Ok(map);
     }
     let mut maps: Vec<_> = maps.filter(|map| types.contains(&map.map_type())).collect();
     match maps.len() {

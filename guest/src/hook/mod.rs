@@ -48,8 +48,8 @@ pub enum Hold {
     Action(Action),
     /// A route, likewise.
     Route(Route),
-    /// A link at an end of the pair.
-    Pair(Link, End),
+    /// A link at an end of the pair, and the program that it has its turn before or after.
+    Pair(Link, End, Option<u32>),
     /// A map, which holds it as long as it is there.
     Entry(Entry),
     /// A socket, which the kernel does not tell of.
@@ -101,7 +101,7 @@ pub fn attach(
         Place::Cgroup => attach_cgroup(program),
         Place::Netns => Ok(program.attach_netns(namespace()?.as_raw_fd())?),
         Place::Netfilter => return netfilter::attach(program, how, net),
-        Place::XdpMap => return map::enter(program, how, object, net).map(Hold::Entry),
+        Place::XdpMap => return map::enter(program, section, how, object, net).map(Hold::Entry),
         Place::SockMap => return map::attach(program, how, object).map(Hold::Entry),
         Place::Socket => return socket::filter(program, net.get()?).map(Hold::Socket),
         Place::Reuseport => return socket::group(program, object, net.get()?).map(Hold::Socket),
@@ -128,7 +128,11 @@ pub fn choose(program: &mut OpenProgramMut<'_>, how: &Attach) -> libbpf_rs::Resu
     else {
         return Ok(());
     };
-    let refuse = |why| Err(std::io::Error::other(format!("`{hook}`: {why}")).into());
+    let function = program.name().to_string_lossy().into_owned();
+    let refuse = |why| {
+        let words = format!("attach `{function}` to `{hook}`: {why}");
+        Err(std::io::Error::other(words).into())
+    };
     let Ok(name) = CString::new(hook) else {
         return refuse("no section has such a name");
     };
@@ -194,9 +198,10 @@ fn attach_filter(program: &ProgramMut<'_>, way: Way, how: &Attach, net: &mut Net
 
 /// The priority of the next filter there: after those that are there, or what the scenario says.
 fn turn(how: &Attach, (end, way): (End, Way), net: &mut Net) -> Result<u16> {
-    let count = &mut net.filters[end as usize][way as usize];
-    *count += 1;
-    u16::try_from(how.priority.unwrap_or(*count)).context("take the priority")
+    let last = &mut net.filters[end as usize][way as usize];
+    let priority = how.priority.unwrap_or(*last + 1);
+    *last = priority.max(*last);
+    u16::try_from(priority).with_context(|| format!("take the priority {priority}"))
 }
 
 /// Attaches a program by a link of an ordered hook.
@@ -214,9 +219,11 @@ fn attach_in_order(
         let other = *found.with_context(|| format!("no program `{other}` is loaded"))?;
         anyhow::Ok(tcx::Order { turn, other })
     });
-    let link = tcx::attach(program, end, order.transpose()?, net)?;
+    let order = order.transpose()?;
+    let other = order.map(|order| Program::id_from_fd(order.other()));
+    let link = tcx::attach(program, end, order, net)?;
     note(program, (end, way), net)?;
-    Ok(Hold::Pair(link, end))
+    Ok(Hold::Pair(link, end, other.transpose()?))
 }
 
 /// Attaches an XDP program to an end.
@@ -234,7 +241,7 @@ fn attach_xdp(program: &ProgramMut<'_>, end: End, net: &mut Net) -> Result<Hold>
     };
     let link = at(end, net, attach)?;
     note(program, (end, Way::Ingress), net)?;
-    Ok(Hold::Pair(link, end))
+    Ok(Hold::Pair(link, end, None))
 }
 
 /// Takes note of what classifies packets where they arrive.
@@ -257,7 +264,7 @@ impl Hold {
     /// The end of the pair where it is, where it is at one.
     pub fn end(&self) -> Option<End> {
         match self {
-            Hold::Filter(_, end, _) | Hold::Pair(_, end) => Some(*end),
+            Hold::Filter(_, end, _) | Hold::Pair(_, end, _) => Some(*end),
             Hold::Action(action) => Some(action.end),
             Hold::Route(route) => Some(route.stage.end()),
             _ => None,
@@ -272,7 +279,7 @@ impl Hold {
         let (there, place) = match self {
             Hold::Links(_) | Hold::Socket(_) => return Ok(None),
             Hold::Gone(place) => return Ok(Some(place.clone())),
-            Hold::Link(link) | Hold::Pair(link, _) => {
+            Hold::Link(link) | Hold::Pair(link, ..) => {
                 let info = link.info().context("ask for the link")?;
                 (info.prog_id, place_of(&info))
             }

@@ -45,7 +45,7 @@ pub fn attach(program: &ProgramMut<'_>, how: &Attach, net: &mut Lazy) -> Result<
     let end = how.dev.unwrap_or(End::Receiver);
     let attach = || Ok(program.attach_netfilter_with_opts(options)?);
     let link = at(end, net.get()?, attach)?;
-    Ok(Hold::Pair(link, end))
+    Ok(Hold::Pair(link, end, None))
 }
 
 /// Where a link is, in the scenario's words.

@@ -1,6 +1,6 @@
 //! Links of tcx and of netkit, of which a hook has several in an order.
 
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr::NonNull;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +20,14 @@ pub struct Order {
     pub turn: Turn,
     /// The other program.
     pub other: RawFd,
+}
+
+impl Order {
+    /// The other program, of an object that is loaded as long as anything is attached.
+    pub fn other(&self) -> BorrowedFd<'_> {
+        // SAFETY: the object that has the program is open.
+        unsafe { BorrowedFd::borrow_raw(self.other) }
+    }
 }
 
 /// Whether it is before the other one or after it.

@@ -12,21 +12,17 @@ use crate::{process, socket};
 pub fn run(step: &Connect, around: &mut Around) -> Result<Connected> {
     let net = &*around.net.get()?;
     net.prepare_for_sockets()?;
+    // What waits already is of something else.
+    socket::drain(&net.listeners)?;
     let asked = process::ask("connect", || {
         net.join(step.dev)?;
         connect(step)
     })?;
     let (pid, peer) = asked.hear()?;
-    let mut accepted = Vec::new();
-    for listener in &net.listeners {
-        while listener.accept()?.is_some() {
-            accepted.push(listener.name.clone());
-        }
-    }
     Ok(Connected {
         pid,
         peer,
-        accepted,
+        accepted: socket::drain(&net.listeners)?,
     })
 }
 

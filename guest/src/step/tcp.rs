@@ -27,6 +27,8 @@ pub fn run(step: &Tcp, around: &mut Around) -> Result<Conversed> {
     net.prepare_for_sockets()?;
     let own = step.to.is_none().then(own_listener).transpose()?;
     let listeners = own.as_ref().map_or(&net.listeners[..], slice::from_ref);
+    // What waits already is of something else.
+    socket::drain(listeners)?;
     let to = step.to.unwrap_or_else(here);
     let (accepted, mut accept) = pipe().context("make a pipe")?;
     let asked = process::ask("tcp", || send(step, to, net, &accepted))?;
@@ -55,7 +57,8 @@ fn here() -> SocketAddr {
 }
 
 fn own_listener() -> Result<Listener> {
-    let socket = TcpListener::bind(here()).context("bind the receiving socket")?;
+    let socket = TcpListener::bind(here())
+        .with_context(|| format!("bind the receiving socket to {}", here()))?;
     let name = SocketName {
         address: here(),
         is_ephemeral: false,

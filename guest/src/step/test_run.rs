@@ -1,6 +1,8 @@
 //! `test_run`: a child process runs a program on given data.
 
-use anyhow::{Context, Result, anyhow};
+use std::ops::Range;
+
+use anyhow::{Context, Result, anyhow, bail};
 use kassay_guest::{After, Data, FIRST_PORT, TestRan, TestRun};
 use libbpf_rs::{ErrorKind, ProgramInput, ProgramType};
 
@@ -35,6 +37,10 @@ const WITHOUT_HEADER: [ProgramType; 6] = [
     ProgramType::LwtSeg6local,
 ];
 
+/// `ifindex` and `wire_len` of `struct __sk_buff`, which the kernel fills in where they are zero, and
+/// no program can write (convert___skb_to_skb of net/bpf/test_run.c, 6.1 to 7.2).
+const FILLED_IN: [Range<usize>; 2] = [40..44, 160..164];
+
 /// The length of an Ethernet header, in bytes.
 const HEADER: usize = 14;
 
@@ -54,20 +60,26 @@ fn test_run(step: &TestRun, attached: &[Attached]) -> Result<TestRan> {
         .find(|program| program.name() == name.as_str());
     let program = program.with_context(|| format!("no program `{name}` is loaded"))?;
     let kind = program.prog_type();
+    if kind == ProgramType::Tracing && (step.data.is_some() || step.ctx.is_some()) {
+        bail!("run `{name}`: the kernel gives a program of its type neither data nor a context");
+    }
     let data = step.data.as_ref().map(bytes);
     let mut data_after = data.as_ref().map(|_| vec![0; MOST]);
     let mut ctx = step.ctx.clone();
     let room = ctx.as_ref().filter(|_| WITH_CONTEXT.contains(&kind));
     let mut ctx_after = room.map(|_| vec![0; MOST]);
-    let ran = program.test_run(ProgramInput {
-        context_in: ctx.as_deref_mut(),
-        context_out: ctx_after.as_deref_mut(),
-        data_in: data.as_deref(),
-        data_out: data_after.as_deref_mut(),
-        repeat: step.repeat,
-        ..ProgramInput::default()
+    let ran = bpf::see_it_run(&program, || {
+        let ran = program.test_run(ProgramInput {
+            context_in: ctx.as_deref_mut(),
+            context_out: ctx_after.as_deref_mut(),
+            data_in: data.as_deref(),
+            data_out: data_after.as_deref_mut(),
+            repeat: step.repeat,
+            ..ProgramInput::default()
+        });
+        ran.map_err(|error| anyhow!(reason(&error)))
     });
-    let ran = ran.map_err(|error| anyhow!("run `{name}`: {}", reason(&error)))?;
+    let ran = ran.with_context(|| format!("run `{name}`"))?;
     let (returned, ns) = (ran.return_value, ran.duration.as_nanos() as u64);
     let data_after = ran.data.as_ref().map(|bytes| bytes.to_vec());
     let ctx_after = ran.context.as_ref().map(|bytes| bytes.to_vec());
@@ -75,7 +87,7 @@ fn test_run(step: &TestRun, attached: &[Attached]) -> Result<TestRan> {
     let data = after.and_then(|(before, after)| data_left(kind, before, after));
     // The kernel writes to that of a `syscall` in its place.
     let after = step.ctx.clone().zip(ctx_after.or(ctx));
-    let ctx = after.and_then(|(before, after)| ctx_left(before, after));
+    let ctx = after.and_then(|(before, after)| ctx_left(kind, before, after));
     Ok(TestRan {
         pid: 0,
         returned,
@@ -112,11 +124,19 @@ fn data_left(kind: ProgramType, mut before: Vec<u8>, after: Vec<u8>) -> Option<A
     (after != before).then(|| After::new("data", after))
 }
 
-/// The context after a program, if it is another than that before it. One may be given cut short,
-/// and comes back whole, with zeros that nobody wrote.
-fn ctx_left(mut before: Vec<u8>, mut after: Vec<u8>) -> Option<After> {
-    let given = before.len();
-    before.resize(given.max(after.len()), 0);
+/// The context after a program, if it is another than that before it. One may be given cut short or
+/// too long, and comes back whole, with zeros that nobody wrote, and with what the kernel alone
+/// writes.
+fn ctx_left(kind: ProgramType, mut before: Vec<u8>, mut after: Vec<u8>) -> Option<After> {
+    let given = before.len().min(after.len());
+    before.resize(after.len(), 0);
+    if kind != ProgramType::Xdp && WITH_CONTEXT.contains(&kind) {
+        for field in FILLED_IN {
+            if let (Some(before), Some(after)) = (before.get_mut(field.clone()), after.get(field)) {
+                before.copy_from_slice(after);
+            }
+        }
+    }
     if after == before {
         return None;
     }
@@ -130,5 +150,20 @@ fn bytes(data: &Data) -> Vec<u8> {
     match data {
         Data::Bytes(bytes) => bytes.clone(),
         Data::Packet(packet) => packet::frame(packet, FIRST_PORT, &SENDER, &RECEIVER),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_fills_in_is_no_change_of_the_context() {
+        let left = |after: &[u8]| ctx_left(ProgramType::SchedCls, vec![0; 200], after.to_vec());
+        let mut after = [0; 192];
+        (after[40], after[160]) = (1, 60);
+        assert_eq!(left(&after), None);
+        after[8] = 7;
+        assert_eq!(left(&after), Some(After::new("ctx", after.to_vec())));
     }
 }

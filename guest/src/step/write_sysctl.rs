@@ -13,16 +13,17 @@ use crate::process;
 /// only starts something, has nothing to be written back.
 pub fn run(step: &WriteSysctl, _: &mut Around) -> Result<Written> {
     let path = format!("/proc/sys/{}", step.name.replace('.', "/"));
-    let before = fs::read(&path).ok();
-    let asked = process::ask("write_sysctl", || {
-        let written = write(&path, step.value.as_bytes());
-        Ok(written.map_err(|error| error.to_string()))
-    })?;
+    let before = fs::read(&path);
+    let asked = process::ask("write_sysctl", || Ok(write(&path, step.value.as_bytes())))?;
     let (pid, written) = asked.hear()?;
     let after = fs::read(&path).ok();
-    let restored = match before.filter(|before| after.as_ref() != Some(before)) {
-        Some(before) => write(&path, &before).map_err(|error| error.to_string()),
-        None => Ok(()),
+    let restored = match before {
+        Ok(before) if after.as_ref() != Some(&before) => write(&path, &before),
+        // A program refuses it; what cannot be read by its mode is EACCES.
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+            Err(format!("read what was there: {error}"))
+        }
+        _ => Ok(()),
     };
     Ok(Written {
         pid,
@@ -32,7 +33,11 @@ pub fn run(step: &WriteSysctl, _: &mut Around) -> Result<Written> {
 }
 
 /// Writes once: a second write(2) would be another setting.
-fn write(path: &str, value: &[u8]) -> std::io::Result<()> {
-    let mut file = File::options().write(true).open(path)?;
-    file.write(value).map(drop)
+fn write(path: &str, value: &[u8]) -> Result<(), String> {
+    let file = File::options().write(true).open(path);
+    let written = file.and_then(|mut file| file.write(value));
+    match written.map_err(|error| error.to_string())? {
+        whole if whole == value.len() => Ok(()),
+        some => Err(format!("the kernel took {some} of {} bytes", value.len())),
+    }
 }

@@ -49,9 +49,12 @@ pub(super) fn explain(
         reason.push_str(&format!("\nat the deadline CPU {cpu} was at {place}"));
     }
     for (object, log) in verifier_logs(facts, |program| program.is_none()) {
-        reason.push_str(&format!(
-            "\n\nof {object} libbpf and the verifier say at last:"
-        ));
+        // Where they say nothing, it was refused before they were asked.
+        let who = match log.starts_with('\n') {
+            true => "",
+            false => " libbpf and the verifier say at last",
+        };
+        reason.push_str(&format!("\n\nof {object}{who}:"));
         reason.push_str(&tool::last_lines(&log));
     }
     for absent in absent::targets(kernel, &facts.told) {

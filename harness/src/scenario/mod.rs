@@ -508,7 +508,10 @@ mod tests {
                 "cannot ignore the signal KILL",
             ),
             ("signal = { number = 19 }", "cannot ignore the signal STOP"),
-            ("signal = { number = 33 }", "cannot ignore the signal 33"),
+            (
+                "signal = { number = 33 }",
+                "the C library keeps the signal 33",
+            ),
             ("signal = { number = 0 }", "there is no signal 0"),
             ("signal = { number = -2147483648 }", "there is no signal -"),
             ("signal = { name = 'USR' }", "did you mean `USR"),

@@ -43,9 +43,11 @@ impl Kind for Signal {
         if !(1..=LAST).contains(&number) {
             bail!("there is no signal {number}");
         }
-        let is_never_ignored = matches!(name_of(number), Some("KILL" | "STOP"));
-        if is_never_ignored || RESERVED.contains(&number) {
+        if matches!(name_of(number), Some("KILL" | "STOP")) {
             bail!("a process cannot ignore the signal {}", told(number));
+        }
+        if RESERVED.contains(&number) {
+            bail!("the C library keeps the signal {number} for itself");
         }
         Ok(Signal { number }.into())
     }

@@ -97,7 +97,7 @@ fn refused_kfuncs(case: &Case, fact: &Fact) -> Option<(Allow, String, String)> {
 }
 
 /// A program that could not be attached, which only an expectation makes right.
-fn unattached(case: &Case, fact: &Fact) -> Option<Fault> {
+pub fn unattached(case: &Case, fact: &Fact) -> Option<Fault> {
     let reason = refusal::of_attach(fact).filter(|_| !case.scenario.attaches)?;
     let title = kernel_report::stable(&refused(fact)?);
     let age = too_old(case.release, fact).unwrap_or_default();

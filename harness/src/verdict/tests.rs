@@ -1128,6 +1128,19 @@ fn memory_that_was_lost_before_the_plan_has_a_title() {
 }
 
 #[test]
+fn what_is_not_attached_is_told_before_the_packets_that_it_did_not_see() {
+    let mut facts = facts();
+    if let Fact::Attached { error, .. } = &mut facts[3] {
+        *error = Some("no".to_owned());
+    }
+    facts[5] = udp(3, 2, 0, &[1], true);
+    assert_eq!(
+        judged(&evidence(facts)),
+        "mismatch: p was not attached to tc/ingress"
+    );
+}
+
+#[test]
 fn what_xdp_and_cgroups_drop_no_qdisc_counts() {
     let with = |kind: &str, fact: Fact| {
         let place = match kind {
