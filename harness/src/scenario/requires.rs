@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// What a scenario needs of a kernel. Where it is missing, the scenario is
 /// skipped.
@@ -12,14 +12,59 @@ pub struct Requires {
     /// A version bound such as `>=6.10`.
     pub kernel: Option<Bound>,
     /// Options that must be `y` or `m`, without `CONFIG_`.
+    #[serde(deserialize_with = "options")]
     pub config: Vec<String>,
     /// Options that must be neither.
+    #[serde(deserialize_with = "options")]
     pub without: Vec<String>,
     /// USDT probes, as `PROVIDER:NAME`, that the guest program must have. Those
     /// of `libc` are there if the host's C library was built with them.
+    #[serde(deserialize_with = "probes")]
     pub probes: Vec<String>,
     /// Programs of PyPI that the host's PATH must have, in this very version.
     pub pip: Vec<Pinned>,
+}
+
+/// Names of options of the kernel. A name that no kernel can have would be one that all lack.
+fn options<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    match names.iter().find_map(|name| no_option(name)) {
+        None => Ok(names),
+        Some(why) => Err(serde::de::Error::custom(why)),
+    }
+}
+
+/// Why it is no name of an option. Few have small letters, and none mostly (6.11): `FONT_10x18`.
+fn no_option(name: &str) -> Option<String> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let count = |is: fn(&char) -> bool| name.chars().filter(is).count();
+    let small = count(char::is_ascii_lowercase);
+    let large = count(char::is_ascii_uppercase);
+    if let Some(rest) = name.strip_prefix("CONFIG_") {
+        return Some(format!("an option is written without `CONFIG_`: `{rest}`"));
+    }
+    let is_one = name.chars().all(is_plain) && large > 0 && large >= small;
+    (!is_one).then(|| {
+        format!(
+            "`{name}` is no name of an option, which has capital letters, digits and `_`, such as \
+             `BPF_JIT`"
+        )
+    })
+}
+
+/// Names of USDT probes.
+fn probes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let probes = Vec::<String>::deserialize(from)?;
+    let is_one = |probe: &&String| {
+        let parts: Vec<&str> = probe.split(':').collect();
+        matches!(parts[..], [provider, name] if !provider.is_empty() && !name.is_empty())
+    };
+    match probes.iter().find(|probe| !is_one(probe)) {
+        None => Ok(probes),
+        Some(probe) => Err(serde::de::Error::custom(format!(
+            "`{probe}` is no USDT probe, which is `PROVIDER:NAME`"
+        ))),
+    }
 }
 
 /// A program of PyPI and its version, as pip spells them: `NAME==VERSION`.
@@ -84,14 +129,22 @@ impl TryFrom<String> for Bound {
                 (_, Some(digits)) => (&mut bound.below, version(digits)),
                 _ => (&mut bound.at_least, None),
             };
-            *slot = version;
             if version.is_none() {
                 return Err(format!(
                     "`{part}` is not a version bound such as `>=6.10` or `<7.0`"
                 ));
             }
+            if slot.is_some() {
+                return Err(format!("`{text}` has two bounds of one kind"));
+            }
+            *slot = version;
         }
-        Ok(bound)
+        match bound.below {
+            Some(below) if bound.at_least.unwrap_or_default() >= below => Err(format!(
+                "`{text}` has no version: what is after `>=` comes before what is after `<`"
+            )),
+            _ => Ok(bound),
+        }
     }
 }
 
@@ -106,5 +159,46 @@ impl Bound {
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        let read = toml::from_str::<Requires>(text);
+        read.map_or_else(|error| error.to_string(), |_| "read".to_owned())
+    }
+
+    #[test]
+    fn an_option_is_one_that_a_kernel_can_have() {
+        let names = "config = ['BPF_JIT', 'FONT_10x18', '9P_FS', 'MTD_NETtel']\nwithout = ['XEN']";
+        assert_eq!(error(names), "read");
+        let said = "an option is written without `CONFIG_`: `BPF`";
+        assert!(error("config = ['BPF', 'CONFIG_BPF']").contains(said));
+        for name in ["veth", "Veth", "BPF-JIT", "BPF=y", "", "_", "B\u{d6}"] {
+            let error = error(&format!("without = [\"{name}\"]"));
+            assert!(error.contains("is no name of an option"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_probe_has_a_provider_and_a_name() {
+        assert_eq!(error("probes = ['libc:setjmp']"), "read");
+        for probe in ["setjmp", "libc:", ":setjmp", "a:b:c"] {
+            let error = error(&format!("probes = ['{probe}']"));
+            assert!(error.contains("which is `PROVIDER:NAME`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bound_has_a_version() {
+        for kernel in [">=6.10,<6.0", ">=6.10,<6.10", "<0.0"] {
+            let error = error(&format!("kernel = '{kernel}'"));
+            assert!(error.contains("has no version"), "{error}");
+        }
+        let twice = error("kernel = '>=6.1, >=6.2'");
+        assert!(twice.contains("two bounds of one kind"), "{twice}");
     }
 }

@@ -22,6 +22,7 @@ tests! {
     plain:
         an_error_of_a_scenario_is_no_longer_than_a_person_reads,
         a_slip_in_a_scenario_shows_what_was_meant,
+        what_no_kernel_can_meet_is_wrong_usage,
         what_does_not_exist_is_wrong_usage,
         what_is_there_and_cannot_be_read_is_no_slip,
         scenarios_of_one_name_are_not_run_together,
@@ -791,6 +792,19 @@ fn a_slip_in_a_scenario_shows_what_was_meant() {
             .with(2)
             .says("scenario `slip.toml`")
             .says(&format!("did you mean `{meant}`?"));
+    }
+}
+
+fn what_no_kernel_can_meet_is_wrong_usage() {
+    let checkout = Checkout::new();
+    for (requires, why) in [
+        ("config = ['CONFIG_BPF']", "without `CONFIG_`: `BPF`"),
+        ("kernel = '>=6.10,<6.0'", "`>=6.10,<6.0` has no version"),
+    ] {
+        let text = format!("about = 'x'\nrequires = {{ {requires} }}\n");
+        checkout.write("slip.toml", &text);
+        let ended = checkout.run(&["--scenario", "slip.toml"]);
+        ended.with(2).says(why);
     }
 }
 
