@@ -34,7 +34,7 @@ Exit codes:
   0    all was tried
   1    compared: a program is refused that was taken, or takes more by more than the threshold
   2    wrong usage
-  125  something could not be tried, or nothing was
+  125  something could not be tried or compared, or nothing was
   130  interrupted";
 
 /// The arguments of `kassay verify`.
@@ -102,7 +102,13 @@ pub fn run(args: &VerifyArgs) -> Result<u8> {
         let kernel = kernel(&session, Some(&name))?;
         let rows = tried.on(&kernel)?;
         match &before {
-            Some(before) => code = code.max(args.compare(&kernel, before, &rows)?),
+            Some(before) => {
+                code = code.max(args.compare(&kernel, before, &rows)?);
+                if let Some(why) = costs::apart(before, &rows) {
+                    tried.is_whole = false;
+                    progress::note(format!("on {}: {why}", kernel.name));
+                }
+            }
             None => args.show(&kernel, &rows)?,
         }
         if rows.is_empty() {
@@ -227,7 +233,7 @@ impl VerifyArgs {
                 let differ = compared.lines.len().saturating_sub(1);
                 print(&format!(
                     "on {on}: {}, of which {differ} differ, {} for the worse by more than {} %",
-                    programs(rows.len()),
+                    programs(compared.programs),
                     compared.worse.len(),
                     self.threshold
                 ))?;

@@ -186,6 +186,10 @@ impl Row {
         }
     }
 
+    fn name(&self) -> String {
+        format!("{}: {}", self.file_name, self.program())
+    }
+
     fn is_same(&self, other: &Row) -> bool {
         (&self.file_name, &self.prog_name) == (&other.file_name, &other.prog_name)
     }
@@ -198,6 +202,23 @@ pub struct Comparison {
     pub lines: Vec<String>,
     /// The programs that are worse by more than was allowed.
     pub worse: Vec<String>,
+    /// How many programs there are on either side.
+    pub programs: usize,
+}
+
+/// What is said where no program is on both sides, so that nothing can be compared.
+pub fn apart(before: &[Row], now: &[Row]) -> Option<String> {
+    let is_there = |row: &Row| before.iter().any(|old| old.is_same(row));
+    if now.iter().any(is_there) {
+        return None;
+    }
+    let first = |rows: &[Row]| rows.first().map_or("none".to_owned(), Row::name);
+    Some(format!(
+        "nothing was compared: no program has its object and its name on both sides, of which the \
+         first is {} before and {} now; try what was tried before, named in the same way",
+        first(before),
+        first(now)
+    ))
 }
 
 /// Compares rows with those of before. A program is worse that was taken and is refused now, or
@@ -211,7 +232,6 @@ pub fn compare(before: &[Row], now: &[Row], threshold: f64) -> Comparison {
             .to_vec(),
     ];
     for row in now {
-        let name = format!("{}: {}", row.file_name, row.program());
         let Some(old) = before.iter().find(|old| old.is_same(row)) else {
             rows.push(difference(None, Some(row)));
             continue;
@@ -227,7 +247,7 @@ pub fn compare(before: &[Row], now: &[Row], threshold: f64) -> Comparison {
             (Verdict::Failure, _) => false,
         };
         if is_worse {
-            comparison.worse.push(name);
+            comparison.worse.push(row.name());
         }
         let differ = |(old, new): (u64, u64)| old != new;
         if old.verdict != row.verdict || pairs.into_iter().flatten().any(differ) {
@@ -237,6 +257,7 @@ pub fn compare(before: &[Row], now: &[Row], threshold: f64) -> Comparison {
     let gone = before
         .iter()
         .filter(|old| !now.iter().any(|row| row.is_same(old)));
+    comparison.programs = now.len() + gone.clone().count();
     rows.extend(gone.map(|old| difference(Some(old), None)));
     if rows.len() > 1 {
         comparison.lines = aligned(&rows);
@@ -331,7 +352,7 @@ mod tests {
             total_states: Some(99),
             ..known
         };
-        assert_eq!(compare(&before, &[now], 0.0), Comparison::default());
+        assert_eq!(compare(&before, &[now], 0.0).lines, [""; 0]);
         std::fs::write(&path, "file_name,prog_name,verdict\n").unwrap();
         let error = format!("{:#}", read(&path).unwrap_err());
         assert!(
@@ -365,6 +386,17 @@ mod tests {
             0.0,
         );
         assert!(comparison.worse.is_empty());
-        assert_eq!(comparison.lines.len(), 3);
+        assert_eq!((comparison.lines.len(), comparison.programs), (3, 2));
+    }
+
+    #[test]
+    fn nothing_in_common_is_nothing_compared() {
+        let [old, new] = ["old", "new"].map(|program| row(program, 1, Verdict::Success));
+        let both = [new.clone(), old.clone()];
+        let said = apart(std::slice::from_ref(&old), &[new]).unwrap();
+        let names = "the first is a.bpf.o: old before and a.bpf.o: new now";
+        assert!(said.contains(names), "{said}");
+        assert_eq!(apart(&[old], &both), None);
+        assert!(apart(&[], &both).unwrap().contains("none before"));
     }
 }

@@ -48,6 +48,11 @@ fn numbers_are_written_and_compared() {
     checkout.write("before.csv", &csv);
     let against = ["count.bpf.c", "--against", "before.csv"];
     verify(&checkout, &against).with(0).says("0 differ");
+    checkout.write("before.csv", &csv.replace("count.bpf.o", "other.bpf.o"));
+    let ended = verify(&checkout, &against);
+    ended.with(125).says("4 programs, of which 4 differ");
+    ended.says("the first is other.bpf.o: one before and count.bpf.o: one now");
+    checkout.write("before.csv", &csv);
     let more = "return bpf_get_prandom_u32() + 2;";
     checkout.edit("count.bpf.c", "return 2;", more);
     verify(&checkout, &against)
