@@ -146,6 +146,7 @@ fn fill(object: &str, map: &Map, wanted: &[Pair]) -> Result<Vec<Entry>> {
         );
     }
     let mut entries: Vec<Entry> = Vec::new();
+    let mut seen: Vec<Vec<u8>> = Vec::new();
     for Pair(key, value) in wanted {
         let entry = Entry {
             object: object.to_owned(),
@@ -153,13 +154,22 @@ fn fill(object: &str, map: &Map, wanted: &[Pair]) -> Result<Vec<Entry>> {
             key: encode(&map.key, key).with_context(|| format!("the key {key}"))?,
             value: encode(&map.value, value).with_context(|| format!("the value of {key}"))?,
         };
-        if entries.iter().any(|other| other.key == entry.key) {
-            bail!("the key {key} is there twice");
+        let counted = match map.kind {
+            LPM => prefix(&entry.key).with_context(|| format!("the key {key}"))?,
+            _ => entry.key.clone(),
+        };
+        if let Some(at) = seen.iter().position(|other| *other == counted) {
+            match &wanted[at].0 {
+                other if map.kind == LPM && other != key => {
+                    bail!(
+                        "the keys {other} and {key} have one prefix, and a trie keeps one of them"
+                    )
+                }
+                _ => bail!("the key {key} is there twice"),
+            }
         }
         has_room(map, key, entries.len())?;
-        if map.kind == LPM {
-            fits_prefix(&entry.key).with_context(|| format!("the key {key}"))?;
-        }
+        seen.push(counted);
         entries.push(entry);
     }
     Ok(entries)
@@ -179,17 +189,23 @@ fn has_room(map: &Map, key: &Value, filled: usize) -> Result<()> {
     }
 }
 
-/// Sees that a key of an LPM trie has as many bits as its prefix (`struct bpf_lpm_trie_key_hdr` of
-/// include/uapi/linux/bpf.h, 6.11).
-fn fits_prefix(key: &[u8]) -> Result<()> {
-    let Some((prefix, data)) = key.split_first_chunk() else {
+/// What of a key of an LPM trie counts: its prefix's length, and so many bits, after which its data
+/// have no meaning (`struct bpf_lpm_trie_key_hdr` of include/uapi/linux/bpf.h, and
+/// kernel/bpf/lpm_trie.c, 6.11).
+fn prefix(key: &[u8]) -> Result<Vec<u8>> {
+    let Some((length, data)) = key.split_first_chunk() else {
         bail!("a key of an LPM trie begins with 4 bytes, the length of its prefix");
     };
-    let (prefix, most) = (u32::from_le_bytes(*prefix), 8 * data.len());
-    if prefix as usize > most {
-        bail!("the prefix has {prefix} bits, and the data only {most}");
+    let (bits, most) = (u32::from_le_bytes(*length) as usize, 8 * data.len());
+    if bits > most {
+        bail!("the prefix has {bits} bits, and the data only {most}");
     }
-    Ok(())
+    let (whole, rest) = (bits / 8, bits % 8);
+    let mut counted = [&length[..], &data[..whole]].concat();
+    if rest > 0 {
+        counted.push(data[whole] >> (8 - rest));
+    }
+    Ok(counted)
 }
 
 #[cfg(test)]
@@ -197,26 +213,29 @@ mod tests {
     use super::*;
     use crate::btf::Layout;
 
-    fn word() -> Layout {
+    fn unsigned(bytes: usize) -> Layout {
         Layout::Int {
-            bytes: 4,
+            bytes,
             is_signed: false,
         }
     }
 
-    fn filled(kind: u32, keys: &[i64]) -> Result<usize, String> {
-        let map = Map {
+    fn map(kind: u32, key: Layout) -> Map {
+        Map {
             name: "m".to_owned(),
             kind,
             most: 2,
-            key: word(),
-            value: word(),
-        };
+            key,
+            value: unsigned(4),
+        }
+    }
+
+    fn filled(kind: u32, keys: &[i64]) -> Result<usize, String> {
         let wanted: Vec<_> = keys
             .iter()
             .map(|key| Pair((*key).into(), 7.into()))
             .collect();
-        let entries = fill("o", &map, &wanted);
+        let entries = fill("o", &map(kind, unsigned(4)), &wanted);
         entries
             .map(|entries| entries.len())
             .map_err(|error| format!("{error:#}"))
@@ -238,11 +257,39 @@ mod tests {
 
     #[test]
     fn a_prefix_is_no_longer_than_what_it_is_of() {
-        assert!(fits_prefix(&[32, 0, 0, 0, 10, 0, 0, 0]).is_ok());
-        let error = fits_prefix(&[33, 0, 0, 0, 10, 0, 0, 0]).unwrap_err();
+        assert!(prefix(&[32, 0, 0, 0, 10, 0, 0, 0]).is_ok());
+        let error = prefix(&[33, 0, 0, 0, 10, 0, 0, 0]).unwrap_err();
         let why = "the prefix has 33 bits, and the data only 32";
         assert_eq!(error.to_string(), why);
-        assert!(fits_prefix(&[1]).is_err());
+        assert!(prefix(&[1]).is_err());
+    }
+
+    #[test]
+    fn what_is_after_a_prefix_makes_no_other_key() {
+        let is_one = |bits: u8, data: [u8; 2], other: [u8; 2]| {
+            let key = |data: [u8; 2]| prefix(&[&[bits, 0, 0, 0], &data[..]].concat()).unwrap();
+            key(data) == key(other)
+        };
+        assert!(is_one(8, [10, 0], [10, 9]) && is_one(0, [10, 0], [11, 9]));
+        assert!(is_one(12, [10, 0x20], [10, 0x2f]) && !is_one(12, [10, 0x20], [10, 0x30]));
+        assert!(!is_one(16, [10, 0], [10, 9]));
+    }
+
+    #[test]
+    fn two_keys_of_one_prefix_are_refused() {
+        let key = Layout::Array(Box::new(unsigned(1)), 8);
+        let trie = |last: u8| {
+            let keys = [[24, 0, 0, 0, 10, 0, 0, 0], [24, 0, 0, 0, 10, 0, last, 9]];
+            let key_of = |bytes: [u8; 8]| Value::from(bytes.map(i64::from).to_vec());
+            let wanted = keys.map(|bytes| Pair(key_of(bytes), 7.into()));
+            fill("o", &map(LPM, key.clone()), &wanted).map_err(|error| error.to_string())
+        };
+        assert_eq!(trie(1).unwrap().len(), 2);
+        let error = trie(0).unwrap_err();
+        assert!(
+            error.contains("[24, 0, 0, 0, 10, 0, 0, 9] have one prefix"),
+            "{error}"
+        );
     }
 
     #[test]
