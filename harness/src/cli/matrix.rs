@@ -65,8 +65,13 @@ enum Format {
 struct Column {
     name: String,
     version: (u32, u32),
-    answers: BTreeMap<(String, Item), Answer>,
+    answers: Answers,
 }
+
+type Answers = BTreeMap<(String, Item), Answer>;
+
+/// All objects that the command line names, which have their modules in common.
+const OBJECTS: &str = "/";
 
 /// Tries all on each kernel, and prints what each says.
 ///
@@ -110,8 +115,8 @@ fn column(setting: &Setting, scenarios: &[Scenario], kernel: &Kernel) -> Result<
         Ok((scenario.name.clone(), said.unwrap_or_else(failed)))
     };
     pool::each(scenarios, setting.jobs, work, |(scenario, said)| {
-        let said = said.into_iter();
-        answers.extend(said.map(|(item, answer)| ((scenario.clone(), item), answer)));
+        said.into_iter()
+            .for_each(|(item, answer)| note(&mut answers, &scenario, item, answer));
         Ok(())
     })?;
     let (major, minor, _) = kernel.version();
@@ -120,6 +125,19 @@ fn column(setting: &Setting, scenarios: &[Scenario], kernel: &Kernel) -> Result<
         version: (major, minor),
         answers,
     })
+}
+
+/// Adds an answer. A module that goes in before each of several objects is one, and what was wrong
+/// with it once is its answer.
+fn note(answers: &mut Answers, scenario: &str, item: Item, answer: Answer) {
+    let of = match item {
+        Item::Module(_) if is_object(scenario) => OBJECTS,
+        _ => scenario,
+    };
+    let key = (of.to_owned(), item);
+    if answers.get(&key).is_none_or(Answer::is_good) {
+        answers.insert(key, answer);
+    }
 }
 
 impl MatrixArgs {
@@ -236,4 +254,27 @@ fn objects(column: &Column) -> Vec<String> {
         .to_string()
     };
     column.answers.iter().map(object).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_before_several_objects_is_one_row() {
+        let mut answers = Answers::new();
+        let module = || Item::Module("m".to_owned());
+        let refused = Answer::Not("refused", "EBUSY".to_owned());
+        for (scenario, answer) in [
+            ("./m", Answer::Inserted(1)),
+            ("a.bpf.c", refused.clone()),
+            ("b.bpf.c", Answer::Inserted(1)),
+        ] {
+            note(&mut answers, scenario, module(), answer);
+        }
+        note(&mut answers, "case", module(), Answer::Inserted(1));
+        let titles: Vec<String> = answers.keys().map(title).collect();
+        assert_eq!(titles, ["module m", "case: module m"]);
+        assert_eq!(answers[&(OBJECTS.to_owned(), module())], refused);
+    }
 }

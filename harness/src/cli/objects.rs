@@ -1,5 +1,6 @@
 //! The objects and modules that a command is about: those that are named, or those of scenarios.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -10,7 +11,7 @@ use super::is_left;
 use super::place::path_of;
 use super::run::How;
 use super::session::Session;
-use crate::scenario::{Finder, Scenario};
+use crate::scenario::{Finder, Part, Scenario};
 
 /// The arguments that say which.
 #[derive(Args)]
@@ -54,8 +55,9 @@ impl Objects {
         let mut scenarios: Vec<Scenario> = Vec::new();
         for object in &objects {
             let made = self.of_object(session, object).map_err(Error::slip)?;
-            distinct(&scenarios, &made)?;
-            scenarios.push(made);
+            if is_new(&scenarios, &made)? {
+                scenarios.push(made);
+            }
         }
         if objects.is_empty() && !(self.modules.is_empty() && self.flags.is_empty()) {
             let why = "`--module` and `--flag` are for an object; a scenario says it itself";
@@ -89,14 +91,14 @@ impl Objects {
         let finder = Finder::new(&file, &session.project);
         let mut scenario = Scenario::new(object);
         for name in &self.modules {
-            scenario.modules.push(finder.module(&path_of(name))?);
+            add(&mut scenario.modules, finder.module(&path_of(name))?);
         }
         let is_source = object.ends_with(".c");
         if !is_source && let Some(flag) = self.flags.first() {
             bail!("`{object}` is not compiled by clang, so that it cannot have the flag `{flag}`");
         }
         if Path::new(object).is_dir() {
-            scenario.modules.push(finder.module(&path_of(object))?);
+            add(&mut scenario.modules, finder.module(&path_of(object))?);
         } else {
             let mut part = finder.program(&path_of(object))?;
             part.flags.extend(self.flags.iter().cloned());
@@ -106,22 +108,65 @@ impl Objects {
     }
 }
 
-/// Sees that what is named has no name in common with another: by theirs results are told apart.
-fn distinct(others: &[Scenario], made: &Scenario) -> Result<()> {
-    let last = |it: &Scenario| {
-        let part = it.bpf.first().or(it.modules.last());
-        part.map(|part| part.name.clone())
+/// Adds a module, which may be named twice: once to be tried, and once to go before what is tried.
+fn add(modules: &mut Vec<Part>, module: Part) {
+    if !modules.iter().any(|other| is_same(other, &module)) {
+        modules.push(module);
+    }
+}
+
+/// Whether two parts are of one directory or file.
+fn is_same(one: &Part, other: &Part) -> bool {
+    let place = |part: &Part| fs::canonicalize(&part.path).unwrap_or_else(|_| part.path.clone());
+    place(one) == place(other)
+}
+
+/// Whether what is named is not there yet. It has no name in common with another: by theirs results
+/// are told apart.
+fn is_new(others: &[Scenario], made: &Scenario) -> Result<bool> {
+    fn last(it: &Scenario) -> Option<&Part> {
+        it.bpf.first().or(it.modules.last())
+    }
+    let Some(part) = last(made) else {
+        return Ok(true);
     };
-    let is_same = |other: &&Scenario| {
-        other.bpf.is_empty() == made.bpf.is_empty() && last(other) == last(made)
+    let alike = |other: &&Scenario| {
+        other.bpf.is_empty() == made.bpf.is_empty()
+            && last(other).is_some_and(|it| it.name == part.name)
     };
-    match others.iter().find(is_same) {
-        None => Ok(()),
+    match others.iter().find(alike) {
+        None => Ok(true),
+        Some(other) if last(other).is_some_and(|it| is_same(it, part)) => Ok(false),
         Some(other) => Err(Error::Slip(format!(
             "`{}` and `{}` are both called `{}`: try them one after the other",
-            other.name,
-            made.name,
-            last(made).unwrap_or_default()
+            other.name, made.name, part.name
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_twice_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("m")).unwrap();
+        let part = |path: &str| Part {
+            name: "m".to_owned(),
+            path: folder.path().join(path),
+            ..Part::default()
+        };
+        let mut modules = vec![part("m")];
+        for path in ["./m", "m/../m", "other"] {
+            add(&mut modules, part(path));
+        }
+        assert_eq!(modules, [part("m"), part("other")]);
+        let tried = |path: &str| Scenario {
+            modules: vec![part(path)],
+            ..Scenario::new(path)
+        };
+        assert!(!is_new(&[tried("m")], &tried("./m")).unwrap());
+        assert!(is_new(&[tried("m")], &tried("other")).is_err());
     }
 }

@@ -198,8 +198,9 @@ fn a_matrix_has_a_cell_for_each_module_and_program() {
         let command = ["matrix", "--kernel", "distro"];
         checkout.kassay(&[&command[..], &what, args].concat())
     };
-    let ended = matrix(&[]);
+    let ended = matrix(&["--module", "kfunc_sum"]);
     ended.with(1).says("module kfunc_sum").says("1 kfunc");
+    assert_eq!(ended.stdout.matches("\nmodule kfunc_sum").count(), 1);
     ended.says("count.bpf.o one").says("loaded");
     ended.says("count.bpf.o two, on distro: ").says("refused");
     ended
