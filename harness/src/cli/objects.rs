@@ -89,7 +89,12 @@ impl Objects {
         let here = std::env::current_dir().context("find the working directory")?;
         let file = here.join("command-line.toml");
         let finder = Finder::new(&file, &session.project);
-        let mut scenario = Scenario::new(object);
+        // Each program is tried by itself, so that one which takes a word of a scenario keeps none of
+        // the others from it.
+        let mut scenario = Scenario {
+            each: true,
+            ..Scenario::new(object)
+        };
         for name in &self.modules {
             add(&mut scenario.modules, finder.module(&path_of(name))?);
         }

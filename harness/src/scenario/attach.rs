@@ -129,6 +129,12 @@ fn is_over_a_map(section: &str) -> bool {
     target.is_some_and(|target| OF_A_MAP.contains(&target))
 }
 
+/// Whether a program is an iterator over a map that nothing names.
+pub(crate) fn lacks_map(how: Option<&Attach>, section: &str) -> bool {
+    let is_said = |how: &Attach| how.map.is_some() || how.is_none();
+    is_over_a_map(section.trim_start_matches('?')) && !how.is_some_and(is_said)
+}
+
 /// Sees that an object with these programs has the maps that are said of them, and that each
 /// iterator over a map says one.
 ///
@@ -146,7 +152,7 @@ pub(crate) fn has_maps(
                 "`attach` of `{program}` says the map `{map}`, which its object does not have{}",
                 nearest::hint(map, maps.iter().map(String::as_str))
             ),
-            None if is_over_a_map(section) && !how.is_some_and(Attach::is_none) => bail!(
+            None if lacks_map(how, section) => bail!(
                 "`{program}` iterates over a map, and `attach = {{ {program} = {{ map = \"MAP\" }} \
                  }}` says which one"
             ),
@@ -215,6 +221,7 @@ mod tests {
         };
         assert!(of("iter/task", None).is_ok());
         assert!(of("iter/bpf_map_elem", Some("counts")).is_ok());
+        assert!(lacks_map(None, "?iter/sockmap") && !lacks_map(None, "iter/task"));
         let missing = of("iter.s/bpf_map_elem", None).unwrap_err();
         assert!(missing.to_string().ends_with("says which one"), "{missing}");
         let other = of("sk_msg", Some("count")).unwrap_err();

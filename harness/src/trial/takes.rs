@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use kassay_guest::{Fact, Show, Why};
+use kassay_guest::{Attach, Fact, NONE, Show, Why};
 
 use super::faulted;
 use crate::case::{Setting, lacks, lacks_probe};
 use crate::compile::{self, Artifacts};
 use crate::kernel::Kernel;
-use crate::scenario::{Allow, Scenario};
+use crate::scenario::{Allow, Scenario, attach};
 use crate::verdict::Verdict;
 use crate::{absent, interrupt, kfuncs, refusal};
 
@@ -97,8 +97,10 @@ pub fn run(
     if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
         return all(Answer::Skipped(reason));
     }
-    let (facts, fault) = faulted(setting, kernel, &tries_only(scenario), &artifacts)?;
-    match fault {
+    let mapless = mapless(scenario, &artifacts)?;
+    let tried = tries_only(scenario, &mapless);
+    let (facts, fault) = faulted(setting, kernel, &tried, &artifacts)?;
+    let mut answers = match fault {
         Some(fault) => {
             let first = fault.reason.lines().next();
             let first = first.filter(|_| fault.verdict == Verdict::Infra);
@@ -110,10 +112,31 @@ pub fn run(
                 _ => BTreeMap::new(),
             };
             answers.insert(Item::All, Answer::Not(fault.verdict.name(), why));
-            Ok(answers)
+            answers
         }
-        None => answers(kernel, &artifacts, &facts),
+        None => answers(kernel, &artifacts, &facts)?,
+    };
+    for (item, answer) in &mut answers {
+        if *answer == Answer::Loaded && mapless.contains(item) {
+            *answer = Answer::NoHook(NO_MAP.to_owned());
+        }
     }
+    Ok(answers)
+}
+
+/// Why an iterator over a map is not attached.
+const NO_MAP: &str = "it iterates over a map, and only `attach` of a scenario says which one";
+
+/// The programs that nobody can attach, since nothing says over which map they iterate.
+fn mapless(scenario: &Scenario, artifacts: &Artifacts) -> Result<Vec<Item>> {
+    let mut mapless = Vec::new();
+    for (object, file) in &artifacts.objects {
+        let programs = compile::bpf::programs(file)?.into_iter();
+        let lacking = programs
+            .filter(|(name, section)| attach::lacks_map(scenario.attach.get(name), section));
+        mapless.extend(lacking.map(|(name, _)| Item::Program(object.clone(), name)));
+    }
+    Ok(mapless)
 }
 
 /// What is wrong in a tool's output: its first error, else its first line.
@@ -124,10 +147,20 @@ fn of_build(text: &str) -> String {
     line.unwrap_or_default().to_owned()
 }
 
-/// A scenario that tries what this one has, each program by itself: none has a turn beside another.
-fn tries_only(scenario: &Scenario) -> Scenario {
+/// A scenario that tries what this one has, each program by itself: none has a turn beside another,
+/// and these are attached nowhere.
+fn tries_only(scenario: &Scenario, unattached: &[Item]) -> Scenario {
     let mut attach = scenario.attach.clone();
     attach.values_mut().for_each(|how| how.order = None);
+    let names = unattached.iter().filter_map(|item| match item {
+        Item::Program(_, name) => Some(name.clone()),
+        _ => None,
+    });
+    let nowhere = Attach {
+        hook: Some(NONE.to_owned()),
+        ..Attach::default()
+    };
+    attach.extend(names.map(|name| (name, nowhere.clone())));
     Scenario {
         attach,
         each: true,
@@ -228,5 +261,26 @@ fn name_targets(answers: &mut BTreeMap<Item, Answer>, kernel: &Kernel, facts: &[
         {
             why.push_str(&format!("; {}", absent.why));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_iterator_without_a_map_is_attached_nowhere_and_the_rest_is_tried() {
+        let order = Attach {
+            order: Some("before:q".to_owned()),
+            ..Attach::default()
+        };
+        let scenario = Scenario {
+            attach: BTreeMap::from([("p".to_owned(), order)]),
+            ..Scenario::new("./o.bpf.c")
+        };
+        let elements = Item::Program("o".to_owned(), "elements".to_owned());
+        let tried = tries_only(&scenario, &[elements]);
+        assert!(tried.attach["elements"].is_none());
+        assert_eq!(tried.attach["p"], Attach::default());
     }
 }

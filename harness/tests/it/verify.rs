@@ -18,6 +18,7 @@ tests! {
         a_budget_tells_programs_of_one_name_apart_and_is_tightened,
         a_matrix_has_a_cell_for_each_module_and_program,
         a_matrix_attaches_each_structure_by_itself,
+        an_iterator_over_a_map_keeps_no_other_program_of_its_object_from_a_matrix,
         a_matrix_names_what_is_nearest_to_a_target;
 }
 
@@ -224,6 +225,16 @@ fn a_matrix_attaches_each_structure_by_itself() {
     ended.with(1).says("structure congestion  attached");
     ended.says("structure half        refused");
     ended.says("structure half, on distro: attach the structure `half`: Invalid argument");
+}
+
+fn an_iterator_over_a_map_keeps_no_other_program_of_its_object_from_a_matrix() {
+    let checkout = counted("return 2;");
+    let program = "SEC(\"syscall\") int one";
+    let iterator = "SEC(\"iter/bpf_map_elem\") int over(void *ctx) { return 0; }\n";
+    checkout.edit("count.bpf.c", program, &format!("{iterator}{program}"));
+    let ended = checkout.kassay(&["matrix", "--kernel", "distro", "count.bpf.c"]);
+    ended.with(0).says("count.bpf.o one");
+    ended.says("count.bpf.o over, on distro: it iterates over a map, and only `attach`");
 }
 
 fn a_matrix_names_what_is_nearest_to_a_target() {
