@@ -6,7 +6,7 @@ use kassay_guest::{Fact, section};
 
 use crate::btf::{self, Targets};
 use crate::kernel::Kernel;
-use crate::nearest;
+use crate::{kfuncs, nearest};
 
 /// How many names are told.
 const NEAREST: usize = 3;
@@ -29,8 +29,8 @@ impl fmt::Display for Absent {
 }
 
 /// The programs that were refused or left unattached for want of their targets, or of what has
-/// their hooks.
-pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<Absent> {
+/// their hooks. The modules that were to go in have these kfuncs.
+pub fn targets(kernel: &Kernel, own: &[String], facts: &[Fact]) -> Vec<Absent> {
     let options = facts.iter().filter_map(|fact| option(kernel, fact));
     let mut all: Vec<Absent> = options.collect();
     let wanted: Vec<Target> = facts.iter().filter_map(target).collect();
@@ -44,9 +44,21 @@ pub fn targets(kernel: &Kernel, facts: &[Fact]) -> Vec<Absent> {
         _ => &[],
     });
     let of_modules: Vec<String> = of_modules.cloned().collect();
+    let kfuncs = match wanted.iter().any(|target| target.kind == Kind::Kfunc) {
+        true => [own, &of_kernel(kernel)].concat(),
+        false => Vec::new(),
+    };
     let missing = wanted.iter();
-    all.extend(missing.filter_map(|target| target.absent(&known, &of_modules)));
+    all.extend(missing.filter_map(|target| target.absent(&known, &of_modules, &kfuncs)));
     all
+}
+
+/// The kernel's kfuncs, where its file tells them from other functions.
+fn of_kernel(kernel: &Kernel) -> Vec<String> {
+    let listing = kfuncs::of_kernel(kernel);
+    let kfuncs = listing.map_or_else(|_| Vec::new(), |listing| listing.kfuncs);
+    let callable = kfuncs.into_iter().filter(|it| it.prototype.is_some());
+    callable.map(|kfunc| kfunc.name).collect()
 }
 
 /// What a kernel is built without that has the hook of a program which could not be attached.
@@ -101,7 +113,7 @@ enum Kind {
 
 impl Target {
     /// What is said of it where neither what is known nor a module has it.
-    fn absent(&self, known: &Targets, of_modules: &[String]) -> Option<Absent> {
+    fn absent(&self, known: &Targets, of_modules: &[String], kfuncs: &[String]) -> Option<Absent> {
         let (what, names) = match self.kind {
             Kind::Function => ("function", [&known.functions, of_modules].concat()),
             Kind::Tracepoint => ("tracepoint", known.tracepoints.clone()),
@@ -116,20 +128,17 @@ impl Target {
                 ]
                 .concat(),
             ),
-            Kind::Kfunc => {
-                let all = known.functions.iter().chain(of_modules);
-                let is_one = |name: &&String| name.starts_with("bpf_") || of_modules.contains(name);
-                ("kfunc", all.filter(is_one).cloned().collect())
-            }
+            Kind::Kfunc => ("kfunc", kfuncs.to_vec()),
         };
         if known.functions.is_empty() || names.contains(&self.name) {
             return None;
         }
-        let near = nearest::several(&self.name, &names, NEAREST).join("`, `");
+        let near = match nearest::several(&self.name, &names, NEAREST)[..] {
+            [] => String::new(),
+            ref near => format!("; the nearest are `{}`", near.join("`, `")),
+        };
         let name = &self.name;
-        let why = format!(
-            "the BTF of this kernel and its modules has no {what} `{name}`; the nearest are `{near}`"
-        );
+        let why = format!("the BTF of this kernel and its modules has no {what} `{name}`{near}");
         Some(Absent {
             object: self.object.clone(),
             program: self.program.clone(),
@@ -275,12 +284,12 @@ mod tests {
         };
         let line = unattached("kprobe/do_unlinkat").unwrap();
         assert_eq!(
-            line.absent(&known, &[]).unwrap().to_string(),
+            line.absent(&known, &[], &[]).unwrap().to_string(),
             "p: the BTF of this kernel and its modules has no function `do_unlinkat`; the nearest \
              are `do_unlink`, `vfs_unlink`, `filename_unlinkat`"
         );
         let there = unattached("kprobe/kfree").unwrap();
-        assert_eq!(there.absent(&known, &[]), None);
+        assert_eq!(there.absent(&known, &[], &[]), None);
     }
 
     #[test]
@@ -292,7 +301,7 @@ mod tests {
         };
         let said = |event: &str| {
             let target = unattached(&format!("tp/syscalls/{event}")).unwrap();
-            target.absent(&known, &[]).map(|absent| absent.why)
+            target.absent(&known, &[], &[]).map(|absent| absent.why)
         };
         let nearest = "the nearest are `sys_enter_unlinkat`, `sys_exit_unlinkat`";
         assert!(said("sys_enter_unlinka").unwrap().contains(nearest));
@@ -304,5 +313,21 @@ mod tests {
         let log = "libbpf: extern (func ksym) 'bpf_ad': not found in kernel or module BTFs\n";
         let (object, kind, name) = of_log("o", log).unwrap();
         assert_eq!((object, &kind, name), ("o", &Kind::Kfunc, "bpf_ad"));
+        let target = Target {
+            object: object.to_owned(),
+            program: object.to_owned(),
+            kind,
+            name: name.to_owned(),
+        };
+        let known = Targets {
+            functions: vec!["bpf_log".to_owned()],
+            ..Targets::default()
+        };
+        let said = |kfuncs: &[&str]| {
+            let kfuncs: Vec<String> = kfuncs.iter().map(|it| (*it).to_owned()).collect();
+            target.absent(&known, &[], &kfuncs).unwrap().why
+        };
+        assert!(said(&["bpf_add"]).ends_with("kfunc `bpf_ad`; the nearest are `bpf_add`"));
+        assert!(said(&[]).ends_with("its modules has no kfunc `bpf_ad`"));
     }
 }

@@ -9,7 +9,7 @@ use kassay_guest::trace::Without;
 use kassay_guest::{Fact, Live, PROGRAM, Plan};
 
 use crate::case::{Case, Setting, share};
-use crate::compile::Artifacts;
+use crate::compile::{Artifacts, module};
 use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::kernel_report::{Kind, OUT_OF_MEMORY};
@@ -125,7 +125,7 @@ fn conclude(setting: &Setting, case: &Case, live: &Live, facts: &Facts) -> Resul
         for error in told.iter().filter_map(refusal::of_attach) {
             say(&error);
         }
-        absent::targets(case.kernel, told)
+        absent::targets(case.kernel, &module::all_kfuncs(case.modules), told)
             .iter()
             .for_each(|absent| say(&absent.to_string()));
         say(&refusal);

@@ -54,7 +54,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Judged> {
     let reports = || reason::reports(&setting.cache, case, facts);
     let reports = is_kept.then(reports).transpose()?.unwrap_or_default();
     if let Some(fault) = fault {
-        judged.reason = reason::explain(&fault, &reports, case.kernel, facts);
+        judged.reason = reason::explain(&fault, &reports, case, facts);
         judged.reason += &reason::refused_for(&known, facts, &fault);
         judged.reason += &left_out(case.kernel, case.scenario)?;
         if let (Verdict::Leak, Some((_, text))) = (fault.verdict, &judged.transcript) {

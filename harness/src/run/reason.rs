@@ -7,7 +7,6 @@ use crate::cache::Cache;
 use crate::case::Case;
 use crate::compile::module;
 use crate::facts::Facts;
-use crate::kernel::Kernel;
 use crate::kernel_report::Report;
 use crate::verdict::{self, Fault};
 use crate::{absent, flaw, symbol, tool};
@@ -37,9 +36,10 @@ pub(super) fn refused_for(known: &verdict::Case, facts: &Facts, fault: &Fault) -
 pub(super) fn explain(
     fault: &Fault,
     reports: &[(&Report, String)],
-    kernel: &Kernel,
+    case: &Case,
     facts: &Facts,
 ) -> String {
+    let kernel = case.kernel;
     let told = reports
         .iter()
         .find(|(report, _)| report.text == fault.reason);
@@ -57,7 +57,7 @@ pub(super) fn explain(
         reason.push_str(&format!("\n\nof {object}{who}:"));
         reason.push_str(&tool::last_lines(&log));
     }
-    for absent in absent::targets(kernel, &facts.told) {
+    for absent in absent::targets(kernel, &module::all_kfuncs(case.modules), &facts.told) {
         reason.push_str(&format!("\n\n{absent}"));
     }
     reason

@@ -8,7 +8,7 @@ use kassay_guest::{Attach, Fact, NONE, Show, Why};
 
 use super::faulted;
 use crate::case::{Setting, lacks, lacks_probe};
-use crate::compile::{self, Artifacts};
+use crate::compile::{self, Artifacts, module};
 use crate::kernel::Kernel;
 use crate::scenario::{Allow, Scenario, attach};
 use crate::verdict::Verdict;
@@ -247,13 +247,19 @@ fn answers(
         };
         answers.insert(item, answer);
     }
-    name_targets(&mut answers, kernel, facts);
+    name_targets(&mut answers, kernel, artifacts, facts);
     Ok(answers)
 }
 
 /// Adds to why programs are not taken which target the kernel does not have.
-fn name_targets(answers: &mut BTreeMap<Item, Answer>, kernel: &Kernel, facts: &[Fact]) {
-    let absent = absent::targets(kernel, facts);
+fn name_targets(
+    answers: &mut BTreeMap<Item, Answer>,
+    kernel: &Kernel,
+    artifacts: &Artifacts,
+    facts: &[Fact],
+) {
+    let own = module::all_kfuncs(&artifacts.modules);
+    let absent = absent::targets(kernel, &own, facts);
     for (item, answer) in answers {
         if let (Item::Program(object, program), Answer::Not(_, why)) = (item, answer)
             && let mut own = absent.iter().filter(|it| it.object == *object)

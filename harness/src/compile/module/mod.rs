@@ -40,6 +40,12 @@ pub struct Module {
     pub is_proprietary: bool,
 }
 
+/// The kfuncs of all these.
+pub fn all_kfuncs(modules: &[Module]) -> Vec<String> {
+    let kfuncs = modules.iter().flat_map(|module| &module.kfuncs);
+    kfuncs.cloned().collect()
+}
+
 /// The licenses that go with the kernel's (include/linux/license.h, 6.1 to 7.2).
 const LICENSES: [&str; 6] = [
     "GPL",
