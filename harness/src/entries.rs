@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use kassay_guest::Entry;
 use object::{Object, ObjectSection};
 use serde::Deserialize;
@@ -92,6 +92,34 @@ pub fn shown<'a>(
     wanted.into_iter().try_for_each(see)
 }
 
+/// Sees that each of these maps, which steps name, is in one of these objects.
+///
+/// # Errors
+/// No object has the map, and the nearest is named. An object that cannot be read.
+pub fn used<'a>(objects: impl Iterator<Item = (&'a str, &'a Path)>, wanted: &[&str]) -> Result<()> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let all = all(objects)?;
+    wanted.iter().try_for_each(|name| is_there(&all, name))
+}
+
+/// Sees that a map, which a step names, is there.
+fn is_there(all: &[(&str, Map)], name: &str) -> Result<()> {
+    match all.iter().any(|(_, map)| map.name == name) {
+        true => Ok(()),
+        false => {
+            Err(missing(all, name).context(format!("find the map `{name}`, which a step names")))
+        }
+    }
+}
+
+/// That no object has a map of this name, with the nearest.
+fn missing(all: &[(&str, Map)], name: &str) -> anyhow::Error {
+    let hint = nearest::hint(name, all.iter().map(|(_, map)| map.name.as_str()));
+    anyhow!("no BPF program has a map of that name{hint}")
+}
+
 /// The maps of all objects, with the objects' names.
 fn all<'a>(objects: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<Vec<(&'a str, Map)>> {
     let mut all = Vec::new();
@@ -107,10 +135,7 @@ fn one<'a>(all: &'a [(&'a str, Map)], name: &str) -> Result<(&'a str, &'a Map)> 
     let found: Vec<_> = all.iter().filter(|(_, map)| map.name == name).collect();
     match found[..] {
         [(object, map)] => Ok((object, map)),
-        [] => {
-            let hint = nearest::hint(name, all.iter().map(|(_, map)| map.name.as_str()));
-            bail!("no BPF program has a map of that name{hint}")
-        }
+        [] => Err(missing(all, name)),
         _ => {
             let objects: Vec<&str> = found.iter().map(|(object, _)| *object).collect();
             bail!(
@@ -290,6 +315,16 @@ mod tests {
             error.contains("[24, 0, 0, 0, 10, 0, 0, 9] have one prefix"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_map_that_a_step_names_is_one_of_an_object() {
+        let all = [("o", map(27, unsigned(4))), ("p", map(27, unsigned(4)))];
+        assert!(is_there(&all, "m").is_ok());
+        let error = format!("{:#}", is_there(&all, "mm").unwrap_err());
+        let why = "find the map `mm`, which a step names: no BPF program has a map of that name; \
+                   did you mean `m`?";
+        assert_eq!(error, why);
     }
 
     #[test]

@@ -44,16 +44,35 @@ const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
 /// The programs of an object, each with its section: its functions but for those of `.text`, which
 /// programs call.
 pub fn programs(file: &Path) -> Result<Vec<(String, String)>> {
+    globals_in(file, SymbolKind::Text, |section| section != ".text")
+}
+
+/// The names of an object's structures of programs, which libbpf finds by their sections.
+pub fn structures(file: &Path) -> Result<Vec<String>> {
+    let is_theirs = |section: &str| {
+        let section = section.trim_start_matches('?');
+        section == ".struct_ops" || section == ".struct_ops.link"
+    };
+    let structures = globals_in(file, SymbolKind::Data, is_theirs)?.into_iter();
+    Ok(structures.map(|(name, _)| name).collect())
+}
+
+/// What of a kind others may name, with its section, in sections such as these.
+fn globals_in(
+    file: &Path,
+    kind: SymbolKind,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(String, String)>> {
     let read = || format!("read BPF object `{}`", file.display());
     let data = fs::read(file).with_context(read)?;
     let object = object::File::parse(&*data).with_context(read)?;
-    let program = |symbol: object::Symbol| {
+    let wanted = |symbol: object::Symbol| {
         let section = object.section_by_index(symbol.section_index()?).ok()?;
         let names = (symbol.name().ok()?, section.name().ok()?);
-        let is_one = symbol.kind() == SymbolKind::Text && symbol.is_global();
-        (is_one && names.1 != ".text").then(|| (names.0.to_owned(), names.1.to_owned()))
+        let is_one = symbol.kind() == kind && symbol.is_global() && is_wanted(names.1);
+        is_one.then(|| (names.0.to_owned(), names.1.to_owned()))
     };
-    Ok(object.symbols().filter_map(program).collect())
+    Ok(object.symbols().filter_map(wanted).collect())
 }
 
 /// Compiles a program's file. Headers may lie beside it or in `bpf/`; those of

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{Entry, Global};
+use kassay_guest::{Consume, Detach, Entry, Global, Step, Submit};
 
 use crate::assets;
 use crate::cache::Cache;
@@ -80,6 +80,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
     };
     artifacts.check()?;
     speaks_of_programs(scenario, &artifacts.objects)?;
+    steps_find_theirs(scenario, &artifacts.objects)?;
     Ok(artifacts)
 }
 
@@ -173,14 +174,19 @@ fn explain(error: anyhow::Error, kernel: &Kernel, modules: &[module::Module]) ->
     }
 }
 
-/// Each of these, which a key of the scenario names, is a program of an object.
-fn known(key: &str, asked: &[String], programs: &Programs) -> Result<()> {
-    let is_one = |asked: &&String| programs.iter().any(|(program, _)| program == *asked);
+/// Each of these, which a key of the scenario names, is one of those that objects have.
+fn known<'a>(
+    what: &str,
+    key: &str,
+    asked: &[String],
+    there: impl Iterator<Item = &'a str> + Clone,
+) -> Result<()> {
+    let is_one = |asked: &&String| there.clone().any(|name| name == *asked);
     match asked.iter().find(|asked| !is_one(asked)) {
         None => Ok(()),
         Some(asked) => bail!(
-            "there is no program `{asked}`, which `{key}` names{}",
-            nearest::hint(asked, programs.iter().map(|(program, _)| program.as_str()))
+            "there is no {what} `{asked}`, which `{key}` names{}",
+            nearest::hint(asked, there)
         ),
     }
 }
@@ -202,10 +208,40 @@ fn speaks_of_programs(scenario: &Scenario, objects: &Objects) -> Result<()> {
     }
     let programs = objects.iter().map(|(_, object)| bpf::programs(object));
     let programs: Programs = programs.collect::<Result<Vec<_>>>()?.concat();
-    known("may_not_run", &scenario.may_not_run, &programs)?;
-    known("attach", &attach::programs(&scenario.attach), &programs)?;
-    known("step", &of_steps, &programs)?;
+    let names = programs.iter().map(|(name, _)| name.as_str());
+    let of_attach = attach::programs(&scenario.attach);
+    for (key, asked) in [
+        ("may_not_run", &scenario.may_not_run),
+        ("attach", &of_attach),
+        ("step", &of_steps),
+    ] {
+        known("program", key, asked, names.clone())?;
+    }
     attach::fits(&scenario.attach, &programs)
+}
+
+/// Sees that the maps and structures which steps name are in these objects.
+fn steps_find_theirs(scenario: &Scenario, objects: &Objects) -> Result<()> {
+    let (mut maps, mut structures) = (Vec::new(), Vec::new());
+    for asked in &scenario.steps {
+        match &asked.step {
+            Step::Submit(Submit { map, .. }) | Step::Consume(Consume { map, .. }) => {
+                maps.push(map.as_str());
+            }
+            Step::Detach(Detach { structure }) => structures.push(structure.clone()),
+            _ => {}
+        }
+    }
+    let files = objects.iter();
+    let files = files.map(|(name, file)| (name.as_str(), file.as_path()));
+    entries::used(files.clone(), &maps)?;
+    if structures.is_empty() {
+        return Ok(());
+    }
+    let there = files.map(|(_, file)| bpf::structures(file));
+    let there = there.collect::<Result<Vec<_>>>()?.concat();
+    let there = there.iter().map(String::as_str);
+    known("structure", "step", &structures, there)
 }
 
 /// By its name each is known in the guest.
@@ -217,4 +253,21 @@ fn once<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_object_has_names_the_nearest() {
+        let see = |asked: &str| {
+            let there = ["reno", "cubic"].into_iter();
+            known("structure", "step", &[asked.to_owned()], there)
+        };
+        assert!(see("reno").is_ok());
+        let error = see("remo").unwrap_err().to_string();
+        let why = "there is no structure `remo`, which `step` names; did you mean `reno`?";
+        assert_eq!(error, why);
+    }
 }

@@ -29,15 +29,16 @@ const PERIOD: u64 = 10_000;
 pub(super) fn read(asked: BTreeMap<String, FileAttach>) -> Result<BTreeMap<String, Attach>> {
     let one = |(program, how): (String, FileAttach)| {
         let how = how
-            .checked()
+            .checked(&program)
             .with_context(|| format!("read `attach` of `{program}`"))?;
+        said(&program, &how)?;
         Ok((program, how))
     };
     asked.into_iter().map(one).collect()
 }
 
 impl FileAttach {
-    fn checked(self) -> Result<Attach> {
+    fn checked(self, program: &str) -> Result<Attach> {
         let how = match self {
             FileAttach::Word(word) if word == NONE => Attach {
                 hook: Some(word),
@@ -48,17 +49,43 @@ impl FileAttach {
             }
             FileAttach::How(how) => how,
         };
-        if let Some(order) = &how.order
-            && !matches!(order.split_once(':'), Some(("before" | "after", name)) if !name.is_empty())
-        {
-            bail!("`order` of `{order}`: it is `before:PROGRAM` or `after:PROGRAM`");
+        let beside = match &how.order {
+            None => None,
+            Some(order) => match order.split_once(':') {
+                Some(("before" | "after", name)) if !name.is_empty() => Some(name),
+                _ => bail!("`order` of `{order}`: it is `before:PROGRAM` or `after:PROGRAM`"),
+            },
+        };
+        if beside == Some(program) || how.target.as_deref() == Some(program) {
+            bail!("`order` and `target` name another program, and this is itself `{program}`");
         }
-        match how.period {
-            Some(period) if period < PERIOD => {
+        match (how.period, how.priority) {
+            (Some(period), _) if period < PERIOD => {
                 bail!("`period` of {period}: at least {PERIOD} nanoseconds")
+            }
+            (_, Some(priority @ (i32::MIN | i32::MAX))) => {
+                bail!("`priority` of {priority}: the kernel keeps it for what is first or last")
             }
             _ => Ok(how),
         }
+    }
+}
+
+/// Hooks of netfilter, which are no sections (guest/src/hook/netfilter.rs).
+const NETFILTER: [&str; 5] = [
+    "pre_routing",
+    "local_in",
+    "forward",
+    "local_out",
+    "post_routing",
+];
+
+/// Sees that a hook that is said is one, with what else is said.
+fn said(program: &str, how: &Attach) -> Result<()> {
+    match how.hook.as_deref() {
+        None => Ok(()),
+        Some(hook) if NETFILTER.contains(&hook) => has_all(program, how, "netfilter"),
+        Some(hook) => has_all(program, how, hook),
     }
 }
 
@@ -72,49 +99,72 @@ pub(crate) fn fits(attach: &BTreeMap<String, Attach>, programs: &[(String, Strin
         let section = programs.iter().find(|(name, _)| name == program);
         let section = section.map_or("", |(_, section)| section.trim_start_matches('?'));
         let is_of_netfilter = section::place(section) == Place::Netfilter;
-        let hook = how.hook.as_deref().filter(|_| !is_of_netfilter);
-        let at = hook.unwrap_or(section);
-        let has = match section::place(at) {
-            _ if how.is_none() => continue,
-            Place::Nowhere if hook.is_some() => bail!(
-                "`attach` of `{program}` says the hook `{at}`, and no section of that name has a \
-                 place{}",
-                nearest::hint(at, ROWS.iter().flat_map(|row| row.sections).copied())
-            ),
-            Place::Named if hook.is_some() => bail!(
-                "`attach` of `{program}` says the hook `{at}`: what a program is of, only its own \
-                 section says"
-            ),
-            Place::Filter(_) | Place::Action if how.priority.is_some_and(is_no_turn) => bail!(
-                "`attach` of `{program}` says a `priority` that no filter of `{at}` has: they are 1 \
-                 to {}",
-                u16::MAX
-            ),
-            Place::Filter(_) => &["hook", "dev", "priority"][..],
-            Place::Action => &["dev", "priority"],
-            Place::Tcx(_) => &["hook", "dev", "order"],
-            Place::Netkit(_) => &["hook", "order"],
-            Place::Xdp => &["hook", "dev"],
-            Place::Netfilter => &["hook", "dev", "priority", "pf"],
-            Place::PerfEvent => &["period"],
-            Place::Freplace => &["target"],
-            Place::Named if is_over_a_map(at) => &["map"],
-            Place::Cgroup => &["hook"],
-            Place::XdpMap => &["hook", "map"],
-            Place::SockMap => &["map"],
-            _ => &[],
-        };
-        if let Some(key) = given(how).find(|key| !has.contains(key)) {
+        let hook = how.hook.as_deref().filter(|_| !how.is_none());
+        if let Some(hook) = hook.filter(|hook| NETFILTER.contains(hook) != is_of_netfilter) {
+            let hooks = NETFILTER.join("`, `");
             bail!(
-                "`attach` of `{program}` says `{key}`, which a program of `{at}` does not have{}",
-                match has {
-                    [] => String::new(),
-                    has => format!("; it has `{}`", has.join("`, `")),
-                }
+                "`attach` of `{program}` says the hook `{hook}`, and its section is `{section}`: \
+                 hooks of netfilter, and of it alone, are `{hooks}`"
             );
         }
+        has_all(
+            program,
+            how,
+            hook.filter(|_| !is_of_netfilter).unwrap_or(section),
+        )?;
     }
     Ok(())
+}
+
+/// Sees that a program at this section's place has all that is said of it.
+fn has_all(program: &str, how: &Attach, at: &str) -> Result<()> {
+    let is_said = how.hook.as_deref() == Some(at);
+    let has = match section::place(at) {
+        _ if how.is_none() => return Ok(()),
+        Place::Nowhere if is_said => bail!(
+            "`attach` of `{program}` says the hook `{at}`, which is none of netfilter, and no \
+             section of that name has a place{}",
+            nearest::hint(at, hooks())
+        ),
+        Place::Named if is_said => bail!(
+            "`attach` of `{program}` says the hook `{at}`: what a program is of, only its own \
+             section says"
+        ),
+        Place::Filter(_) | Place::Action if how.priority.is_some_and(is_no_turn) => bail!(
+            "`attach` of `{program}` says a `priority` that no filter of `{at}` has: they are 1 \
+             to {}",
+            u16::MAX
+        ),
+        Place::Filter(_) => &["hook", "dev", "priority"][..],
+        Place::Action => &["dev", "priority"],
+        Place::Tcx(_) => &["hook", "dev", "order"],
+        Place::Netkit(_) => &["hook", "order"],
+        Place::Xdp => &["hook", "dev"],
+        Place::Netfilter => &["hook", "dev", "priority", "pf"],
+        Place::PerfEvent => &["period"],
+        Place::Freplace => &["target"],
+        Place::Named if is_over_a_map(at) => &["map"],
+        Place::Cgroup => &["hook"],
+        Place::XdpMap => &["hook", "map"],
+        Place::SockMap => &["map"],
+        _ => &[],
+    };
+    let Some(key) = given(how).find(|key| !has.contains(key)) else {
+        return Ok(());
+    };
+    bail!(
+        "`attach` of `{program}` says `{key}`, which a program of `{at}` does not have{}",
+        match has {
+            [] => String::new(),
+            has => format!("; it has `{}`", has.join("`, `")),
+        }
+    );
+}
+
+/// All that a hook may be called.
+fn hooks() -> impl Iterator<Item = &'static str> {
+    let sections = ROWS.iter().flat_map(|row| row.sections).copied();
+    sections.chain(NETFILTER)
 }
 
 /// Targets of iterators that go over one map, and have to be told which
@@ -252,7 +302,8 @@ mod tests {
             hook: hook("local_out"),
             ..Attach::default()
         };
-        assert_eq!(fit("netfilter", local), "fits");
+        assert_eq!(fit("netfilter", local.clone()), "fits");
+        assert!(fit("tc", local).contains("its section is `tc`: hooks of netfilter, and of it"));
         assert!(fit("kprobe/f", order()).ends_with("`kprobe/f` does not have"));
         for priority in [0, -1, 65536] {
             let there = Attach {
@@ -267,6 +318,7 @@ mod tests {
             hook: hook(name),
             ..Attach::default()
         };
+        assert!(fit("netfilter", of("tc")).contains("its section is `netfilter`: hooks of"));
         assert!(fit("tc", of("tcx/egres")).ends_with("did you mean `tcx/egress`?"));
         assert!(fit("tc", of("kprobe/f")).ends_with("only its own section says"));
     }

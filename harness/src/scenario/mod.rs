@@ -374,6 +374,16 @@ mod tests {
                 "a program is attached to `\"none\"` or by",
             ),
             ("{ dev = 'eth0' }", "`dev` is `sender` or `receiver`"),
+            ("{ order = 'before:p' }", "this is itself `p`"),
+            ("{ target = 'p' }", "this is itself `p`"),
+            ("{ hook = 'local_on' }", "did you mean `local_in`?"),
+            ("{ hook = 'kprobe/f' }", "only its own section says"),
+            (
+                "{ hook = 'forward', order = 'after:q' }",
+                "`order`, which a",
+            ),
+            ("{ priority = -2147483648 }", "`priority` of -2147483648"),
+            ("{ priority = 2147483647 }", "`priority` of 2147483647"),
         ];
         for (how, why) in wrong {
             let error = attach(how).unwrap_err();

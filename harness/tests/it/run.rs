@@ -441,10 +441,10 @@ fn a_hook_that_a_program_cannot_have_is_named() {
         (
             "local_out",
             "local_round",
-            1,
-            "`local_round` is no hook of netfilter",
+            2,
+            "`local_round`, which is none of netfilter",
         ),
-        ("tcx/egress", "tcx/egres", 125, "did you mean `tcx/egress`?"),
+        ("tcx/egress", "tcx/egres", 2, "did you mean `tcx/egress`?"),
         (
             "before:elsewhere",
             "before:nobody",
@@ -537,6 +537,21 @@ fn nothing_that_cannot_be_meant_is_accepted() {
         .run(&["slip"])
         .with(125)
         .says("there is no program `hook_kprob`, which `attach` names");
+    for (object, step, why) in [
+        (
+            "user_ring_buffer",
+            "submit = { map = 'number', samples = 1 }",
+            "which a step names: no BPF program has a map of that name; did you mean `numbers`?",
+        ),
+        (
+            "hook_kprobe",
+            "detach = { structure = 'ops' }",
+            "there is no structure `ops`, which `step` names",
+        ),
+    ] {
+        checkout.scenario("slip", &format!("bpf = ['{object}']\n[[step]]\n{step}"));
+        checkout.run(&["slip"]).with(125).says(why);
+    }
 }
 
 fn what_libbpf_said_of_one_program_is_not_told_of_the_next() {
