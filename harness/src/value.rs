@@ -129,9 +129,10 @@ fn wants(layout: &Layout) -> String {
             let names: Vec<&str> = members.iter().map(|one| one.name.as_str()).collect();
             format!("a table of the members `{}`", names.join("`, `"))
         }
-        Layout::Other => "no value, since it is a bit field, or none of integer, bool, enum, and \
-                          arrays and structures of these"
-            .to_owned(),
+        Layout::Other(what) => format!(
+            "no value, since it is {what}; only integers, bools, enums, and arrays and structures of \
+             these have one"
+        ),
     }
 }
 
@@ -184,7 +185,12 @@ mod tests {
             error,
             "it takes an integer (or its digits, or `0x…`, as text), and this is \"a\""
         );
-        assert!(encoded(&Layout::Bool, 1).is_err() && encoded(&Layout::Other, 1).is_err());
+        assert!(encoded(&Layout::Bool, 1).is_err());
+        let error = encoded(&Layout::Other("a bit field"), 1).unwrap_err();
+        assert!(
+            error.starts_with("it takes no value, since it is a bit field; only"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub enum Layout {
         /// Those with a name. What has none of its own lends the names that are in it.
         members: Vec<Member>,
     },
-    /// Anything else.
-    Other,
+    /// Anything else, which is this.
+    Other(&'static str),
 }
 
 /// A member of a structure.
@@ -62,7 +62,7 @@ impl Layout {
             | Layout::Struct { bytes, .. } => *bytes,
             Layout::Bool => 1,
             Layout::Array(of, length) => of.bytes().saturating_mul(*length),
-            Layout::Other => 0,
+            Layout::Other(_) => 0,
         }
     }
 }
@@ -85,7 +85,7 @@ impl Btf {
     pub(super) fn layout(&self, id: u32, depth: usize) -> Result<Layout> {
         let depth = depth.checked_sub(1).context("a type without an end")?;
         if id == 0 {
-            return Ok(Layout::Other);
+            return Ok(Layout::Other("of no type"));
         }
         let raw = self.raw(id)?;
         let bytes = raw.of as usize;
@@ -115,7 +115,11 @@ impl Btf {
             kind::TYPEDEF | kind::CONST | kind::VOLATILE | kind::TYPE_TAG => {
                 self.layout(raw.of, depth)?
             }
-            _ => Layout::Other,
+            kind::INT => Layout::Other("an integer of more than 8 bytes"),
+            kind::ENUM | kind::ENUM64 => Layout::Other("an enum of 8 bytes or more"),
+            kind::PTR | kind::RESTRICT => Layout::Other("a pointer"),
+            kind::FLOAT => Layout::Other("a floating-point number"),
+            _ => Layout::Other("of a type that has no values"),
         })
     }
     /// The members of a structure that lie at whole bytes.
@@ -131,7 +135,7 @@ impl Btf {
             };
             let layout = match bits {
                 0 => self.layout(word(one, 4)?, depth)?,
-                _ => Layout::Other,
+                _ => Layout::Other("a bit field"),
             };
             let offset = at as usize / 8;
             match layout {

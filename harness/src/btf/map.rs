@@ -5,6 +5,9 @@ use anyhow::{Result, bail};
 use super::raw::{Raw, kind, word};
 use super::{Btf, DEPTH, Layout};
 
+/// What is said of a key or a value of which the object says nothing.
+const UNTOLD: &str = "of a type that its object does not say";
+
 /// A map, as its object has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map {
@@ -44,8 +47,8 @@ impl Btf {
             name: self.name(variable.name)?,
             kind: 0,
             most: 0,
-            key: Layout::Other,
-            value: Layout::Other,
+            key: Layout::Other(UNTOLD),
+            value: Layout::Other(UNTOLD),
         };
         let definition = self.plain(variable.of)?;
         if definition.kind != kind::STRUCT {

@@ -5,20 +5,46 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use kassay_guest::section::{self, Place, ROWS};
 use kassay_guest::{Attach, NONE};
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error};
+use toml::{Table, Value};
 
 use crate::nearest;
 
 /// `"none"`, or what a section does not say.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a program is attached to `\"none\"` or by `{ hook, dev, order, priority, pf, period, \
-                 target, map }`, where `dev` is `sender` or `receiver`, and `pf` is `ipv4` or `ipv6`"
-)]
 pub(super) enum FileAttach {
     Word(String),
     How(Attach),
+}
+
+impl<'de> Deserialize<'de> for FileAttach {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<FileAttach, D::Error> {
+        match Value::deserialize(from)? {
+            Value::String(word) => Ok(FileAttach::Word(word)),
+            Value::Table(keys) => how(keys).map(FileAttach::How).map_err(D::Error::custom),
+            other => Err(D::Error::custom(format!("{other}: {FORM}"))),
+        }
+    }
+}
+
+/// What may be said.
+const FORM: &str = "a program is attached to `\"none\"` or by `{ hook, dev, order, priority, pf, \
+                    period, target, map }`, where `dev` is `sender` or `receiver`, and `pf` is \
+                    `ipv4` or `ipv6`";
+
+/// What these keys say; what one cannot mean is said of it alone.
+fn how(keys: Table) -> Result<Attach, String> {
+    for (key, value) in &keys {
+        let alone = Table::from_iter([(key.clone(), value.clone())]);
+        if let Err(error) = Attach::deserialize(alone) {
+            let error = error.to_string();
+            let is_unknown = error.starts_with("unknown field");
+            return Err(match is_unknown {
+                true => format!("`{key}` is no key here: {FORM}"),
+                false => format!("`{key}`: {}", error.trim_end()),
+            });
+        }
+    }
+    Attach::deserialize(keys).map_err(|error| error.to_string())
 }
 
 /// The least time between two runs by a clock, in nanoseconds: more often, and the machine may do

@@ -373,7 +373,10 @@ mod tests {
                 "{ where = 'tc' }",
                 "a program is attached to `\"none\"` or by",
             ),
-            ("{ dev = 'eth0' }", "`dev` is `sender` or `receiver`"),
+            ("{ dev = 'eth0' }", "`dev`: unknown variant `eth0`"),
+            ("7", "7: a program is attached to `\"none\"` or by"),
+            ("{ priority = 99999999999 }", "`priority`: invalid value"),
+            ("{ map = 7 }", "`map`: invalid type: integer `7`"),
             ("{ order = 'before:p' }", "this is itself `p`"),
             ("{ target = 'p' }", "this is itself `p`"),
             ("{ hook = 'local_on' }", "did you mean `local_in`?"),
@@ -389,6 +392,35 @@ mod tests {
             let error = attach(how).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn what_names_a_line_is_one() {
+        refused(&[
+            (
+                "udp = { packets = [{ name = '', hex = '' }] }",
+                "`` names no",
+            ),
+            (
+                "test_run = { program = 'p', data = '', name = \"a\\nb\" }",
+                "`a\\nb` names no line",
+            ),
+            (
+                "test_run = { program = 'p', packet = { name = ' ', hex = '' } }",
+                "read `name` of a packet",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_step_is_one_of_those_that_there_are() {
+        refused(&[
+            (
+                "unlink = {}\nopen = { path = '/x' }",
+                "one step, and this has both `open` and `unlink`",
+            ),
+            ("", "says none of the steps, which are `unlink`,"),
+        ]);
     }
 
     #[test]

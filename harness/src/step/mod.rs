@@ -9,6 +9,8 @@ use kassay_guest::{Command, Fact, Outcome, Step, for_each_step};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 
+use crate::excerpt::bounded;
+
 pub use udp::has_datagram;
 pub use write_sysctl::{Setting, sysctl};
 
@@ -153,6 +155,15 @@ macro_rules! steps {
 
 for_each_step!(steps);
 
+/// A name for a line of a transcript.
+fn plain_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() || name.contains(char::is_control) {
+        let name = bounded(name).escape_debug().to_string();
+        bail!("`{name}` names no line of a transcript: it is empty, or has a control character");
+    }
+    Ok(())
+}
+
 /// The key that goes with `run`.
 const READY: &str = "ready";
 
@@ -172,7 +183,7 @@ impl Asked {
 
 /// A `[[step]]` of a scenario file.
 pub struct FileStep {
-    forms: Vec<Form>,
+    forms: Vec<(&'static str, Form)>,
     ready: Option<String>,
 }
 
@@ -182,11 +193,15 @@ impl FileStep {
     /// # Errors
     /// It is none of the steps, or has what such a step cannot have.
     pub fn asked(mut self, directory: &Path) -> Result<Asked> {
-        let (Some(form), true) = (self.forms.pop(), self.forms.is_empty()) else {
+        if let [(one, _), (other, _), ..] = self.forms[..] {
+            bail!("a `[[step]]` is one step, and this has both `{one}` and `{other}`");
+        }
+        let Some((_, form)) = self.forms.pop() else {
             let names: Vec<_> = KEYS.iter().filter(|key| **key != READY).collect();
             let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
             let (last, others) = names.split_last().map_or(("", &[][..]), |(a, b)| (a, b));
-            bail!("a `[[step]]` is one of {} and {last}", others.join(", "));
+            let others = others.join(", ");
+            bail!("a `[[step]]` says none of the steps, which are {others} and {last}");
         };
         let is_command = matches!(&form, Form::Run(run::File::Command(_)));
         if self.ready.is_some() && !is_command {
@@ -224,7 +239,7 @@ impl<'de> Deserialize<'de> for FileStep {
                 while let Some(Key(key)) = map.next_key()? {
                     match key {
                         READY => ready = Some(map.next_value()?),
-                        key => forms.push(Form::read(key, &mut map)?),
+                        key => forms.push((key, Form::read(key, &mut map)?)),
                     }
                 }
                 Ok(FileStep { forms, ready })

@@ -5,7 +5,7 @@ use kassay_guest::{After, Data, TestRan, TestRun};
 use serde::Deserialize;
 
 use super::udp::{FilePacket, encode, parse_hex};
-use super::{Asked, Beside, Kind};
+use super::{Asked, Beside, Kind, plain_name};
 use crate::frame;
 
 #[derive(Deserialize)]
@@ -48,13 +48,17 @@ impl Kind for TestRun {
             (Some(hex), None) => Some(Data::Bytes(bytes("data", hex)?)),
             (None, Some(packet)) => {
                 let name = &packet.name;
+                plain_name(name).context("read `name` of a packet")?;
                 let packet = encode(packet).with_context(|| format!("read packet `{name}`"))?;
                 Some(Data::Packet(packet))
             }
             (None, None) => None,
         };
-        if file.name.is_some() && file.data.is_none() {
-            bail!("a `name` of a `test_run` is one of its `data`");
+        if let Some(name) = &file.name {
+            plain_name(name).context("read `name`")?;
+            if file.data.is_none() {
+                bail!("a `name` of a `test_run` is one of its `data`");
+            }
         }
         if file.repeat > REPEAT {
             bail!("`repeat` of {}: at most {REPEAT}", file.repeat);

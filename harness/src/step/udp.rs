@@ -8,7 +8,7 @@ use kassay_guest::section::End;
 use kassay_guest::{Arrived, By, FIRST_PORT, Fact, Packet, SENTINEL_PORT, Udp};
 use serde::Deserialize;
 
-use super::{Asked, Beside, Doubt, Kind};
+use super::{Asked, Beside, Doubt, Kind, plain_name};
 use crate::attachment;
 use crate::excerpt::bounded;
 
@@ -74,6 +74,7 @@ impl Kind for Udp {
         let (mut packets, mut names) = (Vec::new(), Vec::new());
         for packet in file.packets {
             let name = &packet.name;
+            plain_name(name).context("read `name` of a packet")?;
             let is_plain = !packet.fragment && packet.protocol.is_none();
             if by == By::Socket && !is_plain {
                 bail!("packet `{name}`: a UDP socket sends neither fragments nor another protocol");
