@@ -44,24 +44,26 @@ const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
 /// The programs of an object, each with its section: its functions but for those of `.text`, which
 /// programs call.
 pub fn programs(file: &Path) -> Result<Vec<(String, String)>> {
-    globals_in(file, SymbolKind::Text, |section| section != ".text")
+    let is_theirs = |symbol: &object::Symbol, section: &str| {
+        symbol.is_global() && symbol.kind() == SymbolKind::Text && section != ".text"
+    };
+    symbols_in(file, is_theirs)
 }
 
 /// The names of an object's structures of programs, which libbpf finds by their sections.
 pub fn structures(file: &Path) -> Result<Vec<String>> {
-    let is_theirs = |section: &str| {
+    let is_theirs = |symbol: &object::Symbol, section: &str| {
         let section = section.trim_start_matches('?');
-        section == ".struct_ops" || section == ".struct_ops.link"
+        symbol.kind() == SymbolKind::Data && matches!(section, ".struct_ops" | ".struct_ops.link")
     };
-    let structures = globals_in(file, SymbolKind::Data, is_theirs)?.into_iter();
+    let structures = symbols_in(file, is_theirs)?.into_iter();
     Ok(structures.map(|(name, _)| name).collect())
 }
 
-/// What of a kind others may name, with its section, in sections such as these.
-fn globals_in(
+/// Such symbols of an object, each with its section.
+fn symbols_in(
     file: &Path,
-    kind: SymbolKind,
-    is_wanted: impl Fn(&str) -> bool,
+    is_wanted: impl Fn(&object::Symbol, &str) -> bool,
 ) -> Result<Vec<(String, String)>> {
     let read = || format!("read BPF object `{}`", file.display());
     let data = fs::read(file).with_context(read)?;
@@ -69,8 +71,7 @@ fn globals_in(
     let wanted = |symbol: object::Symbol| {
         let section = object.section_by_index(symbol.section_index()?).ok()?;
         let names = (symbol.name().ok()?, section.name().ok()?);
-        let is_one = symbol.kind() == kind && symbol.is_global() && is_wanted(names.1);
-        is_one.then(|| (names.0.to_owned(), names.1.to_owned()))
+        is_wanted(&symbol, names.1).then(|| (names.0.to_owned(), names.1.to_owned()))
     };
     Ok(object.symbols().filter_map(wanted).collect())
 }

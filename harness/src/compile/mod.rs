@@ -217,6 +217,13 @@ fn speaks_of_programs(scenario: &Scenario, objects: &Objects) -> Result<()> {
     ] {
         known("program", key, asked, names.clone())?;
     }
+    for asked in &of_steps {
+        if names.clone().filter(|name| name == asked).count() > 1 {
+            bail!(
+                "there are two programs `{asked}`, which `step` names: it needs a name of its own"
+            );
+        }
+    }
     attach::fits(&scenario.attach, &programs)
 }
 

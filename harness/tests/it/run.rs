@@ -537,7 +537,13 @@ fn nothing_that_cannot_be_meant_is_accepted() {
         .run(&["slip"])
         .with(125)
         .says("there is no program `hook_kprob`, which `attach` names");
+    checkout.write("bpf/again.bpf.c", "#include \"hook_kprobe.bpf.c\"\n");
     for (object, step, why) in [
+        (
+            "hook_kprobe', 'again",
+            "run = { program = 'hook_kprobe' }",
+            "there are two programs `hook_kprobe`, which `step` names",
+        ),
         (
             "user_ring_buffer",
             "submit = { map = 'number', samples = 1 }",
