@@ -50,7 +50,7 @@ const ORDINARY: u32 = 1500;
 pub struct End {
     pub name: &'static str,
     pub ip: Ipv4Addr,
-    /// Which it has where a step is about IPv6.
+    /// Which it has where a step or a hook is about IPv6.
     pub ipv6: Ipv6Addr,
     pub mac: [u8; 6],
 }
@@ -74,6 +74,7 @@ pub struct Net {
     pub listener: Option<UdpSocket>,
     /// The TCP sockets that steps have listen.
     pub listeners: Vec<Listener>,
+    has_ipv6: bool,
 }
 
 /// A program of a route, under the name that the kernel has of it.
@@ -125,10 +126,14 @@ impl Lazy {
     /// The network.
     pub fn get(&mut self) -> Result<&mut Net> {
         if self.net.is_none() {
-            let net = Net::make(self.mtu, self.kind, self.has_ipv6);
+            let net = Net::make(self.mtu, self.kind);
             self.net = Some(net.context("make the pair of devices")?);
         }
-        self.net.as_mut().context("no network")
+        let net = self.net.as_mut().context("no network")?;
+        if self.has_ipv6 {
+            net.give_ipv6()?;
+        }
+        Ok(net)
     }
 
     /// The network, if it was made.
@@ -150,7 +155,7 @@ impl Lazy {
 }
 
 impl Net {
-    fn make(mtu: u32, kind: Kind, has_ipv6: bool) -> Result<Net> {
+    fn make(mtu: u32, kind: Kind) -> Result<Net> {
         let home = namespace()?;
         quiet();
         // SAFETY: the flag concerns the network namespace alone, on which no
@@ -159,13 +164,11 @@ impl Net {
             .context("make a network namespace")?;
         let sender_namespace = namespace()?;
         quiet();
-        let there = make_pair(home.as_raw_fd(), mtu, kind)
-            .and_then(|sender| give_ipv6(has_ipv6, sender, &SENDER, &RECEIVER).map(|()| sender));
+        let there = make_pair(home.as_raw_fd(), mtu, kind);
         enter(&home)?;
         let sender = there?;
         let mut rtnl = Rtnl::open()?;
         let receiver = configure(&mut rtnl, &RECEIVER, mtu)?;
-        give_ipv6(has_ipv6, receiver, &RECEIVER, &SENDER)?;
         Ok(Net {
             sender_namespace,
             receiver,
@@ -175,7 +178,18 @@ impl Net {
             routed: [None, None, None],
             listener: None,
             listeners: Vec::new(),
+            has_ipv6: false,
         })
+    }
+
+    /// Gives each end its IPv6 address, unless it has it.
+    pub fn give_ipv6(&mut self) -> Result<()> {
+        if !self.has_ipv6 {
+            self.at_sender(|| give_ipv6(self.sender, &SENDER, &RECEIVER))?;
+            give_ipv6(self.receiver, &RECEIVER, &SENDER)?;
+            self.has_ipv6 = true;
+        }
+        Ok(())
     }
 
     /// The interface index of an end.
@@ -322,11 +336,11 @@ fn introduce_at(interface: u32, end: &End, ip: IpAddr) -> Result<()> {
         .map(drop)
 }
 
-/// Gives an end its IPv6 address where that is wanted and the kernel has IPv6, and tells it of the
-/// other end. Without an address of the link, the device sends nothing by itself.
-fn give_ipv6(is_wanted: bool, index: u32, end: &End, other: &End) -> Result<()> {
+/// Gives an end its IPv6 address where the kernel has IPv6, and tells it of the other end. Without
+/// an address of the link, the device sends nothing by itself.
+fn give_ipv6(index: u32, end: &End, other: &End) -> Result<()> {
     let conf = |name: &str, what: &str| format!("/proc/sys/net/ipv6/conf/{name}/{what}");
-    if !is_wanted || !fs::exists(conf(end.name, ""))? {
+    if !fs::exists(conf(end.name, ""))? {
         return Ok(());
     }
     system::write(&conf(end.name, "addr_gen_mode"), "1")?;

@@ -36,6 +36,8 @@ pub enum Place {
     Netfilter,
     /// A route to the address of the receiving end.
     Route(Stage),
+    /// A route of IPv6 in the netns of the receiving end, to a segment of its own.
+    Segment,
     /// A packet socket at the receiving end.
     Socket,
     /// The group of the socket that receives what a `udp` sends.
@@ -231,6 +233,13 @@ pub const ROWS: &[Row] = &[
                 can have it",
     },
     Row {
+        sections: &["lwt_seg6local"],
+        place: Place::Segment,
+        words: "a route to 2001:db8::3 in the netns of the receiving end, by the action End.BPF of \
+                seg6local. It takes what arrives [with a segment routing header](#segments). Only \
+                one program can have it",
+    },
+    Row {
         sections: &["socket"],
         place: Place::Socket,
         words: "a packet socket at the receiving end, which nobody reads",
@@ -324,13 +333,6 @@ pub const ROWS: &[Row] = &[
         words: "nowhere: kassay has no hook for these. A `test_run` may run a `cgroup/skb`, and \
                 `may_not_run` names the others",
     },
-    Row {
-        sections: &["lwt_seg6local"],
-        place: Place::Nowhere,
-        words: "nowhere: kassay has no hook for it. Such a route takes IPv6 packets with a segment \
-                routing header and passes them on to a third node, which the pair does not have. \
-                `may_not_run` names it",
-    },
 ];
 
 /// The first kernels, as MAJOR and MINOR, that have what a section begins with, where a kernel of
@@ -356,8 +358,9 @@ pub fn since(section: &str) -> Option<(u32, u32)> {
 }
 
 /// The options that hooks of what a section begins with are built with, where few others have them.
-const OPTIONS: [(&str, &str); 4] = [
+const OPTIONS: [(&str, &str); 5] = [
     ("action", "NET_ACT_BPF"),
+    ("lwt_seg6local", "IPV6_SEG6_LWTUNNEL"),
     ("lwt_", "LWTUNNEL_BPF"),
     ("netfilter", "NETFILTER_BPF_LINK"),
     ("netkit/", "NETKIT"),
@@ -416,10 +419,18 @@ mod tests {
             ("netkit/primary", Place::Netkit(End::Sender)),
             ("action", Place::Action),
             ("lwt_xmit", Place::Route(Stage::Xmit)),
-            ("lwt_seg6local", Place::Nowhere),
+            ("lwt_seg6local", Place::Segment),
+            ("sk_skb", Place::Nowhere),
         ];
         for (section, there) in places {
             assert_eq!(place(section), there, "{section}");
         }
+    }
+
+    #[test]
+    fn the_longer_beginning_of_a_section_has_the_option() {
+        assert_eq!(option("lwt_seg6local"), Some("IPV6_SEG6_LWTUNNEL"));
+        assert_eq!(option("lwt_in"), Some("LWTUNNEL_BPF"));
+        assert_eq!(option("xdp"), None);
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod map;
 mod netfilter;
 mod route;
+mod segment;
 mod socket;
 mod tcx;
 
@@ -48,6 +49,8 @@ pub enum Hold {
     Action(Action),
     /// A route, likewise.
     Route(Route),
+    /// A route of IPv6 to a segment, likewise.
+    Segment,
     /// A link at an end of the pair, and the program that it has its turn before or after.
     Pair(Link, End, Option<u32>),
     /// A map, which holds it as long as it is there.
@@ -85,6 +88,9 @@ pub fn attach(
         Place::Filter(way) => return attach_filter(program, way, how, net.get()?),
         Place::Action => return action::attach(program, how, net.get()?).map(Hold::Action),
         Place::Route(stage) => return route::attach(program, stage, net.get()?).map(Hold::Route),
+        Place::Segment => {
+            return segment::attach(program, net.get()?).map(|()| Hold::Segment);
+        }
         Place::Tcx(way) => {
             let end = how.dev.unwrap_or(way.end());
             return attach_in_order(program, (end, way), how, site);
@@ -290,6 +296,11 @@ impl Hold {
                 (other.unwrap_or(id), "perf_event".to_owned())
             }
             Hold::Entry(entry) => (entry.program()?, entry.place()),
+            Hold::Segment => {
+                net.context(GONE)?;
+                let (there, _) = segment::there()?.context("the route is gone")?;
+                (there, segment::place())
+            }
             Hold::Action(action) => (action.program(net)?, "action of tc ingress".to_owned()),
             Hold::Route(route) => return route.place(net).map(Some),
             Hold::Filter(hook, end, way) => {

@@ -472,6 +472,14 @@ fn of_two_programs_for_one_place_of_a_route_the_second_is_refused() {
         .with(1)
         .says("sent was not attached to lwt_out")
         .says("the route has the program `leaving` there, and room for one");
+    checkout.edit("bpf/hook_seg6local.bpf.c", "\"tc\"", "\"lwt_seg6local\"");
+    let scenario = "harness/tests/scenarios/hook_seg6local.toml";
+    checkout.edit(scenario, "attach = ", "# attach = ");
+    let ended = checkout.run(&["hook_seg6local"]);
+    ended
+        .with(1)
+        .says("next was not attached to lwt_seg6local")
+        .says("has the program `hook_seg6local`, and room for one");
 }
 
 fn a_project_is_found_from_the_folders_in_it_alone() {
