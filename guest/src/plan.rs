@@ -167,6 +167,7 @@ fn set_up(plan: &Plan) -> Result<()> {
     system::set_clock(plan.clock_ns)?;
     system::add_entropy(&plan.entropy)?;
     system::stop_on_stalls();
+    process::heed_signals();
     for (name, value) in &plan.sysctl {
         system::write(&format!("/proc/sys/{}", name.replace('.', "/")), value)?;
     }

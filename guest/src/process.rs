@@ -18,7 +18,6 @@ pub fn spawn(name: &str, work: impl FnOnce() -> i32) -> Result<Pid> {
         0 => {
             let name = std::ffi::CString::new(name).unwrap_or_default();
             let _ = rustix::thread::set_name(&name);
-            heed_signals();
             let status = work();
             // A task that is still in a section of RCU, or with preemption off, is reported here.
             rustix::thread::sched_yield();
@@ -28,9 +27,10 @@ pub fn spawn(name: &str, work: impl FnOnce() -> i32) -> Result<Pid> {
     }
 }
 
-/// Has the signals end this child that Rust's runtime handles to tell an overflow of the stack: one
-/// that a program sends would leave no mark.
-fn heed_signals() {
+/// Has the signals end this process and its children that Rust's runtime handles to tell an overflow
+/// of the stack: one that a program sends would leave no mark. A child that asked for this itself
+/// would have programs see its system calls.
+pub fn heed_signals() {
     for signal in [libc::SIGSEGV, libc::SIGBUS] {
         // SAFETY: no handler is set.
         unsafe { libc::signal(signal, libc::SIG_DFL) };

@@ -36,11 +36,9 @@ fn how(keys: Table) -> Result<Attach, String> {
     for (key, value) in &keys {
         let alone = Table::from_iter([(key.clone(), value.clone())]);
         if let Err(error) = Attach::deserialize(alone) {
-            let error = error.to_string();
-            let is_unknown = error.starts_with("unknown field");
-            return Err(match is_unknown {
-                true => format!("`{key}` is no key here: {FORM}"),
-                false => format!("`{key}`: {}", error.trim_end()),
+            return Err(match error.message() {
+                unknown if unknown.starts_with("unknown field") => unknown.to_owned(),
+                wrong => format!("`{key}`: {wrong}"),
             });
         }
     }
@@ -82,8 +80,10 @@ impl FileAttach {
                 _ => bail!("`order` of `{order}`: it is `before:PROGRAM` or `after:PROGRAM`"),
             },
         };
-        if beside == Some(program) || how.target.as_deref() == Some(program) {
-            bail!("`order` and `target` name another program, and this is itself `{program}`");
+        for (key, other) in [("order", beside), ("target", how.target.as_deref())] {
+            if other == Some(program) {
+                bail!("`{key}` names another program, and `{program}` is this one");
+            }
         }
         match (how.period, how.priority) {
             (Some(period), _) if period < PERIOD => {

@@ -141,7 +141,7 @@ impl TryFrom<String> for Bound {
         }
         match bound.below {
             Some(below) if bound.at_least.unwrap_or_default() >= below => Err(format!(
-                "`{text}` has no version: what is after `>=` comes before what is after `<`"
+                "no version is within `{text}`: what `<` names is not after what `>=` names"
             )),
             _ => Ok(bound),
         }
@@ -196,7 +196,7 @@ mod tests {
     fn a_bound_has_a_version() {
         for kernel in [">=6.10,<6.0", ">=6.10,<6.10", "<0.0"] {
             let error = error(&format!("kernel = '{kernel}'"));
-            assert!(error.contains("has no version"), "{error}");
+            assert!(error.contains("no version is within"), "{error}");
         }
         let twice = error("kernel = '>=6.1, >=6.2'");
         assert!(twice.contains("two bounds of one kind"), "{twice}");

@@ -555,7 +555,7 @@ fn nothing_that_cannot_be_meant_is_accepted() {
         (
             "user_ring_buffer",
             "submit = { map = 'number', samples = 1 }",
-            "which a step names: no BPF program has a map of that name; did you mean `numbers`?",
+            "no BPF program has a map of that name; did you mean `numbers`?",
         ),
         (
             "hook_kprobe",
@@ -828,7 +828,10 @@ fn what_no_kernel_can_meet_is_wrong_usage() {
     let checkout = Checkout::new();
     for (requires, why) in [
         ("config = ['CONFIG_BPF']", "without `CONFIG_`: `BPF`"),
-        ("kernel = '>=6.10,<6.0'", "`>=6.10,<6.0` has no version"),
+        (
+            "kernel = '>=6.10,<6.0'",
+            "no version is within `>=6.10,<6.0`",
+        ),
     ] {
         let text = format!("about = 'x'\nrequires = {{ {requires} }}\n");
         checkout.write("slip.toml", &text);
