@@ -32,7 +32,8 @@ impl fmt::Display for Absent {
 /// their hooks. The modules that were to go in have these kfuncs.
 pub fn targets(kernel: &Kernel, own: &[String], facts: &[Fact]) -> Vec<Absent> {
     let options = facts.iter().filter_map(|fact| option(kernel, fact));
-    let mut all: Vec<Absent> = options.collect();
+    let structures = facts.iter().filter_map(|fact| structure(kernel, fact));
+    let mut all: Vec<Absent> = options.chain(structures).collect();
     let wanted: Vec<Target> = facts.iter().filter_map(target).collect();
     if wanted.is_empty() {
         return all;
@@ -89,6 +90,54 @@ fn lacking(fact: &Fact, has: impl Fn(&str) -> bool) -> Option<(&str, &str, &str,
     };
     let option = section::option(section).filter(|option| !has(option))?;
     Some((object, program, section, option))
+}
+
+/// The options with which a kernel has these structures of `struct_ops`.
+const STRUCTURES: [(&str, &str); 3] = [
+    ("hid_bpf_ops", "HID_BPF"),
+    ("sched_ext_ops", "SCHED_CLASS_EXT"),
+    ("tcp_congestion_ops", "INET"),
+];
+
+/// The structure of callbacks that neither a kernel nor a module takes.
+fn structure(kernel: &Kernel, fact: &Fact) -> Option<Absent> {
+    let (object, part, log) = match fact {
+        Fact::Loaded {
+            object,
+            program,
+            error: Some(_),
+            log,
+            ..
+        } => (object, program.as_ref().unwrap_or(object), log),
+        Fact::Structure {
+            object,
+            structure,
+            error: Some(_),
+            log,
+        } => (object, structure, log),
+        _ => return None,
+    };
+    let name = structure_of_log(log)?;
+    let option = STRUCTURES.iter().find(|(own, _)| *own == name);
+    let option = option.filter(|(_, option)| !kernel.config_has(option).unwrap_or(true));
+    let release = &kernel.release;
+    let why = match option {
+        Some((_, option)) => {
+            format!("`struct {name}` needs CONFIG_{option}, which {release} is built without")
+        }
+        None => format!("neither {release} nor a module of the scenario takes a `struct {name}`"),
+    };
+    Some(Absent {
+        object: object.clone(),
+        program: part.clone(),
+        why,
+    })
+}
+
+/// The structure that libbpf (1.7) finds nothing for.
+fn structure_of_log(log: &str) -> Option<&str> {
+    let (_, behind) = log.split_once("struct bpf_struct_ops_")?;
+    Some(behind.split_once(" is not found in kernel BTF")?.0)
 }
 
 /// What a program is for.
@@ -267,6 +316,14 @@ mod tests {
         };
         assert_eq!(lacks("lwt_in"), Some("LWTUNNEL_BPF"));
         assert_eq!((lacks("action"), lacks("tc")), (None, None));
+    }
+
+    #[test]
+    fn a_structure_that_nobody_takes_is_found_in_what_libbpf_says() {
+        let log = "libbpf: struct_ops init_kern: struct bpf_struct_ops_sched_ext_ops is not found \
+                   in kernel BTF\nlibbpf: failed to load object 'o'\n";
+        assert_eq!(structure_of_log(log), Some("sched_ext_ops"));
+        assert_eq!(structure_of_log("libbpf: failed to load object 'o'"), None);
     }
 
     #[test]

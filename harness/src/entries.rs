@@ -48,6 +48,9 @@ const LPM: u32 = 11;
 /// Those whose elements have no keys: bloom filter, queue, stack.
 const KEYLESS: &[u32] = &[22, 23, 30];
 
+/// Ring buffers, of the kernel and of users.
+const BUFFERS: &[u32] = &[27, 31];
+
 /// The bytes of each entry, and where it belongs in these objects.
 ///
 /// # Errors
@@ -73,7 +76,8 @@ pub fn set<'a>(
 /// Sees that each of these maps, which the scenario wants to see, is in one of these objects.
 ///
 /// # Errors
-/// No object has the map, and the nearest is named; several have it. An object that cannot be read.
+/// No object has the map, and the nearest is named; several have it; it has no keys. An object that
+/// cannot be read.
 pub fn shown<'a>(
     objects: impl Iterator<Item = (&'a str, &'a Path)>,
     wanted: &[String],
@@ -85,11 +89,14 @@ pub fn shown<'a>(
         return Ok(());
     }
     let all = all(objects)?;
-    let see = |name: &String| {
-        let known = one(&all, name).with_context(|| format!("show the map `{name}`"));
-        known.map(drop)
+    let see = |name: &String| match one(&all, name)?.1.kind {
+        kind if KEYLESS.contains(&kind) || BUFFERS.contains(&kind) => {
+            bail!("its elements have no keys, so that there are no entries to show")
+        }
+        _ => Ok(()),
     };
-    wanted.into_iter().try_for_each(see)
+    let mut wanted = wanted.into_iter();
+    wanted.try_for_each(|name| see(name).with_context(|| format!("show the map `{name}`")))
 }
 
 /// Sees that each of these maps, which steps name, is in one of these objects.

@@ -261,7 +261,10 @@ fn name_targets(
     let own = module::all_kfuncs(&artifacts.modules);
     let absent = absent::targets(kernel, &own, facts);
     for (item, answer) in answers {
-        if let (Item::Program(object, program), Answer::Not(_, why)) = (item, answer)
+        if let (
+            Item::Program(object, program) | Item::Structure(object, program),
+            Answer::Not(_, why),
+        ) = (item, answer)
             && let mut own = absent.iter().filter(|it| it.object == *object)
             && let Some(absent) = own.find(|it| it.program == *program)
         {

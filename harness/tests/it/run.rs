@@ -566,6 +566,10 @@ fn nothing_that_cannot_be_meant_is_accepted() {
         checkout.scenario("slip", &format!("bpf = ['{object}']\n[[step]]\n{step}"));
         checkout.run(&["slip"]).with(125).says(why);
     }
+    let shown = "bpf = ['user_ring_buffer']\nshow = { maps = ['numbers'] }";
+    checkout.scenario("slip", &format!("{shown}\n[[step]]\nunlink = {{}}"));
+    let ended = checkout.run(&["slip"]);
+    ended.with(125).says("there are no entries to show");
 }
 
 fn what_libbpf_said_of_one_program_is_not_told_of_the_next() {
