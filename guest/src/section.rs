@@ -46,6 +46,8 @@ pub enum Place {
     SockMap,
     /// The clock of each CPU.
     PerfEvent,
+    /// A receiver of infrared signals.
+    Lirc,
     /// A function of another program, from the load on.
     Freplace,
     /// A structure of the object.
@@ -267,6 +269,12 @@ pub const ROWS: &[Row] = &[
         words: "the software clock of each CPU, every millisecond",
     },
     Row {
+        sections: &["lirc_mode2"],
+        place: Place::Lirc,
+        words: "[the receiver of infrared signals](#infrared-signals) `/dev/lirc0`, or the one that \
+                `path` says. Several programs see each signal in order",
+    },
+    Row {
         sections: &["freplace+"],
         place: Place::Freplace,
         words: "the function of that name of the one program before it in the scenario that has \
@@ -328,10 +336,10 @@ pub const ROWS: &[Row] = &[
         words: "nowhere: a step runs it. So does one `raw_tp`, where the section names nothing",
     },
     Row {
-        sections: &["cgroup/skb", "lirc_mode2", "sk_skb"],
+        sections: &["cgroup/skb", "sk_skb"],
         place: Place::Nowhere,
         words: "nowhere: kassay has no hook for these. A `test_run` may run a `cgroup/skb`, and \
-                `may_not_run` names the others",
+                `may_not_run` names a `sk_skb`",
     },
 ];
 
@@ -358,8 +366,9 @@ pub fn since(section: &str) -> Option<(u32, u32)> {
 }
 
 /// The options that hooks of what a section begins with are built with, where few others have them.
-const OPTIONS: [(&str, &str); 5] = [
+const OPTIONS: [(&str, &str); 6] = [
     ("action", "NET_ACT_BPF"),
+    ("lirc_mode2", "BPF_LIRC_MODE2"),
     ("lwt_seg6local", "IPV6_SEG6_LWTUNNEL"),
     ("lwt_", "LWTUNNEL_BPF"),
     ("netfilter", "NETFILTER_BPF_LINK"),
@@ -372,6 +381,22 @@ const OPTIONS: [(&str, &str); 5] = [
 pub fn option(section: &str) -> Option<&'static str> {
     let mut all = OPTIONS.iter();
     Some(all.find(|(kind, _)| section.starts_with(kind))?.1)
+}
+
+/// What stands before a section where the kernel has no programs of its type.
+const NO_TYPE: &str = "the kernel has no programs of the type of ";
+
+/// Words for a program of this section, whose type the kernel does not have.
+#[must_use]
+pub fn without_type(section: &str) -> String {
+    format!("{NO_TYPE}`{section}`")
+}
+
+/// The section that an error speaks of in [these words](without_type).
+#[must_use]
+pub fn of_no_type(error: &str) -> Option<&str> {
+    let section = error.strip_prefix(NO_TYPE)?.strip_prefix('`')?;
+    Some(section.split_once('`')?.0)
 }
 
 /// Where a program of this section is put. What does not name what it is of belongs nowhere.
@@ -425,6 +450,13 @@ mod tests {
         for (section, there) in places {
             assert_eq!(place(section), there, "{section}");
         }
+    }
+
+    #[test]
+    fn a_section_without_a_type_is_found_in_its_words() {
+        let error = format!("{}: Invalid argument", without_type("lirc_mode2"));
+        assert_eq!(of_no_type(&error), Some("lirc_mode2"));
+        assert_eq!(of_no_type("Invalid argument"), None);
     }
 
     #[test]

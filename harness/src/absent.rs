@@ -75,18 +75,27 @@ fn option(kernel: &Kernel, fact: &Fact) -> Option<Absent> {
     })
 }
 
-/// The object and name of a program that could not be attached, its section, and the option that its hook needs, where
-/// the kernel does not have it.
+/// The object and name of a program that could not be attached, or whose type the kernel does not
+/// have; its section, and the option that its hook needs, where the kernel does not have it.
 fn lacking(fact: &Fact, has: impl Fn(&str) -> bool) -> Option<(&str, &str, &str, &'static str)> {
-    let Fact::Attached {
-        object,
-        program,
-        section,
-        error: Some(_),
-        ..
-    } = fact
-    else {
-        return None;
+    let (object, program, section) = match fact {
+        Fact::Attached {
+            object,
+            program,
+            section,
+            error: Some(_),
+            ..
+        } => (object, program, section.as_str()),
+        Fact::Loaded {
+            object,
+            program,
+            error: Some(error),
+            ..
+        } => {
+            let section = section::of_no_type(error)?;
+            (object, program.as_ref().unwrap_or(object), section)
+        }
+        _ => return None,
     };
     let option = section::option(section).filter(|option| !has(option))?;
     Some((object, program, section, option))
@@ -324,6 +333,19 @@ mod tests {
                    in kernel BTF\nlibbpf: failed to load object 'o'\n";
         assert_eq!(structure_of_log(log), Some("sched_ext_ops"));
         assert_eq!(structure_of_log("libbpf: failed to load object 'o'"), None);
+    }
+
+    #[test]
+    fn an_option_that_a_type_of_programs_needs_is_named_likewise() {
+        let refused = Fact::Loaded {
+            object: "o".to_owned(),
+            program: None,
+            error: Some(section::without_type("lirc_mode2")),
+            log: String::new(),
+            costs: Vec::new(),
+        };
+        let lacking = lacking(&refused, |_| false);
+        assert_eq!(lacking, Some(("o", "o", "lirc_mode2", "BPF_LIRC_MODE2")));
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn is_at(section: &str, place: &str) -> bool {
         },
         Place::Netns => "netns ",
         Place::Netfilter => "netfilter ",
-        Place::Route(_) | Place::Segment => section,
+        Place::Route(_) | Place::Segment | Place::Lirc => section,
         _ => "",
     };
     // A link whose interface is gone has none.

@@ -55,8 +55,16 @@ pub fn trace_line(line: &str, triggers: &Triggers) -> String {
         None if triggers.has(pid) => format!("{task}[pid]: {message}"),
         // Its name has the map's id (kernel/bpf/cpumap.c, 5.9 to 7.2).
         None if task.starts_with("cpumap/") => format!("[cpumap]: {message}"),
+        // What has the signals of a receiver handled (drivers/media/rc/rc-ir-raw.c, 4.16 to 7.2).
+        None if is_receiver(task) => format!("[{task}]: {message}"),
         None => format!("{task}-{pid}: {message}"),
     }
+}
+
+/// Whether a task is called as the kernel's thread of a receiver of infrared signals: `rc0`.
+fn is_receiver(task: &str) -> bool {
+    let number = task.strip_prefix("rc");
+    number.is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 /// A line that a program printed: a triggering process is `[pid]` where it speaks of a PID. Where
@@ -240,6 +248,10 @@ mod tests {
         assert_eq!(trace(line), "[softirq]: received");
         let line = "  cpumap/0/map:2-128     [000] ...1.     1.2: bpf_trace_printk: received";
         assert_eq!(trace(line), "[cpumap]: received");
+        let line = "              rc0-128     [000] ...1.     1.2: bpf_trace_printk: a pulse";
+        assert_eq!(trace(line), "[rc0]: a pulse");
+        let line = "              rcu-128     [000] ...1.     1.2: bpf_trace_printk: a pulse";
+        assert_eq!(trace(line), "rcu-128: a pulse");
         let line = "      ksoftirqd/0-12      [000] ..s2.     1.2: bpf_trace_printk: received";
         assert_eq!(trace(line), "[softirq]: received");
         let line = "           <idle>-0       [000] d.H2.     1.2: bpf_trace_printk: ticked";

@@ -3,10 +3,11 @@
 use std::sync::Mutex;
 
 use anyhow::Result;
+use kassay_guest::section::without_type;
 use kassay_guest::{Cost, Entry, Fact, Global, Plan, SHARE, Step};
 use libbpf_rs::{
-    AsRawLibbpf, ErrorExt, MapCore, MapFlags, MapType, Object, ObjectBuilder, OpenObject,
-    OpenProgramMut, PrintLevel, num_possible_cpus,
+    AsRawLibbpf, ErrorExt, ErrorKind, MapCore, MapFlags, MapType, Object, ObjectBuilder,
+    OpenObject, OpenProgramMut, PrintLevel, ProgramType, num_possible_cpus,
 };
 
 use super::cost::Meter;
@@ -55,7 +56,7 @@ fn counted(
         let load = || {
             let mut object = open()?;
             meter.insert(Meter::of(&mut object)?).prepare(&mut object)?;
-            filled(object.load()?, name, plan)
+            filled(made(object)?, name, plan)
         };
         let mut loaded = heard(load);
         costs.extend(meter.iter().map(|meter| meter.read(loaded.0.as_ref().ok())));
@@ -67,10 +68,24 @@ fn counted(
             return (loaded, costs.concat());
         }
     }
-    (
-        heard(|| filled(open()?.load()?, name, plan)),
-        costs.concat(),
-    )
+    (heard(|| filled(made(open()?)?, name, plan)), costs.concat())
+}
+
+/// Loads an object. Where the kernel does not have the type of one of its programs, it says no more
+/// than that an argument is invalid, so the error says it.
+fn made(object: OpenObject) -> libbpf_rs::Result<Object> {
+    let programs = object.progs().filter(|program| program.autoload());
+    let types: Vec<_> = programs
+        .map(|program| (program.prog_type(), program.section().to_owned()))
+        .collect();
+    object.load().map_err(|error| {
+        let is_it = error.kind() == ErrorKind::InvalidInput;
+        let lacks = |kind: ProgramType| is_it && matches!(kind.is_supported(), Ok(false));
+        match types.iter().find(|(kind, _)| lacks(*kind)) {
+            Some((_, section)) => error.context(without_type(&section.to_string_lossy())),
+            None => error,
+        }
+    })
 }
 
 /// A loaded object, whose maps are given the entries that the plan has for them.

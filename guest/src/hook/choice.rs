@@ -33,6 +33,9 @@ impl Hold {
             at(*end, net, || has_turn(link, id, *other, order))?;
             words.push(order.replace(':', " "));
         }
+        if let (Hold::Lirc(_), Some(path)) = (self, &how.path) {
+            words.push(format!("of {path}"));
+        }
         if let (Hold::Entry(entry), Some(_)) = (self, &how.map) {
             words.push(format!("of {}", entry.name()));
         }
@@ -79,7 +82,7 @@ fn has_turn(link: &Link, id: u32, other: u32, order: &str) -> Result<()> {
         LinkTypeInfo::Netkit(info) => (info.ifindex, info.attach_type),
         _ => bail!("its link has no order"),
     };
-    let there = tcx::programs(index, attach_type)?;
+    let there = tcx::programs(index as i32, attach_type)?;
     let place = |id| there.iter().position(|there| *there == id);
     let is_so = |(own, other): (usize, usize)| match turn {
         Turn::Before => own < other,

@@ -3,6 +3,7 @@
 mod action;
 mod choice;
 mod clock;
+mod lirc;
 mod map;
 mod netfilter;
 mod route;
@@ -28,6 +29,7 @@ use crate::host_root::HostRoot;
 use crate::net::{Lazy, Net, namespace};
 
 use action::Action;
+use lirc::Lirc;
 use map::Entry;
 use route::Route;
 
@@ -51,6 +53,8 @@ pub enum Hold {
     Route(Route),
     /// A route of IPv6 to a segment, likewise.
     Segment,
+    /// A receiver of infrared signals.
+    Lirc(Lirc),
     /// A link at an end of the pair, and the program that it has its turn before or after.
     Pair(Link, End, Option<u32>),
     /// A map, which holds it as long as it is there.
@@ -91,6 +95,7 @@ pub fn attach(
         Place::Segment => {
             return segment::attach(program, net.get()?).map(|()| Hold::Segment);
         }
+        Place::Lirc => return lirc::attach(program, how).map(Hold::Lirc),
         Place::Tcx(way) => {
             let end = how.dev.unwrap_or(way.end());
             return attach_in_order(program, (end, way), how, site);
@@ -296,6 +301,7 @@ impl Hold {
                 (other.unwrap_or(id), "perf_event".to_owned())
             }
             Hold::Entry(entry) => (entry.program()?, entry.place()),
+            Hold::Lirc(lirc) => (lirc.program(id)?, lirc.place()),
             Hold::Segment => {
                 net.context(GONE)?;
                 let (there, _) = segment::there()?.context("the route is gone")?;

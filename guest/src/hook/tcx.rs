@@ -93,8 +93,9 @@ pub fn attach(program: &ProgramMut<'_>, end: End, order: Option<Order>, net: &Ne
     })
 }
 
-/// The programs of a hook, by their ids in the order in which they run.
-pub fn programs(index: u32, attach_type: ProgramAttachType) -> Result<Vec<u32>> {
+/// The programs of a hook, by their ids in the order in which they run: of a device by its index, of
+/// a file by its descriptor.
+pub fn programs(of: i32, attach_type: ProgramAttachType) -> Result<Vec<u32>> {
     let mut ids = [0; MOST];
     let mut query = libbpf_sys::bpf_prog_query_opts {
         sz: size_of::<libbpf_sys::bpf_prog_query_opts>() as _,
@@ -103,9 +104,7 @@ pub fn programs(index: u32, attach_type: ProgramAttachType) -> Result<Vec<u32>> 
     };
     query.__bindgen_anon_1.count = ids.len() as u32;
     // SAFETY: there is room for as many ids as `count` says.
-    let status = unsafe {
-        libbpf_sys::bpf_prog_query_opts(index as i32, attach_type as u32, &raw mut query)
-    };
+    let status = unsafe { libbpf_sys::bpf_prog_query_opts(of, attach_type as u32, &raw mut query) };
     if status != 0 {
         return Err(std::io::Error::from_raw_os_error(-status))
             .context("ask for a hook's programs");

@@ -86,6 +86,8 @@ pub struct Attach {
     pub target: Option<String>,
     /// The map of its object whose elements it iterates over.
     pub map: Option<String>,
+    /// The device that it is attached to.
+    pub path: Option<String>,
 }
 
 /// The [`Attach::hook`] of a program that is attached nowhere.

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::{Table, Value};
 
 use crate::nearest;
+use crate::step::check_path;
 
 /// `"none"`, or what a section does not say.
 pub(super) enum FileAttach {
@@ -28,8 +29,8 @@ impl<'de> Deserialize<'de> for FileAttach {
 
 /// What may be said.
 const FORM: &str = "a program is attached to `\"none\"` or by `{ hook, dev, order, priority, pf, \
-                    period, target, map }`, where `dev` is `sender` or `receiver`, and `pf` is \
-                    `ipv4` or `ipv6`";
+                    period, target, map, path }`, where `dev` is `sender` or `receiver`, and \
+                    `pf` is `ipv4` or `ipv6`";
 
 /// What these keys say; what one cannot mean is said of it alone.
 fn how(keys: Table) -> Result<Attach, String> {
@@ -85,6 +86,7 @@ impl FileAttach {
                 bail!("`{key}` names another program, and `{program}` is this one");
             }
         }
+        how.path.as_deref().map_or(Ok(()), check_path)?;
         match (how.period, how.priority) {
             (Some(period), _) if period < PERIOD => {
                 bail!("`period` of {period}: at least {PERIOD} nanoseconds")
@@ -168,6 +170,7 @@ fn has_all(program: &str, how: &Attach, at: &str) -> Result<()> {
         Place::Xdp => &["hook", "dev"],
         Place::Netfilter => &["hook", "dev", "priority", "pf"],
         Place::PerfEvent => &["period"],
+        Place::Lirc => &["path"],
         Place::Freplace => &["target"],
         Place::Named if is_over_a_map(at) => &["map"],
         Place::Cgroup => &["hook"],
@@ -249,6 +252,7 @@ fn given(how: &Attach) -> impl Iterator<Item = &'static str> {
         ("period", how.period.is_some()),
         ("target", how.target.is_some()),
         ("map", how.map.is_some()),
+        ("path", how.path.is_some()),
     ];
     let given = keys.into_iter().filter(|(_, is_given)| *is_given);
     given.map(|(key, _)| key)
@@ -324,6 +328,12 @@ mod tests {
             ..order()
         };
         assert_eq!(fit("tc", there), "fits");
+        let second = || Attach {
+            path: Some("/dev/lirc1".to_owned()),
+            ..Attach::default()
+        };
+        assert_eq!(fit("lirc_mode2", second()), "fits");
+        assert!(fit("lwt_seg6local", second()).ends_with("does not have"));
         let local = Attach {
             hook: hook("local_out"),
             ..Attach::default()

@@ -374,6 +374,7 @@ mod tests {
             ("{ dev = 'eth0' }", "`dev`: unknown variant `eth0`"),
             ("7", "7: a program is attached to `\"none\"` or by"),
             ("{ priority = 99999999999 }", "`priority`: invalid value"),
+            ("{ path = 'lirc0' }", "`lirc0` is no absolute path"),
             ("{ map = 7 }", "`map`: invalid type: integer `7`"),
             ("{ order = 'before:p' }", "`order` names another program"),
             ("{ target = 'p' }", "`target` names another program"),

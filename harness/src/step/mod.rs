@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 
 use crate::excerpt::bounded;
 
+pub use open::check_path;
 pub use udp::has_datagram;
 pub use write_sysctl::{Setting, sysctl};
 
