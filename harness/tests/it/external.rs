@@ -744,7 +744,7 @@ fn what_a_scenario_cannot_have_is_said() {
         (
             "host_root = true\n[[step]]\nunlink = {}\nrun = 'true'",
             "",
-            "a `[[step]]` is one of",
+            "a `[[step]]` is one step, and this has both `run` and `unlink`",
         ),
     ];
     for (scenario, before, after) in cases {
