@@ -383,6 +383,16 @@ pub fn option(section: &str) -> Option<&'static str> {
     Some(all.find(|(kind, _)| section.starts_with(kind))?.1)
 }
 
+/// Hooks of netfilter, which are no sections, in the order of their numbers (`enum nf_inet_hooks` of
+/// include/uapi/linux/netfilter.h).
+pub const NETFILTER: [&str; 5] = [
+    "pre_routing",
+    "local_in",
+    "forward",
+    "local_out",
+    "post_routing",
+];
+
 /// What stands before a section where the kernel has no programs of its type.
 const NO_TYPE: &str = "the kernel has no programs of the type of ";
 

@@ -73,7 +73,7 @@ fn counted(
 
 /// Loads an object. Where the kernel does not have the type of one of its programs, it says no more
 /// than that an argument is invalid, so the error says it.
-fn made(object: OpenObject) -> libbpf_rs::Result<Object> {
+pub(super) fn made(object: OpenObject) -> libbpf_rs::Result<Object> {
     let programs = object.progs().filter(|program| program.autoload());
     let types: Vec<_> = programs
         .map(|program| (program.prog_type(), program.section().to_owned()))

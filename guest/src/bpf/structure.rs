@@ -7,7 +7,7 @@ use kassay_guest::{Fact, Plan};
 use libbpf_rs::{AsRawLibbpf, Link, MapCore, MapType, Object, OpenObject, libbpf_sys};
 
 use super::Attached;
-use super::load::{address, filled, heard, open};
+use super::load::{address, filled, heard, made, open};
 use crate::facts::Facts;
 use crate::hook::{Hold, place_of};
 
@@ -120,5 +120,5 @@ fn load(
         let is_it = map.name() == structure;
         map.set_autocreate(is_it)?;
     }
-    filled(object.load()?, name, plan)
+    filled(made(object)?, name, plan)
 }

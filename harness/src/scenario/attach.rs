@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::section::{self, Place, ROWS};
+use kassay_guest::section::{self, NETFILTER, Place, ROWS};
 use kassay_guest::{Attach, NONE};
 use serde::de::{Deserialize, Deserializer, Error};
 use toml::{Table, Value};
@@ -98,15 +98,6 @@ impl FileAttach {
         }
     }
 }
-
-/// Hooks of netfilter, which are no sections (guest/src/hook/netfilter.rs).
-const NETFILTER: [&str; 5] = [
-    "pre_routing",
-    "local_in",
-    "forward",
-    "local_out",
-    "post_routing",
-];
 
 /// Sees that a hook that is said is one, with what else is said.
 fn said(program: &str, how: &Attach) -> Result<()> {

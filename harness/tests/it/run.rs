@@ -52,6 +52,7 @@ tests! {
         of_several_maps_of_sockets_the_scenario_says_which_has_a_program,
         an_iterator_over_a_map_says_which_one,
         a_hook_that_a_program_cannot_have_is_named,
+        a_map_that_takes_no_such_program_is_named,
         of_two_programs_for_one_place_of_a_route_the_second_is_refused,
         a_project_is_found_from_the_folders_in_it_alone,
         what_nobody_sees_the_end_of_is_said,
@@ -462,6 +463,17 @@ fn a_hook_that_a_program_cannot_have_is_named() {
         checkout.edit("harness/tests/scenarios/attach.toml", from, to);
         checkout.run(&["attach"]).with(code).says(why);
     }
+}
+
+fn a_map_that_takes_no_such_program_is_named() {
+    let checkout = Checkout::new();
+    let scenario = "harness/tests/scenarios/attach_map.toml";
+    checkout.edit(scenario, "cpumap\"", "cpumap\", map = \"devices\"");
+    let ended = checkout.run(&["attach_map"]);
+    ended
+        .with(1)
+        .says("on_cpu was not attached to xdp/cpumap")
+        .says("`devices` is a Devmap: it belongs into a CPUMAP");
 }
 
 fn of_two_programs_for_one_place_of_a_route_the_second_is_refused() {
