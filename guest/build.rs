@@ -1,5 +1,6 @@
 //! Keeps the function that uprobes are placed on among the program's dynamic
-//! symbols, of which it has no other, hands out libbpf's headers, and finds the
+//! symbols, of which it has no other, puts a function of its own in the
+//! place of one of libbpf's, hands out libbpf's headers, and finds the
 //! lock file that goes with the sources.
 
 use std::env;
@@ -17,6 +18,9 @@ fn main() {
     }
     println!("cargo::rerun-if-env-changed={HEADERS}");
     println!("cargo::rustc-link-arg-bins=-Wl,--export-dynamic-symbol=kassay_add");
+    if env::var_os("CARGO_FEATURE_STATIC").is_some() {
+        println!("cargo::rustc-link-arg-bins=-Wl,--wrap=btf__load_vmlinux_btf");
+    }
     if let (Some(to), Some(libbpf)) = (env::var_os(HEADERS), env::var_os("DEP_BPF_INCLUDE")) {
         let (from, to) = (PathBuf::from(libbpf).join("bpf"), PathBuf::from(to));
         for header in fs::read_dir(from).unwrap() {

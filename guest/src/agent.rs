@@ -2,19 +2,20 @@
 //! `guest-exec` and `guest-exec-status` (QEMU's qga/qapi-schema.json).
 //!
 //! vmtest makes a directory, mounts the share, runs its command with `bash`
-//! and syncs, each by `guest-exec`. None of those programs exists here: the
-//! agent does the work itself, and `bash` means the plan. vmtest sleeps between
-//! two polls of a status, so a status is answered only when there is one.
+//! and syncs, each by `guest-exec`. None of those programs exists here. The share
+//! is mounted before vmtest asks, and `bash` means the plan, whose first fact waits for
+//! vmtest. vmtest sleeps between two polls of a status, so a status is answered only when
+//! there is one.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 
 use anyhow::{Context, Result, bail};
-use kassay_guest::{GATE_PORT, HOLD};
+use kassay_guest::{GATE_PORT, HOLD, SHARE, SHARE_TAG};
 use rustix::process::Pid;
 use serde_json::{Value, json};
 
-use crate::plan::{self, Ready};
+use crate::follower::Follower;
 use crate::port;
 use crate::{process, system};
 
@@ -33,7 +34,7 @@ impl Gate {
     /// to here nothing differs between two machines of a kind, so that this is
     /// where the state of one is saved for all others.
     pub fn pass() -> Result<Gate> {
-        let port = port::open(GATE_PORT)?;
+        let port = port::find(GATE_PORT)?.open()?;
         let mut gate = Gate { port, holds: false };
         gate.holds = gate.wait(b'\n')? == HOLD;
         if gate.holds {
@@ -64,10 +65,11 @@ impl Gate {
 
 /// Answers agent calls until the machine is ended. The host hangs up and calls
 /// again when an answer takes too long, as in a machine that boots slowly.
-pub fn serve(port: File, ready: Ready, gate: Gate) -> Result<()> {
+pub fn serve(port: File, follower: Follower, gate: Gate) -> Result<()> {
     let mut calls = BufReader::new(port.try_clone().context("clone the agent port")?);
+    let begun = mount().and_then(|()| follower.begin());
     let mut agent = Agent {
-        ready: Some(ready),
+        begun: begun.map(Some),
         gate,
         started: Vec::new(),
     };
@@ -100,9 +102,8 @@ pub fn serve(port: File, ready: Ready, gate: Gate) -> Result<()> {
 }
 
 struct Agent {
-    /// What was prepared ahead of the gate, until the plan has it: nothing stays open here that
-    /// the plan closes.
-    ready: Option<Ready>,
+    /// The process that follows the plan, until vmtest asks for it, or why there is none.
+    begun: Result<Option<Pid>>,
     gate: Gate,
     /// What `guest-exec` has started: its PID there is its place here.
     started: Vec<Job>,
@@ -150,34 +151,27 @@ impl Agent {
     }
 
     fn exec(&mut self, arguments: &Value) -> Result<Job> {
-        let args: Vec<&str> = arguments["arg"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        match (
-            arguments["path"].as_str().unwrap_or_default(),
-            args.as_slice(),
-        ) {
-            ("mkdir", [.., path]) => {
-                fs::create_dir_all(path).with_context(|| format!("make directory `{path}`"))?;
+        match arguments["path"].as_str().unwrap_or_default() {
+            "mkdir" | "mount" => match &self.begun {
+                Ok(_) => {}
+                Err(error) => bail!("{error:#}"),
+            },
+            // The plan has synced its facts, and nothing else of the host's is written.
+            "sync" => {}
+            "bash" => {
+                let plan = self.begun.as_mut().ok().and_then(Option::take);
+                return plan
+                    .map(Job::Running)
+                    .context("there is one plan, and it was run");
             }
-            ("mount", ["-t", "9p", "-o", options, tag, path]) => {
-                system::mount_share(tag, path, options)?
-            }
-            ("sync", _) => rustix::fs::sync(),
-            ("bash", _) => return Ok(Job::Running(self.start_plan()?)),
-            (program, _) => bail!("the agent does not run `{program}`"),
+            program => bail!("the agent does not run `{program}`"),
         }
         Ok(Job::Done(0))
     }
+}
 
-    fn start_plan(&mut self) -> Result<Pid> {
-        let ready = self
-            .ready
-            .take()
-            .context("there is one plan, and it was run")?;
-        process::spawn("kassay-plan", || plan::run(ready))
-    }
+/// Mounts the share where vmtest would have it, and as it would, but for a size of messages that the
+/// kernel would only limit, and say so (net/9p/trans_virtio.c).
+fn mount() -> Result<()> {
+    system::mount_share(SHARE_TAG, SHARE, "trans=virtio,cache=mmap,msize=512000")
 }

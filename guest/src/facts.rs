@@ -14,23 +14,22 @@ const TO_SHARE: &str = "write the facts to the share";
 /// The two ways out, and how many facts have gone.
 pub struct Facts {
     port: File,
-    file: File,
+    /// There is none until the host has heard something: then a plan is followed.
+    file: Option<File>,
     next: u64,
     /// Whether a module, an object or a program was refused.
     pub refused: bool,
 }
 
 impl Facts {
-    /// Opens the file; the port is open already.
-    pub fn open(port: File) -> Result<Facts> {
-        let path = format!("{SHARE}/facts.jsonl");
-        let file = File::create_new(&path).with_context(|| format!("create `{path}`"))?;
-        Ok(Facts {
+    /// Facts that go to the port, and to a file that is made with the first of them.
+    pub fn new(port: File) -> Facts {
+        Facts {
             port,
-            file,
+            file: None,
             next: 0,
             refused: false,
-        })
+        }
     }
 
     /// Reports one fact. A write blocks until the host has room.
@@ -73,9 +72,20 @@ impl Facts {
     /// fails, the other still tells of it.
     pub fn write(&mut self, to_share: &[u8], to_port: &[u8]) -> Result<()> {
         let ported = self.port.write_all(to_port);
-        let shared = self.file.write_all(to_share);
+        let shared = self.file().map(|file| file.write_all(to_share));
         ported.context("write a fact to the command port")?;
-        shared.context(TO_SHARE)
+        shared?.context(TO_SHARE)
+    }
+
+    fn file(&mut self) -> Result<&mut File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => {
+                let path = format!("{SHARE}/facts.jsonl");
+                let file = File::create_new(&path);
+                Ok(none.insert(file.with_context(|| format!("create `{path}`"))?))
+            }
+        }
     }
 
     /// The closing record of the facts so far.
@@ -86,6 +96,6 @@ impl Facts {
     /// Reports the closing record.
     pub fn close(&mut self) -> Result<()> {
         self.report(self.end())?;
-        self.file.sync_all().context(TO_SHARE)
+        self.file()?.sync_all().context(TO_SHARE)
     }
 }

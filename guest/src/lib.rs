@@ -25,6 +25,9 @@ pub const REGISTER: &str = "register_btf_kfunc_id_set";
 /// Where the guest mounts the shared directory; vmtest asks for this path.
 pub const SHARE: &str = "/mnt/vmtest";
 
+/// The tag by which it does, which is vmtest's.
+pub const SHARE_TAG: &str = "vmtest-shared";
+
 /// The tag by which the guest mounts the host's root, read-only; where a machine was not asked
 /// for it there is nothing in it.
 pub const HOST_ROOT: &str = "kassay.root";
@@ -39,7 +42,7 @@ pub const PROGRAM: &str = "program";
 pub const COMMAND_PORT: &str = "org.qemu.virtio_serial.0";
 
 /// The port on which the guest says with a byte that it is up, and waits for a
-/// byte before it opens any other: a state of the machine that is saved while it waits holds nothing of vmtest's.
+/// byte before it opens the agent's: a state of the machine that is saved while it waits holds nothing of vmtest's.
 pub const GATE_PORT: &str = "kassay.gate";
 
 /// The byte that opens the gate to a machine which is to wait there once more when its plan has

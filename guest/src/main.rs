@@ -8,6 +8,7 @@ mod bpf;
 mod capability;
 mod capture;
 mod facts;
+mod follower;
 mod hook;
 mod host_root;
 mod kallsyms;
@@ -33,13 +34,15 @@ mod value;
 mod watch;
 
 use std::convert::Infallible;
+use std::fs;
 use std::os::fd::AsFd;
 
-use anyhow::Result;
-use kassay_guest::{COMMAND_PORT, EXEC, FOLLOW, POWER_OFF, SAVE, SWITCH_ROOT};
+use anyhow::{Context, Result};
+use kassay_guest::{COMMAND_PORT, EXEC, FOLLOW, POWER_OFF, SAVE, SHARE, SWITCH_ROOT};
 
-use crate::agent::Gate;
+use crate::agent::{AGENT_PORT, Gate};
 use crate::capture::Trace;
+use crate::follower::Follower;
 use crate::kallsyms::Kallsyms;
 use crate::picture::Picture;
 use crate::plan::Ready;
@@ -53,6 +56,7 @@ fn main() {
         Some(FOLLOW) => {
             system::mount_all();
             system::count_runs();
+            plan::prepare();
             let stdout = std::io::stdout().as_fd().try_clone_to_owned();
             let ready = stdout.map(|stdout| Ready {
                 port: stdout.into(),
@@ -95,19 +99,33 @@ fn serve() -> Result<()> {
     system::mount_all();
     system::count_runs();
     module::insert_carried()?;
+    fs::create_dir_all(SHARE).with_context(|| format!("make directory `{SHARE}`"))?;
+    let agent = port::find(AGENT_PORT)?;
+    let is_saved = word().as_deref() == Some(SAVE);
+    let follower = Follower::start(|| get_ready(is_saved))?;
+    if is_saved {
+        system::clear_free_memory()?;
+    }
+    let gate = Gate::pass()?;
+    agent::serve(agent.open()?, follower, gate)
+}
+
+/// What can be had before there is a plan: of a machine whose state is saved, all of it.
+fn get_ready(is_saved: bool) -> Result<Ready> {
+    plan::prepare();
     let mut ready = Ready {
-        port: port::open(COMMAND_PORT)?,
+        port: port::find(COMMAND_PORT)?.open()?,
         kallsyms: None,
         trace: Trace::open().ok(),
         picture: None,
     };
-    if word().as_deref() == Some(SAVE) {
+    if is_saved {
         ready.kallsyms = Some(Kallsyms::open_ahead()?);
         // A kernel without BTF has nothing to copy.
         let _ = system::quicken_btf();
-        system::clear_free_memory()?;
+        #[cfg(feature = "static")]
+        bpf::kernel_btf::parse_ahead();
         ready.picture = Some(Picture::now());
     }
-    let gate = Gate::pass()?;
-    agent::serve(port::open(agent::AGENT_PORT)?, ready, gate)
+    Ok(ready)
 }

@@ -41,14 +41,12 @@ pub fn run(ready: Ready) -> i32 {
         trace,
         picture,
     } = ready;
-    let done = Facts::open(port).and_then(|mut facts| {
-        let done = follow(&mut facts, kallsyms, trace, picture);
-        if let Err(error) = &done {
-            // One way out may still work, even behind the closing record.
-            let _ = facts.report(failed(error));
-        }
-        done
-    });
+    let mut facts = Facts::new(port);
+    let done = follow(&mut facts, kallsyms, trace, picture);
+    if let Err(error) = &done {
+        // One way out may still work, even behind the closing record.
+        let _ = facts.report(failed(error));
+    }
     match done {
         Ok(()) => 0,
         Err(error) => {
@@ -162,12 +160,16 @@ fn course(
     steps
 }
 
+/// What is alike for all plans.
+pub fn prepare() {
+    system::stop_on_stalls();
+    process::heed_signals();
+}
+
 /// Makes the kernel as the plan wants it.
 fn set_up(plan: &Plan) -> Result<()> {
     system::set_clock(plan.clock_ns)?;
     system::add_entropy(&plan.entropy)?;
-    system::stop_on_stalls();
-    process::heed_signals();
     for (name, value) in &plan.sysctl {
         system::write(&format!("/proc/sys/{}", name.replace('.', "/")), value)?;
     }

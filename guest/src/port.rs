@@ -6,10 +6,23 @@ use anyhow::{Context, Result};
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
 
-/// Opens a virtio port by its name, waiting for it where it is not there yet:
+/// A port's file in `/dev`.
+pub struct Port(String);
+
+impl Port {
+    /// Opens it. What the host has sent before waits in QEMU.
+    pub fn open(&self) -> Result<File> {
+        let Port(device) = self;
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).write(true).open(device);
+        opened.with_context(|| format!("open `{device}`"))
+    }
+}
+
+/// Finds a virtio port by its name, waiting for it where it is not there yet:
 /// the driver names its ports some time after it has made them, and announces
 /// each change by a uevent.
-pub fn open(name: &str) -> Result<File> {
+pub fn find(name: &str) -> Result<Port> {
     let events = rustix::net::socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -21,11 +34,7 @@ pub fn open(name: &str) -> Result<File> {
         .context("listen to uevents")?;
     loop {
         if let Some(device) = port_device(name) {
-            return OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(&device)
-                .with_context(|| format!("open `{device}`"));
+            return Ok(Port(device));
         }
         let mut event = [0u8; 4096];
         rustix::net::recv(&events, &mut event, RecvFlags::empty()).context("wait for a uevent")?;

@@ -78,6 +78,8 @@ pub mod library;
 #[doc(hidden)]
 pub mod live;
 #[doc(hidden)]
+pub mod milestone;
+#[doc(hidden)]
 pub mod nearest;
 #[doc(hidden)]
 pub mod normalise;

@@ -3,6 +3,8 @@
 mod cost;
 mod freplace;
 mod holdings;
+#[cfg(feature = "static")]
+pub mod kernel_btf;
 mod load;
 mod structure;
 

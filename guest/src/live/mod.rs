@@ -96,7 +96,7 @@ struct Session {
 /// # Errors
 /// A stream cannot be made; the host sends garbage.
 pub fn run(live: &Live, root: Option<&HostRoot>, trace: Option<&Trace>) -> Result<Option<i32>> {
-    let port = port::open(IO_PORT)?;
+    let port = port::find(IO_PORT)?.open()?;
     port::wait_for_host(&port).context("wait for the host")?;
     ioctl_fionbio(&port, true).context("set up the port")?;
     let mut session = Session::new(port);

@@ -3,9 +3,12 @@
 //! drivers of a scenario measure.
 
 pub mod facts;
+pub mod growth;
+pub mod phases;
 pub mod picture;
 mod rivals;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -30,7 +33,8 @@ pub const JOBS: [usize; 2] = [1, 2];
 /// What was measured of one thing.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its name: `bare`, `restored`, `cold`, `vmtest` or `growth_N_jobs_J`.
+    /// Its name: `bare`, `restored`, `cold`, `vmtest`, `growth_N_jobs_J`, or `against` and
+    /// `against_cold`, of which the ratio is to another kassay.
     pub name: String,
     /// How many scenarios one measurement ran.
     pub scenarios: usize,
@@ -145,6 +149,22 @@ impl Bench<'_> {
             ratio,
             ms: sorted(ms),
         })
+    }
+
+    /// The scenario as a whole command of this kassay, in turn with the same of another one:
+    /// restored and booted.
+    ///
+    /// # Errors
+    /// One of them does not pass.
+    pub fn beside(&self, other: &Path, mut done: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        // By this link the file is found even when it was built anew meanwhile.
+        let own = Path::new("/proc/self/exe");
+        for (name, cold) in [("against", false), ("against_cold", true)] {
+            let command = |kassay| rivals::command(kassay, self.kernel, self.scenario, cold);
+            let theirs = || command(other);
+            done(self.against(name, 1, &theirs, &mut Vec::new(), || command(own))?)?;
+        }
+        Ok(())
     }
 
     fn once(&self, setting: &Setting) -> Result<Duration> {

@@ -1,6 +1,7 @@
 //! What kassay is compared with: the bare machine, and vmtest's own guest.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,7 @@ use crate::case::{Setting, share};
 use crate::compile::Artifacts;
 use crate::kernel::Kernel;
 use crate::scenario::Scenario;
-use crate::tool;
+use crate::tool::{self, Tool};
 use crate::vm::{Machine, Run};
 
 /// How long one of these may take, where the host is busy.
@@ -24,6 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// vmtest's devices.
 pub fn bare(cache: &Cache, machine: &Machine) -> Result<Duration> {
     Run::new(cache)?.bare(machine, POWER_OFF, PATIENCE)
+}
+
+/// Runs the scenario by the command of a kassay.
+pub fn command(
+    kassay: &Path,
+    kernel: &Kernel,
+    scenario: &Scenario,
+    cold: bool,
+) -> Result<Duration> {
+    let began = Instant::now();
+    let run = Tool::new(kassay).args(["run", &scenario.name, "--kernel", &kernel.name]);
+    run.args(cold.then_some("--cold")).output()?;
+    Ok(began.elapsed())
 }
 
 /// Runs the scenario in the guest that vmtest makes by itself: the host's root

@@ -12,7 +12,7 @@ use super::error::{Error, Result};
 use super::print;
 use super::run::scenarios;
 use super::session::Session;
-use crate::bench::{Bench, Row, facts};
+use crate::bench::{Bench, Row, facts, growth, phases};
 use crate::case::Setting;
 use crate::kernel::Kernel;
 use crate::normalise::visible;
@@ -31,9 +31,18 @@ pub struct BenchArgs {
     /// The kernel: a name of the catalog (see `kassay list`) or a path
     #[arg(long, value_name = "SPEC")]
     kernel: Option<String>,
-    /// The scenario to measure [default for `speed`: kfunc_sum]
+    /// The scenario to measure [default: kfunc_sum, but for `facts`]
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
+    /// How many cases are run for each line of `growth`
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    cases: u16,
+    /// Another kassay, whose command `run` is measured in turn with this one's, for `speed`
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Whether `phases` boots rather than restores
+    #[arg(long)]
+    cold: bool,
     /// How often each thing is measured
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -57,6 +66,10 @@ enum What {
     /// How fast kassay is, and how that grows with the number of scenarios
     #[default]
     Speed,
+    /// Where the time of one run of a scenario goes
+    Phases,
+    /// What a case takes, in time and memory, by how many machines there are at once
+    Growth,
     /// What the drivers of a scenario report by `fact NAME NUMBER`
     Facts,
 }
@@ -64,15 +77,24 @@ enum What {
 impl BenchArgs {
     /// The name of the scenario that is measured.
     fn scenario(&self) -> Result<&str> {
-        let slip = |why: &str| Err(Error::Slip(why.to_owned()));
+        let slip = |why: String| Err(Error::Slip(why));
+        let of_speed = [
+            ("--svg", self.svg.is_some()),
+            ("--against", self.against.is_some()),
+        ];
+        let is_speed = self.what == What::Speed;
+        let given = of_speed.iter().find(|(_, is_given)| *is_given && !is_speed);
+        if let Some((option, _)) = given {
+            return slip(format!("`{option}` is for `bench speed`: leave it out"));
+        }
+        if self.cold && self.what != What::Phases {
+            return slip("`--cold` is for `bench phases`: leave it out".to_owned());
+        }
         match (self.what, &self.scenario) {
-            (What::Facts, _) if self.svg.is_some() => {
-                slip("`bench facts` draws no picture: leave `--svg` out")
-            }
             (What::Facts, None) => {
-                slip("`bench facts` measures one scenario: name it by `--scenario NAME`")
+                slip("`bench facts` measures one scenario: name it by `--scenario NAME`".to_owned())
             }
-            (What::Speed, None) => Ok(SPEED),
+            (_, None) => Ok(SPEED),
             (_, Some(name)) => Ok(name),
         }
     }
@@ -95,6 +117,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     match args.what {
         What::Speed => speed(args, &setting, &kernel, &scenario)?,
+        What::Phases => phases(args, &setting, &kernel, &scenario)?,
+        What::Growth => growth(args, &setting, &kernel, &scenario)?,
         What::Facts => facts(args, &setting, &kernel, &scenario)?,
     }
     Ok(())
@@ -139,6 +163,9 @@ fn speed(
         rows.push(row);
         Ok(())
     })?;
+    if let Some(other) = &args.against {
+        bench.beside(other, |row| print(&line(&row, args.format)))?;
+    }
     let peak = bench.peak_mib()?;
     print(&match args.format {
         Format::Pretty => format!("{:<18} {peak} MiB at most, QEMU and guest", "memory"),
@@ -158,6 +185,66 @@ fn print_head(scenario: &str) -> anyhow::Result<()> {
         "{:<18} {:>7} {:>10} {:>10} {:>10} {:>5}",
         "", "ratio", "median ms", "min", "max", "runs"
     ))
+}
+
+/// What one run reaches, and how long each takes.
+fn phases(
+    args: &BenchArgs,
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+) -> anyhow::Result<()> {
+    let setting = Setting {
+        cold: args.cold,
+        ..setting.clone()
+    };
+    let phases = phases::measure(&setting, kernel, scenario, usize::from(args.runs))?;
+    let whole: f64 = phases.iter().map(|phase| phase.ms).sum();
+    if args.format == Format::Pretty {
+        print(&format!(
+            "{:>9} {:>6}  of `{}`, until",
+            "median ms", "share", scenario.name
+        ))?;
+    }
+    for phase in &phases {
+        let (name, ms) = (&phase.name, phase.ms);
+        let share = ms / whole;
+        print(&match args.format {
+            Format::Pretty => format!("{ms:>9.1} {:>5.1}%  {name}", share * 100.0),
+            Format::Json => {
+                json!({ "phase": name, "median_ms": ms, "share": share, "runs": args.runs })
+                    .to_string()
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// What a case takes, by the number of machines at once.
+fn growth(
+    args: &BenchArgs,
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+) -> anyhow::Result<()> {
+    let cases = usize::from(args.cases);
+    if args.format == Format::Pretty {
+        let name = &scenario.name;
+        print(&format!(
+            "{cases} cases of `{name}`; memory is of all machines together, their own"
+        ))?;
+        print(&format!("{:>5} {:>10} {:>8}", "jobs", "ms a case", "MiB"))?;
+    }
+    growth::measure(setting, kernel, scenario, cases, |row| {
+        let growth::Row { jobs, ms, own_mib } = row;
+        print(&match args.format {
+            Format::Pretty => format!("{jobs:>5} {ms:>10.0} {own_mib:>8}"),
+            Format::Json => {
+                json!({ "jobs": jobs, "ms_a_case": ms, "own_mib": own_mib, "cases": cases })
+                    .to_string()
+            }
+        })
+    })
 }
 
 /// The numbers that the drivers of a scenario report.

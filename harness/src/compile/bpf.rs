@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use crate::assets;
 use crate::cache::{Cache, Key};
+use crate::compile::included::Included;
 use crate::compile::{reads, vmlinux};
 use crate::kernel::Kernel;
 use crate::scenario::{self, Part};
@@ -98,6 +100,12 @@ pub fn build(
     let compile = || format!("compile {what}");
     let mut compiler = Compiler::of(cache, part, libbpf)?;
     compiler.folders.extend(of_modules.map(Path::to_owned));
+    let object = format!("{}.bpf.o", part.name);
+    let memo = compiler.memo(kernel, part);
+    if let Some(entry) = known(cache, &memo) {
+        return Ok(entry.join(object));
+    }
+    let began = SystemTime::now();
     let mut text = compiler.expand();
     if let Err(error) = &text
         && format!("{error:#}").contains(NEEDS_VMLINUX)
@@ -117,7 +125,6 @@ pub fn build(
         .binaries(key, &text)
         .with_context(compile)?
         .finish();
-    let object = format!("{}.bpf.o", part.name);
     let entry = cache.get_or_make("bpf", &key, &what, |directory| {
         let tool = compiler.tool().arg("-c").arg(&compiler.source);
         tool.arg("-o")
@@ -132,7 +139,18 @@ pub fn build(
         }
         Ok(())
     })?;
+    if let Some(included) = compiler.included(cache, &text, began) {
+        cache.remember(&memo, &format!("{key}\n{}", included.text()))?;
+    }
     Ok(entry.join(object))
+}
+
+/// The entry of an object whose source and headers are as they were when it was last asked for.
+fn known(cache: &Cache, memo: &str) -> Option<PathBuf> {
+    let (text, _) = cache.recall(memo)?;
+    let (key, included) = text.split_once('\n')?;
+    let is_same = Included::parse(included, cache.root()).is_same();
+    is_same.then(|| cache.get("bpf", key)).flatten()
 }
 
 /// A digest of all that a program is compiled of, but for the kernel's own `vmlinux.h` and what
@@ -218,6 +236,37 @@ impl Compiler<'_> {
             .args(folders.map(|folder| format!("-I{}", folder.display())))
             .arg("-idirafter")
             .arg(&self.machine)
+    }
+
+    /// The name of the memo of what the source includes. What it is with this kernel's `vmlinux.h`
+    /// counts, whether it needs that or not.
+    fn memo(&self, kernel: &Kernel, part: &Part) -> String {
+        let folders = self.folders.iter().map(|folder| folder.to_string_lossy());
+        let key = Key::new("included")
+            .text("name", &part.name)
+            .text("compiler", &tool::identity(&self.clang))
+            .text("flags", &FLAGS.join(" "))
+            .text("own flags", &self.flags.join("\0"))
+            .text("source", &self.source.to_string_lossy())
+            .text("folders", &folders.collect::<Vec<_>>().join("\0"))
+            .text("kernel", &kernel.key);
+        format!("included-{}", key.finish())
+    }
+
+    /// What the expanded source is made of, as far as that can be told: flags of the program's own
+    /// may name other files and folders, and the assembler reads what it likes.
+    fn included<'a>(
+        &self,
+        cache: &'a Cache,
+        text: &str,
+        began: SystemTime,
+    ) -> Option<Included<'a>> {
+        let is_all = self.flags.is_empty() && reads::binaries(text).next().is_none();
+        let folders = self.folders.iter().chain([&self.machine]);
+        let folders: Vec<&Path> = folders.chain(&self.vmlinux).map(PathBuf::as_path).collect();
+        is_all
+            .then(|| Included::of(text, &folders, began, cache.root()))
+            .flatten()
     }
 
     /// The source with all that it includes.

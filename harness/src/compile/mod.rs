@@ -6,6 +6,7 @@ mod driver;
 pub mod guest;
 pub mod header;
 pub mod imports;
+pub mod included;
 pub mod initramfs;
 pub mod libelf;
 mod makefile;

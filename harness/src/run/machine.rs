@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::vm::size::Size;
 use crate::vm::{Accelerator, Machine, Run, Slot, Start, State, Terms, tsc};
-use crate::{debugger, interrupt, progress, vm};
+use crate::{debugger, interrupt, milestone, progress, vm};
 
 /// What is there once the machine has ended.
 pub struct Ran {
@@ -66,6 +66,7 @@ fn restored(setting: &Setting, case: &Case, machine: &Machine) -> Result<Option<
                 return Ok(None);
             }
         };
+        milestone::reached("host: the state is found");
         let ran = go(setting, case, machine, Some(state))?;
         if ran.facts.evidence.answered {
             return Ok(Some(ran));
@@ -97,7 +98,9 @@ fn go(setting: &Setting, case: &Case, machine: &Machine, state: Option<State>) -
     };
     let slot = || Slot::take(&setting.cache, setting.jobs, machine.size.memory_mib);
     let _slot = (!case.is_idle).then(slot).transpose()?;
+    milestone::reached("host: the share is filled");
     let mut evidence = run.go(machine, start, &terms)?;
+    milestone::reached("qemu: it has ended");
     evidence.mark = share::mark_of(&plan)?;
     Ok(Ran {
         plan,

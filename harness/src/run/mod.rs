@@ -15,7 +15,7 @@ use crate::outcome::{End, Judged, Outcome, Unbuilt};
 use crate::record::{self, Record};
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
-use crate::{detector, interrupt, kit, progress};
+use crate::{detector, interrupt, kit, milestone, progress};
 
 pub use judgement::conclude;
 pub use machine::{Ran, execute, machine};
@@ -50,6 +50,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
         return ended(End::Skipped(bounded(&reason)));
     }
     let inputs = record::inputs(kernel, scenario, &artifacts)?;
+    milestone::reached("host: all is built");
     // Nobody knows what programs of the host's root are made of.
     if setting.changed && !scenario.host_root && record.has_passed(&inputs) {
         record.keep(&setting.cache, &inputs)?;

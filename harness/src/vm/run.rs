@@ -12,6 +12,7 @@ use rustix::process::{
 use serde_json::json;
 
 use super::directory::{self, ORDERS};
+use super::held::kib;
 use super::qmp::Qmp;
 use super::{claim, vmtest};
 use crate::cache::Cache;
@@ -125,11 +126,7 @@ impl Run {
     /// The most memory that QEMU has held so far (`VmHWM` of proc_pid_status(5)).
     pub(super) fn peak_kib(&self) -> Option<u64> {
         let status = format!("/proc/{}/status", self.pid("pid")?.as_raw_nonzero());
-        let status = fs::read_to_string(status).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.split_whitespace().next()?.parse().ok()
+        kib(&fs::read_to_string(status).ok()?, "VmHWM")
     }
 
     /// Whether a machine that has been there for `spent` has had the time that it is allowed. What

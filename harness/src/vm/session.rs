@@ -1,5 +1,6 @@
 //! One run of one virtual machine, from start to evidence.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use kassay_guest::HOLD;
 use rustix::fs::{Mode, OFlags};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::directory::{self, EVENTS, GATE_IN, GATE_OUT, IO, ORDERS};
@@ -24,7 +26,7 @@ use super::vmtest::{self, Output, Started};
 use super::written::MOST;
 use super::{Evidence, Shutdown, Terms, written};
 use crate::streams::Streams;
-use crate::{interrupt, progress};
+use crate::{interrupt, milestone, progress};
 
 /// How long QEMU may take to dump the guest's memory.
 const DUMP_PATIENCE: Duration = Duration::from_secs(60);
@@ -165,6 +167,7 @@ impl Run {
 
     /// Takes what vmtest tells of. `held` is how many bytes there are of the port's lines.
     fn take(&self, update: Output, evidence: &mut Evidence, held: &mut usize) {
+        milestone::reached_by(|| name_of(&update));
         match update {
             Output::BootEnd(Ok(())) => evidence.answered = true,
             Output::Command(line) => {
@@ -302,6 +305,26 @@ fn instructions(registers: &str) -> Vec<u64> {
         .collect()
 }
 
+/// What was reached when vmtest tells of this.
+fn name_of(update: &Output) -> Option<Cow<'static, str>> {
+    Some(match update {
+        Output::BootEnd(_) => "guest: it answers".into(),
+        Output::SetupEnd(_) => "guest: the share is mounted".into(),
+        Output::Command(line) => {
+            let line: Line = serde_json::from_str(line).ok()?;
+            format!("guest: fact `{}`", line.fact).into()
+        }
+        Output::CommandEnd(_) => "guest: the plan has ended".into(),
+        _ => return None,
+    })
+}
+
+/// The kind of a fact.
+#[derive(Deserialize)]
+struct Line {
+    fact: String,
+}
+
 /// Has the program's streams attended to until QEMU is gone.
 fn attend(streams: &Streams, socket: &Path, over: &AtomicBool) {
     let socket = loop {
@@ -337,6 +360,7 @@ fn watch(socket: &Path, over: &AtomicBool, seen: &Seen) -> Option<Shutdown> {
             Err(_) => return None,
         }
     };
+    milestone::reached("qemu: it listens");
     let mut shutdown = None;
     while let Ok(event) = qmp.event() {
         let Some(event) = event else {

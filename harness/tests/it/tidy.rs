@@ -41,9 +41,10 @@ const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
 const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 54] = [
+const ROOMS: [&str; 55] = [
     "plain",
     "frame",
+    "milestone",
     "nearest",
     "progress",
     "terminal",
@@ -99,7 +100,7 @@ const ROOMS: [&str; 54] = [
 ];
 
 /// The files and folders of the guest program, in the same way.
-const GUEST: [&str; 33] = [
+const GUEST: [&str; 34] = [
     "section",
     "stream",
     "trace",
@@ -132,15 +133,17 @@ const GUEST: [&str; 33] = [
     "watch",
     "step",
     "plan",
+    "follower",
     "agent",
 ];
 
 /// The files of the room `vm`, in the same way.
-const VM: [&str; 16] = [
+const VM: [&str; 17] = [
     "accelerator",
     "qmp",
     "claim",
     "dump",
+    "held",
     "size",
     "slot",
     "tsc",

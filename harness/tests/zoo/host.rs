@@ -154,8 +154,8 @@ fn test(on: &Chosen, case: &Case) -> Result<Completion> {
     Ok(Completion::Completed)
 }
 
-/// Whether a machine follows its plan. Newer kernels, 7.2 for one, keep what is written to the share
-/// for a while, so that only the file tells.
+/// Whether a machine follows its plan: its first fact has arrived. Newer kernels, 7.2 for one, keep
+/// what is written to the share for a while, so that only the file tells.
 fn in_plan(machine: &Machine) -> bool {
     machine.directory.join("share/facts.jsonl").exists()
 }
