@@ -12,6 +12,9 @@ const PATH: &str = "/proc/kallsyms";
 /// lines, at most a page of them at once.
 const MARGIN: u64 = 16 * 1024;
 
+/// How much is read at once: the kernel hands out no more.
+const BLOCK: usize = 4096;
+
 /// The list, open.
 pub struct Kallsyms {
     file: File,
@@ -41,7 +44,7 @@ impl Kallsyms {
             line.clear();
         }
         let mut list = Kallsyms::open()?;
-        let mut page = [0; 4096];
+        let mut page = [0; BLOCK];
         let mut read = 0;
         while read + MARGIN < own {
             match list
@@ -56,24 +59,66 @@ impl Kallsyms {
         Ok(list)
     }
 
-    /// The names of these modules, each line being `ADDRESS TYPE NAME\t[MODULE]`.
+    /// The names of these modules.
     pub fn names(self, modules: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
-        let mut names: BTreeMap<String, Vec<String>> = modules
-            .iter()
-            .map(|module| (module.clone(), Vec::new()))
-            .collect();
-        for line in BufReader::new(self.file).lines() {
-            let line = line.with_context(|| format!("read `{PATH}`"))?;
-            let Some((symbol, module)) = line
-                .strip_suffix(']')
-                .and_then(|line| line.rsplit_once("\t["))
-            else {
-                continue;
-            };
-            if let (Some(names), Some(name)) = (names.get_mut(module), symbol.split(' ').nth(2)) {
-                names.push(name.to_owned());
-            }
+        names_in(self.file, modules)
+    }
+}
+
+/// The names of these modules in a list, each line being `ADDRESS TYPE NAME\t[MODULE]`. The kernel's
+/// own, which are nearly all, have no bracket, and are not looked at one by one.
+fn names_in(mut list: impl Read, modules: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut names: BTreeMap<String, Vec<String>> = modules
+        .iter()
+        .map(|module| (module.clone(), Vec::new()))
+        .collect();
+    let mut block = vec![0; BLOCK];
+    let mut lines = Vec::new();
+    loop {
+        let length = list.read(&mut block);
+        let read = &block[..length.with_context(|| format!("read `{PATH}`"))?];
+        if read.is_empty() {
+            add(&mut names, &String::from_utf8_lossy(&lines));
+            return Ok(names);
         }
-        Ok(names)
+        if lines.is_empty() && read.ends_with(b"\n") && !read.contains(&b'[') {
+            continue;
+        }
+        lines.extend_from_slice(read);
+        let whole = lines.iter().rposition(|byte| *byte == b'\n');
+        let rest = lines.split_off(whole.map_or(0, |end| end + 1));
+        add(&mut names, &String::from_utf8_lossy(&lines));
+        lines = rest;
+    }
+}
+
+/// Adds the names of modules in some lines.
+fn add(names: &mut BTreeMap<String, Vec<String>>, lines: &str) {
+    for line in lines.lines() {
+        let symbol = line.strip_suffix(']');
+        let symbol = symbol.and_then(|line| line.rsplit_once("\t["));
+        let Some((symbol, module)) = symbol else {
+            continue;
+        };
+        if let (Some(names), Some(name)) = (names.get_mut(module), symbol.split(' ').nth(2)) {
+            names.push(name.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_modules_are_found_wherever_a_block_ends() {
+        let own = "ffffffff81000000 T do_unlinkat\n".repeat(BLOCK / 16);
+        let theirs = "0 t a\t[m]\n0 t b\t[other]\n0 t c\t[m]\n";
+        let list = format!("{own}{theirs}{own}{theirs}");
+        let names = names_in(list.as_bytes(), &["m".to_owned(), "n".to_owned()]).unwrap();
+        assert_eq!(
+            (names["m"].join(" "), names["n"].len()),
+            ("a c a c".to_owned(), 0)
+        );
     }
 }

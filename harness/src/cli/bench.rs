@@ -34,9 +34,9 @@ pub struct BenchArgs {
     /// The scenario to measure [default: kfunc_sum, but for `facts`]
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
-    /// How many cases are run for each line of `growth`
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
-    cases: u16,
+    /// How many cases are run for each line of `growth` [default: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    cases: Option<u16>,
     /// Another kassay, whose command `run` is measured in turn with this one's, for `speed`
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
@@ -60,6 +60,9 @@ pub struct BenchArgs {
 /// The scenario that the speed is measured with unless the user names another one.
 const SPEED: &str = "kfunc_sum";
 
+/// How many cases there are for a line of `growth`.
+const CASES: u16 = 200;
+
 /// What is measured.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum What {
@@ -78,17 +81,16 @@ impl BenchArgs {
     /// The name of the scenario that is measured.
     fn scenario(&self) -> Result<&str> {
         let slip = |why: String| Err(Error::Slip(why));
-        let of_speed = [
-            ("--svg", self.svg.is_some()),
-            ("--against", self.against.is_some()),
+        let given = [
+            ("--svg", self.svg.is_some(), "speed", What::Speed),
+            ("--against", self.against.is_some(), "speed", What::Speed),
+            ("--cold", self.cold, "phases", What::Phases),
+            ("--cases", self.cases.is_some(), "growth", What::Growth),
         ];
-        let is_speed = self.what == What::Speed;
-        let given = of_speed.iter().find(|(_, is_given)| *is_given && !is_speed);
-        if let Some((option, _)) = given {
-            return slip(format!("`{option}` is for `bench speed`: leave it out"));
-        }
-        if self.cold && self.what != What::Phases {
-            return slip("`--cold` is for `bench phases`: leave it out".to_owned());
+        let is_astray =
+            |(_, is_given, _, what): &&(_, bool, _, What)| *is_given && *what != self.what;
+        if let Some((option, _, name, _)) = given.iter().find(is_astray) {
+            return slip(format!("`{option}` is for `bench {name}`: leave it out"));
         }
         match (self.what, &self.scenario) {
             (What::Facts, None) => {
@@ -227,7 +229,7 @@ fn growth(
     kernel: &Kernel,
     scenario: &Scenario,
 ) -> anyhow::Result<()> {
-    let cases = usize::from(args.cases);
+    let cases = usize::from(args.cases.unwrap_or(CASES));
     if args.format == Format::Pretty {
         let name = &scenario.name;
         print(&format!(

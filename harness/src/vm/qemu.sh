@@ -1,8 +1,11 @@
-#!/bin/sh
+#!/usr/bin/env -S setpriv --pdeathsig KILL /bin/sh
 # vmtest starts this in QEMU's place, through a link in the run's directory.
 # It keeps what vmtest does not: the process id, the exact command line and
 # every byte of the console; and it has QEMU die with the thread that started it.
 cd "${0%/*}" || exit
+# Whoever died before that was asked for is nobody's parent any more.
+read -r owner <owner
+[ "$PPID" = "$owner" ] || exit
 # vmtest first asks whether there is a QEMU, and never waits for the answer.
 case $1 in --help) echo $$ >asked; exit 0 ;; esac
 echo $$ >pid
@@ -22,4 +25,4 @@ fi
 # more fails, and does not fill the host's disk.
 trap '' XFSZ
 ulimit -f 1048576
-exec setsid setpriv --pdeathsig KILL qemu-system-x86_64 "$@" >console 2>stderr
+exec setsid qemu-system-x86_64 "$@" >console 2>stderr

@@ -43,6 +43,8 @@ impl Run {
         std::os::unix::fs::symlink(vmtest::stand_in(cache)?, &link)
             .with_context(|| format!("link `{}`", link.display()))?;
         fs::create_dir(directory.path().join("share")).context("make the share")?;
+        let owner = format!("{}\n", std::process::id());
+        fs::write(directory.path().join("owner"), owner).context("write whose the run is")?;
         let ended = Cell::default();
         Ok(Run {
             directory,

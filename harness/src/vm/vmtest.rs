@@ -265,7 +265,36 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    #[test]
+    fn the_stand_in_starts_qemu_for_its_parent_alone() {
+        let starts = |owner: u32| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = |name: &str| dir.path().join(name);
+            for (name, text) in [
+                ("qemu", STAND_IN),
+                ("qemu-system-x86_64", "#!/bin/sh\n>started\n"),
+            ] {
+                fs::write(path(name), text).unwrap();
+                fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            fs::write(path("owner"), format!("{owner}\n")).unwrap();
+            fs::write(path("gate.in"), "").unwrap();
+            let search = format!(
+                "{}:{}",
+                dir.path().display(),
+                std::env::var("PATH").unwrap()
+            );
+            let ended = Command::new(path("qemu")).env("PATH", search).status();
+            ended.unwrap();
+            path("started").exists()
+        };
+        assert!(starts(std::process::id()));
+        assert!(!starts(std::process::id() + 1));
+    }
 
     #[test]
     fn the_agents_socket_is_told_from_others() {
