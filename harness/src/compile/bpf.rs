@@ -102,7 +102,7 @@ pub fn build(
     compiler.folders.extend(of_modules.map(Path::to_owned));
     let object = format!("{}.bpf.o", part.name);
     let memo = compiler.memo(kernel, part);
-    if let Some(entry) = known(cache, &memo) {
+    if let Some(entry) = known(cache, &memo)? {
         return Ok(entry.join(object));
     }
     let began = SystemTime::now();
@@ -146,11 +146,14 @@ pub fn build(
 }
 
 /// The entry of an object whose source and headers are as they were when it was last asked for.
-fn known(cache: &Cache, memo: &str) -> Option<PathBuf> {
-    let (text, _) = cache.recall(memo)?;
-    let (key, included) = text.split_once('\n')?;
-    let is_same = Included::parse(included, cache.root()).is_same();
-    is_same.then(|| cache.get("bpf", key)).flatten()
+fn known(cache: &Cache, memo: &str) -> Result<Option<PathBuf>> {
+    let text = cache.recall(memo).map(|(text, _)| text);
+    match text.as_deref().and_then(|text| text.split_once('\n')) {
+        Some((key, included)) if Included::parse(included, cache.root()).is_same() => {
+            cache.take("bpf", key)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// A digest of all that a program is compiled of, but for the kernel's own `vmlinux.h` and what
@@ -349,4 +352,22 @@ fn version(cache: &Cache, clang: &Path) -> Result<u32> {
         .unwrap_or(0);
     cache.remember(&memo, &version.to_string())?;
     Ok(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_known_and_damaged_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        let write = |entry: &Path, text: &str| Ok(fs::write(entry.join("a.bpf.o"), text)?);
+        let made = cache.get_or_make("bpf", "key", "it", |entry| write(entry, "1"));
+        let entry = made.unwrap();
+        cache.remember("memo", "key\n").unwrap();
+        assert_eq!(known(&cache, "memo").unwrap().as_ref(), Some(&entry));
+        write(&entry, "2").unwrap();
+        assert_eq!(known(&cache, "memo").unwrap(), None);
+    }
 }
