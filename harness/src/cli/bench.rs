@@ -1,7 +1,7 @@
 //! `kassay bench`: how fast it is, as a table of ratios, and what drivers measure.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -12,7 +12,7 @@ use super::error::{Error, Result};
 use super::print;
 use super::run::scenarios;
 use super::session::Session;
-use crate::bench::{Bench, Row, facts, growth, phases};
+use crate::bench::{Bench, Row, facts, growth, phases, picture};
 use crate::case::Setting;
 use crate::kernel::Kernel;
 use crate::normalise::visible;
@@ -52,7 +52,8 @@ pub struct BenchArgs {
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Where the picture of `speed` goes [default: target/kassay/growth.svg]
+    /// Where the picture goes of `speed` [default: target/kassay/growth.svg] or `phases` [default:
+    /// target/kassay/phases.svg]
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
@@ -82,13 +83,18 @@ impl BenchArgs {
     fn scenario(&self) -> Result<&str> {
         let slip = |why: String| Err(Error::Slip(why));
         let given = [
-            ("--svg", self.svg.is_some(), "speed", What::Speed),
             ("--against", self.against.is_some(), "speed", What::Speed),
             ("--cold", self.cold, "phases", What::Phases),
             ("--cases", self.cases.is_some(), "growth", What::Growth),
         ];
         let is_astray =
             |(_, is_given, _, what): &&(_, bool, _, What)| *is_given && *what != self.what;
+        let is_drawn = matches!(self.what, What::Speed | What::Phases);
+        if self.svg.is_some() && !is_drawn {
+            return slip(
+                "`--svg` is for `bench speed` and `bench phases`: leave it out".to_owned(),
+            );
+        }
         if let Some((option, _, name, _)) = given.iter().find(is_astray) {
             return slip(format!("`{option}` is for `bench {name}`: leave it out"));
         }
@@ -126,10 +132,13 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, picture: &str) -> anyhow::Result<()> {
+/// Writes a picture where the user says, or by this name among what kassay makes.
+fn write(args: &BenchArgs, name: &str, picture: &str) -> anyhow::Result<()> {
+    let path = args.svg.clone();
+    let path = path.unwrap_or_else(|| project::target().join(name));
     let parent = path.parent().context("find the picture's directory")?;
     fs::create_dir_all(parent)
-        .and_then(|()| fs::write(path, picture))
+        .and_then(|()| fs::write(&path, picture))
         .with_context(|| format!("write `{}`", path.display()))?;
     progress::note(format!("the same as a picture: {}", path.display()));
     Ok(())
@@ -174,9 +183,7 @@ fn speed(
         Format::Json => json!({ "row": "memory", "peak_mib": peak, "runs": 1 }).to_string(),
     })?;
     let picture = bench.picture(&rows)?;
-    let path = args.svg.clone();
-    let path = path.unwrap_or_else(|| project::target().join("growth.svg"));
-    write(&path, &picture)
+    write(args, "growth.svg", &picture)
 }
 
 fn print_head(scenario: &str) -> anyhow::Result<()> {
@@ -219,7 +226,16 @@ fn phases(
             }
         })?;
     }
-    Ok(())
+    let parts: Vec<(&str, f64)> = phases
+        .iter()
+        .map(|phase| (&*phase.name, phase.ms))
+        .collect();
+    let caption = format!("One run of {} on {}", scenario.name, kernel.name);
+    write(
+        args,
+        "phases.svg",
+        &picture::draw_parts(&caption, "ms", &parts)?,
+    )
 }
 
 /// What a case takes, by the number of machines at once.

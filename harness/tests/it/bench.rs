@@ -27,7 +27,7 @@ fn facts_are_those_of_a_scenario_and_have_no_picture() {
     let ended = checkout.kassay(&["bench", "facts"]);
     ended.with(2).says("name it by `--scenario NAME`");
     let ended = facts(&checkout, "bloom_bench", &["--svg", "bloom.svg"]);
-    ended.with(2).says("`--svg` is for `bench speed`");
+    ended.with(2).says("`--svg` is for `bench speed` and");
     let ended = facts(&checkout, "nobodys", &[]);
     ended.with(2).says("there is no scenario `nobodys`");
 }
@@ -85,6 +85,7 @@ fn phases_are_all_of_one_run() {
     assert!(wanted.into_iter().all(named), "{phases:?}");
     let shares = phases.iter().filter_map(|phase| phase["share"].as_f64());
     assert!((shares.sum::<f64>() - 1.0).abs() < 1e-9, "{phases:?}");
+    ended.says("the same as a picture: ");
 }
 
 fn growth_has_a_row_for_each_number_of_machines() {
