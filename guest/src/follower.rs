@@ -29,7 +29,7 @@ impl Follower {
         })?;
         is_ready
             .read_exact(&mut [0])
-            .context("wait for the process that follows the plan")?;
+            .context("wait for the process that follows the plan, whose reason stands above")?;
         Ok(Follower { pid, go })
     }
 

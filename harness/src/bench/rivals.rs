@@ -36,7 +36,14 @@ pub fn command(
 ) -> Result<Duration> {
     let began = Instant::now();
     let run = Tool::new(kassay).args(["run", &scenario.name, "--kernel", &kernel.name]);
-    run.args(cold.then_some("--cold")).output()?;
+    let said = run.args(cold.then_some("--cold")).output()?;
+    if !said.contains("1 of 1 passed") {
+        let last = tool::last_lines(&said);
+        bail!(
+            "run the scenario by `{}`: it did not pass:{last}",
+            kassay.display()
+        );
+    }
     Ok(began.elapsed())
 }
 

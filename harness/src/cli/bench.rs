@@ -1,7 +1,8 @@
 //! `kassay bench`: how fast it is, as a table of ratios, and what drivers measure.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -43,9 +44,9 @@ pub struct BenchArgs {
     /// Whether `phases` boots rather than restores
     #[arg(long)]
     cold: bool,
-    /// How often each thing is measured
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    runs: u16,
+    /// How often each thing is measured, but for `growth` [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    runs: Option<u16>,
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
@@ -60,6 +61,9 @@ pub struct BenchArgs {
 
 /// The scenario that the speed is measured with unless the user names another one.
 const SPEED: &str = "kfunc_sum";
+
+/// How often each thing is measured.
+const RUNS: u16 = 5;
 
 /// How many cases there are for a line of `growth`.
 const CASES: u16 = 200;
@@ -79,6 +83,29 @@ enum What {
 }
 
 impl BenchArgs {
+    fn runs(&self) -> usize {
+        usize::from(self.runs.unwrap_or(RUNS))
+    }
+
+    /// The other kassay, by a path that is not looked for in PATH.
+    fn other(&self) -> Result<Option<PathBuf>> {
+        let Some(file) = &self.against else {
+            return Ok(None);
+        };
+        let is_program = |meta: fs::Metadata| meta.is_file() && meta.mode() & 0o111 != 0;
+        match fs::metadata(file).is_ok_and(is_program) {
+            true => Ok(Some(
+                std::path::absolute(file).context("find the other kassay")?,
+            )),
+            false => {
+                let file = file.display();
+                Err(Error::Slip(format!(
+                    "`--against` wants another kassay, and `{file}` is no program"
+                )))
+            }
+        }
+    }
+
     /// The name of the scenario that is measured.
     fn scenario(&self) -> Result<&str> {
         let slip = |why: String| Err(Error::Slip(why));
@@ -89,6 +116,9 @@ impl BenchArgs {
         ];
         let is_astray =
             |(_, is_given, _, what): &&(_, bool, _, What)| *is_given && *what != self.what;
+        if self.runs.is_some() && self.what == What::Growth {
+            return slip("`bench growth` runs each case once: leave `--runs` out".to_owned());
+        }
         let is_drawn = matches!(self.what, What::Speed | What::Phases);
         if self.svg.is_some() && !is_drawn {
             return slip(
@@ -115,6 +145,7 @@ impl BenchArgs {
 /// pass; a picture that cannot be written.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let name = args.scenario()?;
+    let other = args.other()?;
     let session = Session::open()?;
     let scenario = scenario(name, &session.project)?;
     let kernel = kernel(&session, args.kernel.as_deref())?;
@@ -124,7 +155,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         print(&format!("on {} ({accelerator}: {why})", kernel.release))?;
     }
     match args.what {
-        What::Speed => speed(args, &setting, &kernel, &scenario)?,
+        What::Speed => speed(args, &setting, &kernel, &scenario, other.as_deref())?,
         What::Phases => phases(args, &setting, &kernel, &scenario)?,
         What::Growth => growth(args, &setting, &kernel, &scenario)?,
         What::Facts => facts(args, &setting, &kernel, &scenario)?,
@@ -158,12 +189,13 @@ fn speed(
     setting: &Setting,
     kernel: &Kernel,
     scenario: &Scenario,
+    other: Option<&Path>,
 ) -> anyhow::Result<()> {
     let bench = Bench {
         setting,
         kernel,
         scenario,
-        runs: usize::from(args.runs),
+        runs: args.runs(),
     };
     if args.format == Format::Pretty {
         print_head(&scenario.name)?;
@@ -174,7 +206,7 @@ fn speed(
         rows.push(row);
         Ok(())
     })?;
-    if let Some(other) = &args.against {
+    if let Some(other) = other {
         bench.beside(other, |row| print(&line(&row, args.format)))?;
     }
     let peak = bench.peak_mib()?;
@@ -207,7 +239,7 @@ fn phases(
         cold: args.cold,
         ..setting.clone()
     };
-    let phases = phases::measure(&setting, kernel, scenario, usize::from(args.runs))?;
+    let phases = phases::measure(&setting, kernel, scenario, args.runs())?;
     let whole: f64 = phases.iter().map(|phase| phase.ms).sum();
     if args.format == Format::Pretty {
         print(&format!(
@@ -221,7 +253,7 @@ fn phases(
         print(&match args.format {
             Format::Pretty => format!("{ms:>9.1} {:>5.1}%  {name}", share * 100.0),
             Format::Json => {
-                json!({ "phase": name, "median_ms": ms, "share": share, "runs": args.runs })
+                json!({ "phase": name, "median_ms": ms, "share": share, "runs": args.runs() })
                     .to_string()
             }
         })?;
@@ -272,7 +304,7 @@ fn facts(
     kernel: &Kernel,
     scenario: &Scenario,
 ) -> anyhow::Result<()> {
-    let rows = facts::measure(setting, kernel, scenario, usize::from(args.runs))?;
+    let rows = facts::measure(setting, kernel, scenario, args.runs())?;
     if args.format == Format::Json {
         let mut rows = rows.iter();
         return rows.try_for_each(|row| print(&fact_object(row)));

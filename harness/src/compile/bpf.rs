@@ -3,14 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use crate::assets;
 use crate::cache::{Cache, Key};
-use crate::compile::included::Included;
 use crate::compile::{reads, vmlinux};
 use crate::kernel::Kernel;
 use crate::scenario::{self, Part};
@@ -100,12 +98,6 @@ pub fn build(
     let compile = || format!("compile {what}");
     let mut compiler = Compiler::of(cache, part, libbpf)?;
     compiler.folders.extend(of_modules.map(Path::to_owned));
-    let object = format!("{}.bpf.o", part.name);
-    let memo = compiler.memo(kernel, part);
-    if let Some(entry) = known(cache, &memo)? {
-        return Ok(entry.join(object));
-    }
-    let began = SystemTime::now();
     let mut text = compiler.expand();
     if let Err(error) = &text
         && format!("{error:#}").contains(NEEDS_VMLINUX)
@@ -125,6 +117,7 @@ pub fn build(
         .binaries(key, &text)
         .with_context(compile)?
         .finish();
+    let object = format!("{}.bpf.o", part.name);
     let entry = cache.get_or_make("bpf", &key, &what, |directory| {
         let tool = compiler.tool().arg("-c").arg(&compiler.source);
         tool.arg("-o")
@@ -139,21 +132,7 @@ pub fn build(
         }
         Ok(())
     })?;
-    if let Some(included) = compiler.included(cache, &text, began) {
-        cache.remember(&memo, &format!("{key}\n{}", included.text()))?;
-    }
     Ok(entry.join(object))
-}
-
-/// The entry of an object whose source and headers are as they were when it was last asked for.
-fn known(cache: &Cache, memo: &str) -> Result<Option<PathBuf>> {
-    let text = cache.recall(memo).map(|(text, _)| text);
-    match text.as_deref().and_then(|text| text.split_once('\n')) {
-        Some((key, included)) if Included::parse(included, cache.root()).is_same() => {
-            cache.take("bpf", key)
-        }
-        _ => Ok(None),
-    }
 }
 
 /// A digest of all that a program is compiled of, but for the kernel's own `vmlinux.h` and what
@@ -241,50 +220,25 @@ impl Compiler<'_> {
             .arg(&self.machine)
     }
 
-    /// The name of the memo of what the source includes. What it is with this kernel's `vmlinux.h`
-    /// counts, whether it needs that or not.
-    fn memo(&self, kernel: &Kernel, part: &Part) -> String {
-        let folders = self.folders.iter().map(|folder| folder.to_string_lossy());
-        let key = Key::new("included")
-            .text("name", &part.name)
-            .text("compiler", &tool::identity(&self.clang))
-            .text("flags", &FLAGS.join(" "))
-            .text("own flags", &self.flags.join("\0"))
-            .text("source", &self.source.to_string_lossy())
-            .text("folders", &folders.collect::<Vec<_>>().join("\0"))
-            .text("kernel", &kernel.key);
-        format!("included-{}", key.finish())
-    }
-
-    /// What the expanded source is made of, as far as that can be told: flags of the program's own
-    /// may name other files and folders, and the assembler reads what it likes.
-    fn included<'a>(
-        &self,
-        cache: &'a Cache,
-        text: &str,
-        began: SystemTime,
-    ) -> Option<Included<'a>> {
-        let is_all = self.flags.is_empty() && reads::binaries(text).next().is_none();
-        let folders = self.folders.iter().chain([&self.machine]);
-        let folders: Vec<&Path> = folders.chain(&self.vmlinux).map(PathBuf::as_path).collect();
-        is_all
-            .then(|| Included::of(text, &folders, began, cache.root()))
-            .flatten()
-    }
-
     /// The source with all that it includes.
     fn expand(&self) -> Result<String> {
         self.tool().arg("-E").arg(&self.source).output()
     }
 
-    /// An expanded source, of which it does not count where it lies.
+    /// An expanded source, of which it does not count where it lies. Only lines such as
+    /// `# 1 "/home/me/bpf/a.h"` tell that: of a folder `/a` there is also something in `6/a`.
     fn anywhere(&self, text: &str) -> String {
-        let mut text = text.to_owned();
         let folders = self.folders.iter().chain([&self.machine]);
-        for folder in folders.chain(&self.vmlinux) {
-            text = text.replace(&*folder.to_string_lossy(), "");
-        }
-        text
+        let folders: Vec<_> = folders.chain(&self.vmlinux).collect();
+        let lines = text
+            .split_inclusive('\n')
+            .map(|line| match line.starts_with("# ") {
+                true => folders.iter().fold(line.to_owned(), |line, folder| {
+                    line.replace(&format!("\"{}/", folder.display()), "\"/")
+                }),
+                false => line.to_owned(),
+            });
+        lines.collect()
     }
 
     /// Adds the files that an expanded source has the assembler read.
@@ -359,15 +313,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_that_is_known_and_damaged_is_not_taken() {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(folder.path()).unwrap();
-        let write = |entry: &Path, text: &str| Ok(fs::write(entry.join("a.bpf.o"), text)?);
-        let made = cache.get_or_make("bpf", "key", "it", |entry| write(entry, "1"));
-        let entry = made.unwrap();
-        cache.remember("memo", "key\n").unwrap();
-        assert_eq!(known(&cache, "memo").unwrap().as_ref(), Some(&entry));
-        write(&entry, "2").unwrap();
-        assert_eq!(known(&cache, "memo").unwrap(), None);
+    fn where_a_source_lies_does_not_count_and_what_it_says_does() {
+        let compiler = |folder: &str| Compiler {
+            clang: "clang".into(),
+            source: Path::new(folder).join("a.bpf.c"),
+            flags: &[],
+            folders: vec![folder.into()],
+            machine: "/usr/include/x86_64-linux-gnu".into(),
+            vmlinux: None,
+        };
+        let text = "# 1 \"/a/a.bpf.c\"\nint half = 6/a;\n";
+        let moved = text.replace("\"/a/", "\"/b/");
+        let anywhere = compiler("/a").anywhere(text);
+        assert_eq!(anywhere, compiler("/b").anywhere(&moved));
+        assert_ne!(anywhere, compiler("/a").anywhere(&text.replace("6/a", "6")));
     }
 }

@@ -6,7 +6,6 @@ mod driver;
 pub mod guest;
 pub mod header;
 pub mod imports;
-pub mod included;
 pub mod initramfs;
 pub mod libelf;
 mod makefile;

@@ -124,11 +124,17 @@ pub fn have_binaries<'a>(mut files: impl Iterator<Item = &'a Path>) -> bool {
     })
 }
 
-/// The files that a source has the assembler read by `.incbin` or `.include`; none in the place of
-/// one whose name is no plain text.
+/// The files that a source has the assembler read by `.incbin` or `.include`, in letters of either
+/// case; none in the place of one whose name is no plain text.
 pub fn binaries(source: &str) -> impl Iterator<Item = Option<&str>> {
-    let behind = |directive| source.split(directive).skip(1);
-    let texts = behind(".incbin").chain(behind(".include"));
+    let small = source.to_ascii_lowercase();
+    let after = |directive: &str| {
+        let found = small.match_indices(directive);
+        let ends = found.map(|(at, directive)| at + directive.len());
+        ends.collect::<Vec<_>>()
+    };
+    let ends = [after(".incbin"), after(".include")].concat();
+    let texts = ends.into_iter().map(|end| &source[end..]);
     let texts = texts.filter(|rest| rest.starts_with([' ', '\t']));
     texts.map(|rest| {
         // In C it stands within a text, and its quotes are escaped.
@@ -207,6 +213,7 @@ mod tests {
     fn a_file_that_the_assembler_reads_is_named_or_nobody_knows_it() {
         let found = |text: &'static str| binaries(text).collect::<Vec<_>>();
         assert_eq!(found(".incbin \"/a/b.bin\""), [Some("/a/b.bin")]);
+        assert_eq!(found(".IncBin \"/A/b.bin\""), [Some("/A/b.bin")]);
         assert_eq!(found(r#"asm(".incbin \"b.bin\"");"#), [Some("b.bin")]);
         assert_eq!(
             found("\t.include \"x.s\"\n.incbin BLOB\n"),

@@ -68,6 +68,12 @@ fn an_option_of_another_measurement_is_a_slip() {
     let checkout = Checkout::new();
     let ended = checkout.kassay(&["bench", "growth", "--against", "kassay"]);
     ended.with(2).says("`--against` is for `bench speed`");
+    let ended = checkout.kassay(&["bench", "--against", "harness"]);
+    ended
+        .with(2)
+        .says("wants another kassay, and `harness` is no program");
+    let ended = checkout.kassay(&["bench", "growth", "--runs", "2"]);
+    ended.with(2).says("leave `--runs` out");
     let ended = checkout.kassay(&["bench", "--cold"]);
     ended.with(2).says("`--cold` is for `bench phases`");
 }
