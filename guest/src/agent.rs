@@ -152,10 +152,11 @@ impl Agent {
 
     fn exec(&mut self, arguments: &Value) -> Result<Job> {
         match arguments["path"].as_str().unwrap_or_default() {
-            "mkdir" | "mount" => match &self.begun {
-                Ok(_) => {}
-                Err(error) => bail!("{error:#}"),
-            },
+            "mkdir" | "mount" => {
+                if let Err(error) = &self.begun {
+                    bail!("{error:#}");
+                }
+            }
             // The plan has synced its facts, and nothing else of the host's is written.
             "sync" => {}
             "bash" => {

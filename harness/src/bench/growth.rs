@@ -3,16 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{millis, pass};
-use crate::case::Setting;
-use crate::kernel::Kernel;
-use crate::pool;
+use super::{Bench, millis};
+use crate::cache::Cache;
 use crate::progress::Progress;
-use crate::scenario::Scenario;
 use crate::vm::own_kib;
 
 /// How many machines there are at once.
@@ -31,35 +28,23 @@ pub struct Row {
     pub own_mib: u64,
 }
 
-/// Runs so many cases of a scenario, by each of [`JOBS`].
+/// Runs the scenario of a bench so many times, by each of [`JOBS`].
 ///
 /// # Errors
 /// A run that does not pass.
-pub fn measure(
-    setting: &Setting,
-    kernel: &Kernel,
-    scenario: &Scenario,
-    cases: usize,
-    mut done: impl FnMut(Row) -> Result<()>,
-) -> Result<()> {
+pub fn measure(bench: &Bench, cases: usize, mut done: impl FnMut(Row) -> Result<()>) -> Result<()> {
     // It fills the host's page cache.
-    pass(setting, kernel, scenario)?;
+    bench.once(bench.setting)?;
     for jobs in JOBS {
         let title = format!("run {cases} cases, {jobs} at once");
         let progress = Progress::steps(title, Some(cases as u64));
-        let setting = Setting {
-            jobs,
-            ..setting.clone()
-        };
-        let run = |(): &()| pass(&setting, kernel, scenario).map(|_| progress.inc(1));
-        let began = Instant::now();
-        let all = vec![(); cases];
-        let (run, own_kib) = watched(&setting, || pool::each(&all, jobs, run, |()| Ok(())));
-        run?;
+        let many = || bench.many(cases, jobs, || progress.inc(1));
+        let (took, own_kib) = watched(&bench.setting.cache, many);
+        let took = took?;
         progress.finish();
         done(Row {
             jobs,
-            ms: millis(began.elapsed()) / cases as f64,
+            ms: millis(took) / cases as f64,
             own_mib: own_kib / 1024,
         })?;
     }
@@ -67,13 +52,13 @@ pub fn measure(
 }
 
 /// Does something, and looks at the machines' memory meanwhile.
-fn watched<T>(setting: &Setting, work: impl FnOnce() -> T) -> (T, u64) {
+fn watched<T>(cache: &Cache, work: impl FnOnce() -> T) -> (T, u64) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let mut most = 0;
             while !over.load(Ordering::Relaxed) {
-                most = own_kib(&setting.cache).max(most);
+                most = own_kib(cache).max(most);
                 thread::sleep(TICK);
             }
             most

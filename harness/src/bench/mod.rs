@@ -84,7 +84,7 @@ impl Bench<'_> {
         for jobs in JOBS {
             for scenarios in GROWTH {
                 let name = format!("growth_{scenarios}_jobs_{jobs}");
-                let many = || self.many(scenarios, jobs);
+                let many = || self.many(scenarios, jobs, || {});
                 done(self.against(&name, scenarios, &bare, &mut bares, many)?)?;
             }
         }
@@ -173,7 +173,8 @@ impl Bench<'_> {
         Ok(began.elapsed())
     }
 
-    fn many(&self, scenarios: usize, jobs: usize) -> Result<Duration> {
+    /// So many runs of the scenario, as many at once; each calls `done`.
+    fn many(&self, scenarios: usize, jobs: usize, done: impl Fn() + Sync) -> Result<Duration> {
         let began = Instant::now();
         let setting = Setting {
             jobs,
@@ -181,7 +182,8 @@ impl Bench<'_> {
             ..self.setting.clone()
         };
         let all = vec![(); scenarios];
-        pool::each(&all, jobs, |()| self.once(&setting).map(drop), |()| Ok(()))?;
+        let run = |(): &()| self.once(&setting).map(|_| done());
+        pool::each(&all, jobs, run, |()| Ok(()))?;
         Ok(began.elapsed())
     }
 

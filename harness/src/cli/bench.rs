@@ -154,10 +154,16 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     if args.format == Format::Pretty {
         print(&format!("on {} ({accelerator}: {why})", kernel.release))?;
     }
+    let bench = Bench {
+        setting: &setting,
+        kernel: &kernel,
+        scenario: &scenario,
+        runs: args.runs(),
+    };
     match args.what {
-        What::Speed => speed(args, &setting, &kernel, &scenario, other.as_deref())?,
+        What::Speed => speed(args, &bench, other.as_deref())?,
         What::Phases => phases(args, &setting, &kernel, &scenario)?,
-        What::Growth => growth(args, &setting, &kernel, &scenario)?,
+        What::Growth => growth(args, &bench)?,
         What::Facts => facts(args, &setting, &kernel, &scenario)?,
     }
     Ok(())
@@ -184,21 +190,9 @@ fn scenario(name: &str, project: &Project) -> Result<Scenario> {
 }
 
 /// A scenario beside the bare boot; the picture is how the time grows.
-fn speed(
-    args: &BenchArgs,
-    setting: &Setting,
-    kernel: &Kernel,
-    scenario: &Scenario,
-    other: Option<&Path>,
-) -> anyhow::Result<()> {
-    let bench = Bench {
-        setting,
-        kernel,
-        scenario,
-        runs: args.runs(),
-    };
+fn speed(args: &BenchArgs, bench: &Bench, other: Option<&Path>) -> anyhow::Result<()> {
     if args.format == Format::Pretty {
-        print_head(&scenario.name)?;
+        print_head(&bench.scenario.name)?;
     }
     let mut rows = Vec::new();
     bench.measure(|row| {
@@ -271,21 +265,16 @@ fn phases(
 }
 
 /// What a case takes, by the number of machines at once.
-fn growth(
-    args: &BenchArgs,
-    setting: &Setting,
-    kernel: &Kernel,
-    scenario: &Scenario,
-) -> anyhow::Result<()> {
+fn growth(args: &BenchArgs, bench: &Bench) -> anyhow::Result<()> {
     let cases = usize::from(args.cases.unwrap_or(CASES));
     if args.format == Format::Pretty {
-        let name = &scenario.name;
+        let name = &bench.scenario.name;
         print(&format!(
             "{cases} cases of `{name}`; memory is of all machines together, their own"
         ))?;
         print(&format!("{:>5} {:>10} {:>8}", "jobs", "ms a case", "MiB"))?;
     }
-    growth::measure(setting, kernel, scenario, cases, |row| {
+    growth::measure(bench, cases, |row| {
         let growth::Row { jobs, ms, own_mib } = row;
         print(&match args.format {
             Format::Pretty => format!("{jobs:>5} {ms:>10.0} {own_mib:>8}"),

@@ -3,7 +3,7 @@
 # It keeps what vmtest does not: the process id, the exact command line and
 # every byte of the console; and it has QEMU die with the thread that started it.
 cd "${0%/*}" || exit
-# Whoever died before that was asked for is nobody's parent any more.
+# A kassay that died before the signal was asked for sends none, and is no longer the parent.
 read -r owner <owner
 [ "$PPID" = "$owner" ] || exit
 # vmtest first asks whether there is a QEMU, and never waits for the answer.
