@@ -121,4 +121,11 @@ mod tests {
             ("a c a c".to_owned(), 0)
         );
     }
+
+    #[test]
+    fn a_line_is_whole_with_the_block_that_ends_it() {
+        let list = "0 t a\t[m".as_bytes().chain("]\n1 T own\n".as_bytes());
+        let names = names_in(list, &["m".to_owned()]).unwrap();
+        assert_eq!(names["m"], ["a"]);
+    }
 }
