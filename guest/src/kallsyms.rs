@@ -124,8 +124,10 @@ mod tests {
 
     #[test]
     fn a_line_is_whole_with_the_block_that_ends_it() {
-        let list = "0 t a\t[m".as_bytes().chain("]\n1 T own\n".as_bytes());
-        let names = names_in(list, &["m".to_owned()]).unwrap();
-        assert_eq!(names["m"], ["a"]);
+        for (begin, end) in [("0 t a\t[m", "]\n1 T own\n"), ("0 t a", "\t[m]\n")] {
+            let list = begin.as_bytes().chain(end.as_bytes());
+            let names = names_in(list, &["m".to_owned()]).unwrap();
+            assert_eq!(names["m"], ["a"]);
+        }
     }
 }
