@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use crate::assets;
 use crate::bisect;
 use crate::cache::Cache;
+use crate::kernel::tools;
 use crate::progress;
 use crate::vm::state;
 
@@ -32,8 +33,9 @@ const CHEAP: [&str; 13] = [
 ];
 
 /// Kinds that take a download or minutes of compiling, or that somebody wants to go on with.
-const DEAR: [&str; 7] = [
+const DEAR: [&str; 8] = [
     "kernel",
+    tools::KIND,
     "own-modules",
     "source",
     "download",

@@ -62,7 +62,7 @@ const ALL: &str = "all";
 /// of which a line on stderr says why.
 fn all(session: &Session) -> Result<Vec<String>> {
     let (cache, catalog) = (&session.store.cache, &session.catalog);
-    let mut names = Vec::new();
+    let (mut names, mut apart) = (Vec::new(), Vec::new());
     for name in catalog.names() {
         if catalog.has_base(name) {
             progress::note(format!(
@@ -70,10 +70,22 @@ fn all(session: &Session) -> Result<Vec<String>> {
             ));
             continue;
         }
+        if !catalog.suites(name).is_empty() {
+            apart.push(name);
+            continue;
+        }
         match kernel::attainable(cache, catalog, name)? {
             Availability::Unobtainable(why) => progress::note(format!("without {name}: {why}")),
-            Availability::Ready | Availability::Obtainable => names.push(name.to_owned()),
+            Availability::Ready | Availability::Obtainable | Availability::NotLookedUp => {
+                names.push(name.to_owned());
+            }
         }
+    }
+    if !apart.is_empty() {
+        progress::note(format!(
+            "without {}: each is a download of its own, so they are asked for by name",
+            apart.join(", ")
+        ));
     }
     Ok(names)
 }

@@ -1,10 +1,11 @@
 //! `kassay kernel`: downloads, builds and removes kernels.
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
 use super::cache::line;
 use super::chosen::slip;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::print;
 use super::session::Session;
 use crate::inventory::{self, Entry};
@@ -26,6 +27,15 @@ enum Action {
     Build(Specs),
     /// Remove kernels from the cache
     Remove(Specs),
+    /// Have the names of Debian's suites stand for what the mirror has now, in kassay.lock too
+    Update(Names),
+}
+
+#[derive(Debug, Args)]
+struct Names {
+    /// Names of the catalog [default: all that kassay.lock has]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -45,11 +55,40 @@ pub fn run(args: &KernelArgs) -> Result<()> {
         Action::Fetch(specs) => (specs, fetch),
         Action::Build(specs) => (specs, build),
         Action::Remove(specs) => (specs, remove),
+        Action::Update(Names { names }) => return update_all(&session, names),
     };
+    each(&session, specs, work)
+}
+
+/// Does something for each kernel, up to the first that fails.
+fn each(
+    session: &Session,
+    specs: &[String],
+    work: fn(&Session, &str) -> anyhow::Result<()>,
+) -> Result<()> {
     let slip = |spec: &str, error| slip(&session.catalog, spec, error);
     specs
         .iter()
-        .try_for_each(|spec| work(&session, spec).map_err(|error| slip(spec, error)))
+        .try_for_each(|spec| work(session, spec).map_err(|error| slip(spec, error)))
+}
+
+fn update_all(session: &Session, names: &[String]) -> Result<()> {
+    let locked = session.catalog.lock.names()?;
+    let names = match names {
+        [] => &locked,
+        names => names,
+    };
+    if names.is_empty() {
+        return Err(Error::slip(anyhow!(
+            "update kernels: there is no kassay.lock here that names any; name one"
+        )));
+    }
+    each(session, names, update)
+}
+
+fn update(session: &Session, name: &str) -> anyhow::Result<()> {
+    let said = kernel::update(&session.store.cache, &session.catalog, name)?;
+    print(&format!("{name}: {said}"))
 }
 
 fn fetch(session: &Session, spec: &str) -> anyhow::Result<()> {

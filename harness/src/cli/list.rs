@@ -28,13 +28,18 @@ pub fn run(args: &ListArgs) -> Result<()> {
     let cache = &session.store.cache;
     let known = |name| Ok((name, kernel::availability(cache, &session.catalog, name)?));
     let kernels: Vec<Known> = session.catalog.names().map(known).collect::<Result<_>>()?;
-    let scenarios = match session.project.has_file {
-        true => scenarios(&[], &session.project)?,
-        false => Vec::new(),
-    };
     match args.format {
-        Format::Json => objects(&kernels, &scenarios)?,
-        Format::Pretty => lines(&kernels, &scenarios)?,
+        Format::Json => kernel_objects(&kernels)?,
+        Format::Pretty => kernel_lines(&kernels)?,
+    }
+    // A project that has no scenario yet has kernels.
+    if !session.project.has_file {
+        return Ok(());
+    }
+    let scenarios = scenarios(&[], &session.project)?;
+    match args.format {
+        Format::Json => scenario_objects(&scenarios)?,
+        Format::Pretty => scenario_lines(&scenarios)?,
     }
     Ok(())
 }
@@ -42,11 +47,15 @@ pub fn run(args: &ListArgs) -> Result<()> {
 /// A kernel's name, and whether it can be had.
 type Known<'a> = (&'a str, Availability);
 
-fn objects(kernels: &[Known], scenarios: &[Scenario]) -> anyhow::Result<()> {
+fn kernel_objects(kernels: &[Known]) -> anyhow::Result<()> {
     for (name, availability) in kernels {
         let (state, why) = state(availability);
         print(&json!({ "kernel": name, "state": state, "why": why }).to_string())?;
     }
+    Ok(())
+}
+
+fn scenario_objects(scenarios: &[Scenario]) -> anyhow::Result<()> {
     for scenario in scenarios {
         let (name, about) = (&scenario.name, &scenario.about);
         let since = bound(scenario);
@@ -55,16 +64,20 @@ fn objects(kernels: &[Known], scenarios: &[Scenario]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn lines(kernels: &[Known], scenarios: &[Scenario]) -> anyhow::Result<()> {
+fn kernel_lines(kernels: &[Known]) -> anyhow::Result<()> {
     print("kernels")?;
+    let width = kernels.iter().map(|(name, _)| name.len()).max();
+    let width = width.unwrap_or_default();
     for (name, availability) in kernels {
         let (state, why) = state(availability);
         let colon = if why.is_empty() { "" } else { ": " };
-        print(&format!("  {name:<14} {state}{colon}{why}"))?;
+        print(&format!("  {name:<width$} {state}{colon}{why}"))?;
     }
-    if !scenarios.is_empty() {
-        print("scenarios")?;
-    }
+    Ok(())
+}
+
+fn scenario_lines(scenarios: &[Scenario]) -> anyhow::Result<()> {
+    print("scenarios")?;
     for scenario in scenarios {
         let (name, since, about) = (&scenario.name, bound(scenario), &scenario.about);
         print(&format!("  {name:<20} {since:<14} {about}"))?;
@@ -82,6 +95,7 @@ fn state(availability: &Availability) -> (&'static str, String) {
     match availability {
         Availability::Ready => ("ready", String::new()),
         Availability::Obtainable => ("obtainable", String::new()),
+        Availability::NotLookedUp => ("not looked up", String::new()),
         Availability::Unobtainable(why) => ("not obtainable", why.clone()),
     }
 }

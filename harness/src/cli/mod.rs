@@ -34,6 +34,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::interrupt;
+use crate::kernel::lock as kernel_lock;
 use crate::progress;
 pub use error::{Error, Result};
 
@@ -41,6 +42,9 @@ pub use error::{Error, Result};
 #[derive(Parser)]
 #[command(name = "kassay", version, about, after_help = ENVIRONMENT)]
 struct Cli {
+    /// Fail where kassay.lock would have to change
+    #[arg(long, global = true)]
+    locked: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -52,6 +56,7 @@ Environment:
   KASSAY_KERNELS     kernels for `run`, `watch`, `kfuncs` and `cargo test --test vm`, with commas
                      between them
   KASSAY_CATALOG     a catalog of kernels, instead of kassay's own
+  KASSAY_LOCKED      as `--locked`, where it is not empty
   KASSAY_TARGET      what failures leave [default: target/kassay of the project, the folder with a
                      `kassay.toml` here or above]
 
@@ -119,6 +124,9 @@ pub fn command() -> clap::Command {
 /// Parses the command line, does what it says and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.locked {
+        kernel_lock::refuse_changes();
+    }
     match interrupt::install()
         .map_err(Error::from)
         .and_then(|()| cli.command.run())

@@ -2,15 +2,17 @@
 //!
 //! apt checks each file against the archive's signatures.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::interrupt;
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use crate::tool::{Tool, find};
 
 /// One version of a package in the archive.
@@ -29,7 +31,7 @@ pub fn unusable() -> Option<&'static str> {
     if find("apt-get").is_none() {
         return Some("there is no apt-get on this machine");
     }
-    let lists = std::fs::read_dir("/var/lib/apt/lists")
+    let lists = fs::read_dir("/var/lib/apt/lists")
         .into_iter()
         .flatten()
         .flatten();
@@ -40,7 +42,7 @@ pub fn unusable() -> Option<&'static str> {
     None
 }
 
-/// What apt knows: the machine's own sources, or one suite of Debian beside them.
+/// What apt knows: the machine's own sources, or suites of Debian beside them.
 pub struct Archive {
     /// apt's options, in front of all others.
     options: Vec<String>,
@@ -57,53 +59,81 @@ impl Archive {
         }
     }
 
-    /// A suite of Debian, such as `sid`, with its lists brought up to date in a folder of the
-    /// cache. It comes from the mirror, and is checked with the keys, of the Debian suite that
-    /// the machine's apt has; nothing of the machine's apt is changed.
+    /// Suites of Debian, such as `sid`, with their lists brought up to date in a folder of the
+    /// cache; of what several of them have, the newest counts, or the first suite's where that is
+    /// one of backports. They come from the mirror, and are checked with the keys, that the
+    /// machine's apt has for Debian, and for its security updates; nothing of the machine's apt is
+    /// changed, and no package counts as installed.
     ///
     /// # Errors
-    /// The machine's apt has no suite of Debian, or the mirror cannot be reached or has no
-    /// such suite.
-    pub fn of_suite(cache: &Cache, suite: &str) -> Result<Archive> {
+    /// The machine's apt has no such mirror, or it cannot be reached or has no such suite, which is
+    /// remembered for [`unreachable`].
+    pub fn of_suites(cache: &Cache, suites: &[String]) -> Result<Archive> {
+        let what = format!("read the lists of Debian's {}", suites.join(" and "));
         if let Some(why) = unusable() {
-            bail!("read the lists of Debian's {suite}: {why}");
+            bail!("{what}: {why}");
         }
-        let (mirror, keys) =
-            mirror().with_context(|| format!("find a mirror of Debian, to get at its {suite}"))?;
-        let state = cache.dir("apt").join(suite);
-        let _lock = cache.lock("apt", suite, &format!("the lists of {suite}"))?;
-        let sources = state.join("sources.list");
-        for folder in ["lists/partial", "archives/partial"] {
-            let folder = state.join(folder);
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("make directory `{}`", folder.display()))?;
-        }
-        let keys = keys.map_or(String::new(), |keys| format!("[signed-by={keys}] "));
-        std::fs::write(&sources, format!("deb {keys}{mirror} {suite} main\n"))
-            .with_context(|| format!("write `{}`", sources.display()))?;
-        let set = |name: &str, path: &Path| format!("-o{name}={}", path.display());
+        let sources = suites.iter().map(|suite| source(suite));
+        let sources: String = sources
+            .collect::<Result<_>>()
+            .with_context(|| what.clone())?;
+        let state = cache.dir("apt").join(suites.join("+"));
+        let _lock = cache.lock("apt", &suites.join("+"), &what)?;
         let archive = Archive {
-            options: vec![
-                set("Dir::Etc::sourcelist", &sources),
-                set("Dir::Etc::sourceparts", Path::new("-")),
-                set("Dir::State::lists", &state.join("lists")),
-                set("Dir::Cache", &state),
-                set("APT::Sandbox::User", Path::new("root")),
-            ],
+            options: beside(&state, &sources, &suites[0])?,
             refresh: "see whether the network is there",
         };
-        let progress = Progress::steps(format!("read the lists of Debian's {suite}"), None);
-        Tool::new("apt-get")
-            .args(&archive.options)
-            .args([
-                "update",
-                "-qq",
-                "-oAcquire::Languages=none",
-                "--error-on=any",
-            ])
-            .output()?;
-        progress.finish();
+        match archive.update(&what) {
+            Ok(()) => cache.forget(&memo(suites))?,
+            Err(error) => {
+                interrupt::check()?;
+                cache.remember(&memo(suites), "the lists of its suites could not be read")?;
+                return Err(error.context(what));
+            }
+        }
         Ok(archive)
+    }
+
+    /// Brings the lists up to date. A mirror that is copied now and then may have lists that are
+    /// past the day until which they are valid. They are signed all the same, so that is said
+    /// and they are used.
+    fn update(&self, what: &str) -> Result<()> {
+        let progress = Progress::steps(what.to_owned(), None);
+        let update = |more: &[&str]| {
+            let update = Tool::new("apt-get").args(&self.options).args(more);
+            update
+                .args(["update", "-qq", "--error-on=any"])
+                .arg("-oAcquire::Languages=none")
+                .output()
+                .map(drop)
+        };
+        let updated = update(&[]).or_else(|error| match expired(&format!("{error:#}")) {
+            Some(said) => {
+                progress::note(format!("{what}: {said}, so there may be newer versions"));
+                update(&["-oAcquire::Check-Valid-Until=false"])
+            }
+            None => Err(error),
+        });
+        updated.map(|()| progress.finish())
+    }
+
+    /// The packages that a machine would have to have for these to be installed, and these, as
+    /// apt chooses them.
+    ///
+    /// # Errors
+    /// apt knows one of them not, or finds no set that fits.
+    pub fn closure(&self, names: &[&str]) -> Result<Vec<Package>> {
+        let text = Tool::new("apt-get")
+            .args(&self.options)
+            .args(["install", "--print-uris", "-qq", "--no-install-recommends"])
+            .arg("-oAcquire::ForceHash=SHA256")
+            .args(names)
+            .output()?;
+        let read = |line| package(line).with_context(|| format!("read apt's line `{line}`"));
+        text.lines()
+            .filter(|line| line.starts_with('\''))
+            .map(read)
+            .collect()
     }
 
     /// The version of a package that apt would install; `None` when apt does not know the
@@ -203,27 +233,91 @@ impl Archive {
                 )
             })?;
         progress.finish();
-        let files = std::fs::read_dir(into)?.map(|entry| Ok(entry?.path()));
+        let files = fs::read_dir(into)?.map(|entry| Ok(entry?.path()));
         files
             .collect::<std::io::Result<_>>()
             .with_context(|| format!("read `{}`", into.display()))
     }
 }
 
-/// The address of the machine's mirror of Debian, and the file of keys that its entry in
-/// apt's sources names, if it names one.
-fn mirror() -> Result<(String, Option<String>)> {
+/// Why the lists of suites cannot be had, as it was found when they were last asked for, and how
+/// long ago that was.
+pub fn unreachable(cache: &Cache, suites: &[String]) -> Option<(String, Duration)> {
+    cache.recall(&memo(suites))
+}
+
+fn memo(suites: &[String]) -> String {
+    format!("unreachable-debian-{}", suites.join("+"))
+}
+
+/// Options of an apt that has these sources alone, with its files in a folder, which is made.
+fn beside(state: &Path, sources: &str, first: &str) -> Result<Vec<String>> {
+    for folder in ["lists/partial", "archives/partial"] {
+        let folder = state.join(folder);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("make directory `{}`", folder.display()))?;
+    }
+    for (name, text) in [("sources.list", sources), ("installed", "")] {
+        let file = state.join(name);
+        fs::write(&file, text).with_context(|| format!("write `{}`", file.display()))?;
+    }
+    let set = |name: &str, path: &Path| format!("-o{name}={}", path.display());
+    let mut options = vec![
+        set("Dir::Etc::sourcelist", &state.join("sources.list")),
+        set("Dir::Etc::sourceparts", Path::new("-")),
+        set("Dir::State::lists", &state.join("lists")),
+        set("Dir::State::status", &state.join("installed")),
+        set("Dir::Cache", state),
+        set("APT::Sandbox::User", Path::new("root")),
+    ];
+    if first.ends_with("-backports") {
+        // apt takes nothing of backports by itself.
+        options.push(format!("-oAPT::Default-Release={first}"));
+    }
+    Ok(options)
+}
+
+/// The line of a sources.list(5) for a suite of Debian, which comes from the machine's mirror.
+fn source(suite: &str) -> Result<String> {
+    let label = match suite.ends_with("-security") {
+        true => "Debian-Security",
+        false => "Debian",
+    };
     let targets = Tool::new("apt-get")
         .args(["indextargets", "--format", "$(REPO_URI) $(SOURCESENTRY)"])
-        .args(["Created-By: Packages", "Label: Debian", "Component: main"])
+        .args(["Created-By: Packages", "Component: main"])
+        .arg(format!("Label: {label}"))
         .output()?;
     let (mirror, entry) = targets
         .lines()
         .find_map(|line| line.split_once(' '))
-        .context("apt here has no archive of Debian")?;
+        .with_context(|| format!("apt here has no archive that is labelled `{label}`"))?;
     let file = entry.rsplit_once(':').map_or(entry, |(file, _)| file);
-    let sources = std::fs::read_to_string(file).unwrap_or_default();
-    Ok((mirror.to_owned(), signed_by(&sources)))
+    let keys = signed_by(&fs::read_to_string(file).unwrap_or_default());
+    let keys = keys.map_or(String::new(), |keys| format!("[signed-by={keys}] "));
+    Ok(format!("deb {keys}{mirror} {suite} main\n"))
+}
+
+/// What apt says of lists that are past their day: `Release file for … is expired (invalid since
+/// 3d 2h 1min 5s). Updates for this repository will not be applied.`
+fn expired(said: &str) -> Option<&str> {
+    let from = said.find("Release file for ")?;
+    let said = said[from..].lines().next()?;
+    let (said, _) = said.split_once(". Updates")?;
+    said.contains(" is expired ").then_some(said)
+}
+
+/// The package in a line of `--print-uris`: `'URI' NAME_VERSION_ARCHITECTURE.deb BYTES
+/// SHA256:DIGEST`, where a colon of the version is `%3a`.
+fn package(line: &str) -> Option<Package> {
+    let mut words = line.split(' ').skip(1);
+    let mut file = words.next()?.split('_');
+    let (name, version) = (file.next()?, file.next()?);
+    Some(Package {
+        name: name.to_owned(),
+        version: version.replace("%3a", ":"),
+        sha256: words.nth(1)?.strip_prefix("SHA256:")?.to_owned(),
+    })
 }
 
 /// The first file of keys that a file of apt's sources names (sources.list(5), either form).
@@ -277,6 +371,32 @@ mod tests {
             keys
         );
         assert_eq!(of("deb http://x sid main"), None);
+    }
+
+    #[test]
+    fn lists_that_are_past_their_day_are_told_from_other_trouble() {
+        let said = "run `apt-get update`: exit status: 100\n    E: Release file for http://x/InRelease \
+                    is expired (invalid since 3d 2h). Updates for this repository will not be applied.";
+        let expected = "Release file for http://x/InRelease is expired (invalid since 3d 2h)";
+        assert_eq!(expired(said), Some(expected));
+        let early = said.replace(
+            "is expired (invalid since",
+            "is not valid yet (invalid for another",
+        );
+        assert_eq!(expired(&early), None);
+    }
+
+    #[test]
+    fn a_line_of_a_download_has_a_package() {
+        let line =
+            "'http://x/z/zlib1g_1%253a1.3_amd64.deb' zlib1g_1%3a1.3+b1_amd64.deb 88720 SHA256:0a";
+        let zlib = package(line).unwrap();
+        let found = (&*zlib.name, &*zlib.version, &*zlib.sha256);
+        assert_eq!(found, ("zlib1g", "1:1.3+b1", "0a"));
+        assert_eq!(
+            package("'http://x/a_1_amd64.deb' a_1_amd64.deb 1 MD5Sum:0a"),
+            None
+        );
     }
 
     #[test]

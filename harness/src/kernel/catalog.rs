@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::lock::Lock;
 use crate::assets;
 use crate::cache::Cache;
 use crate::plain;
@@ -29,6 +30,8 @@ const ALIKE: f64 = 0.5;
 pub struct Catalog {
     /// The names to choose the default kernel from, best first; all of them are known.
     pub default: Vec<String>,
+    /// What the names of kernels that move stand for.
+    pub lock: Lock,
     sources: BTreeMap<String, Source>,
     /// Where config fragments are looked for, the first first.
     folders: Vec<PathBuf>,
@@ -41,7 +44,7 @@ pub enum Source {
     Tarball(Tarball),
     /// A Debian package of source, built here.
     Package(Package),
-    /// The distribution's own kernel.
+    /// A kernel that a distribution built.
     Prebuilt(Prebuilt),
 }
 
@@ -76,14 +79,18 @@ pub struct Package {
     pub base: Option<String>,
 }
 
-/// A kernel that the distribution built.
+/// A kernel that a distribution built.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prebuilt {
     /// Packages that depend on the kernel's own package, best first.
     pub packages: Vec<String>,
-    /// Modules to insert at boot; what they depend on need not be named.
+    /// Suites of Debian that it comes from, in the place of the machine's own; what several of
+    /// them have is the first one's.
     #[serde(default)]
+    pub suites: Vec<String>,
+    /// Modules to insert at boot; what they depend on need not be named.
+    #[serde(default = "boot_modules")]
     pub boot_modules: Vec<String>,
 }
 
@@ -129,6 +136,17 @@ fn base_config() -> Vec<String> {
     vec![BASE_CONFIG.to_owned()]
 }
 
+/// What the guest and scenarios use, which Debian has as modules.
+fn boot_modules() -> Vec<String> {
+    let of_guest = ["virtio_pci", "virtio_console", "9p", "9pnet_virtio"];
+    let of_scenarios = ["veth", "sch_ingress", "cls_bpf", "act_bpf", "overlay"];
+    of_guest
+        .iter()
+        .chain(&of_scenarios)
+        .map(|&name| name.to_owned())
+        .collect()
+}
+
 impl Catalog {
     /// Reads the file that KASSAY_CATALOG names, else kassay's own, and adds the kernels of the
     /// project, which may take the places of others.
@@ -146,6 +164,7 @@ impl Catalog {
         catalog.folders.push(own);
         if let Some(project) = Project::here()? {
             catalog.folders.insert(0, project.fragments());
+            catalog.lock = Lock::of(&project.root);
             catalog
                 .add(project.catalog)
                 .context("read the kernels of the project's `kassay.toml`")?;
@@ -161,6 +180,7 @@ impl Catalog {
         let file: File = toml::from_str(text)?;
         let catalog = Catalog {
             default: file.default.clone(),
+            lock: Lock::default(),
             sources: sources(file)?,
             folders: vec![folder.to_owned()],
         };
@@ -210,6 +230,14 @@ impl Catalog {
     /// Whether a kernel starts from a distribution's config file, which takes long to build.
     pub fn has_base(&self, name: &str) -> bool {
         self.sources.get(name).is_some_and(|it| it.base().is_some())
+    }
+
+    /// The suites of Debian that a kernel comes from; none where it is of another kind.
+    pub fn suites(&self, name: &str) -> &[String] {
+        match self.sources.get(name) {
+            Some(Source::Prebuilt(prebuilt)) => &prebuilt.suites,
+            _ => &[],
+        }
     }
 
     /// Whether a kernel of that name is known.
@@ -371,7 +399,9 @@ impl Source {
             Source::Package(package) => std::iter::once(&package.package)
                 .chain(&package.suites)
                 .collect(),
-            Source::Prebuilt(prebuilt) => prebuilt.packages.iter().collect(),
+            Source::Prebuilt(prebuilt) => {
+                prebuilt.packages.iter().chain(&prebuilt.suites).collect()
+            }
         };
         let mut names = names.into_iter().chain(self.config());
         names.try_for_each(|name| check_name(name))
@@ -409,11 +439,22 @@ mod tests {
         let text =
             fs::read_to_string(crate::repository().join("kernel-config/kernels.toml")).unwrap();
         let catalog = parse(&text).unwrap();
-        assert!(
-            catalog
-                .names()
-                .eq(["6.1", "6.11", "6.12", "6.12-distro", "7.2", "distro"])
-        );
+        let of_suites = |name: &&str| !catalog.suites(name).is_empty();
+        assert_eq!(catalog.names().filter(of_suites).count(), 15);
+        let others = catalog.names().filter(|name| !of_suites(name));
+        assert!(others.eq([
+            "5.15",
+            "6.1",
+            "6.11",
+            "6.12",
+            "6.12-distro",
+            "6.18",
+            "6.6",
+            "7.0",
+            "7.1",
+            "7.2",
+            "distro"
+        ]));
         assert!(catalog.fragment(BASE_CONFIG).exists());
     }
 

@@ -3,9 +3,12 @@
 mod apt;
 pub mod build;
 mod catalog;
+mod image;
+pub mod lock;
 mod modules;
 mod prebuilt;
 mod source;
+pub mod tools;
 mod tree;
 mod unpack;
 
@@ -20,7 +23,10 @@ pub use catalog::{Catalog, Source};
 pub use modules::at_boot;
 
 use crate::cache::{Cache, Key};
-use crate::{plain, tool};
+use crate::tool::{self, Tool};
+use crate::{plain, progress};
+use catalog::Prebuilt;
+use lock::Lock;
 
 /// The cache's kind of finished kernels; their keys are `NAME-` and a [`Key`].
 const KIND: &str = "kernel";
@@ -49,6 +55,8 @@ pub struct Kernel {
     pub config: PathBuf,
     /// Modules (plain .ko files) to insert at boot, in this order.
     pub modules: Vec<PathBuf>,
+    /// The folder of [`tools`] that modules are built by, where they are not this machine's.
+    pub tools: Option<PathBuf>,
     /// What tells it from any other kernel, for caches.
     pub key: String,
 }
@@ -71,16 +79,32 @@ impl Kernel {
         Ok(set(&read(&self.config)?, option) == Some("m"))
     }
 
-    /// What kbuild is told of the compiler, where it would choose another than the kernel was
-    /// built by; and what tells the tools that it builds modules with from any others.
+    /// kbuild for this kernel, which is told of the compiler where it would choose another than
+    /// the kernel was built by.
     ///
     /// # Errors
     /// The config cannot be read.
-    pub fn toolchain(&self) -> Result<(Option<&'static str>, String)> {
-        let config = read(&self.config)?;
-        let (told, names) = toolchain(&config);
+    pub fn kbuild(&self) -> Result<Tool> {
+        let kbuild = Tool::hermetic("make").arg("-C").arg(&self.build);
+        let kbuild = kbuild.args(toolchain(&read(&self.config)?).0);
+        let of_tools = self
+            .tools
+            .iter()
+            .flat_map(|tools| tools::environment(tools));
+        Ok(of_tools.fold(kbuild, |kbuild, (name, value)| kbuild.env(name, value)))
+    }
+
+    /// What tells the tools that modules are built with from any others.
+    ///
+    /// # Errors
+    /// The config cannot be read.
+    pub fn toolchain(&self) -> Result<String> {
+        if let Some(tools) = &self.tools {
+            return Ok(tools.display().to_string());
+        }
+        let (_, names) = toolchain(&read(&self.config)?);
         let names = names.iter().map(tool::identity);
-        Ok((told, names.collect::<Vec<_>>().join("\n")))
+        Ok(names.collect::<Vec<_>>().join("\n"))
     }
 
     /// The release's numbers, such as (6, 11, 0).
@@ -106,8 +130,10 @@ pub fn numbers(release: &str) -> (u32, u32, u32) {
 pub enum Availability {
     /// It is in the cache.
     Ready,
-    /// It is not in the cache, and nothing is known that stands against getting it.
+    /// It is not in the cache, and whoever has it was asked just now.
     Obtainable,
+    /// It is not in the cache, and nobody was asked for it, or it has answered since.
+    NotLookedUp,
     /// It is not in the cache and cannot be had, for this reason.
     Unobtainable(String),
 }
@@ -135,10 +161,10 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
     let (source, fragments) = catalog.get(spec)?;
     let built = |from: source::Source| {
         let base = match catalog.base(source)? {
-            Some((name, prebuilt)) => Some(ready(cache, name, prebuilt)?),
+            Some((name, prebuilt)) => Some(ready(cache, name, prebuilt, &catalog.lock)?),
             None => None,
         };
-        let base = base.as_ref().map(catalog::Prebuilt::config_file);
+        let base = base.as_ref().map(Prebuilt::config_file);
         let config = build::Config::read(base.as_deref(), &fragments)?;
         build::obtain(cache, spec, &from, &config)
     };
@@ -148,7 +174,7 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
             .cached(cache)
             .map_or_else(|| package.obtain(cache), Ok)
             .and_then(built),
-        Source::Prebuilt(prebuilt) => ready(cache, spec, prebuilt),
+        Source::Prebuilt(prebuilt) => ready(cache, spec, prebuilt, &catalog.lock),
     }
     .with_context(|| format!("get kernel `{spec}`"))
 }
@@ -179,17 +205,23 @@ pub fn modules(
     let what = format!("modules of {}: {}", kernel.name, wanted.join(", "));
     let entry = cache.get_or_make(INSERTED, &key, &what, |dir| {
         prebuilt
-            .all_modules(cache, kernel)?
+            .all_modules(cache, kernel, &catalog.lock)?
             .put(wanted, &at_boot, dir)
     })?;
     modules::listed(&entry)
 }
 
-/// The distribution's kernel as it is cached, else in the version that apt offers now.
-fn ready(cache: &Cache, name: &str, prebuilt: &catalog::Prebuilt) -> Result<Kernel> {
-    match prebuilt.cached(cache, name) {
+/// A distribution's kernel as it is cached, else in the version that apt offers now.
+fn ready(cache: &Cache, name: &str, prebuilt: &Prebuilt, lock: &Lock) -> Result<Kernel> {
+    match prebuilt.cached(cache, name, lock) {
         Some(kernel) => kernel.inspect(|kernel| cache.touch(KIND, &kernel.key)),
-        None => prebuilt.obtain(cache, name),
+        None => {
+            let (kernel, moved) = prebuilt.obtain(cache, name, lock)?;
+            if let Some(moved) = moved {
+                progress::note(format!("kernel {name}: {moved}, and so has kassay.lock"));
+            }
+            Ok(kernel)
+        }
     }
 }
 
@@ -205,9 +237,29 @@ pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
     match catalog.get(name)?.0 {
         Source::Tarball(tarball) => tarball.obtain(cache).map(drop),
         Source::Package(package) => package.obtain(cache).map(drop),
-        Source::Prebuilt(prebuilt) => prebuilt.obtain(cache, name).map(drop),
+        Source::Prebuilt(prebuilt) => match catalog.lock.get(name)? {
+            Some(_) => ready(cache, name, prebuilt, &catalog.lock).map(drop),
+            None => prebuilt.obtain(cache, name, &catalog.lock).map(drop),
+        },
     }
     .with_context(|| format!("fetch kernel `{name}`"))
+}
+
+/// Has the name of a kernel that moves stand for what the mirror has now, and says what that is.
+///
+/// # Errors
+/// The name is not of such a kernel; the kernel cannot be had; the lock must stay as it is.
+pub fn update(cache: &Cache, catalog: &Catalog, name: &str) -> Result<String> {
+    let Source::Prebuilt(prebuilt) = catalog.get(name)?.0 else {
+        bail!(
+            "update kernel `{name}`: it is built from source; `kassay kernel fetch {name}` asks \
+             for a newer version"
+        );
+    };
+    let (kernel, moved) = prebuilt
+        .obtain(cache, name, &catalog.lock)
+        .with_context(|| format!("update kernel `{name}`"))?;
+    Ok(moved.unwrap_or(kernel.release))
 }
 
 /// Removes from the cache all that was made for a kernel, and says whether there was anything.
@@ -239,25 +291,26 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
     Ok(removed)
 }
 
-/// Whether a kernel of the catalog can be had; takes milliseconds and asks no server.
+/// What is known of whether a kernel of the catalog can be had; takes milliseconds and asks
+/// nobody.
 ///
 /// # Errors
 /// There is no such kernel.
 pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
-    use Availability::{Obtainable, Ready, Unobtainable};
-    let from_apt = || apt::unusable().map_or(Obtainable, |why| Unobtainable(why.to_owned()));
+    use Availability::{NotLookedUp, Ready, Unobtainable};
+    let from_apt = || apt::unusable().map_or(NotLookedUp, |why| Unobtainable(why.to_owned()));
     let (source, fragments) = catalog.get(name)?;
     let is_built = |from| -> Result<Availability> {
         let base = match catalog.base(source)? {
-            Some((name, prebuilt)) => match prebuilt.cached(cache, name) {
-                Some(kernel) => Some(catalog::Prebuilt::config_file(&kernel?)),
+            Some((name, prebuilt)) => match prebuilt.cached(cache, name, &catalog.lock) {
+                Some(kernel) => Some(Prebuilt::config_file(&kernel?)),
                 None => return Ok(from_apt()),
             },
             None => None,
         };
         let config = build::Config::read(base.as_deref(), &fragments)?;
         let is_cached = build::cached(cache, name, &from, &config)?;
-        Ok(if is_cached { Ready } else { Obtainable })
+        Ok(if is_cached { Ready } else { NotLookedUp })
     };
     let built = |from| is_built(from).unwrap_or_else(|error| Unobtainable(format!("{error:#}")));
     Ok(match source {
@@ -265,15 +318,18 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
             Some(source) => built(source),
             None => tarball
                 .unreachable(cache)
-                .map_or(Obtainable, |(why, age)| Unobtainable(ago(why, age))),
+                .map_or(NotLookedUp, |(why, age)| Unobtainable(ago(why, age))),
         },
         Source::Package(package) => match package.cached(cache) {
             Some(source) => built(source),
             None => from_apt(),
         },
-        Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, name) {
+        Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, name, &catalog.lock) {
             Some(_) => Ready,
-            None => from_apt(),
+            None => match apt::unreachable(cache, &prebuilt.suites) {
+                Some((why, age)) => Unobtainable(ago(why, age)),
+                None => from_apt(),
+            },
         },
     })
 }
@@ -317,12 +373,12 @@ pub fn default(cache: &Cache, catalog: &Catalog) -> Result<Chosen> {
             Availability::Unobtainable(why) => {
                 reasons.push(format!("{name} is not cached and {why}"))
             }
-            Availability::Ready | Availability::Obtainable => {
+            Availability::Ready | Availability::Obtainable | Availability::NotLookedUp => {
                 if reasons.is_empty() {
-                    let had = if state == Availability::Ready {
-                        "is cached"
-                    } else {
-                        "can be had"
+                    let had = match state {
+                        Availability::Ready => "is cached",
+                        Availability::Obtainable => "can be had",
+                        _ => "is looked for",
                     };
                     reasons.push(format!("{name} is the first choice and {had}"));
                 }
@@ -409,6 +465,7 @@ mod tests {
             btf: path.clone(),
             config: path,
             modules: Vec::new(),
+            tools: None,
             key: "test".into(),
         };
         (file, kernel)
@@ -456,7 +513,7 @@ mod tests {
         let catalog = Catalog::parse(&text, dir.path()).unwrap();
         assert_eq!(
             availability(&cache, &catalog, "a").unwrap(),
-            Availability::Obtainable
+            Availability::NotLookedUp
         );
         let error = default(&cache, &catalog).unwrap_err().to_string();
         assert_eq!(

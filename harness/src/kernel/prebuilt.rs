@@ -1,5 +1,6 @@
-//! The distribution's own kernel: its packages unpacked into one cache entry, not installed, so
-//! that an ordinary user can test on it.
+//! Kernels that a distribution built: the machine's own, and those of Debian's suites. Their
+//! packages are unpacked into one cache entry, not installed, so that an ordinary user can test on
+//! them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,11 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::lock::{self, Lock};
 use super::modules::Modules;
-use super::unpack::{Counted, untar};
-use super::{KIND, Kernel, MODULES, apt, catalog, read};
+use super::{KIND, Kernel, MODULES, apt, catalog, image, read, tools, unpack};
 use crate::cache::{Cache, Key};
-use crate::progress::Progress;
 
 /// The folder of an entry with the modules to insert at boot, named so that they sort in order.
 const BOOT: &str = "boot-modules";
@@ -26,18 +26,61 @@ const PARTS: [&str; 5] = [
     "linux-kbuild-",
 ];
 
+/// That a name of the lock stands for another kernel now, in words, if it does.
+pub type Moved = Option<String>;
+
 /// The packages that make up a kernel.
-#[derive(Debug, Serialize, Deserialize)]
-struct Found {
-    release: String,
-    packages: Vec<apt::Package>,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// What `uname -r` says in it.
+    pub release: String,
+    /// The package of the compiler that the headers depend on, such as `gcc-14`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiler: Option<String>,
+    /// The image first.
+    pub packages: Vec<apt::Package>,
+}
+
+impl Found {
+    /// What it is, for a user: the release, and the version of its package.
+    pub fn version(&self) -> String {
+        let version = self.packages.first().map(|image| image.version.as_str());
+        format!("{} ({})", self.release, version.unwrap_or("no package"))
+    }
+
+    /// The packages of the compiler, and of the programs, that modules are built with.
+    fn tools(&self) -> Result<[&str; 2]> {
+        let mut names = self.packages.iter().map(|package| package.name.as_str());
+        let kbuild = names.find(|name| name.starts_with("linux-kbuild-"));
+        let compiler = self.compiler.as_deref();
+        Ok([
+            compiler.context("find the compiler that the headers depend on")?,
+            kbuild.context("find the package `linux-kbuild-…` that the headers depend on")?,
+        ])
+    }
 }
 
 impl catalog::Prebuilt {
-    /// What the kernel was last made of.
-    fn found(&self, cache: &Cache) -> Option<Found> {
-        let (memo, _) = cache.recall(&self.memo())?;
-        serde_json::from_str(&memo).ok()
+    /// What the kernel is made of: as the lock says, else as it was last.
+    fn found(&self, cache: &Cache, name: &str, lock: &Lock) -> Option<Found> {
+        let locked = match self.suites.is_empty() {
+            true => None,
+            // One that cannot be read is told of when it is to be written.
+            false => lock.get(name).ok().flatten(),
+        };
+        let last = || {
+            let (memo, _) = cache.recall(&self.memo())?;
+            serde_json::from_str(&memo).ok()
+        };
+        locked.or_else(last)
+    }
+
+    /// What apt knows of it. The lists of suites are brought up to date.
+    fn archive(&self, cache: &Cache) -> Result<apt::Archive> {
+        match self.suites.is_empty() {
+            true => Ok(apt::Archive::host()),
+            false => apt::Archive::of_suites(cache, &self.suites),
+        }
     }
 
     /// All modules of the kernel that is cached, in a folder of their own, which is made of the
@@ -45,9 +88,9 @@ impl catalog::Prebuilt {
     ///
     /// # Errors
     /// apt no longer has these packages, or cannot download them.
-    pub fn all_modules(&self, cache: &Cache, kernel: &Kernel) -> Result<Modules> {
+    pub fn all_modules(&self, cache: &Cache, kernel: &Kernel, lock: &Lock) -> Result<Modules> {
         let found = self
-            .found(cache)
+            .found(cache, &kernel.name, lock)
             .context("find what the kernel was unpacked from")?;
         let what = format!("the modules of {}", found.release);
         let entry = cache.get_or_make(MODULES, &kernel.key, &what, |dir| {
@@ -57,7 +100,7 @@ impl catalog::Prebuilt {
             };
             let packages: Vec<_> = found.packages.iter().filter(binary).cloned().collect();
             let all = tempfile::tempdir_in(dir).context("make a temporary folder")?;
-            unpack(&what, &packages, all.path())?;
+            unpack::packages(&self.archive(cache)?, &what, &packages, all.path())?;
             let modules = modules(all.path(), &found.release)?;
             fs::rename(&modules, dir.join("modules"))
                 .with_context(|| format!("keep `{}`", modules.display()))
@@ -65,24 +108,56 @@ impl catalog::Prebuilt {
         Modules::of_package(&entry.join("modules"))
     }
 
-    /// The kernel, if it is cached, in the version that was last asked for; an entry that
-    /// somebody damaged is an error.
-    pub fn cached(&self, cache: &Cache, name: &str) -> Option<Result<Kernel>> {
-        let found = self.found(cache)?;
+    /// The kernel, if it is cached, in the version that the lock has, else the one that was last
+    /// asked for; an entry that somebody damaged is an error.
+    pub fn cached(&self, cache: &Cache, name: &str, lock: &Lock) -> Option<Result<Kernel>> {
+        let found = self.found(cache, name, lock)?;
         let key = self.key(name, &found);
-        Some(kernel(name, &found.release, &cache.get(KIND, &key)?, &key))
+        let entry = cache.get(KIND, &key)?;
+        let tools = match self.suites.is_empty() {
+            true => None,
+            false => Some(tools::cached(cache, &key)?),
+        };
+        // The lock may have no word of it yet.
+        let noted = || self.note(name, &found, lock);
+        let kernel = kernel(name, &found.release, &entry, &key);
+        Some(kernel.and_then(|kernel| noted().map(|_| Kernel { tools, ..kernel })))
     }
 
-    /// The kernel in the version that apt offers now, downloaded and unpacked unless cached.
+    /// The kernel in the version that apt offers now, downloaded and unpacked unless cached; and,
+    /// in words, that the lock had another.
     ///
     /// # Errors
-    /// apt does not know or cannot download a package, or a package is not as Debian's are.
-    pub fn obtain(&self, cache: &Cache, name: &str) -> Result<Kernel> {
-        let found = self.resolve()?;
+    /// apt does not know or cannot download a package, or a package is not as Debian's are; the
+    /// lock has another version and must stay.
+    pub fn obtain(&self, cache: &Cache, name: &str, lock: &Lock) -> Result<(Kernel, Moved)> {
+        let archive = self.archive(cache)?;
+        let found = self.resolve(&archive)?;
+        let wanted = match self.suites.is_empty() {
+            true => None,
+            false => Some(found.tools()?),
+        };
+        // One that must stay says so before anything is downloaded.
+        if lock::is_fixed() {
+            self.note(name, &found, lock)?;
+        }
         let key = self.key(name, &found);
-        let entry = cache.get_or_make(KIND, &key, name, |dir| self.unpack(&found, dir))?;
+        let entry =
+            cache.get_or_make(KIND, &key, name, |dir| self.unpack(&archive, &found, dir))?;
+        let tools =
+            wanted.map(|[compiler, kbuild]| tools::obtain(cache, &archive, &key, compiler, kbuild));
+        let tools = tools.transpose()?;
         cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
-        kernel(name, &found.release, &entry, &key)
+        let moved = self.note(name, &found, lock)?;
+        let kernel = kernel(name, &found.release, &entry, &key)?;
+        Ok((Kernel { tools, ..kernel }, moved))
+    }
+
+    fn note(&self, name: &str, found: &Found, lock: &Lock) -> Result<Moved> {
+        match self.suites.is_empty() {
+            true => Ok(None),
+            false => lock.set(name, found),
+        }
     }
 
     /// The config file of the kernel that [`obtain`](Self::obtain) made, as the distribution
@@ -94,15 +169,20 @@ impl catalog::Prebuilt {
     }
 
     fn memo(&self) -> String {
-        let packages = self.packages.join(" ");
-        format!(
-            "prebuilt-{}",
-            Key::new("prebuilt").text("packages", &packages).finish()
-        )
+        let key = Key::new("prebuilt").text("packages", &self.packages.join(" "));
+        let key = match self.suites.is_empty() {
+            true => key,
+            false => key.text("suites", &self.suites.join(" ")),
+        };
+        format!("prebuilt-{}", key.finish())
     }
 
     fn key(&self, name: &str, found: &Found) -> String {
         let key = Key::new("prebuilt").text("modules", &self.boot_modules.join(" "));
+        let key = match self.suites.is_empty() {
+            true => key,
+            false => key.text("programs", "wrapped"),
+        };
         let key = found
             .packages
             .iter()
@@ -112,8 +192,7 @@ impl catalog::Prebuilt {
 
     /// Follows the first known package to the kernel's own, and that and its headers' to those
     /// that they are split into.
-    fn resolve(&self) -> Result<Found> {
-        let archive = apt::Archive::host();
+    fn resolve(&self, archive: &apt::Archive) -> Result<Found> {
         for package in &self.packages {
             if archive.show(package)?.is_none() {
                 continue;
@@ -128,7 +207,14 @@ impl catalog::Prebuilt {
                 .trim_start_matches("linux-image-")
                 .trim_end_matches("-unsigned");
             let headers = format!("linux-headers-{release}");
-            let parts = [archive.depends(&image)?, archive.depends(&headers)?].concat();
+            let of_headers = archive.depends(&headers)?;
+            let is_compiler = |name: &&String| {
+                ["gcc-", "linux-compiler-gcc-"]
+                    .iter()
+                    .any(|kind| name.starts_with(kind))
+            };
+            let compiler = of_headers.iter().find(is_compiler).cloned();
+            let parts = [archive.depends(&image)?, of_headers].concat();
             let mut names = vec![image.clone(), headers];
             for part in parts {
                 if PARTS.iter().any(|kind| part.starts_with(kind)) && !names.contains(&part) {
@@ -141,38 +227,46 @@ impl catalog::Prebuilt {
                 .collect::<Result<_>>()?;
             return Ok(Found {
                 release: release.to_owned(),
+                compiler,
                 packages,
             });
         }
+        let places = match self.suites.is_empty() {
+            true => "apt here; run `sudo apt-get update`".to_owned(),
+            false => format!("Debian's {}", self.suites.join(" and ")),
+        };
         bail!(
-            "find a kernel package: apt knows none of {}; run `sudo apt-get update`",
+            "find a kernel package: none of {} is known to {places}",
             self.packages.join(", ")
         )
     }
 
-    fn unpack(&self, found: &Found, dir: &Path) -> Result<()> {
+    fn unpack(&self, archive: &apt::Archive, found: &Found, dir: &Path) -> Result<()> {
         let what = format!("linux-image-{} and its headers", found.release);
-        unpack(&what, &found.packages, dir)?;
+        unpack::packages(archive, &what, &found.packages, dir)?;
         mend_headers(&headers(dir, &found.release))?;
         let modules = modules(dir, &found.release)?;
-        Modules::of_package(&modules)?.put(&self.boot_modules, &[], &dir.join(BOOT))?;
+        Modules::of_package(&modules)?
+            .put(&self.boot_modules, &[], &dir.join(BOOT))
+            .with_context(|| {
+                format!(
+                    "find what {} is inserted for at boot: without it a machine cannot be reached",
+                    self.boot_modules.join(", ")
+                )
+            })?;
         move_to_boot(&modules, &dir.join("boot"), &found.release)?;
+        let vmlinux = headers(dir, &found.release).join("vmlinux");
+        if !vmlinux.exists() {
+            let image = dir.join(format!("boot/vmlinuz-{}", found.release));
+            fs::write(&vmlinux, image::btf(&image)?)
+                .with_context(|| format!("write `{}`", vmlinux.display()))?;
+        }
+        if !self.suites.is_empty() {
+            tools::wrap(&dir.join("usr/lib"))?;
+        }
         // Nine tenths of the entry. Who names others gets them by `all_modules`.
         fs::remove_dir_all(&modules).with_context(|| format!("remove `{}`", modules.display()))
     }
-}
-
-/// Downloads packages and unpacks them into a folder.
-fn unpack(what: &str, packages: &[apt::Package], dir: &Path) -> Result<()> {
-    let debs = dir.join("debs");
-    fs::create_dir(&debs)?;
-    let files = apt::Archive::host().download(what, packages, &debs)?;
-    let progress = Progress::bytes(format!("unpack {what}"), None);
-    for deb in files {
-        apt::contents(&deb).read(|contents| untar(Counted::new(contents, &progress), dir))?;
-    }
-    progress.finish();
-    fs::remove_dir_all(&debs).with_context(|| format!("remove `{}`", debs.display()))
 }
 
 /// The folder of modules in what packages were unpacked into.
@@ -206,6 +300,7 @@ fn kernel(name: &str, release: &str, entry: &Path, key: &str) -> Result<Kernel> 
         config: build.join(".config"),
         build,
         modules,
+        tools: None,
         key: key.to_owned(),
     };
     for file in [&kernel.image, &kernel.config] {

@@ -248,7 +248,7 @@ impl catalog::Package {
             return Ok((host, found));
         }
         for suite in &self.suites {
-            let archive = apt::Archive::of_suite(cache, suite)?;
+            let archive = apt::Archive::of_suites(cache, std::slice::from_ref(suite))?;
             if let Some(found) = archive.show(&self.package)? {
                 return Ok((archive, found));
             }

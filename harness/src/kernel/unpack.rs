@@ -1,5 +1,6 @@
-//! Unpacks tar and xz streams.
+//! Unpacks packages, and tar and xz streams.
 
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use liblzma::read::XzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
+use super::apt::{self, Archive, Package};
 use crate::interrupt;
 use crate::progress::Progress;
 
@@ -54,4 +56,20 @@ pub fn untar(stream: impl Read, into: &Path) -> Result<()> {
     let mut archive = tar::Archive::new(stream);
     archive.set_preserve_permissions(true);
     archive.unpack(into).with_context(unpack)
+}
+
+/// Downloads packages and unpacks them into a folder.
+///
+/// # Errors
+/// Those of [`Archive::download`] and [`untar`].
+pub fn packages(archive: &Archive, what: &str, packages: &[Package], dir: &Path) -> Result<()> {
+    let debs = dir.join("debs");
+    fs::create_dir(&debs).with_context(|| format!("make directory `{}`", debs.display()))?;
+    let files = archive.download(what, packages, &debs)?;
+    let progress = Progress::bytes(format!("unpack {what}"), None);
+    for deb in files {
+        apt::contents(&deb).read(|contents| untar(Counted::new(contents, &progress), dir))?;
+    }
+    progress.finish();
+    fs::remove_dir_all(&debs).with_context(|| format!("remove `{}`", debs.display()))
 }

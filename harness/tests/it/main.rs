@@ -28,6 +28,7 @@ mod project;
 mod repository;
 mod run;
 mod states;
+mod suites;
 mod tidy;
 mod upgrade;
 mod verify;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         tidy::sections::trials(),
         tidy::words::trials(),
         kernels::trials(),
+        suites::trials(),
         project::trials(),
         kit::trials(),
         run::trials(),

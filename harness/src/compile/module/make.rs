@@ -52,13 +52,11 @@ pub(super) fn make(
 /// The command that builds the modules of a folder.
 fn kbuild(kernel: &Kernel, built: &Path, sources: &Sources) -> Result<Tool> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(Tool::hermetic("make")
-        .arg("-C")
-        .arg(&kernel.build)
+    Ok(kernel
+        .kbuild()?
         .arg(format!("M={}", built.display()))
         .arg(format!("-j{jobs}"))
         .args(extra_symbols(&sources.symvers))
-        .args(kernel.toolchain()?.0)
         .args(&sources.make)
         .arg("modules")
         // As by `make -C … M=$PWD`: Makefiles have `-I$(PWD)/include`.
@@ -122,7 +120,14 @@ fn by_hand(kernel: &Kernel, sources: &Sources) -> String {
         .map(|text| format!(" '{text}'"))
         .collect();
     let (directory, build) = (directory.display(), kernel.build.display());
-    format!("by hand: cd {directory} && make -C {build} M=$PWD{variables} modules")
+    let tools = match &kernel.tools {
+        None => String::new(),
+        Some(tools) => {
+            let tools = tools.display();
+            format!("KASSAY_TOOLS={tools} PATH={tools}/usr/bin:$PATH ")
+        }
+    };
+    format!("by hand: cd {directory} && {tools}make -C {build} M=$PWD{variables} modules")
 }
 
 /// How kbuild is told what modules elsewhere export (Documentation/kbuild/modules.rst). It stands

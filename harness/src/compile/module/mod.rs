@@ -105,7 +105,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
 /// the sources' key, and part of the entry's own, so that a look-up takes a digest of those files.
 fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Result<PathBuf> {
     let sources = Sources::of(cache, part, symvers)?;
-    let by = format!("{}\n{}", kernel.key, kernel.toolchain()?.1);
+    let by = format!("{}\n{}", kernel.key, kernel.toolchain()?);
     let key = sources.key(&by)?;
     if let Some(entry) = made(cache, &key)? {
         return Ok(entry);

@@ -202,7 +202,8 @@ fn chapter(mut command: Command) -> String {
         "<!-- Made from clap by `{WRITE}=1 cargo test --test it tidy::`. -->\n\n\
          # Command line\n\n\
          `kassay COMMAND --help` prints what this chapter says of a command. In kassay's own \
-         repository, `cargo kassay` builds it and runs it.\n\n\
+         repository, `cargo kassay` builds it and runs it. Each command also takes `--locked`: it \
+         fails where `kassay.lock` would have to [change](kernels.md#what-a-name-stands-for).\n\n\
          | command | what it does |\n| --- | --- |\n"
     );
     for sub in shown(&command) {
@@ -241,7 +242,8 @@ fn section(command: &Command, parent: &str, level: usize) -> String {
     );
     let arguments = command.get_arguments().filter(|argument| {
         let id = argument.get_id();
-        id != "help" && id != "version" && !argument.is_hide_set()
+        let is_everywhere = id == "help" || id == "version" || argument.is_global_set();
+        !is_everywhere && !argument.is_hide_set()
     });
     let rows: Vec<String> = arguments.map(row).collect();
     if !rows.is_empty() {

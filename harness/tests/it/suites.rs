@@ -1,0 +1,326 @@
+//! Kernels of Debian's suites, seen from outside, with a mirror that the test makes: its own
+//! `apt-get`, `apt-cache` and `dpkg-deb`, which read a folder.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+tests! {
+    plain:
+        a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked,
+        a_mirror_that_has_moved_is_said_and_the_lock_moves,
+        a_lock_that_must_stay_refuses_before_a_download,
+        lists_that_are_past_their_day_are_used_and_that_is_said,
+        a_suite_that_the_mirror_lacks_is_named_and_known_to_the_list,
+        a_package_that_the_suite_lacks_is_named,
+        an_image_without_btf_is_told_and_nothing_stays,
+        an_image_without_modules_is_told_and_nothing_stays,
+        a_full_disk_is_told_and_nothing_stays,
+        a_lock_that_is_none_is_named;
+}
+
+/// apt-get, for which the folder `archive` is a mirror.
+const APT_GET: &str = r#"#!/bin/sh
+case "$*" in
+*indextargets*) echo "http://mirror.invalid/debian /etc/no-sources:1" ;;
+*update*)
+    case "$*" in *Check-Valid-Until=false*) rm -f "$ARCHIVE/expired" ;; esac
+    cat "$ARCHIVE/expired" "$ARCHIVE/missing" >&2 2>/dev/null
+    [ ! -e "$ARCHIVE/expired" ] && [ ! -e "$ARCHIVE/missing" ] || exit 100 ;;
+*--print-uris*) cat "$ARCHIVE/closure" ;;
+*download*)
+    for word; do
+        case $word in -*|APT::*) ;; *=*) cp "$ARCHIVE/${word%%=*}.tar" . || exit 1 ;; esac
+    done ;;
+esac
+"#;
+
+/// apt-cache for the same folder, which has a file of fields for each package.
+const APT_CACHE: &str = r#"#!/bin/sh
+for last; do :; done
+[ -e "$ARCHIVE/$last.fields" ] || exit 100
+case "$*" in
+*depends*) sed -n 's/^Depends/  Depends/p' "$ARCHIVE/$last.fields" ;;
+*) cat "$ARCHIVE/$last.fields" ;;
+esac
+"#;
+
+/// dpkg-deb, of whose packages each is a tar file.
+const DPKG_DEB: &str = r#"#!/bin/sh
+for last; do :; done
+[ ! -e "$ARCHIVE/full" ] || { echo "dpkg-deb: No space left on device" >&2; exit 2; }
+cat "$last"
+"#;
+
+const HEADERS: &str = "usr/src/linux-headers-1.0-tiny";
+
+/// A machine of its own, with a project, a cache and a mirror.
+struct Host(TempDir);
+
+impl Host {
+    /// One whose mirror has the kernel `tiny`, in its first version.
+    fn new() -> Host {
+        let host = Host(tempfile::tempdir().unwrap());
+        for folder in ["bin", "archive", "scenarios"] {
+            fs::create_dir(host.path(folder)).unwrap();
+        }
+        for (name, script) in [
+            ("apt-get", APT_GET),
+            ("apt-cache", APT_CACHE),
+            ("dpkg-deb", DPKG_DEB),
+        ] {
+            let file = host.path("bin").join(name);
+            fs::write(&file, script).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let catalog = "default = []\n[prebuilt.tiny]\nsuites = ['slim']\n\
+                       packages = ['linux-image-tiny']\nboot_modules = []\n";
+        fs::write(host.path("kernels.toml"), catalog).unwrap();
+        fs::write(host.path("kassay.toml"), "").unwrap();
+        host.publish("1");
+        host
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Has the mirror offer the kernel in this version.
+    fn publish(&self, version: &str) {
+        let program = fs::read("/bin/echo").unwrap();
+        let [makefile, config, btf] =
+            ["Makefile", ".config", "vmlinux"].map(|file| format!("{HEADERS}/{file}"));
+        self.package("linux-image-tiny", version, "linux-image-1.0-tiny", &[]);
+        let image: [(&str, &[u8]); 2] = [
+            ("boot/vmlinuz-1.0-tiny", b"image"),
+            ("lib/modules/1.0-tiny/modules.builtin", b""),
+        ];
+        let modules = [("lib/modules/1.0-tiny/kernel/readme", &b""[..])];
+        self.package(
+            "linux-image-1.0-tiny",
+            version,
+            "",
+            &[&image[..], &modules].concat(),
+        );
+        let headers: [(&str, &[u8]); 3] = [(&makefile, b""), (&config, b""), (&btf, b"btf")];
+        let needs = "linux-kbuild-1.0 gcc-9";
+        self.package("linux-headers-1.0-tiny", version, needs, &headers);
+        let kbuild = [("usr/lib/linux-kbuild-1.0/fixdep", &*program)];
+        self.package("linux-kbuild-1.0", version, "", &kbuild);
+        self.package("gcc-9", "9", "", &[("usr/bin/gcc", &*program)]);
+        let loader = loader(&program);
+        let loader = format!("usr/lib/x86_64-linux-gnu/{loader}");
+        self.package("libc6", "2", "", &[(&loader, b"loader")]);
+        let line = |name: &str| format!("'x' {name}_9_amd64.deb 1 SHA256:{name}\n");
+        let closure = ["gcc-9", "libc6", "linux-kbuild-1.0"].map(line).concat();
+        fs::write(self.path("archive/closure"), closure).unwrap();
+    }
+
+    fn package(&self, name: &str, version: &str, needs: &str, files: &[(&str, &[u8])]) {
+        let needs = needs.split_whitespace();
+        let needs: String = needs.map(|need| format!("Depends: {need}\n")).collect();
+        let digest = format!("{name}-{version}");
+        let fields = format!("Version: {version}\nSHA256: {digest}\n{needs}");
+        fs::write(self.path(&format!("archive/{name}.fields")), fields).unwrap();
+        let tar = fs::File::create(self.path(&format!("archive/{name}.tar"))).unwrap();
+        let mut tar = tar::Builder::new(tar);
+        for (path, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len().try_into().unwrap());
+            header.set_mode(0o755);
+            tar.append_data(&mut header, path, *content).unwrap();
+        }
+        tar.finish().unwrap();
+    }
+
+    fn kassay(&self, args: &[&str]) -> Output {
+        let path = std::env::var("PATH").unwrap();
+        Command::new(env!("CARGO_BIN_EXE_kassay"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env("PATH", format!("{}:{path}", self.path("bin").display()))
+            .env("ARCHIVE", self.path("archive"))
+            .env("KASSAY_CACHE", self.path("cache"))
+            .env("KASSAY_CATALOG", self.path("kernels.toml"))
+            .env_remove("KASSAY_LOCKED")
+            .output()
+            .unwrap()
+    }
+
+    /// What the command says on stderr, and whether it succeeds.
+    #[track_caller]
+    fn says(&self, args: &[&str], success: bool) -> String {
+        let output = self.kassay(args);
+        assert_eq!(output.status.success(), success, "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn lock(&self) -> String {
+        fs::read_to_string(self.path("kassay.lock")).unwrap_or_default()
+    }
+
+    /// What the list says of the kernel.
+    fn state(&self) -> String {
+        let list = String::from_utf8(self.kassay(&["list"]).stdout).unwrap();
+        let line = list.lines().find(|line| line.contains("tiny")).unwrap();
+        line.trim_start().trim_start_matches("tiny ").to_owned()
+    }
+
+    /// Whether the cache has a kernel, or a part of one.
+    fn has_any(&self) -> bool {
+        let entries = fs::read_dir(self.path("cache/kernel"));
+        entries.is_ok_and(|entries| entries.count() > 0)
+    }
+}
+
+/// The file name of the loader that a program of this machine wants.
+fn loader(program: &[u8]) -> String {
+    let text = String::from_utf8_lossy(program);
+    let at = text.find("/ld-").unwrap();
+    text[at + 1..].split('\0').next().unwrap().to_owned()
+}
+
+#[track_caller]
+fn assert_has(text: &str, part: &str) {
+    assert!(text.contains(part), "no {part:?} in: {text}");
+}
+
+fn a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked() {
+    let host = Host::new();
+    assert_eq!(host.state(), "not looked up");
+    host.says(&["kernel", "fetch", "tiny"], true);
+    assert_eq!(host.state(), "ready");
+    assert_has(&host.lock(), "compiler = \"gcc-9\"");
+    let script = |kind: &str, file: &str| {
+        let entry = fs::read_dir(host.path("cache").join(kind)).unwrap().next();
+        fs::read_to_string(entry.unwrap().unwrap().path().join(file)).unwrap()
+    };
+    assert_has(&script("tools", "usr/bin/gcc"), "$tools/loader");
+    assert_has(
+        &script("kernel", "usr/lib/linux-kbuild-1.0/fixdep"),
+        "$tools/loader",
+    );
+    assert_eq!(script("tools", "loader"), "loader");
+}
+
+fn a_mirror_that_has_moved_is_said_and_the_lock_moves() {
+    let host = Host::new();
+    host.says(&["kernel", "fetch", "tiny"], true);
+    host.publish("2");
+    // What is cached stays what the name stands for.
+    host.says(&["kernel", "fetch", "tiny"], true);
+    assert_has(&host.lock(), "version = \"1\"");
+    host.says(&["kernel", "remove", "tiny"], true);
+    let said = host.says(&["kernel", "fetch", "tiny"], true);
+    assert_has(
+        &said,
+        "1.0-tiny (1) has moved to 1.0-tiny (2), and so has kassay.lock",
+    );
+    assert!(!host.lock().contains("\"1\""));
+    host.publish("3");
+    let updated = host.kassay(&["kernel", "update"]);
+    assert_eq!(
+        String::from_utf8(updated.stdout).unwrap(),
+        "tiny: 1.0-tiny (2) has moved to 1.0-tiny (3)\n"
+    );
+}
+
+fn a_lock_that_must_stay_refuses_before_a_download() {
+    let host = Host::new();
+    let fetch = ["--locked", "kernel", "fetch", "tiny"];
+    assert_has(
+        &host.says(&fetch, false),
+        "it has no `tiny` yet, which is 1.0-tiny (1)",
+    );
+    host.says(&["kernel", "fetch", "tiny"], true);
+    let before = host.lock();
+    host.says(&fetch, true);
+    host.says(&["kernel", "remove", "tiny"], true);
+    host.publish("2");
+    let said = host.says(&fetch, false);
+    assert_has(
+        &said,
+        "is to stay as it is, and 1.0-tiny (1) has moved to 1.0-tiny (2)",
+    );
+    assert_has(&said, "`kassay kernel update tiny` changes it");
+    assert!(host.lock() == before && !host.has_any());
+}
+
+fn lists_that_are_past_their_day_are_used_and_that_is_said() {
+    let host = Host::new();
+    let expired = "E: Release file for http://mirror.invalid/InRelease is expired (invalid since \
+                   3d). Updates for this repository will not be applied.\n";
+    fs::write(host.path("archive/expired"), expired).unwrap();
+    let said = host.says(&["kernel", "fetch", "tiny"], true);
+    assert_has(
+        &said,
+        "InRelease is expired (invalid since 3d), so there may be newer versions",
+    );
+}
+
+fn a_suite_that_the_mirror_lacks_is_named_and_known_to_the_list() {
+    let host = Host::new();
+    fs::write(
+        host.path("archive/missing"),
+        "E: does not have a Release file.\n",
+    )
+    .unwrap();
+    let said = host.says(&["kernel", "fetch", "tiny"], false);
+    assert_has(&said, "read the lists of Debian's slim");
+    assert_has(&said, "does not have a Release file");
+    assert_eq!(
+        host.state(),
+        "not obtainable: the lists of its suites could not be read"
+    );
+    fs::remove_file(host.path("archive/missing")).unwrap();
+    host.says(&["kernel", "fetch", "tiny"], true);
+}
+
+fn a_package_that_the_suite_lacks_is_named() {
+    let host = Host::new();
+    fs::remove_file(host.path("archive/linux-image-tiny.fields")).unwrap();
+    let said = host.says(&["kernel", "fetch", "tiny"], false);
+    assert_has(&said, "none of linux-image-tiny is known to Debian's slim");
+}
+
+fn an_image_without_btf_is_told_and_nothing_stays() {
+    let host = Host::new();
+    let makefile = format!("{HEADERS}/Makefile");
+    let needs = "linux-kbuild-1.0 gcc-9";
+    host.package("linux-headers-1.0-tiny", "1", needs, &[(&makefile, b"")]);
+    let said = host.says(&["kernel", "fetch", "tiny"], false);
+    assert_has(&said, "/boot/vmlinuz-1.0-tiny`: it is no bzImage");
+    assert!(!host.has_any());
+}
+
+fn an_image_without_modules_is_told_and_nothing_stays() {
+    let host = Host::new();
+    host.package(
+        "linux-image-1.0-tiny",
+        "1",
+        "",
+        &[("boot/vmlinuz-1.0-tiny", b"image")],
+    );
+    let said = host.says(&["kernel", "fetch", "tiny"], false);
+    assert_has(&said, "find the modules of `1.0-tiny`");
+    assert!(!host.has_any());
+}
+
+fn a_full_disk_is_told_and_nothing_stays() {
+    let host = Host::new();
+    fs::write(host.path("archive/full"), "").unwrap();
+    let said = host.says(&["kernel", "fetch", "tiny"], false);
+    assert_has(&said, "is full: free some with `kassay kernel remove NAME`");
+    assert!(!host.has_any());
+}
+
+fn a_lock_that_is_none_is_named() {
+    let host = Host::new();
+    fs::write(host.path("kassay.lock"), "kernel = 1\n").unwrap();
+    let said = host.says(&["kernel", "fetch", "tiny"], false);
+    assert_has(&said, "/kassay.lock`");
+    assert!(!host.has_any());
+}
