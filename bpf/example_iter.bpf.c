@@ -22,7 +22,7 @@ struct {
 } usage_by_comm SEC(".maps");
 
 SEC("tracepoint/syscalls/sys_enter_unlinkat")
-int count_unlinks(struct trace_event_raw_sys_enter *ctx)
+int count_unlinks(struct syscall_trace_enter *ctx)
 {
 	char comm[COMM_LEN] = {};
 	struct usage first = {}, *usage;

@@ -299,7 +299,11 @@ mod tests {
             sets: vec!["set".to_owned()],
         };
         let kfuncs = kfuncs.iter().map(kfunc).collect();
-        Listing { kfuncs, source }
+        Listing {
+            kfuncs,
+            source,
+            is_distilled: false,
+        }
     }
 
     #[test]

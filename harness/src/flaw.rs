@@ -118,8 +118,11 @@ pub fn why(module: &Module, flaws: &[Flaw], error: &str) -> Option<String> {
         true if is_vague => Some(format!(
             "{}: its file has no flaw that would explain this. {KFUNCS} says it of a type of \
              programs that may call no kfuncs (bpf_prog_type_to_kfunc_hook of kernel/bpf/btf.c has \
-             those that may), and of iterators whose functions are not as they should be",
-            module.name
+             those that may), and of iterators whose functions are not as they should be. Where the \
+             kernel log says that BTF failed to validate, the module was built for another build of \
+             the kernel, and its BTF has no base of its own (`{}`)",
+            module.name,
+            kfuncs::BASE
         )),
         true => None,
     }

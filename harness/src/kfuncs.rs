@@ -34,6 +34,9 @@ pub struct Listing {
     pub kfuncs: Vec<Kfunc>,
     /// What told them.
     pub source: Source,
+    /// Whether what its BTF needs of the kernel's is in the file itself (`.BTF.base`), so that
+    /// other builds of the kernel take it too.
+    pub is_distilled: bool,
 }
 
 /// What tells which functions are kfuncs.
@@ -85,6 +88,9 @@ const FMOD_RET: [&str; 3] = [
     "bpf_mptcp_fmodret_ids",
     "hid_bpf_fmodret_ids",
 ];
+
+/// The section with what a module's BTF needs of the kernel's.
+pub const BASE: &str = ".BTF.base";
 
 /// The flag of a set that has kfuncs (BTF_SET8_KFUNCS of include/linux/btf_ids.h, since 6.9).
 const MARK: u32 = 1;
@@ -159,14 +165,17 @@ pub fn of_modules<'a>(
     kernel: &Kernel,
     files: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Listing> {
-    let mut kfuncs = Vec::new();
+    let (mut kfuncs, mut is_distilled) = (Vec::new(), true);
     for file in files {
-        kfuncs.extend(of_module(kernel, file)?.kfuncs);
+        let listing = of_module(kernel, file)?;
+        kfuncs.extend(listing.kfuncs);
+        is_distilled &= listing.is_distilled;
     }
     kfuncs.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Listing {
         kfuncs,
         source: Source::Sets,
+        is_distilled,
     })
 }
 
@@ -192,16 +201,21 @@ fn read(file: &Path, base: Option<Arc<Btf>>) -> Result<Listing> {
     let elf = object::File::parse(&cache)?;
     let section = |name: &str| elf.section_by_name(name).map(|section| section.data());
     // What a module's BTF needs of the kernel's may be in the module itself (since 6.11).
-    let base = match section(".BTF.base") {
+    let is_distilled = section(BASE).is_some();
+    let base = match section(BASE) {
         Some(own) => Some(Arc::new(Btf::parse(own?, None)?)),
         None => base,
     };
     let btf = Btf::parse(section(".BTF").context("no section .BTF")??, base)?;
     let sets = sets(&elf)?;
-    if sets.is_empty() && elf.kind() != ObjectKind::Relocatable {
-        return from_tags(&btf);
-    }
-    from_sets(&btf, sets)
+    let listing = match sets.is_empty() && elf.kind() != ObjectKind::Relocatable {
+        true => from_tags(&btf)?,
+        false => from_sets(&btf, sets)?,
+    };
+    Ok(Listing {
+        is_distilled,
+        ..listing
+    })
 }
 
 fn from_sets(btf: &Btf, sets: Vec<Set>) -> Result<Listing> {
@@ -234,6 +248,7 @@ fn from_sets(btf: &Btf, sets: Vec<Set>) -> Result<Listing> {
     Ok(Listing {
         kfuncs: kfuncs.into_values().collect(),
         source: Source::Sets,
+        is_distilled: false,
     })
 }
 
@@ -245,6 +260,7 @@ fn from_tags(btf: &Btf) -> Result<Listing> {
     Ok(Listing {
         kfuncs,
         source: Source::Tags,
+        is_distilled: false,
     })
 }
 

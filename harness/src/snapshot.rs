@@ -37,12 +37,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The kernel's own snapshot where there is one, by the kernel's name or by
-    /// its version (`6.1`), else the common one.
+    /// The kernel's own snapshot where there is one, by the kernel's name, by its version (`6.1`),
+    /// or with PREEMPT_RT by `6.1-rt` or `rt`; else the common one.
     pub fn of(scenario: &Scenario, kernel: &Kernel) -> Snapshot {
         let directory = scenario.snapshots.clone();
         let (major, minor, _) = kernel.version();
-        let own = [kernel.name.clone(), format!("{major}.{minor}")];
+        let version = format!("{major}.{minor}");
+        let mut own = vec![kernel.name.clone()];
+        if kernel.config_has("PREEMPT_RT").unwrap_or(false) {
+            own.extend([format!("{version}-rt"), "rt".to_owned()]);
+        }
+        own.push(version);
         let name = own
             .iter()
             .map(|kernel| format!("{}@{kernel}", scenario.name))
@@ -170,6 +175,33 @@ mod tests {
         Snapshot {
             name: "case".to_owned(),
             directory: directory.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_kernel_with_preempt_rt_has_its_own_before_that_of_its_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("config"), "CONFIG_PREEMPT_RT=y\n").unwrap();
+        let kernel = Kernel {
+            name: "debian-12-rt".into(),
+            release: "6.1.0-57-rt-amd64".into(),
+            image: path("image"),
+            build: path("build"),
+            btf: path("vmlinux"),
+            config: path("config"),
+            modules: Vec::new(),
+            tools: None,
+            key: "key".into(),
+        };
+        let scenario = Scenario {
+            snapshots: folder.path().to_owned(),
+            ..Scenario::new("a")
+        };
+        for own in ["6.1", "rt", "6.1-rt", "debian-12-rt"] {
+            fs::write(path(&format!("a@{own}.snap")), "").unwrap();
+            let name = Snapshot::of(&scenario, &kernel).name;
+            assert_eq!(name, format!("a@{own}"));
         }
     }
 

@@ -5,8 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::cache::Cache;
+use crate::compile::{self, module::Module};
 use crate::interrupt;
-use crate::kernel::{self, Kernel};
+use crate::kernel::{self, Availability, Catalog, Kernel};
+use crate::kfuncs;
 use crate::scenario::{Pinned, Requires, Scenario};
 use crate::tool::{self, Tool};
 
@@ -53,6 +56,25 @@ fn lacks_option(kernel: &Kernel, requires: &Requires) -> Result<Option<String>> 
     Ok(None)
 }
 
+/// The other build of the kernel that the scenario has its modules built for, where it is not in
+/// the cache: it takes as long as a kernel takes.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub fn lacks_build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
+    let Some(other) = compile::other_build(kernel, scenario) else {
+        return Ok(None);
+    };
+    let availability = kernel::availability(cache, &Catalog::load(cache)?, &other);
+    Ok(match availability {
+        Ok(Availability::Ready) => None,
+        Ok(_) => Some(format!(
+            "needs another build of this kernel, which `kassay kernel build {other}` makes"
+        )),
+        Err(why) => Some(format!("needs another build of this kernel: {why:#}")),
+    })
+}
+
 /// Why a program of PyPI is not as a scenario wants it.
 fn lacks_program(wanted: &Pinned) -> Result<Option<String>> {
     let here = match tool::find(&wanted.name) {
@@ -72,6 +94,26 @@ fn lacks_program(wanted: &Pinned) -> Result<Option<String>> {
          whose bin is on PATH",
         wanted.name
     )))
+}
+
+/// The module that the scenario wants a base of its own in the BTF of, and that has none.
+///
+/// # Errors
+/// A module cannot be read.
+pub fn lacks_base(scenario: &Scenario, modules: &[Module]) -> Result<Option<String>> {
+    if !scenario.requires.btf_base {
+        return Ok(None);
+    }
+    for module in modules {
+        if !module.has_section(kfuncs::BASE)? {
+            return Ok(Some(format!(
+                "needs a base of its own in the BTF of {}, which kbuild makes from Linux 6.11 on \
+                 with pahole 1.28 or newer, and in 7.2 with any",
+                module.name
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// The USDT probe that the scenario requires and the guest program has not.

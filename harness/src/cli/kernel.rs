@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use super::cache::line;
 use super::chosen::slip;
 use super::error::{Error, Result};
+use super::options::{self, OptionsArgs};
 use super::print;
 use super::session::Session;
 use crate::inventory::{self, Entry};
@@ -29,6 +30,8 @@ enum Action {
     Remove(Specs),
     /// Have the names of Debian's suites stand for what the mirror has now, in kassay.lock too
     Update(Names),
+    /// Show which options kernels are built with that users of BPF trip over
+    Options(OptionsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +58,7 @@ pub fn run(args: &KernelArgs) -> Result<()> {
         Action::Fetch(specs) => (specs, fetch),
         Action::Build(specs) => (specs, build),
         Action::Remove(specs) => (specs, remove),
+        Action::Options(args) => return options::run(&session, args),
         Action::Update(Names { names }) => return update_all(&session, names),
     };
     each(&session, specs, work)

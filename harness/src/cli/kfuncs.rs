@@ -141,20 +141,31 @@ fn show(
     }
     let kfuncs = listing.kfuncs.iter();
     if format == Format::Json {
-        let mut objects = kfuncs.map(|kfunc| object(kernel, part, kfunc, tried));
+        let distilled = listing.is_distilled;
+        let mut objects = kfuncs.map(|kfunc| object(kernel, part, kfunc, tried, distilled));
         return objects.try_for_each(|object| print(&object));
     }
     let whose = part.map_or("vmlinux", |part| &part.name);
     let (on, release, count) = (&kernel.name, &kernel.release, listing.kfuncs.len());
+    let base = match listing.is_distilled {
+        true => "; its BTF has a base of its own, so other builds of the kernel take it too",
+        false => "",
+    };
     progress::note(format!(
-        "kfuncs of {whose} on {on} ({release}): {count}, by {}",
+        "kfuncs of {whose} on {on} ({release}): {count}, by {}{base}",
         listing.source
     ));
     let rows: Vec<_> = kfuncs.map(|kfunc| row(kfunc, tried)).collect();
     aligned(&rows).iter().try_for_each(|line| print(line))
 }
 
-fn object(kernel: &Kernel, part: Option<&Part>, kfunc: &Kfunc, tried: Option<&Tried>) -> String {
+fn object(
+    kernel: &Kernel,
+    part: Option<&Part>,
+    kfunc: &Kfunc,
+    tried: Option<&Tried>,
+    is_distilled: bool,
+) -> String {
     json!({
         "kernel": kernel.name,
         "release": kernel.release,
@@ -164,6 +175,7 @@ fn object(kernel: &Kernel, part: Option<&Part>, kfunc: &Kfunc, tried: Option<&Tr
         "flags": kfunc.flags(),
         "sets": kfunc.sets,
         "types": tried.and_then(|tried| tried.types(kfunc)),
+        "distilled_base": is_distilled,
     })
     .to_string()
 }

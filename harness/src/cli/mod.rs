@@ -19,6 +19,7 @@ pub mod man;
 pub mod matrix;
 pub mod new;
 pub mod objects;
+mod options;
 mod packages;
 pub mod place;
 pub mod repro;

@@ -11,7 +11,8 @@ use xshell::{Shell, cmd};
 use super::error::Result;
 use super::packages::{BENCH, Manager, NEEDS, Need};
 use super::print;
-use crate::kernel::apt_unusable;
+use super::session::Store;
+use crate::kernel::{apt_unusable, tools};
 use crate::tool::{Tool, find};
 
 /// How old apt's package lists may be before something is installed by them.
@@ -26,6 +27,9 @@ pub struct SetupArgs {
     /// Install what `kassay bench` needs on top
     #[arg(long)]
     bench: bool,
+    /// Fetch a newer pahole into the cache, by which kernels are built from then on
+    #[arg(long, conflicts_with_all = ["dry_run", "bench"])]
+    pahole: bool,
 }
 
 /// Runs `kassay setup`: says per purpose what is installed and what is missing, and installs
@@ -35,6 +39,14 @@ pub struct SetupArgs {
 /// # Errors
 /// Nothing is known of the host, root is out of reach, or apt-get fails.
 pub fn run(args: &SetupArgs) -> Result<()> {
+    if args.pahole {
+        let store = Store::as_it_is()?;
+        let version = tools::fetch_pahole(&store.cache)?;
+        print(&format!(
+            "kernels that are built here, and modules for them, have pahole {version} from now on"
+        ))?;
+        return Ok(());
+    }
     let needs = || NEEDS.iter().chain(args.bench.then_some(&BENCH));
     match Manager::here() {
         Some(Manager::Apt) => install(needs(), args.dry_run)?,

@@ -25,7 +25,7 @@ use crate::assets;
 use crate::cache::Cache;
 use crate::entries;
 use crate::globals;
-use crate::kernel::{self, Kernel};
+use crate::kernel::{self, Catalog, Kernel};
 use crate::nearest;
 use crate::scenario::{Part, Scenario, attach};
 
@@ -118,9 +118,13 @@ fn parts(
         };
         scenario.bpf.iter().map(object).collect::<Result<Objects>>()
     };
+    let other = match other_build(kernel, scenario) {
+        None => None,
+        Some(spec) => Some(kernel::obtain(cache, &Catalog::load(cache)?, &spec)?),
+    };
     let (modules, objects) = thread::scope(|scope| {
         let objects = scope.spawn(|| build(None));
-        let modules = module::build(cache, kernel, &scenario.modules);
+        let modules = module::build(cache, other.as_ref().unwrap_or(kernel), &scenario.modules);
         let objects = objects.join();
         (
             modules,
@@ -135,6 +139,14 @@ fn parts(
         objects => objects.map_err(|error| header::explain(error, &modules))?,
     };
     Ok((modules, objects))
+}
+
+/// The other build of a kernel that a scenario has its modules built for, if it is another.
+pub fn other_build(kernel: &Kernel, scenario: &Scenario) -> Option<String> {
+    match scenario.built_with.as_slice() {
+        [] => None,
+        added => Some(format!("{}+{}", kernel.name, added.join("+"))),
+    }
 }
 
 /// The kernel's modules that a scenario names, and those that its own modules need.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::source::Source;
-use super::{KIND, Kernel, read};
+use super::{KIND, Kernel, read, tools};
 use crate::cache::{Cache, Key};
 use crate::progress::{self, Progress};
-use crate::tool::Tool;
+use crate::tool::{self, Tool};
 
 /// How many steps a build is guessed to have until one was counted; 6.11 with base.config.
 const STEPS: u64 = 2200;
@@ -80,14 +80,17 @@ impl Config {
 /// # Errors
 /// A tool is missing, an option cannot be had, or the build fails.
 pub fn obtain(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<Kernel> {
-    let key = key(name, source, config)?;
+    let key = key(cache, name, source, config)?;
     let entry = cache.get_or_make(KIND, &key, name, |dir| {
         let build = dir.join("build");
         make(cache, name, &source.dir, &build, config)?;
         settle(&build, &cache.dir(KIND).join(&key).join("build"))?;
         sweep(&build)
     })?;
-    from_tree(name, &entry.join("build"), key)
+    Ok(Kernel {
+        tools: tools::cached(cache, tools::PAHOLE),
+        ..from_tree(name, &entry.join("build"), key)?
+    })
 }
 
 /// Has the Makefile of a build speak of the place that the build will be moved to: since 7.x
@@ -104,7 +107,7 @@ fn settle(build: &Path, place: &Path) -> Result<()> {
 /// # Errors
 /// There is no compiler.
 pub fn cached(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<bool> {
-    let key = key(name, source, config)?;
+    let key = key(cache, name, source, config)?;
     Ok(cache.get(KIND, &key).is_some())
 }
 
@@ -163,10 +166,13 @@ fn not_built_in(config: &str) -> Vec<&'static str> {
 
 /// All that shapes a build: the source, the config, and the tools that a kernel's own
 /// .config takes note of.
-fn key(name: &str, source: &Source, config: &Config) -> Result<String> {
+fn key(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<String> {
     let mut key = Key::new(KIND)
         .text("source", &source.key)
         .text("config", &config.text());
+    if let Some(tools) = tools::cached(cache, tools::PAHOLE) {
+        key = key.text("tools", &tools.display().to_string());
+    }
     for tool in ["gcc", "ld", "pahole"] {
         key = key.text(tool, &Tool::new(tool).arg("--version").output()?);
     }
@@ -186,7 +192,8 @@ fn lost_by_pahole(source: &Path) -> Result<Option<String>> {
         format!(
             "it wants pahole {}.{}, and here is {major}.{minor}: its BTF lacks what the newer one \
              writes (1.26: which functions are kfuncs, so kfuncs with implicit arguments cannot \
-             be called and `bpftool btf dump` shows no prototypes of kfuncs)",
+             be called and `bpftool btf dump` shows no prototypes of kfuncs); `kassay setup \
+             --pahole` fetches a newer one",
             wanted.0, wanted.1
         )
     }))
@@ -212,8 +219,12 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, config: &Con
     let label = name.replace('/', "_");
     let log = cache.log(&format!("kernel-{label}"))?;
 
-    configure(source, build, config, &log)?;
-    if let Some(lost) = lost_by_pahole(source)? {
+    let tools = tools::cached(cache, tools::PAHOLE);
+    let kbuild = || kbuild(source, build, tools.as_deref());
+    configure(source, build, config, &log, &kbuild)?;
+    if tools.is_none()
+        && let Some(lost) = lost_by_pahole(source)?
+    {
         progress::note(format!("build kernel {name}: {lost}"));
     }
     let memo = format!("steps-{label}");
@@ -229,7 +240,7 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, config: &Con
         Some(_) => "modules_prepare",
         None => "modules",
     };
-    kbuild(source, build)
+    kbuild()
         .args([&format!("-j{jobs}"), "bzImage", rest])
         .run_logged(&log, |line| {
             if let Some(file) = step(line) {
@@ -250,25 +261,27 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, config: &Con
 /// Makes the build's .config, from nothing: what olddefconfig makes of the config of another
 /// commit depends on which one that was. Where it comes out as it was, it keeps its time, so
 /// that make does not look through it.
-fn configure(source: &Path, build: &Path, wanted: &Config, log: &Path) -> Result<()> {
+fn configure(
+    source: &Path,
+    build: &Path,
+    wanted: &Config,
+    log: &Path,
+    kbuild: &dyn Fn() -> Tool,
+) -> Result<()> {
     let config = build.join(".config");
     let time = |path: &Path| path.metadata().and_then(|meta| meta.modified());
     let before = fs::read(&config).ok().zip(time(&config).ok());
     let base = match &wanted.base {
         Some(base) => base.clone(),
         None => {
-            kbuild(source, build)
-                .arg("tinyconfig")
-                .run_logged(log, |_| ())?;
+            kbuild().arg("tinyconfig").run_logged(log, |_| ())?;
             read(&config)?
         }
     };
     // Where an option is set twice kconfig takes the last one.
     let write = || format!("write `{}`", config.display());
     fs::write(&config, base + &wanted.fragment).with_context(write)?;
-    kbuild(source, build)
-        .arg("olddefconfig")
-        .run_logged(log, |_| ())?;
+    kbuild().arg("olddefconfig").run_logged(log, |_| ())?;
     let made = read(&config)?;
     if let Some((_, time)) = before.filter(|(text, _)| text == made.as_bytes()) {
         let file = fs::File::options().append(true).open(&config);
@@ -287,12 +300,24 @@ fn configure(source: &Path, build: &Path, wanted: &Config, log: &Path) -> Result
     Ok(())
 }
 
-/// `make` for an out-of-tree build that comes out the same wherever and whenever it runs.
-fn kbuild(source: &Path, build: &Path) -> Tool {
-    Tool::hermetic("make")
+/// `make` for an out-of-tree build that comes out the same wherever and whenever it runs. Where
+/// there is ccache, what another config has compiled to the same is not compiled again.
+fn kbuild(source: &Path, build: &Path, tools: Option<&Path>) -> Tool {
+    let kbuild = Tool::hermetic("make")
         .arg("-C")
         .arg(source)
-        .arg(format!("O={}", build.display()))
+        .arg(format!("O={}", build.display()));
+    let kbuild = match tool::find("ccache") {
+        None => kbuild,
+        Some(_) => kbuild
+            .args(["CC=ccache gcc", "HOSTCC=ccache gcc"])
+            // The folder of a build that is not done has a name of its own. It is in the debug
+            // information alone.
+            .env("CCACHE_NOHASHDIR", "1"),
+    };
+    let of_tools = tools.into_iter().flat_map(tools::environment);
+    let kbuild = of_tools.fold(kbuild, |kbuild, (name, value)| kbuild.env(name, value));
+    kbuild
         .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
         .env("KBUILD_BUILD_USER", "kassay")
         .env("KBUILD_BUILD_HOST", "kassay")

@@ -89,6 +89,10 @@ pub struct Prebuilt {
     /// them have is the first one's.
     #[serde(default)]
     pub suites: Vec<String>,
+    /// Suites whose `linux-kbuild-…` has the programs that this kernel's lacks: Debian 12 has no
+    /// `resolve_btfids` for its own 6.1.
+    #[serde(default)]
+    pub programs: Vec<String>,
     /// Modules to insert at boot; what they depend on need not be named.
     #[serde(default = "boot_modules")]
     pub boot_modules: Vec<String>,
@@ -400,7 +404,8 @@ impl Source {
                 .chain(&package.suites)
                 .collect(),
             Source::Prebuilt(prebuilt) => {
-                prebuilt.packages.iter().chain(&prebuilt.suites).collect()
+                let suites = prebuilt.suites.iter().chain(&prebuilt.programs);
+                suites.chain(&prebuilt.packages).collect()
             }
         };
         let mut names = names.into_iter().chain(self.config());

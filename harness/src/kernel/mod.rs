@@ -1,6 +1,7 @@
 //! Kernels to test on: from the catalog or a path, downloaded or built, ending in a [`Kernel`].
 
 mod apt;
+mod availability;
 pub mod build;
 mod catalog;
 mod image;
@@ -13,12 +14,12 @@ mod tree;
 mod unpack;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 pub use apt::unusable as apt_unusable;
+pub use availability::{Availability, Chosen, attainable, availability, default};
 pub use catalog::{Catalog, Source};
 pub use modules::at_boot;
 
@@ -69,6 +70,14 @@ impl Kernel {
     pub fn config_has(&self, option: &str) -> Result<bool> {
         let config = read(&self.config)?;
         Ok(matches!(set(&config, option), Some("y" | "m")))
+    }
+
+    /// What an option is set to, such as `y`, or a text in its quotes; nothing where it is off.
+    ///
+    /// # Errors
+    /// The config cannot be read.
+    pub fn config_value(&self, option: &str) -> Result<Option<String>> {
+        Ok(set(&read(&self.config)?, option).map(str::to_owned))
     }
 
     /// Whether an option is a module, which somebody has to insert.
@@ -123,28 +132,6 @@ pub fn numbers(release: &str) -> (u32, u32, u32) {
     });
     let mut next = || numbers.next().unwrap_or(0);
     (next(), next(), next())
-}
-
-/// Whether a kernel of the catalog can be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Availability {
-    /// It is in the cache.
-    Ready,
-    /// It is not in the cache, and whoever has it was asked just now.
-    Obtainable,
-    /// It is not in the cache, and nobody was asked for it, or it has answered since.
-    NotLookedUp,
-    /// It is not in the cache and cannot be had, for this reason.
-    Unobtainable(String),
-}
-
-/// The default kernel.
-#[derive(Debug)]
-pub struct Chosen {
-    /// Its name in the catalog.
-    pub name: String,
-    /// Why it was chosen, as a clause: `6.11 is not cached and cdn.kernel.org cannot be reached`.
-    pub why: String,
 }
 
 /// The kernel that `spec` asks for, which is a name of the catalog or a path, either with
@@ -291,107 +278,6 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
     Ok(removed)
 }
 
-/// What is known of whether a kernel of the catalog can be had; takes milliseconds and asks
-/// nobody.
-///
-/// # Errors
-/// There is no such kernel.
-pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
-    use Availability::{NotLookedUp, Ready, Unobtainable};
-    let from_apt = || apt::unusable().map_or(NotLookedUp, |why| Unobtainable(why.to_owned()));
-    let (source, fragments) = catalog.get(name)?;
-    let is_built = |from| -> Result<Availability> {
-        let base = match catalog.base(source)? {
-            Some((name, prebuilt)) => match prebuilt.cached(cache, name, &catalog.lock) {
-                Some(kernel) => Some(Prebuilt::config_file(&kernel?)),
-                None => return Ok(from_apt()),
-            },
-            None => None,
-        };
-        let config = build::Config::read(base.as_deref(), &fragments)?;
-        let is_cached = build::cached(cache, name, &from, &config)?;
-        Ok(if is_cached { Ready } else { NotLookedUp })
-    };
-    let built = |from| is_built(from).unwrap_or_else(|error| Unobtainable(format!("{error:#}")));
-    Ok(match source {
-        Source::Tarball(tarball) => match tarball.cached(cache) {
-            Some(source) => built(source),
-            None => tarball
-                .unreachable(cache)
-                .map_or(NotLookedUp, |(why, age)| Unobtainable(ago(why, age))),
-        },
-        Source::Package(package) => match package.cached(cache) {
-            Some(source) => built(source),
-            None => from_apt(),
-        },
-        Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, name, &catalog.lock) {
-            Some(_) => Ready,
-            None => match apt::unreachable(cache, &prebuilt.suites) {
-                Some((why, age)) => Unobtainable(ago(why, age)),
-                None => from_apt(),
-            },
-        },
-    })
-}
-
-/// As [`availability`], but a server is asked, for up to 3 seconds; after a failure not again
-/// for an hour.
-///
-/// # Errors
-/// There is no such kernel, or the cache cannot be written.
-pub fn attainable(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
-    match catalog.get(name)?.0 {
-        Source::Tarball(tarball) if tarball.cached(cache).is_none() => {
-            Ok(match tarball.probe(cache)? {
-                Some(why) => Availability::Unobtainable(why),
-                None => Availability::Obtainable,
-            })
-        }
-        _ => availability(cache, catalog, name),
-    }
-}
-
-/// What was found some time ago.
-fn ago(why: String, age: Duration) -> String {
-    match age.as_secs() / 3600 {
-        0 => why,
-        1 => format!("{why}, as of an hour ago"),
-        hours => format!("{why}, as of {hours} hours ago"),
-    }
-}
-
-/// The first kernel of the catalog's `default` that is cached or can be had; may ask a server
-/// for up to 3 seconds, and after a failure not again for an hour.
-///
-/// # Errors
-/// None can be had, or the cache cannot be written.
-pub fn default(cache: &Cache, catalog: &Catalog) -> Result<Chosen> {
-    let mut reasons = Vec::new();
-    for name in &catalog.default {
-        let state = attainable(cache, catalog, name)?;
-        match state {
-            Availability::Unobtainable(why) => {
-                reasons.push(format!("{name} is not cached and {why}"))
-            }
-            Availability::Ready | Availability::Obtainable | Availability::NotLookedUp => {
-                if reasons.is_empty() {
-                    let had = match state {
-                        Availability::Ready => "is cached",
-                        Availability::Obtainable => "can be had",
-                        _ => "is looked for",
-                    };
-                    reasons.push(format!("{name} is the first choice and {had}"));
-                }
-                return Ok(Chosen {
-                    name: name.clone(),
-                    why: reasons.join(", "),
-                });
-            }
-        }
-    }
-    bail!("choose a kernel: {}", reasons.join(", "))
-}
-
 /// Whether a spec names a kernel of the catalog or a path that exists, and fragments that are
 /// known; whether that kernel can be had or built is another matter.
 pub fn is_known(catalog: &Catalog, spec: &str) -> bool {
@@ -499,28 +385,5 @@ mod tests {
         assert_eq!(toolchain(clang).0, Some("CC=clang"));
         let llvm = format!("{clang}CONFIG_LD_IS_LLD=y\n");
         assert_eq!(toolchain(&llvm).0, Some("LLVM=1"));
-    }
-
-    #[test]
-    fn a_default_that_cannot_be_had_says_why_and_is_not_asked_for_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::at(dir.path()).unwrap();
-        let closed = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let text = format!("default = ['a']\n[tarball.a]\nurl = 'http://{closed}/a'\nsha256 = '0'");
-        let catalog = Catalog::parse(&text, dir.path()).unwrap();
-        assert_eq!(
-            availability(&cache, &catalog, "a").unwrap(),
-            Availability::NotLookedUp
-        );
-        let error = default(&cache, &catalog).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!("choose a kernel: a is not cached and {closed} cannot be reached")
-        );
-        let why = Availability::Unobtainable(format!("{closed} cannot be reached"));
-        assert_eq!(availability(&cache, &catalog, "a").unwrap(), why);
     }
 }

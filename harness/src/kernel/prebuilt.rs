@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use super::lock::{self, Lock};
 use super::modules::Modules;
 use super::{KIND, Kernel, MODULES, apt, catalog, image, read, tools, unpack};
 use crate::cache::{Cache, Key};
+use crate::interrupt;
 
 /// The folder of an entry with the modules to insert at boot, named so that they sort in order.
 const BOOT: &str = "boot-modules";
@@ -59,6 +61,12 @@ impl Found {
         ])
     }
 }
+
+/// Where headers have the program that resolves the names of a set of kfuncs.
+const RESOLVE_BTFIDS: &str = "tools/bpf/resolve_btfids/resolve_btfids";
+
+/// The package that depends on the headers of a suite's newest kernel.
+const HEADERS: &str = "linux-headers-amd64";
 
 impl catalog::Prebuilt {
     /// What the kernel is made of: as the lock says, else as it was last.
@@ -142,15 +150,43 @@ impl catalog::Prebuilt {
             self.note(name, &found, lock)?;
         }
         let key = self.key(name, &found);
-        let entry =
-            cache.get_or_make(KIND, &key, name, |dir| self.unpack(&archive, &found, dir))?;
+        let entry = cache.get_or_make(KIND, &key, name, |dir| {
+            self.unpack(cache, &archive, &found, dir)
+                .or_else(|error| self.remember(cache, error))
+        })?;
         let tools =
             wanted.map(|[compiler, kbuild]| tools::obtain(cache, &archive, &key, compiler, kbuild));
         let tools = tools.transpose()?;
         cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
+        cache.forget(&self.unusable_memo())?;
         let moved = self.note(name, &found, lock)?;
         let kernel = kernel(name, &found.release, &entry, &key)?;
         Ok((Kernel { tools, ..kernel }, moved))
+    }
+
+    /// Takes note of why a kernel that was downloaded cannot be used.
+    fn remember(&self, cache: &Cache, error: anyhow::Error) -> Result<()> {
+        if !interrupt::requested() {
+            // What a tool has said takes many lines.
+            let why = error.root_cause().to_string();
+            let why = match why.contains('\n') {
+                true => error.to_string(),
+                false => why,
+            };
+            cache.remember(&self.unusable_memo(), &why)?;
+        }
+        Err(error)
+    }
+
+    /// Why the kernel could not be used when it was last downloaded, if so, and how long ago that
+    /// was; else why the lists of its suites could not be had.
+    pub fn unusable(&self, cache: &Cache) -> Option<(String, Duration)> {
+        let itself = cache.recall(&self.unusable_memo());
+        itself.or_else(|| apt::unreachable(cache, &self.suites))
+    }
+
+    fn unusable_memo(&self) -> String {
+        format!("unusable-{}", self.memo())
     }
 
     fn note(&self, name: &str, found: &Found, lock: &Lock) -> Result<Moved> {
@@ -241,19 +277,23 @@ impl catalog::Prebuilt {
         )
     }
 
-    fn unpack(&self, archive: &apt::Archive, found: &Found, dir: &Path) -> Result<()> {
+    fn unpack(
+        &self,
+        cache: &Cache,
+        archive: &apt::Archive,
+        found: &Found,
+        dir: &Path,
+    ) -> Result<()> {
         let what = format!("linux-image-{} and its headers", found.release);
         unpack::packages(archive, &what, &found.packages, dir)?;
         mend_headers(&headers(dir, &found.release))?;
         let modules = modules(dir, &found.release)?;
         Modules::of_package(&modules)?
             .put(&self.boot_modules, &[], &dir.join(BOOT))
-            .with_context(|| {
-                format!(
-                    "find what {} is inserted for at boot: without it a machine cannot be reached",
-                    self.boot_modules.join(", ")
-                )
-            })?;
+            .context(
+                "use this kernel: a machine is reached by modules that it has neither built in \
+                 nor beside it",
+            )?;
         move_to_boot(&modules, &dir.join("boot"), &found.release)?;
         let vmlinux = headers(dir, &found.release).join("vmlinux");
         if !vmlinux.exists() {
@@ -262,10 +302,53 @@ impl catalog::Prebuilt {
                 .with_context(|| format!("write `{}`", vmlinux.display()))?;
         }
         if !self.suites.is_empty() {
+            self.fill_in(cache, &headers(dir, &found.release))?;
             tools::wrap(&dir.join("usr/lib"))?;
         }
         // Nine tenths of the entry. Who names others gets them by `all_modules`.
         fs::remove_dir_all(&modules).with_context(|| format!("remove `{}`", modules.display()))
+    }
+}
+
+impl catalog::Prebuilt {
+    /// Puts into the headers the program that a set of kfuncs is built by, where they lack it and
+    /// another suite has it.
+    fn fill_in(&self, cache: &Cache, headers: &Path) -> Result<()> {
+        let place = headers.join(RESOLVE_BTFIDS);
+        if self.programs.is_empty() || place.exists() {
+            return Ok(());
+        }
+        let archive = apt::Archive::of_suites(cache, &self.programs)?;
+        let kbuild = Self::kbuild(&archive)?;
+        let all = tempfile::tempdir_in(headers).context("make a temporary folder")?;
+        unpack::packages(
+            &archive,
+            &kbuild.name,
+            std::slice::from_ref(&kbuild),
+            all.path(),
+        )?;
+        let program = all
+            .path()
+            .join("usr/lib")
+            .join(&kbuild.name)
+            .join(RESOLVE_BTFIDS);
+        let folder = place.parent().unwrap_or(headers);
+        fs::create_dir_all(folder)
+            .with_context(|| format!("make directory `{}`", folder.display()))?;
+        fs::copy(&program, &place)
+            .with_context(|| format!("copy `{}`", program.display()))
+            .map(drop)
+    }
+
+    /// The package of a suite's newest kernel with the programs that modules are built with.
+    fn kbuild(archive: &apt::Archive) -> Result<apt::Package> {
+        let mut name = HEADERS.to_owned();
+        for kind in ["linux-headers-", "linux-kbuild-"] {
+            let depends = archive.depends(&name)?;
+            let next = depends.into_iter().find(|name| name.starts_with(kind));
+            name = next.with_context(|| format!("find `{kind}…` that `{name}` depends on"))?;
+        }
+        archive.require(&name)
     }
 }
 

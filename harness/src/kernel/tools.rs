@@ -19,6 +19,13 @@ pub const KIND: &str = "tools";
 /// The variable by which a program that [`wrap`] has replaced finds the folder of tools.
 const VARIABLE: &str = "KASSAY_TOOLS";
 
+/// Under what [`cached`] has the tools that are a newer pahole and no more.
+pub const PAHOLE: &str = "pahole";
+
+/// The suite of Debian that a newer pahole comes from: 1.30, which writes all that kernels up to
+/// 7.2 want, and the distilled base that modules may have from 6.11 on (1.28).
+const OF_PAHOLE: &str = "trixie";
+
 /// What they are beside the compiler.
 const ALWAYS: [&str; 2] = ["binutils", "pahole"];
 
@@ -59,14 +66,41 @@ pub fn obtain(
     let names = [&[compiler, kbuild][..], &ALWAYS].concat();
     let mut packages = archive.closure(&names)?;
     packages.retain(|package| package.name != kbuild);
+    let what = format!("{compiler}, {} and their libraries", ALWAYS.join(", "));
+    keep(cache, archive, kernel, &what, &packages)
+}
+
+/// Fetches the pahole of [`OF_PAHOLE`], for kernels that are built here; returns its version.
+///
+/// # Errors
+/// That suite of Debian cannot be had.
+pub fn fetch_pahole(cache: &Cache) -> Result<String> {
+    let archive = Archive::of_suites(cache, &[OF_PAHOLE.to_owned()])?;
+    let packages = archive.closure(&[PAHOLE])?;
+    keep(
+        cache,
+        &archive,
+        PAHOLE,
+        "pahole and its libraries",
+        &packages,
+    )?;
+    archive.require(PAHOLE).map(|pahole| pahole.version)
+}
+
+/// The folder of these packages, which is remembered as the one for a kernel.
+fn keep(
+    cache: &Cache,
+    archive: &Archive,
+    kernel: &str,
+    what: &str,
+    packages: &[apt::Package],
+) -> Result<PathBuf> {
     let digests = packages.iter().map(|package| &package.sha256);
     let key = digests
         .fold(Key::new(KIND), |key, digest| key.text("deb", digest))
         .finish();
-    let what = format!("{compiler}, {} and their libraries", ALWAYS.join(", "));
-    let tools = cache.get_or_make(KIND, &key, &what, |dir| {
-        make(archive, &what, &packages, dir)
-    })?;
+    let make = |dir: &Path| make(archive, what, packages, dir);
+    let tools = cache.get_or_make(KIND, &key, what, make)?;
     cache.remember(&memo(kernel), &key)?;
     Ok(tools)
 }

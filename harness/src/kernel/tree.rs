@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Kernel, build};
+use super::{Kernel, build, tools};
 use crate::cache::{Cache, Key};
 
 /// The cache's kind of the build trees of source trees. They are not entries that are whole or
@@ -56,7 +56,10 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
     build::make(cache, spec, &dir, &tree, &config)
         .with_context(|| format!("build the kernel `{spec}`"))?;
     cache.touch(KIND, &key);
-    from_built(spec, &tree, None)
+    Ok(Kernel {
+        tools: tools::cached(cache, tools::PAHOLE),
+        ..from_built(spec, &tree, None)?
+    })
 }
 
 /// Sees that a folder has a kernel's sources, which kbuild can build elsewhere.

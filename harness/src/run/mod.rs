@@ -7,7 +7,7 @@ mod reason;
 
 use anyhow::Result;
 
-use crate::case::{Case, Setting, lacks, lacks_probe};
+use crate::case::{Case, Setting, lacks, lacks_base, lacks_build, lacks_probe};
 use crate::compile;
 use crate::excerpt::bounded;
 use crate::kernel::Kernel;
@@ -40,6 +40,9 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     if let Some(reason) = lacks(kernel, scenario)? {
         return ended(End::Skipped(bounded(&reason)));
     }
+    if let Some(reason) = lacks_build(&setting.cache, kernel, scenario)? {
+        return ended(End::Skipped(bounded(&reason)));
+    }
     let missing = setting.strict.then(|| detector::missing(kernel));
     if let Some(reason) = missing.transpose()?.flatten() {
         return Ok(unbuilt(&kernel.name, scenario, reason));
@@ -47,6 +50,9 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let record = Record::take(&setting.cache, kernel, scenario, setting.accelerator)?;
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
     if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
+        return ended(End::Skipped(bounded(&reason)));
+    }
+    if let Some(reason) = lacks_base(scenario, &artifacts.modules)? {
         return ended(End::Skipped(bounded(&reason)));
     }
     let inputs = record::inputs(kernel, scenario, &artifacts)?;

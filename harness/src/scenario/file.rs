@@ -27,6 +27,8 @@ pub(super) struct File {
     #[serde(default)]
     modules: Vec<FileModule>,
     #[serde(default)]
+    built_with: Vec<String>,
+    #[serde(default)]
     bpf: Vec<FileProgram>,
     #[serde(default)]
     each: bool,
@@ -87,6 +89,7 @@ impl File {
             about: self.about,
             kernel_modules: each(self.kernel_modules, kernel_module)?,
             modules: each(self.modules, module)?,
+            built_with: self.built_with,
             bpf: each(self.bpf, program)?,
             drivers,
             each: self.each,

@@ -44,6 +44,9 @@ pub struct Scenario {
     pub kernel_modules: Vec<String>,
     /// Modules to insert, in order: directories with a Kbuild file or a Makefile.
     pub modules: Vec<Part>,
+    /// Fragments of the kernel that they are built for on top of those of the kernel that they are
+    /// inserted in: another build of it.
+    pub built_with: Vec<String>,
     /// BPF objects to load, in order: C files, or objects that somebody else compiled.
     pub bpf: Vec<Part>,
     /// Drivers of its steps: directories with a Cargo.toml.
@@ -102,6 +105,7 @@ impl Scenario {
             about: String::new(),
             kernel_modules: Vec::new(),
             modules: Vec::new(),
+            built_with: Vec::new(),
             bpf: Vec::new(),
             drivers: Vec::new(),
             each: false,

@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer};
 pub struct Requires {
     /// A version bound such as `>=6.10`.
     pub kernel: Option<Bound>,
+    /// Whether modules must have a base of their own in their BTF, which kbuild makes from Linux
+    /// 6.11 on with pahole 1.28 or newer, and in 7.2 with any.
+    pub btf_base: bool,
     /// Options that must be `y` or `m`, without `CONFIG_`.
     #[serde(deserialize_with = "options")]
     pub config: Vec<String>,

@@ -307,6 +307,10 @@ fn an_image_without_modules_is_told_and_nothing_stays() {
     let said = host.says(&["kernel", "fetch", "tiny"], false);
     assert_has(&said, "find the modules of `1.0-tiny`");
     assert!(!host.has_any());
+    assert_eq!(
+        host.state(),
+        "not obtainable: find the modules of `1.0-tiny`"
+    );
 }
 
 fn a_full_disk_is_told_and_nothing_stays() {

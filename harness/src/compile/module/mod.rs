@@ -287,6 +287,19 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
     Ok(modules)
 }
 
+impl Module {
+    /// Whether its file has a section of this name.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn has_section(&self, name: &str) -> Result<bool> {
+        let read = || format!("read `{}`", self.file.display());
+        let data = fs::read(&self.file).with_context(read)?;
+        let file = object::File::parse(&*data).with_context(read)?;
+        Ok(file.section_by_name(name).is_some())
+    }
+}
+
 /// The symbols that a module uses of one of the kernel's own, by the list that lies where the kernel
 /// was built. None where there is no list.
 pub fn uses(kernel: &Kernel, module: &Module, owner: &str) -> Result<Vec<String>> {
