@@ -65,6 +65,8 @@ struct File {
     tarball: toml::Table,
     package: toml::Table,
     prebuilt: toml::Table,
+    deb: toml::Table,
+    oci: toml::Table,
 }
 
 impl Default for File {
@@ -80,6 +82,8 @@ impl Default for File {
             tarball: toml::Table::new(),
             package: toml::Table::new(),
             prebuilt: toml::Table::new(),
+            deb: toml::Table::new(),
+            oci: toml::Table::new(),
         }
     }
 }
@@ -132,6 +136,8 @@ impl Project {
             ("tarball", file.tarball),
             ("package", file.package),
             ("prebuilt", file.prebuilt),
+            ("deb", file.deb),
+            ("oci", file.oci),
         ];
         let kinds = kinds.into_iter().filter(|(_, kernels)| !kernels.is_empty());
         Project {

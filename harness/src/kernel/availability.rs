@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::catalog::{Prebuilt, Source};
+use super::kinds::{Prebuilt, Source};
 use super::{Catalog, apt, build};
 use crate::cache::Cache;
 
@@ -62,6 +62,10 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
         Source::Package(package) => match package.cached(cache) {
             Some(source) => built(source),
             None => from_apt(),
+        },
+        Source::Remote(remote) => match remote.cached(cache, name) {
+            Some(_) => Ready,
+            None => NotLookedUp,
         },
         Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, name, &catalog.lock) {
             Some(_) => Ready,

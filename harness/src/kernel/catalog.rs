@@ -5,16 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 
+use super::kinds::{BASE_CONFIG, File, Prebuilt, Source, base_config, sources};
 use super::lock::Lock;
 use crate::assets;
 use crate::cache::Cache;
 use crate::plain;
 use crate::project::Project;
-
-/// The fragment that a kernel is built with when none is named.
-const BASE_CONFIG: &str = "base.config";
 
 /// Fragments that are the ground that others are added to.
 const NO_FLAVOURS: [&str; 2] = [BASE_CONFIG, "distro.config"];
@@ -35,120 +32,6 @@ pub struct Catalog {
     sources: BTreeMap<String, Source>,
     /// Where config fragments are looked for, the first first.
     folders: Vec<PathBuf>,
-}
-
-/// Where a kernel comes from.
-#[derive(Debug)]
-pub enum Source {
-    /// A file of source, built here.
-    Tarball(Tarball),
-    /// A Debian package of source, built here.
-    Package(Package),
-    /// A kernel that a distribution built.
-    Prebuilt(Prebuilt),
-}
-
-/// A file of source at an address.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tarball {
-    /// Where the tar.xz file is, by http or https.
-    pub url: String,
-    /// The file's SHA-256, in lower-case hexadecimal digits.
-    pub sha256: String,
-    /// Config fragments, in the order they are merged.
-    #[serde(default = "base_config")]
-    pub config: Vec<String>,
-    /// The kernel of the distribution whose config file to start from, instead of tinyconfig.
-    pub base: Option<String>,
-}
-
-/// A Debian package that holds a tar.xz file of source.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Package {
-    /// The package's name.
-    pub package: String,
-    /// Suites of Debian to look for it in where the machine's own do not have it, best first.
-    #[serde(default)]
-    pub suites: Vec<String>,
-    /// Config fragments, in the order they are merged.
-    #[serde(default = "base_config")]
-    pub config: Vec<String>,
-    /// The kernel of the distribution whose config file to start from, instead of tinyconfig.
-    pub base: Option<String>,
-}
-
-/// A kernel that a distribution built.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Prebuilt {
-    /// Packages that depend on the kernel's own package, best first.
-    pub packages: Vec<String>,
-    /// Suites of Debian that it comes from, in the place of the machine's own; what several of
-    /// them have is the first one's.
-    #[serde(default)]
-    pub suites: Vec<String>,
-    /// Suites whose `linux-kbuild-…` has the programs that this kernel's lacks: Debian 12 has no
-    /// `resolve_btfids` for its own 6.1.
-    #[serde(default)]
-    pub programs: Vec<String>,
-    /// Modules to insert at boot; what they depend on need not be named.
-    #[serde(default = "boot_modules")]
-    pub boot_modules: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    default: Vec<String>,
-    #[serde(default)]
-    tarball: BTreeMap<String, Tarball>,
-    #[serde(default)]
-    package: BTreeMap<String, Package>,
-    #[serde(default)]
-    prebuilt: BTreeMap<String, Prebuilt>,
-}
-
-/// The kernels of a file, by their names.
-fn sources(file: File) -> Result<BTreeMap<String, Source>> {
-    let tarballs = file
-        .tarball
-        .into_iter()
-        .map(|(name, it)| (name, Source::Tarball(it)));
-    let packages = file
-        .package
-        .into_iter()
-        .map(|(name, it)| (name, Source::Package(it)));
-    let prebuilt = file
-        .prebuilt
-        .into_iter()
-        .map(|(name, it)| (name, Source::Prebuilt(it)));
-    let mut sources = BTreeMap::new();
-    for (name, source) in tarballs.chain(packages).chain(prebuilt) {
-        check_name(&name)?;
-        source.check().with_context(|| format!("kernel `{name}`"))?;
-        if sources.insert(name.clone(), source).is_some() {
-            bail!("kernel `{name}` has two sources");
-        }
-    }
-    Ok(sources)
-}
-
-fn base_config() -> Vec<String> {
-    vec![BASE_CONFIG.to_owned()]
-}
-
-/// What the guest and scenarios use, which Debian has as modules.
-fn boot_modules() -> Vec<String> {
-    let of_guest = ["virtio_pci", "virtio_console", "9p", "9pnet_virtio"];
-    let of_scenarios = ["veth", "sch_ingress", "cls_bpf", "act_bpf", "overlay"];
-    of_guest
-        .iter()
-        .chain(&of_scenarios)
-        .map(|&name| name.to_owned())
-        .collect()
 }
 
 impl Catalog {
@@ -271,7 +154,7 @@ impl Catalog {
     pub fn get(&self, spec: &str) -> Result<(&Source, Vec<PathBuf>)> {
         let (name, added) = self.split(spec);
         let source = self.source(name)?;
-        if matches!(source, Source::Prebuilt(_)) && !added.is_empty() {
+        if matches!(source, Source::Prebuilt(_) | Source::Remote(_)) && !added.is_empty() {
             bail!(
                 "build kernel `{spec}`: `{name}` comes built, so its config stays as it is; \
                  `+{}` goes with a kernel that is built from source",
@@ -361,70 +244,6 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     known
         .filter(|known| alike(known) >= ALIKE)
         .max_by(|a, b| alike(a).total_cmp(&alike(b)))
-}
-
-/// A name is part of file names and of test names, so it is kept plain.
-fn check_name(name: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "+.-_".contains(c);
-    if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(plain) {
-        bail!(
-            "`{name}`: a name is made of letters, digits, `+`, `-`, `_` and `.`, and begins with \
-             none of the last four"
-        );
-    }
-    Ok(())
-}
-
-impl Source {
-    /// The names of its config fragments; none where it is not built here.
-    fn config(&self) -> &[String] {
-        match self {
-            Source::Tarball(tarball) => &tarball.config,
-            Source::Package(package) => &package.config,
-            Source::Prebuilt(_) => &[],
-        }
-    }
-
-    fn base(&self) -> Option<&str> {
-        match self {
-            Source::Tarball(tarball) => tarball.base.as_deref(),
-            Source::Package(package) => package.base.as_deref(),
-            Source::Prebuilt(_) => None,
-        }
-    }
-
-    /// What it names becomes parts of paths and arguments of apt.
-    fn check(&self) -> Result<()> {
-        let names: Vec<&String> = match self {
-            Source::Tarball(tarball) => {
-                tarball.check()?;
-                Vec::new()
-            }
-            Source::Package(package) => std::iter::once(&package.package)
-                .chain(&package.suites)
-                .collect(),
-            Source::Prebuilt(prebuilt) => {
-                let suites = prebuilt.suites.iter().chain(&prebuilt.programs);
-                suites.chain(&prebuilt.packages).collect()
-            }
-        };
-        let mut names = names.into_iter().chain(self.config());
-        names.try_for_each(|name| check_name(name))
-    }
-}
-
-impl Tarball {
-    fn check(&self) -> Result<()> {
-        let is_http = self.url.starts_with("http://") || self.url.starts_with("https://");
-        let file = self.url.rsplit('/').next().unwrap_or_default();
-        if !is_http || check_name(file).is_err() {
-            bail!(
-                "`{}` is not the address of a file by http or https",
-                self.url
-            );
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

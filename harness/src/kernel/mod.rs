@@ -4,14 +4,19 @@ mod apt;
 mod availability;
 pub mod build;
 mod catalog;
+mod download;
 mod image;
+mod kinds;
 pub mod lock;
 mod modules;
 mod prebuilt;
+mod registry;
+mod remote;
 mod source;
 pub mod tools;
 mod tree;
 mod unpack;
+mod unpacked;
 
 use std::path::{Path, PathBuf};
 
@@ -20,13 +25,14 @@ use serde::{Deserialize, Serialize};
 
 pub use apt::unusable as apt_unusable;
 pub use availability::{Availability, Chosen, attainable, availability, default};
-pub use catalog::{Catalog, Source};
+pub use catalog::Catalog;
+pub use kinds::Source;
 pub use modules::at_boot;
 
 use crate::cache::{Cache, Key};
 use crate::tool::{self, Tool};
 use crate::{plain, progress};
-use catalog::Prebuilt;
+use kinds::Prebuilt;
 use lock::Lock;
 
 /// The cache's kind of finished kernels; their keys are `NAME-` and a [`Key`].
@@ -162,6 +168,10 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
             .map_or_else(|| package.obtain(cache), Ok)
             .and_then(built),
         Source::Prebuilt(prebuilt) => ready(cache, spec, prebuilt, &catalog.lock),
+        Source::Remote(remote) => match remote.cached(cache, spec) {
+            Some(kernel) => kernel.inspect(|kernel| cache.touch(KIND, &kernel.key)),
+            None => remote.obtain(cache, spec),
+        },
     }
     .with_context(|| format!("get kernel `{spec}`"))
 }
@@ -182,18 +192,21 @@ pub fn modules(
     let at_boot = at_boot(kernel);
     let catalog = Catalog::load(cache)?;
     let source = catalog.get(&kernel.name).ok().map(|(source, _)| source);
-    let Some(Source::Prebuilt(prebuilt)) = source else {
-        return modules::Modules::of_build(&kernel.build).order(wanted, &at_boot);
+    let all = || match source {
+        Some(Source::Prebuilt(prebuilt)) => prebuilt.all_modules(cache, kernel, &catalog.lock),
+        Some(Source::Remote(remote)) => remote.all_modules(cache, kernel),
+        _ => Ok(modules::Modules::of_build(&kernel.build)),
     };
+    if !matches!(source, Some(Source::Prebuilt(_) | Source::Remote(_))) {
+        return all()?.order(wanted, &at_boot);
+    }
     let key = Key::new(INSERTED)
         .text("kernel", &kernel.key)
         .text("modules", &wanted.join("\0"))
         .finish();
     let what = format!("modules of {}: {}", kernel.name, wanted.join(", "));
     let entry = cache.get_or_make(INSERTED, &key, &what, |dir| {
-        prebuilt
-            .all_modules(cache, kernel, &catalog.lock)?
-            .put(wanted, &at_boot, dir)
+        all()?.put(wanted, &at_boot, dir)
     })?;
     modules::listed(&entry)
 }
@@ -228,6 +241,7 @@ pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
             Some(_) => ready(cache, name, prebuilt, &catalog.lock).map(drop),
             None => prebuilt.obtain(cache, name, &catalog.lock).map(drop),
         },
+        Source::Remote(remote) => remote.obtain(cache, name).map(drop),
     }
     .with_context(|| format!("fetch kernel `{name}`"))
 }
@@ -263,7 +277,7 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
     let source = match catalog.get(spec)?.0 {
         Source::Tarball(tarball) => tarball.cached(cache),
         Source::Package(package) => package.cached(cache),
-        Source::Prebuilt(_) => None,
+        Source::Prebuilt(_) | Source::Remote(_) => None,
     };
     let mut removed = false;
     for key in cache.keys(KIND) {

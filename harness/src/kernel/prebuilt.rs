@@ -9,14 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::kinds::Prebuilt;
 use super::lock::{self, Lock};
 use super::modules::Modules;
-use super::{KIND, Kernel, MODULES, apt, catalog, image, read, tools, unpack};
+use super::{KIND, Kernel, MODULES, apt, tools, unpack, unpacked};
 use crate::cache::{Cache, Key};
 use crate::interrupt;
-
-/// The folder of an entry with the modules to insert at boot, named so that they sort in order.
-const BOOT: &str = "boot-modules";
 
 /// What the names of packages begin with that hold a part of a kernel or its headers. Since 7.2
 /// Debian's image package is empty, and its parts are in the first three.
@@ -68,7 +66,7 @@ const RESOLVE_BTFIDS: &str = "tools/bpf/resolve_btfids/resolve_btfids";
 /// The package that depends on the headers of a suite's newest kernel.
 const HEADERS: &str = "linux-headers-amd64";
 
-impl catalog::Prebuilt {
+impl Prebuilt {
     /// What the kernel is made of: as the lock says, else as it was last.
     fn found(&self, cache: &Cache, name: &str, lock: &Lock) -> Option<Found> {
         let locked = match self.suites.is_empty() {
@@ -109,7 +107,7 @@ impl catalog::Prebuilt {
             let packages: Vec<_> = found.packages.iter().filter(binary).cloned().collect();
             let all = tempfile::tempdir_in(dir).context("make a temporary folder")?;
             unpack::packages(&self.archive(cache)?, &what, &packages, all.path())?;
-            let modules = modules(all.path(), &found.release)?;
+            let modules = unpacked::modules(all.path(), &found.release)?;
             fs::rename(&modules, dir.join("modules"))
                 .with_context(|| format!("keep `{}`", modules.display()))
         })?;
@@ -128,7 +126,7 @@ impl catalog::Prebuilt {
         };
         // The lock may have no word of it yet.
         let noted = || self.note(name, &found, lock);
-        let kernel = kernel(name, &found.release, &entry, &key);
+        let kernel = unpacked::kernel(name, &found.release, &entry, &key);
         Some(kernel.and_then(|kernel| noted().map(|_| Kernel { tools, ..kernel })))
     }
 
@@ -160,7 +158,7 @@ impl catalog::Prebuilt {
         cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
         cache.forget(&self.unusable_memo())?;
         let moved = self.note(name, &found, lock)?;
-        let kernel = kernel(name, &found.release, &entry, &key)?;
+        let kernel = unpacked::kernel(name, &found.release, &entry, &key)?;
         Ok((Kernel { tools, ..kernel }, moved))
     }
 
@@ -286,23 +284,9 @@ impl catalog::Prebuilt {
     ) -> Result<()> {
         let what = format!("linux-image-{} and its headers", found.release);
         unpack::packages(archive, &what, &found.packages, dir)?;
-        mend_headers(&headers(dir, &found.release))?;
-        let modules = modules(dir, &found.release)?;
-        Modules::of_package(&modules)?
-            .put(&self.boot_modules, &[], &dir.join(BOOT))
-            .context(
-                "use this kernel: a machine is reached by modules that it has neither built in \
-                 nor beside it",
-            )?;
-        move_to_boot(&modules, &dir.join("boot"), &found.release)?;
-        let vmlinux = headers(dir, &found.release).join("vmlinux");
-        if !vmlinux.exists() {
-            let image = dir.join(format!("boot/vmlinuz-{}", found.release));
-            fs::write(&vmlinux, image::btf(&image)?)
-                .with_context(|| format!("write `{}`", vmlinux.display()))?;
-        }
+        let modules = unpacked::settle(dir, &found.release, &self.boot_modules)?;
         if !self.suites.is_empty() {
-            self.fill_in(cache, &headers(dir, &found.release))?;
+            self.fill_in(cache, &unpacked::headers(dir, &found.release))?;
             tools::wrap(&dir.join("usr/lib"))?;
         }
         // Nine tenths of the entry. Who names others gets them by `all_modules`.
@@ -310,7 +294,7 @@ impl catalog::Prebuilt {
     }
 }
 
-impl catalog::Prebuilt {
+impl Prebuilt {
     /// Puts into the headers the program that a set of kfuncs is built by, where they lack it and
     /// another suite has it.
     fn fill_in(&self, cache: &Cache, headers: &Path) -> Result<()> {
@@ -349,113 +333,5 @@ impl catalog::Prebuilt {
             name = next.with_context(|| format!("find `{kind}…` that `{name}` depends on"))?;
         }
         archive.require(&name)
-    }
-}
-
-/// The folder of modules in what packages were unpacked into.
-fn modules(dir: &Path, release: &str) -> Result<PathBuf> {
-    let places = ["lib/modules", "usr/lib/modules"].map(|place| dir.join(place).join(release));
-    let found = places.into_iter().find(|place| place.is_dir());
-    found.with_context(|| format!("find the modules of `{release}`"))
-}
-
-fn headers(entry: &Path, release: &str) -> PathBuf {
-    entry
-        .join("usr/src")
-        .join(format!("linux-headers-{release}"))
-}
-
-fn kernel(name: &str, release: &str, entry: &Path, key: &str) -> Result<Kernel> {
-    let build = headers(entry, release);
-    let mut modules = fs::read_dir(entry.join(BOOT))
-        .and_then(|files| {
-            files
-                .map(|file| Ok(file?.path()))
-                .collect::<Result<Vec<_>, _>>()
-        })
-        .with_context(|| format!("read `{}`", entry.join(BOOT).display()))?;
-    modules.sort();
-    let kernel = Kernel {
-        name: name.to_owned(),
-        release: release.to_owned(),
-        image: entry.join(format!("boot/vmlinuz-{release}")),
-        btf: build.join("vmlinux"),
-        config: build.join(".config"),
-        build,
-        modules,
-        tools: None,
-        key: key.to_owned(),
-    };
-    for file in [&kernel.image, &kernel.config] {
-        if !file.exists() {
-            bail!(
-                "find `{}`: remove the kernel with `kassay kernel remove {name}`",
-                file.display()
-            );
-        }
-    }
-    Ok(kernel)
-}
-
-/// Puts the image and its config, which Debian has beside the modules since 7.2, where they were
-/// before.
-fn move_to_boot(modules: &Path, boot: &Path, release: &str) -> Result<()> {
-    fs::create_dir_all(boot).with_context(|| format!("make directory `{}`", boot.display()))?;
-    for name in ["vmlinuz", "config"] {
-        let (from, to) = (modules.join(name), boot.join(format!("{name}-{release}")));
-        if from.exists() {
-            fs::rename(&from, &to).with_context(|| format!("move `{}`", from.display()))?;
-        }
-    }
-    Ok(())
-}
-
-/// Makes the headers work where they lie: their Makefile includes another by its absolute path,
-/// and since 7.2 names its own folder.
-///
-/// The new path starts at the Makefile itself, so it holds after the entry is renamed.
-fn mend_headers(build: &Path) -> Result<()> {
-    let path = build.join("Makefile");
-    let above = "$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../";
-    let mended = read(&path)?
-        .replace("include /usr/src/", &format!("include {above}"))
-        .replace(
-            "KBUILD_OUTPUT=/usr/src/",
-            &format!("KBUILD_OUTPUT:={above}"),
-        );
-    fs::write(&path, mended).with_context(|| format!("write `{}`", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mended_headers_include_by_a_path_of_their_own() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(
-            dir.path().join("Makefile"),
-            "KBUILD_OUTPUT=/usr/src/linux-headers-1\n\
-             include /usr/src/linux-headers-1-common/Makefile\n",
-        )
-        .unwrap();
-        mend_headers(dir.path()).unwrap();
-        let text = read(&dir.path().join("Makefile")).unwrap();
-        assert!(
-            text.ends_with("../linux-headers-1-common/Makefile\n") && !text.contains("/usr/src"),
-            "{text}"
-        );
-        assert!(text.starts_with("KBUILD_OUTPUT:=$(dir "), "{text}");
-    }
-
-    #[test]
-    fn an_image_beside_the_modules_is_found_in_boot() {
-        let dir = tempfile::tempdir().unwrap();
-        let (modules, boot) = (dir.path().join("modules"), dir.path().join("boot"));
-        fs::create_dir(&modules).unwrap();
-        fs::write(modules.join("vmlinuz"), "image").unwrap();
-        move_to_boot(&modules, &boot, "7.2").unwrap();
-        assert_eq!(fs::read(boot.join("vmlinuz-7.2")).unwrap(), b"image");
-        assert!(!boot.join("config-7.2").exists());
     }
 }

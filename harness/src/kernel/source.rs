@@ -1,22 +1,17 @@
 //! Kernel source by name: downloaded, checked and unpacked into the cache.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 
+use super::kinds::{Package, Tarball};
 use super::unpack::{Counted, untar, unxz};
-use super::{apt, catalog};
-use crate::cache::{Cache, Key, hex};
+use super::{apt, download};
+use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 
-/// How long a server may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(15);
-/// How long a server may stay silent.
-const SILENCE: Duration = Duration::from_secs(30);
 /// How long a probe of a server may take, name lookup included.
 const PROBE: Duration = Duration::from_secs(3);
 /// How long a failed probe is believed.
@@ -80,7 +75,7 @@ fn key(name: &str, sha256: &str) -> String {
     )
 }
 
-impl catalog::Tarball {
+impl Tarball {
     fn file(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or_default()
     }
@@ -112,51 +107,9 @@ impl catalog::Tarball {
         Source::obtain(
             cache,
             self.key(),
-            |dir| self.download(&dir.join(self.file())),
+            |dir| download::file(&self.url, &self.sha256, &dir.join(self.file())),
             unpack,
         )
-    }
-
-    /// Downloads the file to `path`, and deletes it when its digest is not the catalog's.
-    fn download(&self, path: &Path) -> Result<()> {
-        let from = || {
-            format!(
-                "download `{}`: is there a network? `kassay list` shows the kernels to be had",
-                self.url
-            )
-        };
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
-            .build()
-            .into();
-        let body = agent.get(&self.url).call().with_context(from)?.into_body();
-        let progress = Progress::bytes(format!("download {}", self.file()), body.content_length());
-        let mut body = Counted::new(body.into_reader(), &progress);
-        let mut file = File::create(path)?;
-        let (mut sha, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
-        loop {
-            let n = body.read(&mut chunk).with_context(from)?;
-            if n == 0 {
-                break;
-            }
-            sha.update(&chunk[..n]);
-            file.write_all(&chunk[..n])
-                .with_context(|| format!("write `{}`", path.display()))?;
-        }
-        let found = hex(&sha.finalize());
-        if found != self.sha256 {
-            fs::remove_file(path)?;
-            bail!(
-                "`{}` has the wrong digest, and what was downloaded is deleted\n    \
-                 expected {}\n    found    {found}",
-                self.url,
-                self.sha256
-            );
-        }
-        progress.finish();
-        Ok(())
     }
 
     /// Why the server was out of reach when it was last asked, and how long ago that was.
@@ -202,7 +155,7 @@ impl catalog::Tarball {
     }
 }
 
-impl catalog::Package {
+impl Package {
     fn memo(&self) -> String {
         format!("package-{}", self.package)
     }

@@ -25,6 +25,7 @@ mod kit;
 #[path = "../needs/mod.rs"]
 mod needs;
 mod project;
+mod remote;
 mod repository;
 mod run;
 mod states;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         tidy::words::trials(),
         kernels::trials(),
         suites::trials(),
+        remote::trials(),
         project::trials(),
         kit::trials(),
         run::trials(),

@@ -290,7 +290,9 @@ fn an_image_without_btf_is_told_and_nothing_stays() {
     let host = Host::new();
     let makefile = format!("{HEADERS}/Makefile");
     let needs = "linux-kbuild-1.0 gcc-9";
-    host.package("linux-headers-1.0-tiny", "1", needs, &[(&makefile, b"")]);
+    let config = format!("{HEADERS}/.config");
+    let files: [(&str, &[u8]); 2] = [(&makefile, b""), (&config, b"")];
+    host.package("linux-headers-1.0-tiny", "1", needs, &files);
     let said = host.says(&["kernel", "fetch", "tiny"], false);
     assert_has(&said, "/boot/vmlinuz-1.0-tiny`: it is no bzImage");
     assert!(!host.has_any());

@@ -14,6 +14,9 @@ use crate::tool::Tool;
 /// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
 const NO_BTF: &str = "Skipping BTF generation";
 
+/// What gcc says of an option that came later than it.
+const UNKNOWN_OPTION: &str = "unrecognized command-line option";
+
 /// What resolve_btfids says before each name of a set that BTF lacks; then it goes on
 /// (tools/bpf/resolve_btfids/main.c, 6.1 to 7.2).
 const UNRESOLVED: &str = "WARN: resolve_btfids: unresolved symbol ";
@@ -27,6 +30,12 @@ pub(super) fn make(
     what: &str,
     log: &Path,
 ) -> Result<()> {
+    if !kernel.build.join("Makefile").exists() {
+        bail!(
+            "build {what}: the kernel `{}` came without headers, so no module can be built for it",
+            kernel.name
+        );
+    }
     let built = place.join(&sources.directory);
     let progress = Progress::steps(format!("build {what}"), None);
     let mut said = Said::default();
@@ -39,6 +48,10 @@ pub(super) fn make(
         });
     let checked = made
         .map_err(|error| explain(error, &said.missing))
+        .map_err(|error| match &said.unknown_option {
+            Some(line) => error.context(older_compiler(line)),
+            None => error,
+        })
         .map_err(|error| anyhow!("{error:#}\n{}", by_hand(kernel, sources)));
     checked.with_context(|| format!("build {what}"))?;
     progress.finish();
@@ -69,6 +82,8 @@ fn kbuild(kernel: &Kernel, built: &Path, sources: &Sources) -> Result<Tool> {
 struct Said {
     /// That it makes no BTF.
     skipped: Option<String>,
+    /// That the compiler does not know an option.
+    unknown_option: Option<String>,
     /// The symbols, and the lists of symbols, that it missed, in backticks.
     missing: Vec<String>,
     /// The members of sets that it found no function for, in backticks.
@@ -79,6 +94,9 @@ impl Said {
     fn hear(&mut self, line: &str) {
         if line.contains(NO_BTF) {
             self.skipped = Some(line.trim().to_owned());
+        }
+        if line.contains(UNKNOWN_OPTION) {
+            self.unknown_option.get_or_insert(line.trim().to_owned());
         }
         let quoted = |name: &str| format!("`{name}`");
         self.missing.extend(missed(line).map(quoted));
@@ -109,6 +127,15 @@ impl Said {
         }
         Ok(())
     }
+}
+
+/// Why a compiler does not know an option of kbuild's.
+fn older_compiler(line: &str) -> String {
+    format!(
+        "the kernel was built by a newer compiler than this machine's, which says `{line}`: install \
+         the package of the version that CC_VERSION_TEXT of its config names, such as gcc-14, or \
+         name a suite of Debian that has it in `tools` of the kernel's table"
+    )
 }
 
 /// How a user would build the modules where they lie.
