@@ -191,6 +191,7 @@ mod tests {
             btf: path("vmlinux"),
             config: path("config"),
             modules: Vec::new(),
+            unreachable: None,
             tools: None,
             key: "key".into(),
         };

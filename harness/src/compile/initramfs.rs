@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cpio::newc::{Builder, trailer};
 
 use crate::cache::{Cache, Key};
@@ -21,6 +21,12 @@ const CHARACTER_DEVICE: u32 = 0o020600;
 /// format (Documentation/driver-api/early-userspace/buffer-format.rst), not
 /// compressed, since unpacking costs more than reading where the CPU is emulated.
 pub fn build(cache: &Cache, kernel: &Kernel, init: &Path) -> Result<PathBuf> {
+    if let Some(why) = &kernel.unreachable {
+        bail!(
+            "start a machine of {}: {why}, and it is reached by them",
+            kernel.name
+        );
+    }
     let guest = init
         .parent()
         .and_then(Path::file_name)

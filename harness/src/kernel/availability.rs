@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::kinds::{Prebuilt, Source};
-use super::{Catalog, apt, build};
+use super::{Catalog, Kernel, apt, build};
 use crate::cache::Cache;
 
 /// Whether a kernel of the catalog can be had.
@@ -64,17 +64,25 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
             None => from_apt(),
         },
         Source::Remote(remote) => match remote.cached(cache, name) {
-            Some(_) => Ready,
+            Some(kernel) => reached(kernel),
             None => NotLookedUp,
         },
         Source::Prebuilt(prebuilt) => match prebuilt.cached(cache, name, &catalog.lock) {
-            Some(_) => Ready,
+            Some(kernel) => reached(kernel),
             None => match prebuilt.unusable(cache) {
                 Some((why, age)) => Unobtainable(ago(why, age)),
                 None => from_apt(),
             },
         },
     })
+}
+
+/// What a kernel is that is cached: ready, unless no machine of it can be reached.
+fn reached(kernel: Result<Kernel>) -> Availability {
+    match kernel.ok().and_then(|kernel| kernel.unreachable) {
+        Some(why) => Availability::Unobtainable(why),
+        None => Availability::Ready,
+    }
 }
 
 /// As [`availability`], but a server is asked, for up to 3 seconds; after a failure not again

@@ -153,6 +153,7 @@ pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
         btf: build.join("vmlinux"),
         config,
         modules: Vec::new(),
+        unreachable: None,
         tools: None,
         key,
     })

@@ -5,7 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use flate2::read::GzDecoder;
 use liblzma::read::XzDecoder;
+use lz4_flex::frame::FrameDecoder;
 use object::{Object, ObjectSection};
 
 use super::unpack::unzstd;
@@ -52,8 +54,16 @@ fn vmlinux(image: &[u8]) -> Result<Vec<u8>> {
     match payload {
         [0xfd, b'7', b'z', ..] => XzDecoder::new(payload).take(MOST).read_to_end(&mut vmlinux),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => unzstd(payload)?.take(MOST).read_to_end(&mut vmlinux),
+        [0x1f, 0x8b, ..] => GzDecoder::new(payload).take(MOST).read_to_end(&mut vmlinux),
+        [0x02, 0x21, 0x4c, 0x18, ..] => {
+            // A length would be one of a block to follow.
+            let blocks = &payload[..payload.len() - 4];
+            FrameDecoder::new(blocks)
+                .take(MOST)
+                .read_to_end(&mut vmlinux)
+        }
         [0x7f, b'E', b'L', b'F', ..] => return Ok(payload.to_vec()),
-        _ => bail!("it is compressed by neither xz nor Zstandard"),
+        _ => bail!("it is compressed by none of gzip, lz4, xz and Zstandard"),
     }
     .context("decompress it")?;
     Ok(vmlinux)
@@ -79,8 +89,13 @@ mod tests {
     fn the_kernel_in_an_image_ends_before_its_length() {
         let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 0);
         xz.write_all(b"a kernel").unwrap();
-        let image = image(&xz.finish().unwrap());
-        assert_eq!(vmlinux(&image).unwrap(), b"a kernel");
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(b"a kernel").unwrap();
+        // The legacy form of lz4, with a block of eight literals.
+        let lz4 = b"\x02\x21\x4c\x18\x09\0\0\0\x80a kernel".to_vec();
+        for payload in [xz.finish().unwrap(), gz.finish().unwrap(), lz4] {
+            assert_eq!(vmlinux(&image(&payload)).unwrap(), b"a kernel");
+        }
     }
 
     #[test]
@@ -90,6 +105,6 @@ mod tests {
         let mut cut = image(b"");
         cut[0x248] = 99;
         assert_eq!(error(&cut), "its header leads out of it");
-        assert!(error(&image(b"LZ4 or another")).contains("neither xz nor Zstandard"));
+        assert!(error(&image(b"LZMA or another")).contains("none of gzip, lz4, xz"));
     }
 }

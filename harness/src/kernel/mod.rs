@@ -62,6 +62,8 @@ pub struct Kernel {
     pub config: PathBuf,
     /// Modules (plain .ko files) to insert at boot, in this order.
     pub modules: Vec<PathBuf>,
+    /// Why no machine of it can be reached, so that only what needs none can be done with it.
+    pub unreachable: Option<String>,
     /// The folder of [`tools`] that modules are built by, where they are not this machine's.
     pub tools: Option<PathBuf>,
     /// What tells it from any other kernel, for caches.
@@ -365,6 +367,7 @@ mod tests {
             btf: path.clone(),
             config: path,
             modules: Vec::new(),
+            unreachable: None,
             tools: None,
             key: "test".into(),
         };

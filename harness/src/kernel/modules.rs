@@ -72,6 +72,15 @@ impl Modules {
         Ok(order.files)
     }
 
+    /// Those that the kernel has neither built in nor as modules.
+    pub fn lacking<'a>(&self, wanted: &'a [String]) -> Vec<&'a str> {
+        let is_there = |name: &str| self.builtin.contains(name) || self.files.contains_key(name);
+        let missing = wanted
+            .iter()
+            .filter(|name| !is_there(&name.replace('-', "_")));
+        missing.map(String::as_str).collect()
+    }
+
     /// Puts these and those that they need, decompressed, into a new folder, numbered in that
     /// order.
     ///

@@ -14,11 +14,14 @@ const BOOT: &str = "boot-modules";
 /// Where modules lie.
 const MODULES: [&str; 2] = ["lib/modules", "usr/lib/modules"];
 
+/// The file of an entry that says why a machine of the kernel cannot be reached.
+const UNREACHABLE: &str = "unreachable";
+
 /// Makes a kernel of what was unpacked into a folder: its headers work where they lie, its BTF is
 /// beside them, and the modules to insert at boot are apart. Returns where all its modules lie.
 ///
 /// # Errors
-/// It has no modules, or not those to insert at boot; or no BTF.
+/// It has no modules, or no BTF.
 pub fn settle(dir: &Path, release: &str, boot_modules: &[String]) -> Result<PathBuf> {
     let headers = headers(dir, release);
     match headers.join("Makefile").exists() {
@@ -28,12 +31,20 @@ pub fn settle(dir: &Path, release: &str, boot_modules: &[String]) -> Result<Path
             .with_context(|| format!("make directory `{}`", headers.display()))?,
     }
     let modules = modules(dir, release)?;
-    Modules::of_package(&modules)?
-        .put(boot_modules, &[], &dir.join(BOOT))
-        .context(
-            "use this kernel: a machine is reached by modules that it has neither built in nor \
-             beside it",
-        )?;
+    let of_package = Modules::of_package(&modules)?;
+    let wanted = match of_package.lacking(boot_modules).as_slice() {
+        [] => boot_modules,
+        lacking => {
+            let why = format!(
+                "it has neither built in nor as modules {}",
+                lacking.join(", ")
+            );
+            let file = dir.join(UNREACHABLE);
+            fs::write(&file, why).with_context(|| format!("write `{}`", file.display()))?;
+            &[]
+        }
+    };
+    of_package.put(wanted, &[], &dir.join(BOOT))?;
     move_to_boot(&modules, &dir.join("boot"), release)?;
     let config = headers.join(".config");
     if !config.exists() {
@@ -107,6 +118,7 @@ pub fn kernel(name: &str, release: &str, entry: &Path, key: &str) -> Result<Kern
         config: build.join(".config"),
         build,
         modules,
+        unreachable: fs::read_to_string(entry.join(UNREACHABLE)).ok(),
         tools: None,
         key: key.to_owned(),
     };

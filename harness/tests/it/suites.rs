@@ -18,6 +18,7 @@ tests! {
         a_package_that_the_suite_lacks_is_named,
         an_image_without_btf_is_told_and_nothing_stays,
         an_image_without_modules_is_told_and_nothing_stays,
+        a_kernel_that_cannot_be_reached_tells_its_options_and_why,
         a_full_disk_is_told_and_nothing_stays,
         a_lock_that_is_none_is_named;
 }
@@ -105,7 +106,8 @@ impl Host {
             "",
             &[&image[..], &modules].concat(),
         );
-        let headers: [(&str, &[u8]); 3] = [(&makefile, b""), (&config, b""), (&btf, b"btf")];
+        let headers: [(&str, &[u8]); 3] =
+            [(&makefile, b""), (&config, b"CONFIG_A=y\n"), (&btf, b"btf")];
         let needs = "linux-kbuild-1.0 gcc-9";
         self.package("linux-headers-1.0-tiny", version, needs, &headers);
         let kbuild = [("usr/lib/linux-kbuild-1.0/fixdep", &*program)];
@@ -313,6 +315,20 @@ fn an_image_without_modules_is_told_and_nothing_stays() {
         host.state(),
         "not obtainable: find the modules of `1.0-tiny`"
     );
+}
+
+fn a_kernel_that_cannot_be_reached_tells_its_options_and_why() {
+    let host = Host::new();
+    let catalog = fs::read_to_string(host.path("kernels.toml")).unwrap();
+    let wants = catalog.replace("boot_modules = []", "boot_modules = ['9p']");
+    fs::write(host.path("kernels.toml"), wants).unwrap();
+    let asked = ["kernel", "options", "tiny", "--option", "A,CONFIG_B"];
+    let table = String::from_utf8(host.kassay(&asked).stdout).unwrap();
+    let rows =
+        "| CONFIG_… | tiny |\n| --- | --- |\n| release | 1.0-tiny |\n| A | y |\n| B | no |\n";
+    assert_eq!(table, rows);
+    let why = "not obtainable: it has neither built in nor as modules 9p";
+    assert_eq!(host.state(), why);
 }
 
 fn a_full_disk_is_told_and_nothing_stays() {
