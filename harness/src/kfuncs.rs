@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectKind, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
 
-use crate::btf::{Btf, Shape};
+use crate::btf::{self, Btf, Shape};
 use crate::kernel::Kernel;
 use crate::plain;
 
@@ -142,8 +142,12 @@ impl Kfunc {
 /// Its BTF cannot be read, or tells of no kfunc.
 pub fn of_kernel(kernel: &Kernel) -> Result<Listing> {
     let file = &kernel.btf;
-    let listing =
-        read(file, None).with_context(|| format!("read the kfuncs of `{}`", file.display()))?;
+    let told = || format!("read the kfuncs of `{}`", file.display());
+    let listing = match btf::is_raw(file).with_context(told)? {
+        true => from_tags(&btf(file)?),
+        false => read(file, None),
+    };
+    let listing = listing.with_context(told)?;
     if listing.kfuncs.is_empty() {
         bail!(
             "list the kfuncs of {}: `{}` has neither symbols for the sets in .BTF_ids, which a kernel \
@@ -185,15 +189,10 @@ fn of_module(kernel: &Kernel, file: &Path) -> Result<Listing> {
         .with_context(|| format!("read the kfuncs of `{}`", file.display()))
 }
 
-/// The BTF of a file that is not split.
+/// A kernel's own BTF, which is not split.
 fn btf(file: &Path) -> Result<Btf> {
-    let read = || -> Result<Btf> {
-        let cache = ReadCache::new(plain::open(file)?);
-        let elf = object::File::parse(&cache)?;
-        let section = elf.section_by_name(".BTF").context("no section .BTF")?;
-        Btf::parse(section.data()?, None)
-    };
-    read().with_context(|| format!("read the BTF of `{}`", file.display()))
+    let read = || format!("read the BTF of `{}`", file.display());
+    Btf::parse(&btf::data(file)?, None).with_context(read)
 }
 
 fn read(file: &Path, base: Option<Arc<Btf>>) -> Result<Listing> {

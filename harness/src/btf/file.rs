@@ -88,23 +88,43 @@ pub fn targets(file: &Path) -> Result<Targets> {
 
 /// The functions of a kernel's own BTF.
 fn functions_of(file: &Path) -> Result<Vec<String>> {
-    let read = || -> Result<Vec<String>> {
+    let read = || format!("read the BTF of `{}`", file.display());
+    functions(&data(file)?, &[]).with_context(read)
+}
+
+/// A kernel's own BTF, whose `file` is a vmlinux or raw BTF.
+///
+/// # Errors
+/// The file cannot be read, or has none.
+pub fn data(file: &Path) -> Result<Vec<u8>> {
+    let read = || -> Result<Vec<u8>> {
         let (start, size) = place(file)?;
         let mut open = plain::open(file)?;
         open.seek(SeekFrom::Start(start))?;
         let mut data = Vec::new();
         open.take(size).read_to_end(&mut data)?;
-        functions(&data, &[])
+        Ok(data)
     };
     read().with_context(|| format!("read the BTF of `{}`", file.display()))
 }
 
+/// Whether a file is raw BTF, as /sys/kernel/btf/vmlinux is, and no ELF file.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn is_raw(file: &Path) -> Result<bool> {
+    let mut magic = [0u8; 4];
+    plain::open(file)?.read_exact(&mut magic)?;
+    Ok(&magic != ELF)
+}
+
+/// What an ELF file begins with.
+const ELF: &[u8; 4] = b"\x7fELF";
+
 /// Where BTF stands in a vmlinux or a file of raw BTF, and its size.
 fn place(file: &Path) -> Result<(u64, u64)> {
-    let mut open = plain::open(file)?;
-    let mut magic = [0u8; 4];
-    open.read_exact(&mut magic)?;
-    if &magic != b"\x7fELF" {
+    let open = plain::open(file)?;
+    if is_raw(file)? {
         return Ok((0, open.metadata()?.len()));
     }
     let cache = ReadCache::new(open);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 pub use declaration::{SHAPES, Shape, listed};
-pub use file::{Targets, base_strings, taken, targets};
+pub use file::{Targets, base_strings, data, is_raw, taken, targets};
 pub use layout::{Layout, Member};
 pub use map::Map;
 pub use raw::functions;
