@@ -316,9 +316,13 @@ fn kbuild(source: &Path, build: &Path, tools: Option<&Path>) -> Tool {
             // information alone.
             .env("CCACHE_NOHASHDIR", "1"),
     };
+    let kbuild = match std::env::var_os("CCACHE_DIR") {
+        None => kbuild,
+        Some(folder) => kbuild.env("CCACHE_DIR", folder),
+    };
     let of_tools = tools.into_iter().flat_map(tools::environment);
-    let kbuild = of_tools.fold(kbuild, |kbuild, (name, value)| kbuild.env(name, value));
-    kbuild
+    of_tools
+        .fold(kbuild, |kbuild, (name, value)| kbuild.env(name, value))
         .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
         .env("KBUILD_BUILD_USER", "kassay")
         .env("KBUILD_BUILD_HOST", "kassay")

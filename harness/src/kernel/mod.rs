@@ -288,6 +288,7 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
             cache.remove(MODULES, &key)?;
         }
     }
+    tools::sweep(cache)?;
     if let Some(source) = source.filter(|source| !build::uses(cache, source)) {
         removed |= cache.remove("source", &source.key)?;
     }

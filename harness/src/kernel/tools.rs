@@ -105,6 +105,22 @@ fn keep(
     Ok(tools)
 }
 
+/// Removes the tools that no kernel in the cache wants any more.
+///
+/// # Errors
+/// A folder cannot be removed.
+pub fn sweep(cache: &Cache) -> Result<()> {
+    let kernels = cache.keys(super::KIND);
+    let kernels = kernels.iter().map(String::as_str).chain([PAHOLE]);
+    let wanted: Vec<String> = kernels
+        .filter_map(|kernel| cache.recall(&memo(kernel)))
+        .map(|(key, _)| key)
+        .collect();
+    let keys = cache.keys(KIND).into_iter();
+    keys.filter(|key| !wanted.contains(key))
+        .try_for_each(|key| cache.remove(KIND, &key).map(drop))
+}
+
 fn memo(kernel: &str) -> String {
     format!("tools-{kernel}")
 }

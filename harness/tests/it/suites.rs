@@ -206,6 +206,9 @@ fn a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked() {
         "$tools/loader",
     );
     assert_eq!(script("tools", "loader"), "loader");
+    host.says(&["kernel", "remove", "tiny"], true);
+    let tools = fs::read_dir(host.path("cache/tools")).unwrap();
+    assert!(!host.has_any() && tools.count() == 0);
 }
 
 fn a_mirror_that_has_moved_is_said_and_the_lock_moves() {
