@@ -42,12 +42,17 @@ pub fn unusable() -> Option<&'static str> {
     None
 }
 
+/// What apt says of a name that it does not know.
+const UNKNOWN: &str = "No packages found";
+
 /// What apt knows: the machine's own sources, or suites of Debian beside them.
 pub struct Archive {
     /// apt's options, in front of all others.
     options: Vec<String>,
     /// What brings its lists up to date, for a user.
     refresh: &'static str,
+    /// Held as long as its lists are to stay as they are.
+    _lock: Option<fs::File>,
 }
 
 impl Archive {
@@ -56,6 +61,7 @@ impl Archive {
         Archive {
             options: Vec::new(),
             refresh: "run `sudo apt-get update`",
+            _lock: None,
         }
     }
 
@@ -78,10 +84,11 @@ impl Archive {
             .collect::<Result<_>>()
             .with_context(|| what.clone())?;
         let state = cache.dir("apt").join(suites.join("+"));
-        let _lock = cache.lock("apt", &suites.join("+"), &what)?;
+        let lock = cache.lock("apt", &suites.join("+"), &what)?;
         let archive = Archive {
             options: beside(&state, &sources, &suites[0])?,
             refresh: "see whether the network is there",
+            _lock: Some(lock),
         };
         match archive.update(&what) {
             Ok(()) => cache.forget(&memo(suites))?,
@@ -145,14 +152,14 @@ impl Archive {
         if let Some(why) = unusable() {
             bail!("find package `{package}`: {why}");
         }
-        // apt-cache fails for an unknown name, and has no other reason to fail here.
-        let Ok(text) = Tool::new("apt-cache")
+        let shown = Tool::new("apt-cache")
             .args(&self.options)
             .args(["show", "--no-all-versions", package])
-            .output()
-        else {
-            interrupt::check()?;
-            return Ok(None);
+            .output();
+        let text = match shown {
+            Ok(text) => text,
+            Err(error) if format!("{error:#}").contains(UNKNOWN) => return Ok(None),
+            Err(error) => return Err(error),
         };
         let field = |name: &str| {
             text.lines()
@@ -166,6 +173,21 @@ impl Archive {
             version,
             sha256,
         }))
+    }
+
+    /// Whether all of these are there in these very versions.
+    ///
+    /// # Errors
+    /// apt cannot be asked.
+    pub fn offers(&self, packages: &[Package]) -> Result<bool> {
+        for package in packages {
+            let version = format!("{}={}", package.name, package.version);
+            let offered = self.show(&version)?;
+            if offered.is_none_or(|offered| offered.sha256 != package.sha256) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// As [`show`](Self::show), where an unknown package is an error.
@@ -262,19 +284,23 @@ fn beside(state: &Path, sources: &str, first: &str) -> Result<Vec<String>> {
         fs::write(&file, text).with_context(|| format!("write `{}`", file.display()))?;
     }
     let set = |name: &str, path: &Path| format!("-o{name}={}", path.display());
-    let mut options = vec![
+    // apt takes nothing of backports by itself.
+    let preferred = match first.ends_with("-backports") {
+        true => first,
+        false => "",
+    };
+    Ok(vec![
         set("Dir::Etc::sourcelist", &state.join("sources.list")),
         set("Dir::Etc::sourceparts", Path::new("-")),
         set("Dir::State::lists", &state.join("lists")),
         set("Dir::State::status", &state.join("installed")),
         set("Dir::Cache", state),
         set("APT::Sandbox::User", Path::new("root")),
-    ];
-    if first.ends_with("-backports") {
-        // apt takes nothing of backports by itself.
-        options.push(format!("-oAPT::Default-Release={first}"));
-    }
-    Ok(options)
+        // What the machine prefers is of its own suites.
+        set("Dir::Etc::preferences", Path::new("/dev/null")),
+        set("Dir::Etc::preferencesparts", Path::new("/dev/null")),
+        format!("-oAPT::Default-Release={preferred}"),
+    ])
 }
 
 /// The line of a sources.list(5) for a suite of Debian, which comes from the machine's mirror.

@@ -79,9 +79,10 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
 
 /// What a kernel is that is cached: ready, unless no machine of it can be reached.
 fn reached(kernel: Result<Kernel>) -> Availability {
-    match kernel.ok().and_then(|kernel| kernel.unreachable) {
-        Some(why) => Availability::Unobtainable(why),
-        None => Availability::Ready,
+    match kernel.map(|kernel| kernel.unreachable) {
+        Ok(None) => Availability::Ready,
+        Ok(Some(why)) => Availability::Unobtainable(why),
+        Err(error) => Availability::Unobtainable(format!("{error:#}")),
     }
 }
 

@@ -216,9 +216,14 @@ pub fn modules(
 /// A distribution's kernel as it is cached, else in the version that apt offers now.
 fn ready(cache: &Cache, name: &str, prebuilt: &Prebuilt, lock: &Lock) -> Result<Kernel> {
     match prebuilt.cached(cache, name, lock) {
-        Some(kernel) => kernel.inspect(|kernel| cache.touch(KIND, &kernel.key)),
+        Some(kernel) => {
+            let kernel = kernel?;
+            prebuilt.note_cached(cache, name, lock)?;
+            cache.touch(KIND, &kernel.key);
+            Ok(kernel)
+        }
         None => {
-            let (kernel, moved) = prebuilt.obtain(cache, name, lock)?;
+            let (kernel, moved) = prebuilt.obtain(cache, name, lock, false)?;
             if let Some(moved) = moved {
                 progress::note(format!("kernel {name}: {moved}, and so has kassay.lock"));
             }
@@ -241,7 +246,7 @@ pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
         Source::Package(package) => package.obtain(cache).map(drop),
         Source::Prebuilt(prebuilt) => match catalog.lock.get(name)? {
             Some(_) => ready(cache, name, prebuilt, &catalog.lock).map(drop),
-            None => prebuilt.obtain(cache, name, &catalog.lock).map(drop),
+            None => prebuilt.obtain(cache, name, &catalog.lock, true).map(drop),
         },
         Source::Remote(remote) => remote.obtain(cache, name).map(drop),
     }
@@ -253,14 +258,18 @@ pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
 /// # Errors
 /// The name is not of such a kernel; the kernel cannot be had; the lock must stay as it is.
 pub fn update(cache: &Cache, catalog: &Catalog, name: &str) -> Result<String> {
-    let Source::Prebuilt(prebuilt) = catalog.get(name)?.0 else {
-        bail!(
+    let prebuilt = match catalog.get(name)?.0 {
+        Source::Prebuilt(prebuilt) => prebuilt,
+        Source::Remote(_) => bail!(
+            "update kernel `{name}`: it is known by its digest, and moves with its table alone"
+        ),
+        Source::Tarball(_) | Source::Package(_) => bail!(
             "update kernel `{name}`: it is built from source; `kassay kernel fetch {name}` asks \
              for a newer version"
-        );
+        ),
     };
     let (kernel, moved) = prebuilt
-        .obtain(cache, name, &catalog.lock)
+        .obtain(cache, name, &catalog.lock, true)
         .with_context(|| format!("update kernel `{name}`"))?;
     Ok(moved.unwrap_or(kernel.release))
 }

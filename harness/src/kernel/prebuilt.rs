@@ -60,6 +60,9 @@ impl Found {
     }
 }
 
+/// How long it is believed that a kernel cannot be used.
+const BELIEVED: Duration = Duration::from_secs(3600);
+
 /// Where headers have the program that resolves the names of a set of kfuncs.
 const RESOLVE_BTFIDS: &str = "tools/bpf/resolve_btfids/resolve_btfids";
 
@@ -106,7 +109,14 @@ impl Prebuilt {
             };
             let packages: Vec<_> = found.packages.iter().filter(binary).cloned().collect();
             let all = tempfile::tempdir_in(dir).context("make a temporary folder")?;
-            unpack::packages(&self.archive(cache)?, &what, &packages, all.path())?;
+            let unpacked = unpack::packages(&self.archive(cache)?, &what, &packages, all.path());
+            unpacked.with_context(|| {
+                format!(
+                    "get {what}, which the mirror may no longer have (`kassay kernel update {}` \
+                     moves to what it has)",
+                    kernel.name
+                )
+            })?;
             let modules = unpacked::modules(all.path(), &found.release)?;
             fs::rename(&modules, dir.join("modules"))
                 .with_context(|| format!("keep `{}`", modules.display()))
@@ -124,21 +134,33 @@ impl Prebuilt {
             true => None,
             false => Some(tools::cached(cache, &key)?),
         };
-        // The lock may have no word of it yet.
-        let noted = || self.note(name, &found, lock);
         let kernel = unpacked::kernel(name, &found.release, &entry, &key);
-        Some(kernel.and_then(|kernel| noted().map(|_| Kernel { tools, ..kernel })))
+        Some(kernel.map(|kernel| Kernel { tools, ..kernel }))
     }
 
-    /// The kernel in the version that apt offers now, downloaded and unpacked unless cached; and,
-    /// in words, that the lock had another.
+    /// The kernel in the version of the lock, where apt still offers that and the name is not to
+    /// `move_on`, else in the version that apt offers now; downloaded and unpacked unless cached.
+    /// And, in words, that the lock had another.
     ///
     /// # Errors
     /// apt does not know or cannot download a package, or a package is not as Debian's are; the
     /// lock has another version and must stay.
-    pub fn obtain(&self, cache: &Cache, name: &str, lock: &Lock) -> Result<(Kernel, Moved)> {
+    pub fn obtain(
+        &self,
+        cache: &Cache,
+        name: &str,
+        lock: &Lock,
+        move_on: bool,
+    ) -> Result<(Kernel, Moved)> {
         let archive = self.archive(cache)?;
-        let found = self.resolve(&archive)?;
+        let locked = match self.suites.is_empty() || move_on {
+            true => None,
+            false => lock.get(name)?,
+        };
+        let found = match locked {
+            Some(locked) if archive.offers(&locked.packages)? => locked,
+            _ => self.resolve(&archive)?,
+        };
         let wanted = match self.suites.is_empty() {
             true => None,
             false => Some(found.tools()?),
@@ -149,7 +171,9 @@ impl Prebuilt {
         }
         let key = self.key(name, &found);
         let entry = cache.get_or_make(KIND, &key, name, |dir| {
-            self.unpack(cache, &archive, &found, dir)
+            let what = format!("linux-image-{} and its headers", found.release);
+            unpack::packages(&archive, &what, &found.packages, dir)?;
+            self.settle(cache, &found, dir)
                 .or_else(|error| self.remember(cache, error))
         })?;
         let tools =
@@ -176,15 +200,27 @@ impl Prebuilt {
         Err(error)
     }
 
-    /// Why the kernel could not be used when it was last downloaded, if so, and how long ago that
-    /// was; else why the lists of its suites could not be had.
+    /// Why the kernel could not be used when it was downloaded within the last hour, if so, and
+    /// how long ago that was; else why the lists of its suites could not be had.
     pub fn unusable(&self, cache: &Cache) -> Option<(String, Duration)> {
         let itself = cache.recall(&self.unusable_memo());
+        let itself = itself.filter(|(_, age)| *age < BELIEVED);
         itself.or_else(|| apt::unreachable(cache, &self.suites))
     }
 
     fn unusable_memo(&self) -> String {
         format!("unusable-{}", self.memo())
+    }
+
+    /// Takes note in the lock of what a cached kernel is, of which it may have no word yet.
+    ///
+    /// # Errors
+    /// Those of [`Lock::set`].
+    pub fn note_cached(&self, cache: &Cache, name: &str, lock: &Lock) -> Result<()> {
+        match self.found(cache, name, lock) {
+            Some(found) => self.note(name, &found, lock).map(drop),
+            None => Ok(()),
+        }
     }
 
     fn note(&self, name: &str, found: &Found, lock: &Lock) -> Result<Moved> {
@@ -275,15 +311,8 @@ impl Prebuilt {
         )
     }
 
-    fn unpack(
-        &self,
-        cache: &Cache,
-        archive: &apt::Archive,
-        found: &Found,
-        dir: &Path,
-    ) -> Result<()> {
-        let what = format!("linux-image-{} and its headers", found.release);
-        unpack::packages(archive, &what, &found.packages, dir)?;
+    /// Makes a kernel of the packages that were unpacked into a folder.
+    fn settle(&self, cache: &Cache, found: &Found, dir: &Path) -> Result<()> {
         let modules = unpacked::settle(dir, &found.release, &self.boot_modules)?;
         if !self.suites.is_empty() {
             self.fill_in(cache, &unpacked::headers(dir, &found.release))?;

@@ -2,17 +2,21 @@
 //! its layers, each checked against its digest (the distribution specification of the OCI, 1.1).
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
 use oci_spec::distribution::Reference;
 use oci_spec::image::{Arch, Descriptor, ImageIndex, ImageManifest};
+use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::errors::FrameDecoderError;
+use ruzstd::decoding::errors::ReadFrameHeaderError::SkipFrame;
 use ureq::{Agent, Body};
 
 use super::download;
-use super::unpack::{Counted, unzstd};
+use super::unpack::Counted;
 use crate::cache::hex;
 use crate::progress::Progress;
 
@@ -126,7 +130,7 @@ impl Registry {
         let compressed = File::open(&file).with_context(unpack)?;
         let progress = Progress::bytes(unpack(), compressed.metadata().map(|it| it.len()).ok());
         let compressed = BufReader::new(Counted::new(compressed, &progress));
-        layer_into(plain(compressed)?, into).with_context(unpack)?;
+        layer_into(plain(compressed, into)?, into).with_context(unpack)?;
         progress.finish();
         fs::remove_file(&file).with_context(|| format!("remove `{}`", file.display()))
     }
@@ -145,7 +149,7 @@ impl Registry {
             }
             let wants = answer.headers().get("www-authenticate");
             let wants = wants.and_then(|wants| wants.to_str().ok());
-            match wants.filter(|_| status == 401 && self.token.is_none()) {
+            match wants.filter(|_| status == 401) {
                 Some(wants) => self.token = Some(self.authorize(wants)?),
                 None => bail!("read `{url}`: the registry says {status}"),
             }
@@ -187,13 +191,33 @@ fn sha(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// A layer's tar stream, by what its first bytes say of how it is compressed.
-fn plain<'a>(mut compressed: impl std::io::BufRead + 'a) -> Result<Box<dyn Read + 'a>> {
+fn plain<'a>(mut compressed: impl BufRead + 'a, beside: &Path) -> Result<Box<dyn Read + 'a>> {
     let first = compressed.fill_buf()?;
     Ok(match first {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(compressed)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(unzstd(compressed)?),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            let mut whole = tempfile::tempfile_in(beside)?;
+            frames(compressed, &mut whole)?;
+            whole.rewind()?;
+            Box::new(whole)
+        }
         _ => Box::new(compressed),
     })
+}
+
+/// Decompresses all frames of a Zstandard stream: layers may have several, and some to skip.
+fn frames(mut from: impl BufRead, to: &mut File) -> Result<()> {
+    while !from.fill_buf()?.is_empty() {
+        match StreamingDecoder::new(&mut from) {
+            Ok(mut frame) => std::io::copy(&mut frame, to)?,
+            Err(FrameDecoderError::ReadFrameHeaderError(SkipFrame { length, .. })) => {
+                let mut skipped = from.by_ref().take(length.into());
+                std::io::copy(&mut skipped, &mut std::io::sink())?
+            }
+            Err(error) => bail!("decompress: {error}"),
+        };
+    }
+    Ok(())
 }
 
 /// Unpacks a layer: a file `.wh.NAME` takes NAME of the layers before away, and `.wh..wh..opq` all
@@ -206,7 +230,13 @@ fn layer_into(stream: impl Read, into: &Path) -> Result<()> {
         let path = entry.path()?.into_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let Some(gone) = name.strip_prefix(".wh.") else {
-            entry.unpack_in(into)?;
+            if entry.unpack_in(into)? {
+                let below = path.components().filter_map(|part| match part {
+                    std::path::Component::Normal(part) => Some(part),
+                    _ => None,
+                });
+                open_up(&below.fold(into.to_owned(), |folder, part| folder.join(part)))?;
+            }
             continue;
         };
         // A layer before may have made a link of the folder.
@@ -227,6 +257,21 @@ fn layer_into(stream: impl Read, into: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Sees that its owner can read a file, and write into a folder, whatever mode an image gives it.
+fn open_up(path: &Path) -> Result<()> {
+    let open = || format!("set the mode of `{}`", path.display());
+    let found = path.symlink_metadata().with_context(open)?;
+    let more = match found.is_dir() {
+        true => 0o700,
+        false => 0o600,
+    };
+    if found.is_dir() || found.is_file() {
+        let mode = fs::Permissions::from_mode(found.permissions().mode() | more);
+        fs::set_permissions(path, mode).with_context(open)?;
+    }
+    Ok(())
+}
+
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("read `{}`", folder.display()))?;
     Ok(entries.flatten().map(|entry| entry.path()).collect())
@@ -242,4 +287,35 @@ fn remove(path: &Path) -> Result<()> {
         false => fs::remove_file(path),
     }
     .with_context(|| format!("remove `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_frames_of_a_layer_are_read_and_those_to_skip_are_not() {
+        // Frames of one raw block each (RFC 8878), and one to skip between them.
+        let frame = |text: &[u8]| {
+            let length = u8::try_from(text.len()).unwrap();
+            let head = [
+                0x28,
+                0xb5,
+                0x2f,
+                0xfd,
+                0x20,
+                length,
+                (length << 3) | 1,
+                0,
+                0,
+            ];
+            [&head[..], text].concat()
+        };
+        let skip = [0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9];
+        let layer = [&frame(b"one ")[..], &skip, &frame(b"two")].concat();
+        let mut text = String::new();
+        let mut all = plain(&layer[..], Path::new("/tmp")).unwrap();
+        all.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "one two");
+    }
 }

@@ -144,9 +144,13 @@ fn make(archive: &Archive, what: &str, packages: &[apt::Package], dir: &Path) ->
 /// The folder cannot be read or written.
 pub fn wrap(folder: &Path) -> Result<Option<String>> {
     let mut loader = None;
-    let entries = fs::read_dir(folder).with_context(|| format!("read `{}`", folder.display()))?;
+    let read = || format!("read `{}`", folder.display());
+    let entries = fs::read_dir(folder).with_context(read)?;
+    // All of them before the first is replaced: new ones may come in between.
+    let entries = entries
+        .collect::<std::io::Result<Vec<_>>>()
+        .with_context(read)?;
     for entry in entries {
-        let entry = entry.with_context(|| format!("read `{}`", folder.display()))?;
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() {
             loader = wrap(&path)?.or(loader);

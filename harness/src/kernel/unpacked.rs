@@ -23,6 +23,7 @@ const UNREACHABLE: &str = "unreachable";
 /// # Errors
 /// It has no modules, or no BTF.
 pub fn settle(dir: &Path, release: &str, boot_modules: &[String]) -> Result<PathBuf> {
+    cut_links(dir, &dir.canonicalize().context("find the folder")?)?;
     let headers = headers(dir, release);
     match headers.join("Makefile").exists() {
         true => mend_headers(&headers)?,
@@ -58,6 +59,22 @@ pub fn settle(dir: &Path, release: &str, boot_modules: &[String]) -> Result<Path
             .with_context(|| format!("write `{}`", vmlinux.display()))?;
     }
     Ok(modules)
+}
+
+/// Removes the links that lead out of a folder or nowhere, through which something would be written
+/// there; packages have some, such as `build` beside modules.
+fn cut_links(folder: &Path, root: &Path) -> Result<()> {
+    let read = || format!("read `{}`", folder.display());
+    for entry in fs::read_dir(folder).with_context(read)? {
+        let entry = entry.with_context(read)?;
+        let (path, kind) = (entry.path(), entry.file_type().with_context(read)?);
+        if kind.is_dir() {
+            cut_links(&path, root)?;
+        } else if kind.is_symlink() && !path.canonicalize().is_ok_and(|to| to.starts_with(root)) {
+            fs::remove_file(&path).with_context(|| format!("remove `{}`", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The release of the one kernel that is there: `boot/vmlinuz-RELEASE`, or as Debian's since 7.2

@@ -21,6 +21,8 @@ tests! {
         an_image_by_a_tag_alone_is_a_slip,
         a_layer_with_another_digest_is_refused_and_nothing_stays,
         a_layer_leads_nowhere_out_of_the_image,
+        a_link_out_of_a_package_is_cut_before_anything_is_written,
+        folders_that_nobody_may_write_are_opened,
         an_image_without_a_kernel_is_told;
 }
 
@@ -310,6 +312,50 @@ fn a_layer_leads_nowhere_out_of_the_image() {
     let host = Host::of_image(&registry(gz(&tar.into_inner().unwrap()), |layer| layer));
     assert_has(&host.fetch(false), "`link/.wh.file` leads out of the image");
     assert!(outside.path().join("file").exists() && host.entries().is_empty());
+}
+
+fn a_link_out_of_a_package_is_cut_before_anything_is_written() {
+    let outside = tempfile::tempdir().unwrap();
+    let target = outside.path().join("file");
+    let files: Vec<_> = KERNEL
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with(".config"))
+        .collect();
+    let mut packed = tar("", &files);
+    packed.truncate(packed.len() - 1024);
+    let mut more = tar::Builder::new(packed);
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    let config = "usr/src/linux-headers-1.0-tiny/.config";
+    more.append_link(&mut link, config, &target).unwrap();
+    let mut plain = tar::Header::new_gnu();
+    plain.set_size(0);
+    plain.set_mode(0o644);
+    more.append_data(&mut plain, "boot/config-1.0-tiny", &b""[..])
+        .unwrap();
+    let layer = gz(&more.into_inner().unwrap());
+    let host = Host::of_image(&registry(layer, |layer| layer));
+    host.fetch(true);
+    let [entry] = &host.entries()[..] else {
+        panic!()
+    };
+    assert!(entry.join(config).symlink_metadata().unwrap().is_file() && !target.exists());
+}
+
+fn folders_that_nobody_may_write_are_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut folder = tar::Header::new_gnu();
+    folder.set_entry_type(tar::EntryType::Directory);
+    folder.set_size(0);
+    folder.set_mode(0o555);
+    let mut all = tar::Builder::new(Vec::new());
+    all.append_data(&mut folder, "boot", &b""[..]).unwrap();
+    let layer = [all.get_ref().clone(), tar("", &KERNEL)].concat();
+    let host = Host::of_image(&registry(gz(&layer), |layer| layer));
+    host.fetch(true);
+    let boot = host.entries()[0].join("boot").metadata().unwrap();
+    assert_eq!(boot.permissions().mode() & 0o777, 0o755);
 }
 
 fn an_image_without_a_kernel_is_told() {

@@ -12,6 +12,8 @@ tests! {
     plain:
         a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked,
         a_mirror_that_has_moved_is_said_and_the_lock_moves,
+        a_locked_kernel_is_had_as_long_as_the_mirror_has_it,
+        a_list_writes_no_lock,
         a_lock_that_must_stay_refuses_before_a_download,
         lists_that_are_past_their_day_are_used_and_that_is_said,
         a_suite_that_the_mirror_lacks_is_named_and_known_to_the_list,
@@ -42,7 +44,7 @@ esac
 /// apt-cache for the same folder, which has a file of fields for each package.
 const APT_CACHE: &str = r#"#!/bin/sh
 for last; do :; done
-[ -e "$ARCHIVE/$last.fields" ] || exit 100
+[ -e "$ARCHIVE/$last.fields" ] || { echo "E: No packages found" >&2; exit 100; }
 case "$*" in
 *depends*) sed -n 's/^Depends/  Depends/p' "$ARCHIVE/$last.fields" ;;
 *) cat "$ARCHIVE/$last.fields" ;;
@@ -231,6 +233,32 @@ fn a_mirror_that_has_moved_is_said_and_the_lock_moves() {
         String::from_utf8(updated.stdout).unwrap(),
         "tiny: 1.0-tiny (2) has moved to 1.0-tiny (3)\n"
     );
+}
+
+fn a_locked_kernel_is_had_as_long_as_the_mirror_has_it() {
+    let host = Host::new();
+    host.says(&["kernel", "fetch", "tiny"], true);
+    let before = host.lock();
+    host.says(&["kernel", "remove", "tiny"], true);
+    // The old versions are there by their names and versions.
+    for file in fs::read_dir(host.path("archive")).unwrap().flatten() {
+        let name = file.file_name().into_string().unwrap();
+        if let Some(name) = name.strip_suffix(".fields") {
+            fs::copy(file.path(), host.path(&format!("archive/{name}=1.fields"))).unwrap();
+        }
+    }
+    host.publish("2");
+    host.says(&["--locked", "kernel", "build", "tiny"], true);
+    assert_eq!(host.lock(), before);
+}
+
+fn a_list_writes_no_lock() {
+    let host = Host::new();
+    host.says(&["kernel", "fetch", "tiny"], true);
+    fs::remove_file(host.path("kassay.lock")).unwrap();
+    assert_eq!((host.state().as_str(), host.lock().as_str()), ("ready", ""));
+    host.says(&["kernel", "build", "tiny"], true);
+    assert_has(&host.lock(), "version = \"1\"");
 }
 
 fn a_lock_that_must_stay_refuses_before_a_download() {
