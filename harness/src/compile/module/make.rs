@@ -187,3 +187,17 @@ pub(super) fn explain(error: anyhow::Error, missing: &[String]) -> anyhow::Error
         missing.join(", ")
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_came_later_than_the_compiler_says_what_to_install() {
+        let mut said = Said::default();
+        said.hear("gcc: error: unrecognized command-line option '-fmin-function-alignment=16'");
+        said.hear("make: *** [a.o] Error 1");
+        let why = older_compiler(&said.unknown_option.unwrap());
+        assert!(why.contains("-fmin-function-alignment=16") && why.contains("CC_VERSION_TEXT"));
+    }
+}
