@@ -17,7 +17,7 @@ pub enum Availability {
     Obtainable,
     /// It is not in the cache, and nobody was asked for it, or it has answered since.
     NotLookedUp,
-    /// It is not in the cache and cannot be had, for this reason.
+    /// It cannot be had, or no machine of it be reached, for this reason.
     Unobtainable(String),
 }
 

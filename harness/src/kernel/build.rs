@@ -320,9 +320,7 @@ fn kbuild(source: &Path, build: &Path, tools: Option<&Path>) -> Tool {
         None => kbuild,
         Some(folder) => kbuild.env("CCACHE_DIR", folder),
     };
-    let of_tools = tools.into_iter().flat_map(tools::environment);
-    of_tools
-        .fold(kbuild, |kbuild, (name, value)| kbuild.env(name, value))
+    tools::first(kbuild, tools)
         .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
         .env("KBUILD_BUILD_USER", "kassay")
         .env("KBUILD_BUILD_HOST", "kassay")

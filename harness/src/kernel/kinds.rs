@@ -60,8 +60,8 @@ pub struct Package {
 pub struct Prebuilt {
     /// Packages that depend on the kernel's own package, best first.
     pub packages: Vec<String>,
-    /// Suites of Debian that it comes from, in the place of the machine's own; what several of
-    /// them have is the first one's.
+    /// Suites of Debian that it comes from, in the place of the machine's own; of what several of
+    /// them have, the newest counts, or the first suite's where that is one of backports.
     #[serde(default)]
     pub suites: Vec<String>,
     /// Suites whose `linux-kbuild-…` has the programs that this kernel's lacks: Debian 12 has no
@@ -156,21 +156,20 @@ pub fn sources(file: File) -> Result<BTreeMap<String, Source>> {
         .prebuilt
         .into_iter()
         .map(|(name, it)| (name, Source::Prebuilt(it)));
+    let remote = |place, boot_modules, tools| {
+        Source::Remote(Remote {
+            place,
+            boot_modules,
+            tools,
+        })
+    };
     let debs = file.deb.into_iter().map(|(name, it)| {
-        let remote = Remote {
-            place: Place::Packages(it.files),
-            boot_modules: it.boot_modules,
-            tools: it.tools,
-        };
-        (name, Source::Remote(remote))
+        let place = Place::Packages(it.files);
+        (name, remote(place, it.boot_modules, it.tools))
     });
     let images = file.oci.into_iter().map(|(name, it)| {
-        let remote = Remote {
-            place: Place::Image(it.image),
-            boot_modules: it.boot_modules,
-            tools: it.tools,
-        };
-        (name, Source::Remote(remote))
+        let place = Place::Image(it.image);
+        (name, remote(place, it.boot_modules, it.tools))
     });
     let built = tarballs.chain(packages);
     let ready = prebuilt.chain(debs).chain(images);
@@ -185,6 +184,7 @@ pub fn sources(file: File) -> Result<BTreeMap<String, Source>> {
     Ok(sources)
 }
 
+/// The fragments of a kernel that names none.
 pub fn base_config() -> Vec<String> {
     vec![BASE_CONFIG.to_owned()]
 }
@@ -211,6 +211,7 @@ fn check_name(name: &str) -> Result<()> {
     }
     Ok(())
 }
+
 impl Source {
     /// The names of its config fragments; none where it is not built here.
     pub fn config(&self) -> &[String] {

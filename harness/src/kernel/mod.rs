@@ -104,11 +104,7 @@ impl Kernel {
     pub fn kbuild(&self) -> Result<Tool> {
         let kbuild = Tool::hermetic("make").arg("-C").arg(&self.build);
         let kbuild = kbuild.args(toolchain(&read(&self.config)?).0);
-        let of_tools = self
-            .tools
-            .iter()
-            .flat_map(|tools| tools::environment(tools));
-        Ok(of_tools.fold(kbuild, |kbuild, (name, value)| kbuild.env(name, value)))
+        Ok(tools::first(kbuild, self.tools.as_deref()))
     }
 
     /// What tells the tools that modules are built with from any others.

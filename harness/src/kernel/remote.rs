@@ -157,14 +157,15 @@ fn compiler(kernel: &Kernel) -> Result<Option<u32>> {
         .filter(|major| *major > 0))
 }
 
-/// Says that modules are built by another gcc than the kernel was.
+/// Says that this machine's gcc is another than the one that built the kernel.
 fn tell(kernel: &Kernel, built_by: u32) -> Result<()> {
     let here = Tool::new("gcc").arg("-dumpversion").output()?;
     let here = here.trim().split('.').next().unwrap_or_default();
     if here != built_by.to_string() {
         progress::note(format!(
-            "kernel {}: it was built by gcc {built_by}, and modules for it are built by gcc {here} \
-             of this machine; `tools` in its table names a suite of Debian that has the other",
+            "kernel {}: it was built by gcc {built_by}, and this machine has gcc {here}; where a \
+             module does not build, name a suite of Debian that has the other in `tools` of its \
+             table",
             kernel.name
         ));
     }

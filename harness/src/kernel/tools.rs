@@ -12,6 +12,7 @@ use object::{Object, ObjectSection};
 use super::apt::{self, Archive};
 use super::unpack;
 use crate::cache::{Cache, Key};
+use crate::tool::Tool;
 
 /// The cache's kind of them.
 pub const KIND: &str = "tools";
@@ -188,20 +189,21 @@ fn interpreter(path: &Path) -> Result<Option<String>> {
     }))
 }
 
-/// What a command's environment has so that it finds these tools first.
-pub fn environment(tools: &Path) -> [(&'static str, String); 2] {
+/// Has a command find these tools before the machine's own, where there are any.
+pub fn first(command: Tool, tools: Option<&Path>) -> Tool {
+    let Some(tools) = tools else {
+        return command;
+    };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let (bin, path) = (tools.join("usr/bin"), path.to_string_lossy().into_owned());
-    [
-        (VARIABLE, tools.display().to_string()),
-        ("PATH", format!("{}:{path}", bin.display())),
-    ]
+    command
+        .env(VARIABLE, tools)
+        .env("PATH", format!("{}:{path}", bin.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tool::Tool;
 
     #[test]
     fn a_program_runs_by_the_loader_of_its_tools_by_each_of_its_names() {

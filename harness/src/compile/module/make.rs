@@ -14,8 +14,12 @@ use crate::tool::Tool;
 /// What kbuild prints when it leaves a module without BTF (scripts/Makefile.modfinal).
 const NO_BTF: &str = "Skipping BTF generation";
 
-/// What gcc says of an option that came later than it.
-const UNKNOWN_OPTION: &str = "unrecognized command-line option";
+/// Whether a line says that the compiler does not know an option, which came later than it, or that
+/// the one which the headers name, as Debian's do, is not here.
+fn is_of_compiler(line: &str) -> bool {
+    line.contains("unrecognized command-line option")
+        || (line.contains("gcc") && line.ends_with(": not found"))
+}
 
 /// What resolve_btfids says before each name of a set that BTF lacks; then it goes on
 /// (tools/bpf/resolve_btfids/main.c, 6.1 to 7.2).
@@ -48,8 +52,8 @@ pub(super) fn make(
         });
     let checked = made
         .map_err(|error| explain(error, &said.missing))
-        .map_err(|error| match &said.unknown_option {
-            Some(line) => error.context(older_compiler(line)),
+        .map_err(|error| match &said.of_compiler {
+            Some(line) => error.context(another_compiler(line)),
             None => error,
         })
         .map_err(|error| anyhow!("{error:#}\n{}", by_hand(kernel, sources)));
@@ -82,8 +86,8 @@ fn kbuild(kernel: &Kernel, built: &Path, sources: &Sources) -> Result<Tool> {
 struct Said {
     /// That it makes no BTF.
     skipped: Option<String>,
-    /// That the compiler does not know an option.
-    unknown_option: Option<String>,
+    /// That the compiler does not know an option, or is not here.
+    of_compiler: Option<String>,
     /// The symbols, and the lists of symbols, that it missed, in backticks.
     missing: Vec<String>,
     /// The members of sets that it found no function for, in backticks.
@@ -95,8 +99,8 @@ impl Said {
         if line.contains(NO_BTF) {
             self.skipped = Some(line.trim().to_owned());
         }
-        if line.contains(UNKNOWN_OPTION) {
-            self.unknown_option.get_or_insert(line.trim().to_owned());
+        if is_of_compiler(line) {
+            self.of_compiler.get_or_insert(line.trim().to_owned());
         }
         let quoted = |name: &str| format!("`{name}`");
         self.missing.extend(missed(line).map(quoted));
@@ -129,12 +133,12 @@ impl Said {
     }
 }
 
-/// Why a compiler does not know an option of kbuild's.
-fn older_compiler(line: &str) -> String {
+/// What to do where the kernel was built by another compiler.
+fn another_compiler(line: &str) -> String {
     format!(
-        "the kernel was built by a newer compiler than this machine's, which says `{line}`: install \
-         the package of the version that CC_VERSION_TEXT of its config names, such as gcc-14, or \
-         name a suite of Debian that has it in `tools` of the kernel's table"
+        "the kernel was built by another compiler than this machine's (`{line}`): install the \
+         package of the version that CC_VERSION_TEXT of its config names, such as gcc-14, or name a \
+         suite of Debian that has it in `tools` of the kernel's table"
     )
 }
 
@@ -193,11 +197,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_that_came_later_than_the_compiler_says_what_to_install() {
-        let mut said = Said::default();
-        said.hear("gcc: error: unrecognized command-line option '-fmin-function-alignment=16'");
-        said.hear("make: *** [a.o] Error 1");
-        let why = older_compiler(&said.unknown_option.unwrap());
-        assert!(why.contains("-fmin-function-alignment=16") && why.contains("CC_VERSION_TEXT"));
+    fn another_compiler_than_the_kernels_says_what_to_install() {
+        for line in [
+            "gcc: error: unrecognized command-line option '-fmin-function-alignment=16'",
+            "/bin/sh: 1: x86_64-linux-gnu-gcc-14: not found",
+        ] {
+            let mut said = Said::default();
+            said.hear(line);
+            said.hear("make: *** [a.o] Error 127");
+            let why = another_compiler(&said.of_compiler.unwrap());
+            assert!(
+                why.contains(line) && why.contains("CC_VERSION_TEXT"),
+                "{why}"
+            );
+        }
     }
 }
