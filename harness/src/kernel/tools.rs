@@ -206,6 +206,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tools_come_before_the_machines_own() {
+        let seen = |tools| first(Tool::hermetic("env"), tools).output().unwrap();
+        let of_tools = seen(Some(Path::new("/tools")));
+        assert!(
+            of_tools.contains("\nPATH=/tools/usr/bin:") || of_tools.starts_with("PATH=/tools/")
+        );
+        assert!(of_tools.contains("KASSAY_TOOLS=/tools\n"));
+        assert!(!seen(None).contains(VARIABLE));
+    }
+
+    #[test]
     fn a_program_runs_by_the_loader_of_its_tools_by_each_of_its_names() {
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("usr/bin");
