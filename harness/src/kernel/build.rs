@@ -335,8 +335,8 @@ fn step(line: &str) -> Option<&str> {
 }
 
 /// The lines of a fragment that a config does not fulfil: kconfig silently drops what it cannot
-/// have. An option that is to be off, or a
-/// text that is to be empty, may be unknown to the kernel.
+/// have. An option that is to be off, or a text that is to be empty, may be unknown to the kernel.
+/// Of an option that is set twice the last line counts.
 fn unmet<'a>(fragment: &'a str, config: &str) -> Vec<&'a str> {
     let is_off = |line: &str| {
         line.strip_prefix("# ")
@@ -353,11 +353,22 @@ fn unmet<'a>(fragment: &'a str, config: &str) -> Vec<&'a str> {
         };
         config.lines().any(|set| set == line) || is_off(line).is_some_and(is_absent)
     };
-    let wanted = |line: &&str| line.starts_with("CONFIG_") || is_off(line).is_some();
-    fragment
+    let option = |line: &'a str| {
+        let rest = line.strip_prefix("# ").unwrap_or(line);
+        rest.split(['=', ' ']).next().unwrap_or(rest)
+    };
+    let is_wanted = |line: &&str| line.starts_with("CONFIG_") || is_off(line).is_some();
+    let lines: Vec<&str> = fragment
         .lines()
         .map(str::trim_end)
-        .filter(wanted)
+        .filter(is_wanted)
+        .collect();
+    let is_last = |&(at, line): &(usize, &&'a str)| {
+        let mut later = lines[at + 1..].iter();
+        !later.any(|other| option(other) == option(line))
+    };
+    let last = lines.iter().enumerate().filter(is_last);
+    last.map(|(_, line)| *line)
         .filter(|line| !met(line))
         .collect()
 }
@@ -410,6 +421,16 @@ mod tests {
         assert!(unmet(fragment, "").is_empty());
         assert!(unmet(fragment, "CONFIG_A=\"\"\n").is_empty());
         assert_eq!(unmet(fragment, "CONFIG_A=\"b\"\n"), ["CONFIG_A=\"\""]);
+    }
+
+    #[test]
+    fn of_an_option_that_is_set_twice_the_last_line_counts() {
+        let fragment = "CONFIG_A=y\nCONFIG_AB=y\n# CONFIG_A is not set\n";
+        assert!(unmet(fragment, "CONFIG_AB=y\n").is_empty());
+        assert_eq!(
+            unmet(fragment, "CONFIG_A=y\n"),
+            ["CONFIG_AB=y", "# CONFIG_A is not set"]
+        );
     }
 
     #[test]
