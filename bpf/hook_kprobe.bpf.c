@@ -7,7 +7,7 @@
  * The wrapper of a system call has one argument, the registers of the caller,
  * and those have the system call's own arguments.
  */
-SEC("kprobe/__x64_sys_execve")
+SEC("ksyscall/execve")
 int BPF_KPROBE(hook_kprobe, struct pt_regs *regs)
 {
 	unsigned long argv, arg;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kassay.bpf.h"
 
-/* On every system call; which one it is, the function's address tells. */
-SEC("kprobe.multi/__x64_sys_*")
+/* On several functions; which one it is, its address tells. */
+SEC("kprobe.multi/vfs_*link")
 int hook_kprobe_multi(struct pt_regs *ctx)
 {
 	if (is_task("unlink"))

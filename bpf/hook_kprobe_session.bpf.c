@@ -2,7 +2,7 @@
 #include "kassay.bpf.h"
 
 /* Entry and return are one session. Whoever returns 1 at entry skips the return. */
-SEC("kprobe.session/__x64_sys_unlink*")
+SEC("kprobe.session/vfs_unlink*")
 int hook_kprobe_session(struct pt_regs *ctx)
 {
 	if (is_task("unlink"))

@@ -12,7 +12,7 @@ int BPF_PROG(hook_raw_tp, struct pt_regs *regs, long id)
 		return 0;
 	bpf_probe_read_kernel(&path, sizeof(path), &PT_REGS_PARM1_SYSCALL(regs));
 	bpf_probe_read_user_str(text, sizeof(text), (void *)path);
-	bpf_printk("system call %ld, of '%s'", id, text);
+	bpf_printk("execve of '%s'", text);
 	return 0;
 }
 

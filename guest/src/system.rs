@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -139,6 +140,21 @@ pub fn stop_on_stalls() {
 pub fn log(line: &str) {
     if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
         let _ = kmsg.write_all(format!("{line}\n").as_bytes());
+    }
+    if cfg!(target_arch = "s390x") {
+        drain_console();
+    }
+}
+
+/// Waits until the console has shown all. s390's hands its lines on later (drivers/s390/char/
+/// sclp_vt220.c, 7.2), and the machine may be ended before.
+fn drain_console() {
+    let console = OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open("/dev/console");
+    if let Ok(console) = console {
+        let _ = rustix::termios::tcdrain(console);
     }
 }
 

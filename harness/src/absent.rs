@@ -4,6 +4,7 @@ use std::fmt;
 
 use kassay_guest::{Fact, section};
 
+use crate::arch::Arch;
 use crate::btf::{self, Targets};
 use crate::kernel::Kernel;
 use crate::{kfuncs, nearest};
@@ -205,12 +206,13 @@ impl Target {
     }
 }
 
-/// The events of system calls, by the functions that these are on x86 (SYSCALL_DEFINE of
-/// arch/x86/include/asm/syscall_wrapper.h, 6.11).
+/// The events of system calls, by the functions that these are on any processor.
 fn syscalls(functions: &[String]) -> Vec<String> {
-    let names = functions
-        .iter()
-        .filter_map(|name| name.strip_prefix("__x64_sys_"));
+    let of = |name: &str| {
+        let mut prefixes = Arch::ALL.iter().map(|arch| arch.syscall());
+        prefixes.find_map(|prefix| name.strip_prefix(prefix).map(str::to_owned))
+    };
+    let names = functions.iter().filter_map(|name| of(name));
     names
         .flat_map(|name| [format!("sys_enter_{name}"), format!("sys_exit_{name}")])
         .collect()

@@ -309,15 +309,15 @@ fn all_sets<'a, R: ReadRef<'a>>(elf: &object::File<'a, R>) -> Result<Vec<Set>> {
     let mut symbols: Vec<(usize, &str)> = symbols.collect();
     symbols.sort_unstable();
     symbols.dedup();
-    sets_in(data, &symbols)
+    sets_in(data, &symbols, elf.is_little_endian())
 }
 
 /// Sets without flags and lists are other things.
-fn sets_in(data: &[u8], symbols: &[(usize, &str)]) -> Result<Vec<Set>> {
+fn sets_in(data: &[u8], symbols: &[(usize, &str)], is_little: bool) -> Result<Vec<Set>> {
     let mut sets = Vec::new();
     for (at, symbol) in symbols {
         if let Some(name) = symbol.strip_prefix("__BTF_ID__set8__") {
-            let set = set(data, *at, name, symbols)
+            let set = set(data, *at, name, symbols, is_little)
                 .with_context(|| format!("read the set `{name}` in .BTF_ids"))?;
             sets.push(set);
         }
@@ -334,10 +334,20 @@ fn of_kfuncs(mut sets: Vec<Set>) -> Vec<Set> {
 }
 
 /// A count and the set's flags, and an id and flags for each entry (struct btf_id_set8).
-fn set(data: &[u8], at: usize, name: &str, symbols: &[(usize, &str)]) -> Result<Set> {
+fn set(
+    data: &[u8],
+    at: usize,
+    name: &str,
+    symbols: &[(usize, &str)],
+    is_little: bool,
+) -> Result<Set> {
     let word = |at: usize| -> Result<u32> {
         let bytes = data.get(at..at + 4).context("it ends too early")?;
-        Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        let bytes = [bytes[0], bytes[1], bytes[2], bytes[3]];
+        Ok(match is_little {
+            true => u32::from_le_bytes(bytes),
+            false => u32::from_be_bytes(bytes),
+        })
     };
     let count = word(at)? as usize;
     let entries = (0..count).map(|n| Ok((word(at + 8 + 8 * n)?, word(at + 12 + 8 * n)?)));
@@ -377,7 +387,7 @@ mod tests {
     }
 
     fn names(data: &[u8], symbols: &[(usize, &str)]) -> Vec<String> {
-        let sets = of_kfuncs(sets_in(data, symbols).unwrap());
+        let sets = of_kfuncs(sets_in(data, symbols, true).unwrap());
         sets.into_iter().map(|set| set.name).collect()
     }
 
@@ -391,7 +401,7 @@ mod tests {
             (16, "__BTF_ID__func__gone__by__2"),
             (24, "__BTF_ID__func__f__3"),
         ];
-        let sets = sets_in(&data, &symbols).unwrap();
+        let sets = sets_in(&data, &symbols, true).unwrap();
         let listing = from_sets(&functions(&["f", "g"]), sets).unwrap();
         let row = |kfunc: &Kfunc| (kfunc.prototype.clone(), kfunc.flags());
         let flags = |names: &[&str]| Some(names.iter().map(|name| name.to_string()).collect());
@@ -408,7 +418,7 @@ mod tests {
     fn a_kfunc_of_two_sets_is_one() {
         let data = [bytes(MARK, &[(2, 0)]), bytes(MARK, &[(2, 0)])].concat();
         let symbols = [(0, "__BTF_ID__set8__a"), (16, "__BTF_ID__set8__b")];
-        let sets = sets_in(&data, &symbols).unwrap();
+        let sets = sets_in(&data, &symbols, true).unwrap();
         let listing = from_sets(&functions(&["f"]), sets).unwrap();
         assert_eq!(listing.kfuncs.len(), 1);
         assert_eq!(listing.kfuncs[0].sets, ["a", "b"]);
@@ -439,7 +449,7 @@ mod tests {
     fn a_set_that_is_cut_off_is_an_error() {
         let data = bytes(MARK, &[(2, 0), (3, 0)]);
         for end in 0..data.len() {
-            assert!(sets_in(&data[..end], &[(0, "__BTF_ID__set8__a")]).is_err());
+            assert!(sets_in(&data[..end], &[(0, "__BTF_ID__set8__a")], true).is_err());
         }
     }
 

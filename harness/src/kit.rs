@@ -131,7 +131,7 @@ impl<'a> Kit<'a> {
             kernel: case.kernel.clone(),
             image: cache::digest(&case.kernel.image)?,
             initramfs: case.initramfs.to_owned(),
-            accelerator: setting.accelerator.to_string(),
+            accelerator: setting.accelerator_of(&case.kernel.name).to_string(),
             timeout_s: setting
                 .timeout
                 .filter(|_| !setting.gdb)

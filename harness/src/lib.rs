@@ -24,6 +24,8 @@
 #[doc(hidden)]
 pub mod absent;
 #[doc(hidden)]
+pub mod arch;
+#[doc(hidden)]
 pub mod assets;
 #[doc(hidden)]
 pub mod attachment;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use similar::{ChangeTag, TextDiff};
 
+use crate::arch::Arch;
 use crate::kernel::Kernel;
 use crate::plain;
 use crate::scenario::Scenario;
@@ -38,12 +39,17 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The kernel's own snapshot where there is one, by the kernel's name, by its version (`6.1`),
-    /// or with PREEMPT_RT by `6.1-rt` or `rt`; else the common one.
+    /// with PREEMPT_RT by `6.1-rt` or `rt`, or for another processor by `6.12-arm64` or `arm64`;
+    /// else the common one.
     pub fn of(scenario: &Scenario, kernel: &Kernel) -> Snapshot {
         let directory = scenario.snapshots.clone();
         let (major, minor, _) = kernel.version();
         let version = format!("{major}.{minor}");
-        let mut own = vec![kernel.name.clone()];
+        let mut own = vec![kernel.name.replace('/', "_")];
+        if kernel.arch != Arch::default() {
+            let arch = kernel.arch;
+            own.extend([format!("{version}-{arch}"), arch.to_string()]);
+        }
         if kernel.config_has("PREEMPT_RT").unwrap_or(false) {
             own.extend([format!("{version}-rt"), "rt".to_owned()]);
         }
@@ -193,6 +199,7 @@ mod tests {
             modules: Vec::new(),
             unreachable: None,
             tools: None,
+            arch: Arch::default(),
             key: "key".into(),
         };
         let scenario = Scenario {

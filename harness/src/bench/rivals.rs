@@ -77,7 +77,7 @@ pub fn vmtest(
 }
 
 fn target(kernel: &Kernel, machine: &Machine, run: &Run) -> Target {
-    let accelerator = machine.accelerator.arguments().iter();
+    let accelerator = machine.accelerator.arguments(machine.arch).iter();
     let mut extra_args: Vec<String> = accelerator.map(|a| (*a).to_owned()).collect();
     // A kernel without CONFIG_BLOCK takes a 9p root only under this name; and
     // nothing in there is to write to the host's root.

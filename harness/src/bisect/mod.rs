@@ -27,6 +27,7 @@ pub use folder::{KIND, abandon};
 pub use history::{Commit, Repository};
 pub use question::{Asked, Question};
 
+use crate::arch::Arch;
 use crate::cache::Cache;
 use crate::case::Setting;
 use crate::kernel::{self, Catalog, Kernel};
@@ -411,5 +412,8 @@ fn announce(what: &str, commit: &Commit) -> Live {
 
 /// A digest of what is asked of each commit.
 fn digest(question: &Question, cache: &Cache) -> Result<String> {
-    question.digest(cache, &compile::guest::build(cache)?.headers)
+    question.digest(
+        cache,
+        &compile::guest::build(cache, Arch::default())?.headers,
+    )
 }

@@ -46,10 +46,10 @@ impl Btf {
         let mut at = 0;
         while at < types.len() {
             places.push(at);
-            at += Raw::at(types, at)?.length();
+            at += Raw::at(&types, at)?.length();
         }
         Ok(Btf {
-            types: types.to_vec(),
+            types: types.into_owned(),
             strings: strings.to_vec(),
             places,
             base,

@@ -1,4 +1,7 @@
-//! BTF as it stands: a header, types one after the other, and strings.
+//! BTF as it stands: a header, types one after the other, and strings. It has the byte order of the
+//! kernel's processor, and is read in this machine's.
+
+use std::borrow::Cow;
 
 use anyhow::{Context, Result, bail};
 
@@ -37,15 +40,26 @@ pub struct Header {
     pub length: usize,
     pub types: (usize, usize),
     pub strings: (usize, usize),
+    /// Whether it has the other byte order.
+    is_swapped: bool,
 }
 
 impl Header {
     pub fn parse(data: &[u8]) -> Result<Header> {
-        if data.len() < HEADER || data[..2] != MAGIC.to_le_bytes() {
+        let is_swapped = data.starts_with(&MAGIC.to_be_bytes());
+        if data.len() < HEADER || !(is_swapped || data.starts_with(&MAGIC.to_le_bytes())) {
             bail!("not BTF");
         }
-        let field = |at: usize| word(data, at).map(|value| value as usize);
+        let field = |at: usize| -> Result<usize> {
+            let value = word(data, at)?;
+            Ok(if is_swapped {
+                value.swap_bytes()
+            } else {
+                value
+            } as usize)
+        };
         Ok(Header {
+            is_swapped,
             length: field(4)?,
             types: (field(8)?, field(12)?),
             strings: (field(16)?, field(20)?),
@@ -53,8 +67,8 @@ impl Header {
     }
 }
 
-/// Types and strings, as they stand.
-pub fn parts(data: &[u8]) -> Result<(&[u8], &[u8])> {
+/// Types, in this machine's byte order, and strings. All that types are made of is words.
+pub fn parts(data: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8])> {
     let header = Header::parse(data)?;
     let part = |(offset, length): (usize, usize)| {
         let start = header.length.checked_add(offset)?;
@@ -62,6 +76,15 @@ pub fn parts(data: &[u8]) -> Result<(&[u8], &[u8])> {
     };
     let types = part(header.types).context("types beyond the end")?;
     let strings = part(header.strings).context("strings beyond the end")?;
+    let types = match header.is_swapped {
+        true => Cow::Owned(
+            types
+                .chunks(4)
+                .flat_map(|word| word.iter().rev().copied())
+                .collect(),
+        ),
+        false => Cow::Borrowed(types),
+    };
     Ok((types, strings))
 }
 
@@ -117,7 +140,7 @@ pub fn functions(data: &[u8], base: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     let mut at = 0;
     while at < types.len() {
-        let raw = Raw::at(types, at)?;
+        let raw = Raw::at(&types, at)?;
         let (strings, place) = match (raw.name as usize).checked_sub(base.len()) {
             Some(place) => (strings, place),
             None => (base, raw.name as usize),

@@ -151,3 +151,22 @@ fn what_is_cut_off_is_an_error() {
         );
     }
 }
+
+/// The same BTF as a processor of the other byte order has it.
+fn swapped(data: &[u8]) -> Vec<u8> {
+    let strings = data.len() - u32::from_le_bytes(data[20..24].try_into().unwrap()) as usize;
+    let words = data[4..strings].chunks(4);
+    let words = words.flat_map(|word| word.iter().rev().copied());
+    let mut swapped = vec![data[1], data[0], data[2], data[3]];
+    swapped.extend(words);
+    swapped.extend(&data[strings..]);
+    swapped
+}
+
+#[test]
+fn both_byte_orders_are_read() {
+    let data = sample();
+    let names = |data: &[u8]| raw::functions(data, SAMPLE_BASE).unwrap();
+    assert!(!names(&data).is_empty());
+    assert_eq!(names(&data), names(&swapped(&data)));
+}

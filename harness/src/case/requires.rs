@@ -27,6 +27,18 @@ pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
             kernel.release
         )));
     }
+    let wanted = &scenario.requires.arch;
+    if !wanted.is_empty() && !wanted.contains(&kernel.arch) {
+        let names: Vec<&str> = wanted.iter().map(|arch| arch.name()).collect();
+        let (names, is) = (names.join(" or "), kernel.arch);
+        return Ok(Some(format!(
+            "needs a kernel for {names}, and this is for {is}"
+        )));
+    }
+    if scenario.host_root && kernel.arch.is_foreign() {
+        let (arch, root) = (kernel.arch, "runs programs of the host, in its root");
+        return Ok(Some(format!("{root}, and this kernel is for {arch}")));
+    }
     if let Some(reason) = lacks_option(kernel, &scenario.requires)? {
         return Ok(Some(reason));
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cache::Cache;
+use crate::kernel::Catalog;
 use crate::vm::size::Size;
 use crate::vm::{Accelerator, slot};
 
@@ -13,6 +14,8 @@ pub struct Setting {
     pub cache: Cache,
     /// What executes the guest's instructions.
     pub accelerator: Accelerator,
+    /// Whether the user wants it and no other.
+    pub insists: bool,
     /// How large a guest is, where its scenario does not say.
     pub size: Size,
     /// How long a virtual machine may take, from its start to its end, whatever its scenario says.
@@ -44,6 +47,7 @@ impl Setting {
         Setting {
             cache,
             accelerator,
+            insists: false,
             size: Size::default(),
             timeout: None,
             cold: false,
@@ -55,5 +59,10 @@ impl Setting {
             strict: false,
             accept: false,
         }
+    }
+
+    /// What executes the instructions of a kernel of this spec.
+    pub fn accelerator_of(&self, spec: &str) -> Accelerator {
+        self.accelerator.for_arch(Catalog::processor(spec).1)
     }
 }

@@ -7,12 +7,13 @@ use anyhow::{Context, bail};
 use clap::Args;
 use kassay_guest::stream::Size;
 use kassay_guest::{Live, Program};
-use object::LittleEndian as LE;
 use object::elf::{FileHeader64, PT_INTERP};
 use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Architecture, Endianness, Object};
 
 use super::error::{Error, Result};
 use super::place::{More, Place};
+use crate::arch::Arch;
 use crate::live::Asked;
 use crate::{plain, terminal, tool};
 
@@ -76,6 +77,9 @@ pub fn run(args: &ExecArgs) -> Result<u8> {
         ..of_host(name, arguments, args.host_root)?
     };
     let prepared = args.place.prepare(args.host_root, More::default())?;
+    if let Some(program) = &copied {
+        check_arch(program, prepared.kernel.arch).map_err(Error::slip)?;
+    }
     let live = Live {
         program: Some(program),
         trace: false,
@@ -127,20 +131,41 @@ fn check_static(path: &Path) -> anyhow::Result<()> {
     match is_static(&plain::read(path, plain::MADE)?) {
         Some(true) => Ok(()),
         Some(false) => bail!("it needs an interpreter and libraries; {INSTEAD}"),
-        None => bail!("it is no x86-64 ELF file; {INSTEAD}"),
+        None => bail!("it is no 64-bit ELF file; {INSTEAD}"),
     }
+}
+
+/// Sees that a program is for the kernel's processor.
+fn check_arch(program: &Path, arch: Arch) -> anyhow::Result<()> {
+    let bytes = plain::read(program, plain::MADE)?;
+    let of = object::File::parse(&*bytes)?.architecture();
+    let wanted = match arch {
+        Arch::X86 => Architecture::X86_64,
+        Arch::Arm64 => Architecture::Aarch64,
+        Arch::S390 => Architecture::S390x,
+    };
+    if of != wanted {
+        bail!(
+            "run `{}`: it is a program for {of:?}, and the kernel is for {arch}; build it by a \
+             compiler such as `{}`, or name a kernel for its processor",
+            program.display(),
+            arch.tool("gcc -static")
+        );
+    }
+    Ok(())
 }
 
 const INSTEAD: &str = "`--host-root` runs what the host can run";
 
 /// Whether a program runs without an interpreter; none where it is no ELF file.
 fn is_static(bytes: &[u8]) -> Option<bool> {
-    let header = FileHeader64::<LE>::parse(bytes).ok()?;
-    let segments = header.program_headers(LE, bytes).ok()?;
+    let header = FileHeader64::<Endianness>::parse(bytes).ok()?;
+    let order = header.endian().ok()?;
+    let segments = header.program_headers(order, bytes).ok()?;
     Some(
         segments
             .iter()
-            .all(|segment| segment.p_type(LE) != PT_INTERP),
+            .all(|segment| segment.p_type(order) != PT_INTERP),
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::arch::Arch;
 use crate::tool::find;
 
 /// What packages are for.
@@ -78,6 +79,37 @@ pub const BENCH: Need = Need {
     zypper: "qemu-guest-agent",
     apk: "qemu-guest-agent",
 };
+
+/// What kernels for another processor need on top.
+pub fn of(arch: Arch) -> Option<&'static Need> {
+    match arch {
+        Arch::X86 => None,
+        Arch::Arm64 => Some(&Need {
+            purpose: "run arm64",
+            apt: &[
+                "qemu-system-arm",
+                "gcc-aarch64-linux-gnu",
+                "libc6-dev-arm64-cross",
+            ],
+            dnf: "qemu-system-aarch64-core gcc-aarch64-linux-gnu",
+            pacman: "qemu-system-aarch64 aarch64-linux-gnu-gcc",
+            zypper: "qemu-arm cross-aarch64-gcc14",
+            apk: "qemu-system-aarch64 gcc-aarch64-none-elf",
+        }),
+        Arch::S390 => Some(&Need {
+            purpose: "run s390x",
+            apt: &[
+                "qemu-system-misc",
+                "gcc-s390x-linux-gnu",
+                "libc6-dev-s390x-cross",
+            ],
+            dnf: "qemu-system-s390x-core gcc-s390x-linux-gnu",
+            pacman: "qemu-system-s390x s390x-linux-gnu-gcc",
+            zypper: "qemu-s390x cross-s390x-gcc14",
+            apk: "qemu-system-s390x",
+        }),
+    }
+}
 
 /// What a host is installed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

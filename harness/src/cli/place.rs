@@ -130,6 +130,14 @@ impl Place {
             None => default(&session)?,
         };
         let kernel = chosen::kernel(&session, Some(&name))?;
+        if host_root && kernel.arch.is_foreign() {
+            return Err(Error::Slip(format!(
+                "run in the host's root: what is there is for this machine's processor, and `{name}` \
+                 is for {}; `kassay exec --kernel {name} PROGRAM` runs a static program that was \
+                 built for that",
+                kernel.arch
+            )));
+        }
         let artifacts = compile::build(&setting.cache, &kernel, &scenario)?;
         Ok(Prepared {
             setting,

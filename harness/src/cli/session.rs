@@ -53,7 +53,10 @@ impl Store {
     /// KVM is wished for and does not work.
     pub fn setting(&self, wish: Wish) -> Result<Setting> {
         let (accelerator, _) = accelerator::choose(wish, Probe::here)?;
-        Ok(Setting::new(self.cache.clone(), accelerator))
+        Ok(Setting {
+            insists: wish == Wish::Kvm,
+            ..Setting::new(self.cache.clone(), accelerator)
+        })
     }
 }
 

@@ -9,9 +9,11 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use super::error::Result;
-use super::packages::{BENCH, Manager, NEEDS, Need};
+use super::packages::{self, BENCH, Manager, NEEDS, Need};
 use super::print;
 use super::session::Store;
+use crate::arch::Arch;
+use crate::compile::guest;
 use crate::kernel::{apt_unusable, tools};
 use crate::tool::{Tool, find};
 
@@ -27,8 +29,11 @@ pub struct SetupArgs {
     /// Install what `kassay bench` needs on top
     #[arg(long)]
     bench: bool,
+    /// Install what kernels for this processor need on top: arm64 or s390x
+    #[arg(long, value_name = "ARCH")]
+    arch: Vec<Arch>,
     /// Fetch a newer pahole into the cache, by which kernels are built from then on
-    #[arg(long, conflicts_with_all = ["dry_run", "bench"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "bench", "arch"])]
     pahole: bool,
 }
 
@@ -47,7 +52,13 @@ pub fn run(args: &SetupArgs) -> Result<()> {
         ))?;
         return Ok(());
     }
-    let needs = || NEEDS.iter().chain(args.bench.then_some(&BENCH));
+    let needs = || {
+        let of_arch = args.arch.iter().filter_map(|arch| packages::of(*arch));
+        NEEDS
+            .iter()
+            .chain(args.bench.then_some(&BENCH))
+            .chain(of_arch)
+    };
     match Manager::here() {
         Some(Manager::Apt) => install(needs(), args.dry_run)?,
         Some(other) => {
@@ -61,6 +72,11 @@ pub fn run(args: &SetupArgs) -> Result<()> {
              the like of\n    {}",
             Manager::Apt.command(needs())
         ))?,
+    }
+    for arch in &args.arch {
+        if let Err(lacking) = guest::require_target(*arch) {
+            print(&format!("to run {arch}: {lacking:#}"))?;
+        }
     }
     Ok(())
 }

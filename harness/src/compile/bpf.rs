@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use crate::arch::Arch;
 use crate::assets;
 use crate::cache::{Cache, Key};
 use crate::compile::{reads, vmlinux};
@@ -22,21 +23,34 @@ const NAMES: &[&str] = &[
     "clang-19", "clang-18", "clang-17", "clang-16", "clang-15", "clang", "clang-14",
 ];
 
-/// The compiler's flags. The C library's headers are those of the guest's machine, as its kernel's
-/// are: with another word size they ask for `gnu/stubs-32.h`, which few hosts have. Kernels since
-/// 6.19 have structures with members that have a tag and no name, which clang leaves out otherwise.
+/// The compiler's flags, on every processor. Kernels since 6.19 have structures with members that
+/// have a tag and no name, which clang leaves out otherwise.
 const FLAGS: &[&str] = &[
-    "-target",
-    "bpf",
     "-g",
     "-O2",
     "-Wall",
     "-Werror",
     "-fms-extensions",
     "-Wno-microsoft-anon-tag",
-    "-D__TARGET_ARCH_x86",
-    "-D__x86_64__",
 ];
+
+/// The flags of one processor: its byte order, and its registers for libbpf's macros. The C
+/// library's headers are those of the guest's machine, as its kernel's are: with another word size
+/// they ask for `gnu/stubs-32.h`, which few hosts have.
+fn flags_of(arch: Arch) -> [String; 4] {
+    let (order, machine) = match arch {
+        Arch::X86 => ("bpf", "-D__x86_64__"),
+        Arch::Arm64 => ("bpfel", "-D__aarch64__"),
+        Arch::S390 => ("bpfeb", "-D__s390x__"),
+    };
+    let registers = format!("-D__TARGET_ARCH_{}", arch.kernel());
+    [
+        "-target".to_owned(),
+        order.to_owned(),
+        registers,
+        machine.to_owned(),
+    ]
+}
 
 /// What clang says of a header that nobody has but the kernel under test.
 const NEEDS_VMLINUX: &str = "'vmlinux.h' file not found";
@@ -96,7 +110,7 @@ pub fn build(
     }
     let what = format!("BPF program {}", part.name);
     let compile = || format!("compile {what}");
-    let mut compiler = Compiler::of(cache, part, libbpf)?;
+    let mut compiler = Compiler::of(cache, part, libbpf, kernel.arch)?;
     compiler.folders.extend(of_modules.map(Path::to_owned));
     let mut text = compiler.expand();
     if let Err(error) = &text
@@ -111,6 +125,7 @@ pub fn build(
         .text("name", &part.name)
         .text("compiler", &tool::identity(&compiler.clang))
         .text("flags", &FLAGS.join(" "))
+        .text("flags of the processor", &flags_of(kernel.arch).join(" "))
         .text("own flags", &part.flags.join("\0"))
         .text("source", &compiler.anywhere(&text));
     let key = compiler
@@ -155,7 +170,7 @@ pub fn digest(cache: &Cache, part: &Part, modules: &[Part], libbpf: &Path) -> Re
         let file = empty.path().join(format!("{name}.h"));
         fs::write(&file, "").with_context(|| format!("write an empty `{name}.h`"))?;
     }
-    let mut compiler = Compiler::of(cache, part, libbpf)?;
+    let mut compiler = Compiler::of(cache, part, libbpf, Arch::default())?;
     compiler.vmlinux = Some(empty.path().to_owned());
     let text = compiler
         .expand()
@@ -170,6 +185,7 @@ const OURS: [&str; 7] = ["-E", "-S", "-M", "-MM", "-MD", "-MMD", "-fsyntax-only"
 /// What a program is compiled by.
 struct Compiler<'a> {
     clang: PathBuf,
+    arch: Arch,
     source: PathBuf,
     flags: &'a [String],
     /// Folders of headers.
@@ -181,7 +197,7 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn of<'a>(cache: &Cache, part: &'a Part, libbpf: &Path) -> Result<Compiler<'a>> {
+    fn of<'a>(cache: &Cache, part: &'a Part, libbpf: &Path, arch: Arch) -> Result<Compiler<'a>> {
         let source = std::path::absolute(&part.path)
             .with_context(|| format!("find `{}`", part.path.display()))?;
         // With these clang makes something else, or elsewhere, and the cache keeps the old object.
@@ -199,10 +215,15 @@ impl Compiler<'_> {
         ];
         Ok(Compiler {
             clang: clang(cache)?,
+            arch,
             source,
             flags: &part.flags,
             folders,
-            machine: format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH).into(),
+            machine: match arch.is_foreign() {
+                // Where Debian's cross compilers have them.
+                true => format!("/usr/{}/include", arch.gnu()).into(),
+                false => format!("/usr/include/{}", arch.gnu()).into(),
+            },
             vmlinux: None,
         })
     }
@@ -213,6 +234,7 @@ impl Compiler<'_> {
         let folders = self.folders.iter().chain(&self.vmlinux);
         Tool::hermetic(&self.clang)
             .cwd(&self.folders[0])
+            .args(flags_of(self.arch))
             .args(FLAGS)
             .args(self.flags)
             .args(folders.map(|folder| format!("-I{}", folder.display())))
@@ -315,6 +337,7 @@ mod tests {
     #[test]
     fn where_a_source_lies_does_not_count_and_what_it_says_does() {
         let compiler = |folder: &str| Compiler {
+            arch: Arch::default(),
             clang: "clang".into(),
             source: Path::new(folder).join("a.bpf.c"),
             flags: &[],

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use super::guest::{TARGET, cargo};
+use super::guest::{cargo, linked, require_target};
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 use crate::scenario::Part;
@@ -16,17 +17,21 @@ use crate::tool::Tool;
 ///
 /// # Errors
 /// Cargo's own lines.
-pub fn build(cache: &Cache, part: &Part) -> Result<PathBuf> {
-    let what = || format!("build the driver `{}`", part.name);
+pub fn build(cache: &Cache, part: &Part, arch: Arch) -> Result<PathBuf> {
+    let what = || match arch.is_foreign() {
+        true => format!("build the driver `{}` for {arch}", part.name),
+        false => format!("build the driver `{}`", part.name),
+    };
+    require_target(arch).with_context(what)?;
     let folder = part.path.canonicalize().with_context(what)?;
     let place = Key::new("driver").text("folder", &folder.to_string_lossy());
     let place = format!("driver-{}", place.finish());
     let _lock = cache.lock("target", &place, "cargo's build of a driver")?;
     let target = cache.dir("target").join(&place);
     let progress = Progress::steps(what(), None);
-    Tool::new(cargo())
+    linked(Tool::new(cargo()), arch)
         .args(["build", "--release", "--bin", &part.name])
-        .args(["--target", TARGET, "--target-dir"])
+        .args(["--target", &arch.target(), "--target-dir"])
         .arg(&target)
         // As for the guest program.
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
@@ -35,7 +40,7 @@ pub fn build(cache: &Cache, part: &Part) -> Result<PathBuf> {
         .with_context(what)?;
     progress.finish();
     cache.touch("target", &place);
-    let built = target.join(TARGET).join("release").join(&part.name);
+    let built = target.join(arch.target()).join("release").join(&part.name);
     if !built.is_file() {
         bail!("{}: cargo made no `{}`", what(), built.display());
     }

@@ -10,12 +10,10 @@ use kassay_guest::sources;
 use walkdir::WalkDir;
 
 use super::libelf;
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 use crate::tool::Tool;
-
-/// What machines run.
-pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// How far cargo optimises it. Without KVM half of a run's time is QEMU's translation of code that
 /// runs once, so that little code is faster than fast code.
@@ -32,15 +30,19 @@ pub struct Guest {
     pub headers: PathBuf,
 }
 
-/// Builds the guest program of the sources that kassay carries. A change of the Rust toolchain
+/// Builds the guest program for a processor, of the sources that kassay carries. A change of the Rust toolchain
 /// alone does not rebuild it: the sources and the locked dependencies say what it does.
 ///
 /// # Errors
 /// Cargo's own lines.
-pub fn build(cache: &Cache) -> Result<Guest> {
+pub fn build(cache: &Cache, arch: Arch) -> Result<Guest> {
     let files = sources::files();
-    let entry = cache.get_or_make("guest", &key(&files), "the guest program", |directory| {
-        let progress = Progress::steps("build the guest program", None);
+    let what = match arch.is_foreign() {
+        true => format!("the guest program for {arch}"),
+        false => "the guest program".to_owned(),
+    };
+    let entry = cache.get_or_make("guest", &key(&files, arch), &what, |directory| {
+        let progress = Progress::steps(format!("build {what}"), None);
         // A target directory of its own, so that it never waits for a lock
         // that the cargo which runs kassay may hold.
         let _lock = cache.lock("target", "guest", "cargo's build of the guest program")?;
@@ -54,19 +56,23 @@ pub fn build(cache: &Cache) -> Result<Guest> {
         let headers = scratch.path().join("bpf");
         fs::create_dir(&headers)
             .with_context(|| format!("make directory `{}`", headers.display()))?;
-        let libelf = libelf::build(cache, &package).context("build the guest program")?;
+        let made = || format!("build {what}");
+        require_target(arch).with_context(made)?;
+        let libelf = libelf::build(cache, &package, arch).with_context(made)?;
         let includes = libelf
             .headers
             .map(|folder| format!("-I{}", folder.display()));
-        Tool::new(cargo())
+        let target_of = arch.target();
+        linked(Tool::new(cargo()), arch)
             .args(["build", "--bin", "kassay-guest"])
             // Of the lock file cargo drops what only the harness needs; else it is kept.
             .args(["--features", "static", "--release"])
-            .args(["--target", TARGET, "--target-dir"])
+            .args(["--target", &target_of, "--target-dir"])
             .arg(&target)
             // What the user has in RUSTFLAGS, or cargo in this, would else come instead.
             .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", OPT_LEVEL)
+            .env("CARGO_PROFILE_RELEASE_STRIP", strip(arch))
             // libbpf asks it for the flags of libelf and zlib, which are given here.
             .env("PKG_CONFIG", "true")
             .env("LIBBPF_SYS_LIBRARY_PATH", libelf.libraries)
@@ -74,8 +80,8 @@ pub fn build(cache: &Cache) -> Result<Guest> {
             .env("KASSAY_HEADERS", &headers)
             .cwd(&package)
             .run_logged(&cache.log("guest")?, |_| progress.inc(1))
-            .context("build the guest program")?;
-        let built = target.join(TARGET).join("release/kassay-guest");
+            .with_context(made)?;
+        let built = target.join(target_of).join("release/kassay-guest");
         cache.touch("target", "guest");
         fs::copy(&built, directory.join("init"))
             .with_context(|| format!("copy `{}`", built.display()))?;
@@ -89,6 +95,55 @@ pub fn build(cache: &Cache) -> Result<Guest> {
     })
 }
 
+/// What is stripped. libbpf finds the function that uprobes are placed on among the dynamic symbols,
+/// which a static program has on x86 alone: Rust makes it position independent there.
+fn strip(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86 => "symbols",
+        Arch::Arm64 | Arch::S390 => "debuginfo",
+    }
+}
+
+/// Has cargo link and compile C for a processor by the cross compiler.
+pub fn linked(cargo: Tool, arch: Arch) -> Tool {
+    if !arch.is_foreign() {
+        return cargo;
+    }
+    let target = arch.target().replace('-', "_");
+    let (gcc, ar) = (arch.tool("gcc"), arch.tool("ar"));
+    cargo
+        .env(
+            format!("CARGO_TARGET_{}_LINKER", target.to_uppercase()),
+            &gcc,
+        )
+        .env(format!("CC_{target}"), gcc)
+        .env(format!("AR_{target}"), ar)
+}
+
+/// Sees that Rust has its library for a processor, and C its compiler.
+///
+/// # Errors
+/// What is missing, and what brings it.
+pub fn require_target(arch: Arch) -> Result<()> {
+    if !arch.is_foreign() {
+        return Ok(());
+    }
+    arch.require(arch.tool("gcc"))?;
+    let target = arch.target();
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let library = Tool::new(rustc)
+        .args(["--print", "target-libdir", "--target", &target])
+        .output()?;
+    if !Path::new(library.trim()).is_dir() {
+        bail!(
+            "Rust has no library for {arch} here: `rustup target add {target}` brings it, or of \
+             Debian's Rust the package `libstd-rust-dev:{}`",
+            arch.debian()
+        );
+    }
+    Ok(())
+}
+
 /// Moves the headers to where they are kept.
 fn take(headers: &Path, to: &Path) -> Result<()> {
     if !headers.join("bpf_helpers.h").exists() {
@@ -100,10 +155,16 @@ fn take(headers: &Path, to: &Path) -> Result<()> {
 }
 
 /// A digest of all that the guest program is built of.
-fn key(files: &[(PathBuf, Vec<u8>)]) -> String {
+fn key(files: &[(PathBuf, Vec<u8>)], arch: Arch) -> String {
     let add =
         |key: Key, (path, bytes): &(PathBuf, Vec<u8>)| key.bytes(&path.to_string_lossy(), bytes);
     let how = Key::new("guest").bytes("opt-level", OPT_LEVEL.as_bytes());
+    let how = match arch.is_foreign() {
+        true => how
+            .text("processor", arch.name())
+            .text("strip", strip(arch)),
+        false => how,
+    };
     files.iter().fold(how, add).finish()
 }
 

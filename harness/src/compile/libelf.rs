@@ -9,6 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 use crate::tool::{self, Tool};
@@ -43,14 +44,14 @@ pub struct Libelf {
 ///
 /// # Errors
 /// What cargo or the compiler says.
-pub fn build(cache: &Cache, package: &Path) -> Result<Libelf> {
+pub fn build(cache: &Cache, package: &Path, arch: Arch) -> Result<Libelf> {
     let (id, sources) = libbpf_sys(package)?;
     let headers = [sources.join("elfutils/libelf"), sources.join("zlib")];
     let key = Key::new("libelf")
         .text("sources", &id)
         .text("config", CONFIG);
     // What one C library's headers make of it may not link with an older one.
-    let key = key.text("compiler", &tool::identity("cc"));
+    let key = key.text("compiler", &tool::identity(compiler(arch)));
     let key = key.text("flags", &FLAGS.join(" ")).finish();
     let libraries = cache.get_or_make("libelf", &key, "libelf", |directory| {
         let progress = Progress::steps("compile libelf", None);
@@ -65,9 +66,10 @@ pub fn build(cache: &Cache, package: &Path) -> Result<Libelf> {
             &headers[1],
         ];
         thread::scope(|scope| {
-            let zlib = scope.spawn(|| compile("z", &headers[1], &["-DHAVE_UNISTD_H"], directory));
+            let zlib =
+                scope.spawn(|| compile(arch, "z", &headers[1], &["-DHAVE_UNISTD_H"], directory));
             let includes = includes.map(|path| format!("-I{}", path.display()));
-            compile("elf", &headers[0], &includes, directory)?;
+            compile(arch, "elf", &headers[0], &includes, directory)?;
             zlib.join().expect("the compiler's thread ends")
         })?;
         progress.finish();
@@ -76,8 +78,22 @@ pub fn build(cache: &Cache, package: &Path) -> Result<Libelf> {
     Ok(Libelf { libraries, headers })
 }
 
+/// The C compiler for a processor.
+fn compiler(arch: Arch) -> String {
+    match arch.is_foreign() {
+        true => arch.tool("gcc"),
+        false => "cc".to_owned(),
+    }
+}
+
 /// Compiles all C files of a folder into the library `lib{name}.a`.
-fn compile(name: &str, sources: &Path, flags: &[impl AsRef<str>], into: &Path) -> Result<()> {
+fn compile(
+    arch: Arch,
+    name: &str,
+    sources: &Path,
+    flags: &[impl AsRef<str>],
+    into: &Path,
+) -> Result<()> {
     let objects = into.join(name);
     fs::create_dir(&objects).with_context(|| format!("make directory `{}`", objects.display()))?;
     let files = |folder: &Path, ending: &str| -> Result<Vec<PathBuf>> {
@@ -88,14 +104,14 @@ fn compile(name: &str, sources: &Path, flags: &[impl AsRef<str>], into: &Path) -
         files.sort();
         Ok(files)
     };
-    Tool::hermetic("cc")
+    Tool::hermetic(compiler(arch))
         .args(FLAGS)
         .args(flags.iter().map(AsRef::as_ref))
         .args(files(sources, "c")?)
         .cwd(&objects)
         .output()
         .with_context(|| format!("compile lib{name}"))?;
-    Tool::hermetic("ar")
+    Tool::hermetic(arch.tool("ar"))
         .arg("crs")
         .arg(into.join(format!("lib{name}.a")))
         .args(files(&objects, "o")?)

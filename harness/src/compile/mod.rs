@@ -55,13 +55,13 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
     let guest::Guest {
         init: guest,
         headers,
-    } = guest::build(cache)?;
+    } = guest::build(cache, kernel.arch)?;
     let initramfs = initramfs::build(cache, kernel, &guest)?;
     let (modules, objects) = parts(cache, kernel, scenario, &headers)?;
     let kernel_modules = kernel::modules(cache, kernel, &wanted(scenario, &modules))
         .map_err(|error| explain(error, kernel, &modules))
         .with_context(|| format!("get modules of {} itself", kernel.name))?;
-    let driver = |part: &Part| Ok((part.name.clone(), driver::build(cache, part)?));
+    let driver = |part: &Part| Ok((part.name.clone(), driver::build(cache, part, kernel.arch)?));
     let drivers = scenario.drivers.iter().map(driver);
     let files = || {
         let named = objects.iter();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::arch::Arch;
 use crate::cache::Cache;
 use crate::interrupt;
 use crate::progress::{self, Progress};
@@ -65,17 +66,21 @@ impl Archive {
         }
     }
 
-    /// Suites of Debian, such as `sid`, with their lists brought up to date in a folder of the
-    /// cache; of what several of them have, the newest counts, or the first suite's where that is
-    /// one of backports. They come from the mirror, and are checked with the keys, that the
-    /// machine's apt has for Debian, and for its security updates; nothing of the machine's apt is
-    /// changed, and no package counts as installed.
+    /// Suites of Debian, such as `sid`, with what they have for a processor, and their lists brought
+    /// up to date in a folder of the cache; of what several of them have, the newest counts, or the
+    /// first suite's where that is one of backports. They come from the mirror, and are checked with
+    /// the keys, that the machine's apt has for Debian, and for its security updates; nothing of the
+    /// machine's apt is changed, and no package counts as installed.
     ///
     /// # Errors
     /// The machine's apt has no such mirror, or it cannot be reached or has no such suite, which is
     /// remembered for [`unreachable`].
-    pub fn of_suites(cache: &Cache, suites: &[String]) -> Result<Archive> {
-        let what = format!("read the lists of Debian's {}", suites.join(" and "));
+    pub fn of_suites(cache: &Cache, suites: &[String], arch: Arch) -> Result<Archive> {
+        let of = match arch.is_foreign() {
+            true => format!(" for {arch}"),
+            false => String::new(),
+        };
+        let what = format!("read the lists of Debian's {}{of}", suites.join(" and "));
         if let Some(why) = unusable() {
             bail!("{what}: {why}");
         }
@@ -83,18 +88,28 @@ impl Archive {
         let sources: String = sources
             .collect::<Result<_>>()
             .with_context(|| what.clone())?;
-        let state = cache.dir("apt").join(suites.join("+"));
-        let lock = cache.lock("apt", &suites.join("+"), &what)?;
+        let name = place(suites, arch);
+        let state = cache.dir("apt").join(&name);
+        let lock = cache.lock("apt", &name, &what)?;
+        let mut options = beside(&state, &sources, &suites[0])?;
+        if arch.is_foreign() {
+            let debian = arch.debian();
+            options.push(format!("-oAPT::Architecture={debian}"));
+            options.push(format!("-oAPT::Architectures::={debian}"));
+        }
         let archive = Archive {
-            options: beside(&state, &sources, &suites[0])?,
+            options,
             refresh: "see whether the network is there",
             _lock: Some(lock),
         };
         match archive.update(&what) {
-            Ok(()) => cache.forget(&memo(suites))?,
+            Ok(()) => cache.forget(&memo(suites, arch))?,
             Err(error) => {
                 interrupt::check()?;
-                cache.remember(&memo(suites), "the lists of its suites could not be read")?;
+                cache.remember(
+                    &memo(suites, arch),
+                    "the lists of its suites could not be read",
+                )?;
                 return Err(error.context(what));
             }
         }
@@ -264,12 +279,21 @@ impl Archive {
 
 /// Why the lists of suites cannot be had, as it was found when they were last asked for, and how
 /// long ago that was.
-pub fn unreachable(cache: &Cache, suites: &[String]) -> Option<(String, Duration)> {
-    cache.recall(&memo(suites))
+pub fn unreachable(cache: &Cache, suites: &[String], arch: Arch) -> Option<(String, Duration)> {
+    cache.recall(&memo(suites, arch))
 }
 
-fn memo(suites: &[String]) -> String {
-    format!("unreachable-debian-{}", suites.join("+"))
+fn memo(suites: &[String], arch: Arch) -> String {
+    format!("unreachable-debian-{}", place(suites, arch))
+}
+
+/// The name of what there is of suites for a processor.
+fn place(suites: &[String], arch: Arch) -> String {
+    let suites = suites.join("+");
+    match arch.is_foreign() {
+        true => format!("{suites}-{arch}"),
+        false => suites,
+    }
 }
 
 /// Options of an apt that has these sources alone, with its files in a folder, which is made.

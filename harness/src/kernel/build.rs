@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::source::Source;
 use super::{KIND, Kernel, read, tools};
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::progress::{self, Progress};
 use crate::tool::{self, Tool};
@@ -155,6 +156,7 @@ pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
         modules: Vec::new(),
         unreachable: None,
         tools: None,
+        arch: Arch::default(),
         key,
     })
 }
@@ -177,7 +179,7 @@ fn key(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<St
     for tool in ["gcc", "ld", "pahole"] {
         key = key.text(tool, &Tool::new(tool).arg("--version").output()?);
     }
-    Ok(format!("{name}-{}", key.finish()))
+    Ok(format!("{}-{}", super::entry(name), key.finish()))
 }
 
 /// What an old pahole costs a kernel, whose source says which one it wants.

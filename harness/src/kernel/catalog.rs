@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::kinds::{BASE_CONFIG, File, Prebuilt, Source, base_config, sources};
 use super::lock::Lock;
+use crate::arch::Arch;
 use crate::assets;
 use crate::cache::Cache;
 use crate::plain;
@@ -151,8 +152,9 @@ impl Catalog {
     /// # Errors
     /// The kernel or a fragment is not known, of which the error has the nearest that is; or
     /// there are fragments for a kernel that is not built here.
-    pub fn get(&self, spec: &str) -> Result<(&Source, Vec<PathBuf>)> {
-        let (name, added) = self.split(spec);
+    pub fn get(&self, spec: &str) -> Result<(Source, Vec<PathBuf>)> {
+        let (plain, arch) = Catalog::processor(spec);
+        let (name, added) = self.split(plain);
         let source = self.source(name)?;
         if matches!(source, Source::Prebuilt(_) | Source::Remote(_)) && !added.is_empty() {
             bail!(
@@ -161,7 +163,24 @@ impl Catalog {
                 added.join("+")
             );
         }
-        Ok((source, self.fragments(source.config(), &added)?))
+        let fragments = self.fragments(source.config(), &added)?;
+        let source = source.clone().of(arch);
+        Ok((
+            source.with_context(|| format!("use `{name}` for {arch}"))?,
+            fragments,
+        ))
+    }
+
+    /// A spec without the processor that it ends in, and that processor: `debian-13/arm64`. A path
+    /// that exists is one whatever it ends in.
+    pub fn processor(spec: &str) -> (&str, Arch) {
+        let named = spec
+            .rsplit_once('/')
+            .and_then(|(rest, name)| Some((rest, Arch::named(name)?)));
+        match named {
+            Some(named) if !Path::new(spec).exists() => named,
+            _ => (spec, Arch::default()),
+        }
     }
 
     /// The fragments to build a kernel with that is not of the catalog.
@@ -175,6 +194,14 @@ impl Catalog {
     fn source(&self, name: &str) -> Result<&Source> {
         if let Some(source) = self.sources.get(name) {
             return Ok(source);
+        }
+        if let Some((kernel, processor)) = name.rsplit_once('/')
+            && self.knows(kernel)
+        {
+            let known = Arch::ALL.map(Arch::name).join(", ");
+            bail!(
+                "no processor is named `{processor}` (known are {known}; or give the path of a kernel tree)"
+            );
         }
         let nearest = nearest(name, self.names())
             .map(|nearest| format!(", did you mean `{nearest}`?"))
@@ -351,6 +378,13 @@ mod tests {
     }
 
     #[test]
+    fn a_spec_may_end_in_a_processor() {
+        assert_eq!(Catalog::processor("a/arm64"), ("a", Arch::Arm64));
+        assert_eq!(Catalog::processor("a"), ("a", Arch::X86));
+        assert_eq!(Catalog::processor("a/b"), ("a/b", Arch::X86));
+    }
+
+    #[test]
     fn an_unknown_fragment_shows_the_nearest() {
         let error = |spec| added(spec).unwrap_err().to_string();
         assert!(error("6.12+kasn").contains("did you mean `kasan`?"));
@@ -371,7 +405,7 @@ mod tests {
         };
         let catalog = parse(&with("b")).unwrap();
         let (source, _) = catalog.get("a").unwrap();
-        assert_eq!(catalog.base(source).unwrap().unwrap().0, "b");
+        assert_eq!(catalog.base(&source).unwrap().unwrap().0, "b");
         assert!(error(&with("a")).contains("`a` is not `prebuilt`"));
         assert!(error(&with("c")).contains("in `base` of kernel `a`: no kernel is named `c`"));
     }

@@ -6,12 +6,13 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::registry;
+use crate::arch::Arch;
 
 /// The fragment that a kernel is built with when none is named.
 pub const BASE_CONFIG: &str = "base.config";
 
 /// Where a kernel comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Source {
     /// A file of source, built here.
     Tarball(Tarball),
@@ -24,7 +25,7 @@ pub enum Source {
 }
 
 /// A file of source at an address.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tarball {
     /// Where the tar.xz file is, by http or https.
@@ -39,7 +40,7 @@ pub struct Tarball {
 }
 
 /// A Debian package that holds a tar.xz file of source.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
     /// The package's name.
@@ -55,7 +56,7 @@ pub struct Package {
 }
 
 /// A kernel that a distribution built.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prebuilt {
     /// Packages that depend on the kernel's own package, best first.
@@ -71,10 +72,13 @@ pub struct Prebuilt {
     /// Modules to insert at boot; what they depend on need not be named.
     #[serde(default = "boot_modules")]
     pub boot_modules: Vec<String>,
+    /// The processor that it is for; a spec names it, and not the catalog.
+    #[serde(skip)]
+    pub arch: Arch,
 }
 
 /// A kernel that somebody packed, with what modules are built with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Remote {
     /// Where it lies.
     pub place: Place,
@@ -85,7 +89,7 @@ pub struct Remote {
 }
 
 /// Where a kernel lies that somebody packed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Place {
     /// Debian packages at addresses: image, modules, headers.
     Packages(Vec<Address>),
@@ -94,7 +98,7 @@ pub enum Place {
 }
 
 /// A file at an address.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
     /// Where it is, by http or https.
@@ -213,6 +217,21 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 impl Source {
+    /// The same kernel for another processor.
+    ///
+    /// # Errors
+    /// It is made for one alone.
+    pub fn of(mut self, arch: Arch) -> Result<Source> {
+        match &mut self {
+            _ if !arch.is_foreign() => {}
+            Source::Prebuilt(prebuilt) if !prebuilt.suites.is_empty() => prebuilt.turn(arch),
+            _ => bail!(
+                "it comes for this machine's processor alone, and `debian-13/{arch}` for {arch}"
+            ),
+        }
+        Ok(self)
+    }
+
     /// The names of its config fragments; none where it is not built here.
     pub fn config(&self) -> &[String] {
         match self {
@@ -251,6 +270,18 @@ impl Source {
         };
         let mut names = names.into_iter().chain(self.config());
         names.try_for_each(|name| check_name(name))
+    }
+}
+
+impl Prebuilt {
+    /// Debian has the architecture in the packages' names.
+    fn turn(&mut self, arch: Arch) {
+        for package in &mut self.packages {
+            if let Some(kind) = package.strip_suffix(Arch::X86.debian()) {
+                *package = format!("{kind}{}", arch.debian());
+            }
+        }
+        self.arch = arch;
     }
 }
 

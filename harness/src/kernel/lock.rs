@@ -166,6 +166,7 @@ mod tests {
                 version: version.into(),
                 sha256: "0a".into(),
             }],
+            programs: Vec::new(),
         }
     }
 

@@ -29,6 +29,7 @@ pub use catalog::Catalog;
 pub use kinds::Source;
 pub use modules::at_boot;
 
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::tool::{self, Tool};
 use crate::{plain, progress};
@@ -51,7 +52,7 @@ pub struct Kernel {
     pub name: String,
     /// What `uname -r` says in it.
     pub release: String,
-    /// The bzImage.
+    /// The image that QEMU boots.
     pub image: PathBuf,
     /// The folder for `make -C`, to build modules.
     pub build: PathBuf,
@@ -66,6 +67,9 @@ pub struct Kernel {
     pub unreachable: Option<String>,
     /// The folder of [`tools`] that modules are built by, where they are not this machine's.
     pub tools: Option<PathBuf>,
+    /// The processor that it is made for.
+    #[serde(default)]
+    pub arch: Arch,
     /// What tells it from any other kernel, for caches.
     pub key: String,
 }
@@ -104,7 +108,10 @@ impl Kernel {
     pub fn kbuild(&self) -> Result<Tool> {
         let kbuild = Tool::hermetic("make").arg("-C").arg(&self.build);
         let kbuild = kbuild.args(toolchain(&read(&self.config)?).0);
-        Ok(tools::first(kbuild, self.tools.as_deref()))
+        Ok(tools::first(
+            self.arch.kbuild(kbuild),
+            self.tools.as_deref(),
+        ))
     }
 
     /// What tells the tools that modules are built with from any others.
@@ -145,18 +152,19 @@ pub fn numbers(release: &str) -> (u32, u32, u32) {
 /// # Errors
 /// There is no such kernel, or it cannot be had or built; never another one in its place.
 pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
-    let (base, added) = catalog.split(spec);
+    let (plain, _) = Catalog::processor(spec);
+    let (base, added) = catalog.split(plain);
     if is_path(catalog, base) {
         return tree::obtain(cache, spec, base, &catalog.for_tree(&added)?);
     }
-    let (source, fragments) = catalog.get(spec)?;
+    let (source, fragments) = &catalog.get(spec)?;
     let built = |from: source::Source| {
         let base = match catalog.base(source)? {
             Some((name, prebuilt)) => Some(ready(cache, name, prebuilt, &catalog.lock)?),
             None => None,
         };
         let base = base.as_ref().map(Prebuilt::config_file);
-        let config = build::Config::read(base.as_deref(), &fragments)?;
+        let config = build::Config::read(base.as_deref(), fragments)?;
         build::obtain(cache, spec, &from, &config)
     };
     match source {
@@ -190,7 +198,7 @@ pub fn modules(
     let at_boot = at_boot(kernel);
     let catalog = Catalog::load(cache)?;
     let source = catalog.get(&kernel.name).ok().map(|(source, _)| source);
-    let all = || match source {
+    let all = || match &source {
         Some(Source::Prebuilt(prebuilt)) => prebuilt.all_modules(cache, kernel, &catalog.lock),
         Some(Source::Remote(remote)) => remote.all_modules(cache, kernel),
         _ => Ok(modules::Modules::of_build(&kernel.build)),
@@ -234,10 +242,10 @@ fn ready(cache: &Cache, name: &str, prebuilt: &Prebuilt, lock: &Lock) -> Result<
 /// # Errors
 /// There is no such kernel, or it cannot be downloaded.
 pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
-    if is_path(catalog, catalog.split(name).0) {
+    if is_path(catalog, catalog.split(Catalog::processor(name).0).0) {
         bail!("fetch `{name}`: it is a path, so there is nothing to download");
     }
-    match catalog.get(name)?.0 {
+    match &catalog.get(name)?.0 {
         Source::Tarball(tarball) => tarball.obtain(cache).map(drop),
         Source::Package(package) => package.obtain(cache).map(drop),
         Source::Prebuilt(prebuilt) => match catalog.lock.get(name)? {
@@ -277,7 +285,7 @@ pub fn update(cache: &Cache, catalog: &Catalog, name: &str) -> Result<String> {
 /// # Errors
 /// There is no such kernel, or the cache cannot be written.
 pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
-    let (base, _) = catalog.split(spec);
+    let (base, _) = catalog.split(Catalog::processor(spec).0);
     if is_path(catalog, base) {
         return tree::remove(cache, spec, base);
     }
@@ -288,7 +296,10 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
     };
     let mut removed = false;
     for key in cache.keys(KIND) {
-        if key.rsplit_once('-').is_some_and(|(name, _)| name == spec) {
+        if key
+            .rsplit_once('-')
+            .is_some_and(|(name, _)| name == entry(spec))
+        {
             removed |= cache.remove(KIND, &key)?;
             cache.remove(MODULES, &key)?;
         }
@@ -303,7 +314,7 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
 /// Whether a spec names a kernel of the catalog or a path that exists, and fragments that are
 /// known; whether that kernel can be had or built is another matter.
 pub fn is_known(catalog: &Catalog, spec: &str) -> bool {
-    let (base, added) = catalog.split(spec);
+    let (base, added) = catalog.split(Catalog::processor(spec).0);
     match is_path(catalog, base) {
         // What cannot be looked at may well be there.
         true => {
@@ -314,9 +325,22 @@ pub fn is_known(catalog: &Catalog, spec: &str) -> bool {
     }
 }
 
+/// What the keys of a kernel's entries in the cache begin with: its spec, as a name of files.
+fn entry(spec: &str) -> String {
+    spec.replace('/', "_")
+}
+
 /// A name of the catalog wins over a file of that name; whatever else exists is a path.
 fn is_path(catalog: &Catalog, spec: &str) -> bool {
-    !catalog.knows(spec) && (spec.contains('/') || Path::new(spec).exists())
+    let is_of_catalog = || {
+        spec.rsplit_once('/')
+            .is_some_and(|(name, _)| catalog.knows(name))
+    };
+    match spec.contains('/') {
+        _ if catalog.knows(spec) => false,
+        true => Path::new(spec).exists() || !is_of_catalog(),
+        false => Path::new(spec).exists(),
+    }
 }
 
 /// What a config sets an option to.
@@ -375,6 +399,7 @@ mod tests {
             modules: Vec::new(),
             unreachable: None,
             tools: None,
+            arch: Arch::default(),
             key: "test".into(),
         };
         (file, kernel)

@@ -13,6 +13,7 @@ use super::kinds::Prebuilt;
 use super::lock::{self, Lock};
 use super::modules::Modules;
 use super::{KIND, Kernel, MODULES, apt, tools, unpack, unpacked};
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::interrupt;
 
@@ -39,6 +40,10 @@ pub struct Found {
     pub compiler: Option<String>,
     /// The image first.
     pub packages: Vec<apt::Package>,
+    /// Those of this machine's architecture, where the others are of another: the programs that
+    /// modules are built with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<apt::Package>,
 }
 
 impl Found {
@@ -50,7 +55,8 @@ impl Found {
 
     /// The packages of the compiler, and of the programs, that modules are built with.
     fn tools(&self) -> Result<[&str; 2]> {
-        let mut names = self.packages.iter().map(|package| package.name.as_str());
+        let packages = self.packages.iter().chain(&self.programs);
+        let mut names = packages.map(|package| package.name.as_str());
         let kbuild = names.find(|name| name.starts_with("linux-kbuild-"));
         let compiler = self.compiler.as_deref();
         Ok([
@@ -68,6 +74,9 @@ const RESOLVE_BTFIDS: &str = "tools/bpf/resolve_btfids/resolve_btfids";
 
 /// The package that depends on the headers of a suite's newest kernel.
 const HEADERS: &str = "linux-headers-amd64";
+
+/// The packages that programs of the kernel's build are in, for the machine that builds.
+const KBUILD: &str = "linux-kbuild-";
 
 impl Prebuilt {
     /// What the kernel is made of: as the lock says, else as it was last.
@@ -88,8 +97,14 @@ impl Prebuilt {
     fn archive(&self, cache: &Cache) -> Result<apt::Archive> {
         match self.suites.is_empty() {
             true => Ok(apt::Archive::host()),
-            false => apt::Archive::of_suites(cache, &self.suites),
+            false => apt::Archive::of_suites(cache, &self.suites, self.arch),
         }
+    }
+
+    /// What it has for this machine, where that is another: the programs that run here.
+    fn programs(&self, cache: &Cache) -> Result<Option<apt::Archive>> {
+        let of = || apt::Archive::of_suites(cache, &self.suites, Arch::X86);
+        self.arch.is_foreign().then(of).transpose()
     }
 
     /// All modules of the kernel that is cached, in a folder of their own, which is made of the
@@ -135,7 +150,12 @@ impl Prebuilt {
             false => Some(tools::cached(cache, &key)?),
         };
         let kernel = unpacked::kernel(name, &found.release, &entry, &key);
-        Some(kernel.map(|kernel| Kernel { tools, ..kernel }))
+        let arch = self.arch;
+        Some(kernel.map(|kernel| Kernel {
+            tools,
+            arch,
+            ..kernel
+        }))
     }
 
     /// The kernel in the version of the lock, where apt still offers that and the name is not to
@@ -157,9 +177,14 @@ impl Prebuilt {
             true => None,
             false => lock.get(name)?,
         };
+        let of_host = self.programs(cache)?;
+        let programs = of_host.as_ref().unwrap_or(&archive);
+        let is_offered = |locked: &Found| -> Result<bool> {
+            Ok(archive.offers(&locked.packages)? && programs.offers(&locked.programs)?)
+        };
         let found = match locked {
-            Some(locked) if archive.offers(&locked.packages)? => locked,
-            _ => self.resolve(&archive)?,
+            Some(locked) if is_offered(&locked)? => locked,
+            _ => self.resolve(&archive, of_host.as_ref())?,
         };
         let wanted = match self.suites.is_empty() {
             true => None,
@@ -173,17 +198,25 @@ impl Prebuilt {
         let entry = cache.get_or_make(KIND, &key, name, |dir| {
             let what = format!("linux-image-{} and its headers", found.release);
             unpack::packages(&archive, &what, &found.packages, dir)?;
+            if let Some(of_host) = &of_host {
+                unpack::packages(of_host, KBUILD, &found.programs, dir)?;
+            }
             self.settle(cache, &found, dir)
                 .or_else(|error| self.remember(cache, error))
         })?;
-        let tools =
-            wanted.map(|[compiler, kbuild]| tools::obtain(cache, &archive, &key, compiler, kbuild));
+        let tools = wanted.map(|wanted| tools::obtain(cache, programs, &key, wanted, self.arch));
         let tools = tools.transpose()?;
         cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
         cache.forget(&self.unusable_memo())?;
         let moved = self.note(name, &found, lock)?;
         let kernel = unpacked::kernel(name, &found.release, &entry, &key)?;
-        Ok((Kernel { tools, ..kernel }, moved))
+        let arch = self.arch;
+        let kernel = Kernel {
+            tools,
+            arch,
+            ..kernel
+        };
+        Ok((kernel, moved))
     }
 
     /// Takes note of why a kernel that was downloaded cannot be used.
@@ -205,7 +238,7 @@ impl Prebuilt {
     pub fn unusable(&self, cache: &Cache) -> Option<(String, Duration)> {
         let itself = cache.recall(&self.unusable_memo());
         let itself = itself.filter(|(_, age)| *age < BELIEVED);
-        itself.or_else(|| apt::unreachable(cache, &self.suites))
+        itself.or_else(|| apt::unreachable(cache, &self.suites, self.arch))
     }
 
     fn unusable_memo(&self) -> String {
@@ -244,6 +277,10 @@ impl Prebuilt {
             true => key,
             false => key.text("suites", &self.suites.join(" ")),
         };
+        let key = match self.arch.is_foreign() {
+            true => key.text("processor", self.arch.name()),
+            false => key,
+        };
         format!("prebuilt-{}", key.finish())
     }
 
@@ -256,13 +293,14 @@ impl Prebuilt {
         let key = found
             .packages
             .iter()
+            .chain(&found.programs)
             .fold(key, |key, package| key.text("deb", &package.sha256));
-        format!("{name}-{}", key.finish())
+        format!("{}-{}", super::entry(name), key.finish())
     }
 
     /// Follows the first known package to the kernel's own, and that and its headers' to those
     /// that they are split into.
-    fn resolve(&self, archive: &apt::Archive) -> Result<Found> {
+    fn resolve(&self, archive: &apt::Archive, of_host: Option<&apt::Archive>) -> Result<Found> {
         for package in &self.packages {
             if archive.show(package)?.is_none() {
                 continue;
@@ -291,14 +329,18 @@ impl Prebuilt {
                     names.push(part);
                 }
             }
-            let packages = names
+            let (programs, packages): (Vec<_>, Vec<_>) = names
                 .iter()
-                .map(|name| archive.require(name))
-                .collect::<Result<_>>()?;
+                .partition(|name| of_host.is_some() && name.starts_with(KBUILD));
+            let require = |archive: &apt::Archive, names: Vec<&String>| {
+                let packages = names.into_iter().map(|name| archive.require(name));
+                packages.collect::<Result<Vec<_>>>()
+            };
             return Ok(Found {
                 release: release.to_owned(),
                 compiler,
-                packages,
+                packages: require(archive, packages)?,
+                programs: require(of_host.unwrap_or(archive), programs)?,
             });
         }
         let places = match self.suites.is_empty() {
@@ -331,7 +373,7 @@ impl Prebuilt {
         if self.programs.is_empty() || place.exists() {
             return Ok(());
         }
-        let archive = apt::Archive::of_suites(cache, &self.programs)?;
+        let archive = apt::Archive::of_suites(cache, &self.programs, Arch::X86)?;
         let kbuild = Self::kbuild(&archive)?;
         let all = tempfile::tempdir_in(headers).context("make a temporary folder")?;
         unpack::packages(

@@ -11,6 +11,7 @@ use super::kinds::{Place, Remote};
 use super::modules::Modules;
 use super::unpack::{Counted, untar};
 use super::{KIND, Kernel, download, read, registry, set, tools, unpacked};
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::progress::{self, Progress};
 use crate::tool::Tool;
@@ -50,10 +51,10 @@ impl Remote {
             }
             (true, None) => None,
             (false, Some(built_by)) => {
-                let archive = Archive::of_suites(cache, &self.tools)?;
-                let names = [format!("gcc-{built_by}"), KBUILD_LIBRARIES.to_owned()];
-                let [compiler, libraries] = &names;
-                Some(tools::obtain(cache, &archive, &key, compiler, libraries)?)
+                let archive = Archive::of_suites(cache, &self.tools, Arch::X86)?;
+                let compiler = format!("gcc-{built_by}");
+                let wanted = [compiler.as_str(), KBUILD_LIBRARIES];
+                Some(tools::obtain(cache, &archive, &key, wanted, Arch::X86)?)
             }
             (false, None) => bail!("find the gcc that `{name}` was built by in its config"),
         };
@@ -78,7 +79,7 @@ impl Remote {
                 .iter()
                 .fold(key, |key, file| key.text("deb", &file.sha256)),
         };
-        format!("{name}-{}", key.finish())
+        format!("{}-{}", super::entry(name), key.finish())
     }
 
     fn unpack(&self, dir: &Path) -> Result<()> {

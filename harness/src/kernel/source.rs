@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::kinds::{Package, Tarball};
 use super::unpack::{Counted, untar, unxz};
 use super::{apt, download};
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::progress::Progress;
 
@@ -201,7 +202,7 @@ impl Package {
             return Ok((host, found));
         }
         for suite in &self.suites {
-            let archive = apt::Archive::of_suites(cache, std::slice::from_ref(suite))?;
+            let archive = apt::Archive::of_suites(cache, std::slice::from_ref(suite), Arch::X86)?;
             if let Some(found) = archive.show(&self.package)? {
                 return Ok((archive, found));
             }

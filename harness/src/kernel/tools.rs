@@ -11,6 +11,7 @@ use object::{Object, ObjectSection};
 
 use super::apt::{self, Archive};
 use super::unpack;
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::tool::Tool;
 
@@ -61,14 +62,27 @@ pub fn obtain(
     cache: &Cache,
     archive: &Archive,
     kernel: &str,
-    compiler: &str,
-    kbuild: &str,
+    [compiler, kbuild]: [&str; 2],
+    arch: Arch,
 ) -> Result<PathBuf> {
-    let names = [&[compiler, kbuild][..], &ALWAYS].concat();
+    let compiler = cross(compiler, arch);
+    let names = [&[compiler.as_str(), kbuild][..], &ALWAYS].concat();
     let mut packages = archive.closure(&names)?;
     packages.retain(|package| package.name != kbuild);
     let what = format!("{compiler}, {} and their libraries", ALWAYS.join(", "));
     keep(cache, archive, kernel, &what, &packages)
+}
+
+/// The package of a compiler of this machine's that makes code for a processor: of `gcc-14`,
+/// `gcc-16-for-host` or `linux-compiler-gcc-12-arm`, such as `gcc-14-aarch64-linux-gnu`.
+fn cross(compiler: &str, arch: Arch) -> String {
+    let version = compiler
+        .split('-')
+        .find(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+    match version {
+        Some(version) if arch.is_foreign() => format!("gcc-{version}-{}", arch.gnu()),
+        _ => compiler.to_owned(),
+    }
 }
 
 /// Fetches the pahole of [`OF_PAHOLE`], for kernels that are built here; returns its version.
@@ -76,7 +90,7 @@ pub fn obtain(
 /// # Errors
 /// That suite of Debian cannot be had.
 pub fn fetch_pahole(cache: &Cache) -> Result<String> {
-    let archive = Archive::of_suites(cache, &[OF_PAHOLE.to_owned()])?;
+    let archive = Archive::of_suites(cache, &[OF_PAHOLE.to_owned()], Arch::X86)?;
     let packages = archive.closure(&[PAHOLE])?;
     keep(
         cache,
@@ -204,6 +218,16 @@ pub fn first(command: Tool, tools: Option<&Path>) -> Tool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cross_compiler_is_of_the_version_that_built_the_kernel() {
+        let arm64 = |compiler| cross(compiler, Arch::Arm64);
+        assert_eq!(arm64("gcc-14"), "gcc-14-aarch64-linux-gnu");
+        assert_eq!(arm64("gcc-16-for-host"), "gcc-16-aarch64-linux-gnu");
+        let of_old = "linux-compiler-gcc-12-arm";
+        assert_eq!(arm64(of_old), "gcc-12-aarch64-linux-gnu");
+        assert_eq!(cross("gcc-14", Arch::X86), "gcc-14");
+    }
 
     #[test]
     fn tools_come_before_the_machines_own() {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::modules::Modules;
 use super::{Kernel, image, read};
+use crate::arch::Arch;
 
 /// The folder of an entry with the modules to insert at boot, named so that they sort in order.
 const BOOT: &str = "boot-modules";
@@ -137,6 +138,7 @@ pub fn kernel(name: &str, release: &str, entry: &Path, key: &str) -> Result<Kern
         modules,
         unreachable: fs::read_to_string(entry.join(UNREACHABLE)).ok(),
         tools: None,
+        arch: Arch::default(),
         key: key.to_owned(),
     };
     for file in [&kernel.image, &kernel.config] {

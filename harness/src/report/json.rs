@@ -14,7 +14,7 @@ pub fn line(setting: &Setting, outcome: &Outcome) -> String {
     json!({
         "kernel": outcome.case.kernel,
         "release": outcome.release,
-        "accel": setting.accelerator.to_string(),
+        "accel": setting.accelerator_of(&outcome.case.kernel).to_string(),
         "scenario": outcome.case.scenario,
         "verdict": outcome.verdict().to_string(),
         "title": outcome.title(),

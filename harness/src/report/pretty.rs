@@ -25,7 +25,7 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
             text,
             " ({:.2} s, {}",
             outcome.duration().as_secs_f64(),
-            setting.accelerator
+            setting.accelerator_of(&outcome.case.kernel)
         );
         let seeds = super::seeds(outcome);
         let _ = match seeds.is_empty() {

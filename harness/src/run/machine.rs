@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use crate::arch::Arch;
 use crate::cache::Cache;
 use crate::case::{Case, Setting, TIMEOUT, share};
 use crate::facts::Facts;
@@ -47,7 +48,21 @@ impl Ran {
 pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
     let size = case.scenario.size(setting.size);
     let machine = machine(setting, case.kernel, case.initramfs, size);
-    vm::require_programs()?;
+    if machine.arch.is_foreign() && (setting.gdb || setting.keep_dump) {
+        bail!(
+            "debug a machine for {}: `--gdb` and `--keep-dump` know this machine's processor alone",
+            machine.arch
+        );
+    }
+    if setting.insists && machine.accelerator != setting.accelerator {
+        bail!(
+            "use {}: it executes this machine's own instructions, and not those of {}; \
+             `--accel auto` does without",
+            setting.accelerator,
+            machine.arch
+        );
+    }
+    vm::require_programs(machine.arch)?;
     let restored = match setting.cold {
         true => None,
         false => restored(setting, case, &machine)?,
@@ -112,15 +127,17 @@ fn go(setting: &Setting, case: &Case, machine: &Machine, state: Option<State>) -
 
 /// The machine that a guest program runs in.
 pub fn machine(setting: &Setting, kernel: &Kernel, initramfs: &Path, size: Size) -> Machine {
+    let accelerator = setting.accelerator.for_arch(kernel.arch);
     Machine {
+        arch: kernel.arch,
         image: kernel.image.clone(),
         initramfs: initramfs.to_owned(),
-        accelerator: setting.accelerator,
+        accelerator,
         size,
-        tsc_khz: match setting.accelerator {
-            Accelerator::Tcg => Some(tsc::khz(&setting.cache)),
-            // The hypervisor tells.
-            Accelerator::Kvm => None,
+        tsc_khz: match (accelerator, kernel.arch) {
+            (Accelerator::Tcg, Arch::X86) => Some(tsc::khz(&setting.cache)),
+            // The hypervisor tells, or the processor has a counter of a frequency that is known.
+            _ => None,
         },
     }
 }

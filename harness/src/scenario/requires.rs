@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::arch::Arch;
 use serde::{Deserialize, Deserializer};
 
 /// What a scenario needs of a kernel. Where it is missing, the scenario is
@@ -11,6 +12,8 @@ use serde::{Deserialize, Deserializer};
 pub struct Requires {
     /// A version bound such as `>=6.10`.
     pub kernel: Option<Bound>,
+    /// The processors of which one must be the kernel's; none for any.
+    pub arch: Vec<Arch>,
     /// Whether modules must have a base of their own in their BTF, which kbuild makes from Linux
     /// 6.11 on with pahole 1.28 or newer, and in 7.2 with any.
     pub btf_base: bool,

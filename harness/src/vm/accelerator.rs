@@ -11,6 +11,8 @@ use std::io;
 use anyhow::{Result, bail};
 use kvm_ioctls::Kvm;
 
+use crate::arch::Arch;
+
 /// What executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
@@ -44,11 +46,24 @@ pub struct Probe {
 }
 
 impl Accelerator {
-    /// QEMU's arguments. They come behind vmtest's own `-cpu`; the last one wins.
-    pub fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            Accelerator::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max"],
+    /// QEMU's arguments. They come after vmtest's own `-cpu`; the last one wins. Of arm64's CPUs this
+    /// one is as new as can be without pointer authentication, which takes TCG long.
+    pub fn arguments(self, arch: Arch) -> &'static [&'static str] {
+        match (self, arch) {
+            (Accelerator::Kvm, _) => &["-accel", "kvm", "-cpu", "host"],
+            (Accelerator::Tcg, Arch::Arm64) => {
+                &["-accel", "tcg,thread=multi", "-cpu", "cortex-a76"]
+            }
+            (Accelerator::Tcg, _) => &["-accel", "tcg,thread=multi", "-cpu", "max"],
+        }
+    }
+
+    /// What is used where this one was chosen for this machine's own processor: no hardware executes
+    /// another's instructions.
+    pub fn for_arch(self, arch: Arch) -> Accelerator {
+        match arch.is_foreign() {
+            true => Accelerator::Tcg,
+            false => self,
         }
     }
 }
@@ -189,6 +204,12 @@ mod tests {
             error.contains("Permission denied") && error.contains("--accel tcg"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn no_hardware_executes_another_processors_instructions() {
+        assert_eq!(Accelerator::Kvm.for_arch(Arch::X86), Accelerator::Kvm);
+        assert_eq!(Accelerator::Kvm.for_arch(Arch::Arm64), Accelerator::Tcg);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::run::Run;
 use super::session::TICK;
 use super::vmtest::{self, Config, Output};
 use super::written;
+use crate::arch::Arch;
 use crate::{interrupt, tool};
 
 impl Run {
@@ -24,12 +25,13 @@ impl Run {
     /// # Errors
     /// It does not end in time or in order; an interruption by the user.
     pub fn bare(&self, machine: &Machine, word: &str, timeout: Duration) -> Result<Duration> {
+        self.emulate(machine.arch)?;
         let mut qemu = Command::new(self.qemu());
         qemu.args(machine.bare_arguments(&format!("-- {word}")))
             .args(["-serial", "stdio"])
             .stdin(Stdio::null());
         let began = Instant::now();
-        let mut qemu = qemu.spawn().context("run `qemu-system-x86_64`")?;
+        let mut qemu = qemu.spawn().context("run QEMU")?;
         let ended = wait(&mut qemu, began + timeout)?;
         let took = began.elapsed();
         let (said, _) = written::text(&self.path().join("console"))?;
@@ -49,6 +51,7 @@ impl Run {
     /// # Errors
     /// It does not end in time; an interruption by the user.
     pub fn of_vmtest(&self, config: Config, timeout: Duration) -> Result<Vec<Output>> {
+        self.emulate(Arch::default())?;
         let started = vmtest::launch(self.share(), config)?;
         let deadline = Instant::now() + timeout;
         let mut told = Vec::new();

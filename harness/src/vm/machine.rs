@@ -9,14 +9,31 @@ use super::accelerator::Accelerator;
 use super::directory::{EVENTS, IO, NO_ROOT, ORDERS, RESTORE, SOCKET};
 use super::size::Size;
 use super::state::{MEMORY, Start};
+use crate::arch::Arch;
 
-/// QEMU's `-machine`: no keyboard and no mouse, whose probing takes a while
-/// and ends when it likes.
-const MACHINE: &str = "pc,i8042=off";
+/// QEMU's `-machine`. A PC has no keyboard and no mouse, whose probing takes a while and ends when
+/// it likes.
+fn board(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86 => "pc,i8042=off",
+        Arch::Arm64 => "virt,gic-version=3",
+        Arch::S390 => "s390-ccw-virtio",
+    }
+}
+
+/// The bus that virtio's devices are on.
+fn bus(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86 | Arch::Arm64 => "pci",
+        Arch::S390 => "ccw",
+    }
+}
 
 /// What a virtual machine is made of.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    /// The processor.
+    pub arch: Arch,
     /// The kernel to start.
     pub image: PathBuf,
     /// The archive whose `/init` is PID 1.
@@ -31,18 +48,27 @@ pub struct Machine {
 
 /// The kernel's arguments over and above vmtest's; the last one of a kind wins.
 /// Messages below warnings stay out of the emulated serial port, which is slow;
-/// the guest reports the whole log. Interrupts are routed by the firmware's MP
-/// table, since evaluating ACPI's is a third of an emulated boot, and so slow under
-/// KASAN that the kernel reports a soft lockup. RCU does not wait for a quiet moment.
-/// Addresses are those of the kernel's own files, for debuggers. A kernel that
-/// panicked resets the machine by a triple fault: it would look for a keyboard
-/// controller for up to 20 seconds. Five levels of page tables
-/// are not needed, and with them KASAN reports a wild access early in some boots.
+/// the guest reports the whole log. RCU does not wait for a quiet moment.
+/// Addresses are those of the kernel's own files, for debuggers.
 /// RCU Tasks gathers the callbacks of a quarter of a second before it begins (kernel/rcu/tasks.h
 /// since 6.6), and the freeing of a sleepable program is such a callback.
-const KERNEL_ARGS: &str = "loglevel=5 oops=panic nokaslr acpi=noirq rcupdate.rcu_expedited=1 \
+const KERNEL_ARGS: &str = "loglevel=5 oops=panic nokaslr rcupdate.rcu_expedited=1 \
                            rcupdate.rcu_tasks_lazy_ms=0 rcupdate.rcu_tasks_trace_lazy_ms=0 \
-                           random.trust_cpu=on no_timer_check tsc=reliable reboot=triple no5lvl";
+                           random.trust_cpu=on";
+
+/// Those of one processor. On x86 interrupts are routed by the firmware's MP table, since
+/// evaluating ACPI's is a third of an emulated boot, and so slow under KASAN that the kernel
+/// reports a soft lockup. A kernel that panicked resets the machine by a triple fault: it would
+/// look for a keyboard controller for up to 20 seconds. Five levels of page tables are not needed,
+/// and with them KASAN reports a wild access early in some boots. Elsewhere the console is not the
+/// one that vmtest names.
+fn args_of(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86 => "acpi=noirq no_timer_check tsc=reliable reboot=triple no5lvl",
+        Arch::Arm64 => "console=ttyAMA0",
+        Arch::S390 => "console=ttysclp0",
+    }
+}
 
 impl Machine {
     /// The kernel's arguments. Without the counter's frequency a kernel measures it, and where the
@@ -50,7 +76,8 @@ impl Machine {
     /// stalls that are none.
     pub(super) fn kernel_args(&self) -> String {
         let khz = self.tsc_khz.map(|khz| format!(" tsc_early_khz={khz}"));
-        format!("{KERNEL_ARGS}{}", khz.unwrap_or_default())
+        let own = args_of(self.arch);
+        format!("{KERNEL_ARGS} {own}{}", khz.unwrap_or_default())
     }
 
     /// QEMU's arguments over and above vmtest's that shape the machine, and so
@@ -60,17 +87,20 @@ impl Machine {
             "-initrd".to_owned(),
             self.initramfs.display().to_string(),
             "-machine".to_owned(),
-            format!("{MACHINE},memory-backend=ram"),
+            format!("{},memory-backend=ram", board(self.arch)),
             "-device".to_owned(),
             format!("virtserialport,chardev=gate,name={GATE_PORT}"),
             "-device".to_owned(),
             format!("virtserialport,chardev=io,name={IO_PORT}"),
             "-device".to_owned(),
-            format!("virtio-9p-pci,fsdev=host,mount_tag={HOST_ROOT}"),
+            format!(
+                "virtio-9p-{},fsdev=host,mount_tag={HOST_ROOT}",
+                bus(self.arch)
+            ),
         ];
         arguments.extend(
             self.accelerator
-                .arguments()
+                .arguments(self.arch)
                 .iter()
                 .map(|argument| (*argument).to_owned()),
         );
@@ -93,7 +123,7 @@ impl Machine {
             "none",
             "-no-reboot",
             "-machine",
-            MACHINE,
+            board(self.arch),
             "-kernel",
             &self.image.display().to_string(),
             "-initrd",
@@ -106,8 +136,9 @@ impl Machine {
             &format!("{console} {} {init_args}", self.kernel_args()),
         ]
         .map(str::to_owned);
+        let accelerator = self.accelerator.arguments(self.arch).iter();
         own.into_iter()
-            .chain(self.accelerator.arguments().iter().map(|a| (*a).to_owned()))
+            .chain(accelerator.map(|a| (*a).to_owned()))
             .collect()
     }
 

@@ -9,7 +9,8 @@ read -r owner <owner
 # vmtest first asks whether there is a QEMU, and never waits for the answer.
 case $1 in --help) echo $$ >asked; exit 0 ;; esac
 echo $$ >pid
-printf '%s\0' qemu-system-x86_64 "$@" >command
+read -r emulator <emulator
+printf '%s\0' "$emulator" "$@" >command
 # The gate is a pipe that holds a byte, unless it is to stay shut; as long as
 # this end is open, the byte stays there.
 exec 9<>gate.in
@@ -19,10 +20,27 @@ if [ -e state ]; then
 	exec 8<state 7<>restore.in
 	cat restore >&7
 fi
+# `-virtfs` makes devices of PCI, with which QEMU saves no machine of s390x: they go on its own bus.
+case $emulator in *-s390x)
+	for argument; do
+		shift
+		case $argument in
+		-virtfs) continue ;;
+		local,id=*,mount_tag=*)
+			before=${argument%,mount_tag=*} after=${argument##*,mount_tag=}
+			id=${before#local,id=}
+			set -- "$@" -fsdev "$before,${after#*,}" \
+				-device "virtio-9p-ccw,fsdev=${id%%,*},mount_tag=${after%%,*}"
+			;;
+		*) set -- "$@" "$argument" ;;
+		esac
+	done
+	;;
+esac
 # Ctrl-C at a terminal goes to all of its foreground group, and a program that handles it would
 # lose its machine. In a session of its own QEMU does not hear it.
 # No file that QEMU writes, for the guest or of it, grows beyond 512 MiB: what is
 # more fails, and does not fill the host's disk.
 trap '' XFSZ
 ulimit -f 1048576
-exec setsid qemu-system-x86_64 "$@" >console 2>stderr
+exec setsid "$emulator" "$@" >console 2>stderr

@@ -15,6 +15,7 @@ use super::directory::{self, ORDERS};
 use super::held::kib;
 use super::qmp::Qmp;
 use super::{claim, vmtest};
+use crate::arch::Arch;
 use crate::cache::Cache;
 
 /// How long QEMU may take to end once it was told to.
@@ -61,6 +62,13 @@ impl Run {
     /// What is started in QEMU's place.
     pub fn qemu(&self) -> PathBuf {
         self.path().join(directory::QEMU)
+    }
+
+    /// Has the stand-in start the emulator of a processor.
+    pub(super) fn emulate(&self, arch: Arch) -> Result<()> {
+        let file = self.path().join("emulator");
+        fs::write(&file, format!("{}\n", arch.qemu()))
+            .with_context(|| format!("write `{}`", file.display()))
     }
 
     /// What the guest sees of the host.

@@ -76,7 +76,7 @@ impl State {
 /// Everything that shapes a state. QEMU is known by its file, since asking it
 /// for its version takes longer than restoring a machine.
 fn key(kernel: &Kernel, machine: &Machine) -> Result<String> {
-    let qemu = tool::require("qemu-system-x86_64")?;
+    let qemu = machine.arch.require(machine.arch.qemu())?;
     let file = qemu
         .metadata()
         .with_context(|| format!("look at `{}`", qemu.display()))?;

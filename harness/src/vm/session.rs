@@ -104,6 +104,7 @@ impl Run {
     pub(super) fn start(&self, machine: &Machine, start: Start, terms: &Terms) -> Result<Started> {
         directory::prepare(self.path(), start, terms, machine.size.memory_mib)?;
         vmtest::prepare(self.path())?;
+        self.emulate(machine.arch)?;
         let config = vmtest::config(machine, self.path(), start, terms);
         vmtest::launch(self.share(), config)
     }

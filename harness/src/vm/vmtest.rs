@@ -34,11 +34,12 @@ use super::Terms;
 use super::directory::QEMU;
 use super::machine::Machine;
 use super::state::Start;
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::tool;
 
-/// The host's programs that a machine needs.
-const PROGRAMS: [&str; 3] = ["qemu-system-x86_64", "setpriv", "setsid"];
+/// The host's programs that a machine needs beside QEMU.
+const PROGRAMS: [&str; 2] = ["setpriv", "setsid"];
 
 /// What vmtest starts instead of QEMU.
 const STAND_IN: &str = include_str!("qemu.sh");
@@ -56,8 +57,9 @@ const TICK: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// One is missing; the error says how it is installed.
-pub fn require_programs() -> Result<()> {
+pub fn require_programs(arch: Arch) -> Result<()> {
     // vmtest would wait for the sockets of a QEMU that cannot come.
+    arch.require(arch.qemu())?;
     for program in PROGRAMS {
         tool::require(program)?;
     }
@@ -282,6 +284,7 @@ mod tests {
                 fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
             }
             fs::write(path("owner"), format!("{owner}\n")).unwrap();
+            fs::write(path("emulator"), "qemu-system-x86_64\n").unwrap();
             fs::write(path("gate.in"), "").unwrap();
             let search = format!(
                 "{}:{}",

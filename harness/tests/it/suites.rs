@@ -11,6 +11,8 @@ use tempfile::TempDir;
 tests! {
     plain:
         a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked,
+        a_kernel_of_another_processor_has_the_programs_of_this_one,
+        a_processor_that_nobody_has_is_named,
         a_mirror_that_has_moved_is_said_and_the_lock_moves,
         a_locked_kernel_is_had_as_long_as_the_mirror_has_it,
         a_list_writes_no_lock,
@@ -25,15 +27,16 @@ tests! {
         a_lock_that_is_none_is_named;
 }
 
-/// apt-get, for which the folder `archive` is a mirror.
+/// apt-get, for which the folder `archive` is a mirror, and a folder in it that of arm64.
 const APT_GET: &str = r#"#!/bin/sh
+case "$*" in *Architecture=arm64*) ARCHIVE=$ARCHIVE/arm64 ;; esac
 case "$*" in
 *indextargets*) echo "http://mirror.invalid/debian /etc/no-sources:1" ;;
 *update*)
     case "$*" in *Check-Valid-Until=false*) rm -f "$ARCHIVE/expired" ;; esac
     cat "$ARCHIVE/expired" "$ARCHIVE/missing" >&2 2>/dev/null
     [ ! -e "$ARCHIVE/expired" ] && [ ! -e "$ARCHIVE/missing" ] || exit 100 ;;
-*--print-uris*) cat "$ARCHIVE/closure" ;;
+*--print-uris*) echo "$*" >"$ARCHIVE/asked"; cat "$ARCHIVE/closure" ;;
 *download*)
     for word; do
         case $word in -*|APT::*) ;; *=*) cp "$ARCHIVE/${word%%=*}.tar" . || exit 1 ;; esac
@@ -43,6 +46,7 @@ esac
 
 /// apt-cache for the same folder, which has a file of fields for each package.
 const APT_CACHE: &str = r#"#!/bin/sh
+case "$*" in *Architecture=arm64*) ARCHIVE=$ARCHIVE/arm64 ;; esac
 for last; do :; done
 [ -e "$ARCHIVE/$last.fields" ] || { echo "E: No packages found" >&2; exit 100; }
 case "$*" in
@@ -80,7 +84,10 @@ impl Host {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         }
         let catalog = "default = []\n[prebuilt.tiny]\nsuites = ['slim']\n\
-                       packages = ['linux-image-tiny']\nboot_modules = []\n";
+                       packages = ['linux-image-tiny']\nboot_modules = []\n\
+                       [prebuilt.board]\nsuites = ['slim']\n\
+                       packages = ['linux-image-amd64']\nboot_modules = []\n\
+                       [prebuilt.own]\npackages = ['linux-image-amd64']\n";
         fs::write(host.path("kernels.toml"), catalog).unwrap();
         fs::write(host.path("kassay.toml"), "").unwrap();
         host.publish("1");
@@ -121,6 +128,28 @@ impl Host {
         let line = |name: &str| format!("'x' {name}_9_amd64.deb 1 SHA256:{name}\n");
         let closure = ["gcc-9", "libc6", "linux-kbuild-1.0"].map(line).concat();
         fs::write(self.path("archive/closure"), closure).unwrap();
+    }
+
+    /// Has the mirror offer a kernel for arm64, whose kbuild is the one of this machine.
+    fn publish_arm64(&self) {
+        fs::create_dir(self.path("archive/arm64")).unwrap();
+        let config = "usr/src/linux-headers-1.0-arm64/.config";
+        let vmlinux = "usr/src/linux-headers-1.0-arm64/vmlinux";
+        let makefile = "usr/src/linux-headers-1.0-arm64/Makefile";
+        let image: [(&str, &[u8]); 3] = [
+            ("boot/vmlinuz-1.0-arm64", b"image"),
+            ("lib/modules/1.0-arm64/modules.builtin", b""),
+            ("lib/modules/1.0-arm64/kernel/readme", b""),
+        ];
+        let headers: [(&str, &[u8]); 3] = [
+            (makefile, b""),
+            (config, b"CONFIG_ARM64=y\n"),
+            (vmlinux, b"btf"),
+        ];
+        self.package("arm64/linux-image-arm64", "1", "linux-image-1.0-arm64", &[]);
+        self.package("arm64/linux-image-1.0-arm64", "1", "", &image);
+        let needs = "linux-kbuild-1.0 gcc-9-for-host";
+        self.package("arm64/linux-headers-1.0-arm64", "1", needs, &headers);
     }
 
     fn package(&self, name: &str, version: &str, needs: &str, files: &[(&str, &[u8])]) {
@@ -170,7 +199,8 @@ impl Host {
     fn state(&self) -> String {
         let list = String::from_utf8(self.kassay(&["list"]).stdout).unwrap();
         let line = list.lines().find(|line| line.contains("tiny")).unwrap();
-        line.trim_start().trim_start_matches("tiny ").to_owned()
+        let state = line.trim_start().trim_start_matches("tiny ");
+        state.trim_start().to_owned()
     }
 
     /// Whether the cache has a kernel, or a part of one.
@@ -211,6 +241,36 @@ fn a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked() {
     host.says(&["kernel", "remove", "tiny"], true);
     let tools = fs::read_dir(host.path("cache/tools")).unwrap();
     assert!(!host.has_any() && tools.count() == 0);
+}
+
+fn a_kernel_of_another_processor_has_the_programs_of_this_one() {
+    let host = Host::new();
+    host.publish_arm64();
+    host.says(&["kernel", "fetch", "board/arm64"], true);
+    let asked = fs::read_to_string(host.path("archive/asked")).unwrap();
+    assert_has(&asked, " gcc-9-aarch64-linux-gnu linux-kbuild-1.0 ");
+    assert_has(&host.lock(), "name = \"board/arm64\"");
+    assert_has(
+        &host.lock(),
+        "[[kernel.programs]]\nname = \"linux-kbuild-1.0\"",
+    );
+    host.says(&["kernel", "fetch", "board/arm64", "--locked"], true);
+    host.says(&["kernel", "remove", "board/arm64"], true);
+    assert!(!host.has_any());
+}
+
+fn a_processor_that_nobody_has_is_named() {
+    let host = Host::new();
+    let said = host.says(&["kernel", "fetch", "board/amr64"], false);
+    let known = "no processor is named `amr64` (known are x86_64, arm64, s390x";
+    assert_has(&said, known);
+    let said = host.says(&["kernel", "fetch", "own/arm64"], false);
+    assert_has(&said, "it comes for this machine's processor alone");
+    let said = host.says(&["kernel", "fetch", "board/s390x"], false);
+    assert_has(
+        &said,
+        "find a kernel package: none of linux-image-s390x is known",
+    );
 }
 
 fn a_mirror_that_has_moved_is_said_and_the_lock_moves() {

@@ -41,7 +41,7 @@ const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
 const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 55] = [
+const ROOMS: [&str; 56] = [
     "plain",
     "frame",
     "milestone",
@@ -54,6 +54,7 @@ const ROOMS: [&str; 55] = [
     "normalise",
     "complaint",
     "tool",
+    "arch",
     "template",
     "cache",
     "assets",
