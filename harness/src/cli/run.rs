@@ -78,7 +78,8 @@ pub struct Aids {
 pub struct Choice {
     /// Run only cases whose KERNEL::SCENARIO contains one of these
     pub filter: Vec<String>,
-    /// A kernel: a name of the catalog (see `kassay list`), a path, or `all` of the catalog
+    /// A kernel: a name of the catalog (see `kassay list`), as it is or as `NAME+FRAGMENT` or
+    /// `NAME/arm64`; a path; or `all` of the catalog
     /// [default: what KASSAY_KERNELS says]
     #[arg(long, value_name = "SPEC", value_delimiter = ',')]
     pub kernel: Vec<String>,

@@ -271,32 +271,52 @@ mod tests {
 
     use super::*;
 
+    /// Starts the stand-in of this owner for an emulator, with arguments; returns those that the
+    /// emulator has got, a line each, if it was started.
+    fn started(owner: u32, emulator: &str, arguments: &[&str]) -> Option<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let script = "#!/bin/sh\nprintf '%s\\n' \"$@\" >started\n";
+        for (name, text) in [("qemu", STAND_IN), (emulator, script)] {
+            fs::write(path(name), text).unwrap();
+            fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(path("owner"), format!("{owner}\n")).unwrap();
+        fs::write(path("emulator"), format!("{emulator}\n")).unwrap();
+        fs::write(path("gate.in"), "").unwrap();
+        let search = format!(
+            "{}:{}",
+            dir.path().display(),
+            std::env::var("PATH").unwrap()
+        );
+        let mut stand_in = Command::new(path("qemu"));
+        stand_in
+            .args(arguments)
+            .env("PATH", search)
+            .status()
+            .unwrap();
+        fs::read_to_string(path("started")).ok()
+    }
+
     #[test]
     fn the_stand_in_starts_qemu_for_its_parent_alone() {
-        let starts = |owner: u32| {
-            let dir = tempfile::tempdir().unwrap();
-            let path = |name: &str| dir.path().join(name);
-            for (name, text) in [
-                ("qemu", STAND_IN),
-                ("qemu-system-x86_64", "#!/bin/sh\n>started\n"),
-            ] {
-                fs::write(path(name), text).unwrap();
-                fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
-            }
-            fs::write(path("owner"), format!("{owner}\n")).unwrap();
-            fs::write(path("emulator"), "qemu-system-x86_64\n").unwrap();
-            fs::write(path("gate.in"), "").unwrap();
-            let search = format!(
-                "{}:{}",
-                dir.path().display(),
-                std::env::var("PATH").unwrap()
-            );
-            let ended = Command::new(path("qemu")).env("PATH", search).status();
-            ended.unwrap();
-            path("started").exists()
-        };
-        assert!(starts(std::process::id()));
-        assert!(!starts(std::process::id() + 1));
+        let own = std::process::id();
+        let started = |owner| started(owner, "qemu-system-x86_64", &["-m", "1 M"]);
+        assert_eq!(started(own).unwrap(), "-m\n1 M\n");
+        assert_eq!(started(own + 1), None);
+    }
+
+    #[test]
+    fn shares_of_s390x_are_not_on_pci() {
+        let share = "local,id=shared,path=/a b,mount_tag=tag,security_model=none,multidevs=remap";
+        let arguments = ["-m", "1M", "-virtfs", share, "-smp", "2"];
+        let started = |emulator| started(std::process::id(), emulator, &arguments).unwrap();
+        assert_eq!(
+            started("qemu-system-s390x"),
+            "-m\n1M\n-fsdev\nlocal,id=shared,path=/a b,security_model=none,multidevs=remap\n\
+             -device\nvirtio-9p-ccw,fsdev=shared,mount_tag=tag\n-smp\n2\n"
+        );
+        assert!(started("qemu-system-aarch64").contains(&format!("-virtfs\n{share}\n")));
     }
 
     #[test]
