@@ -24,6 +24,12 @@ pub enum Arch {
     S390,
 }
 
+/// The processor of this machine.
+pub const HOST: Arch = Arch::X86;
+
+#[cfg(not(target_arch = "x86_64"))]
+compile_error!("kassay runs on x86-64, as `HOST` and the clock of its machines say");
+
 impl Arch {
     /// All that there are.
     pub const ALL: [Arch; 3] = [Arch::X86, Arch::Arm64, Arch::S390];
@@ -95,7 +101,7 @@ impl Arch {
 
     /// Where this machine's compilers make programs for another processor.
     pub fn is_foreign(self) -> bool {
-        self.machine() != std::env::consts::ARCH
+        self != HOST
     }
 
     /// What a tool of the compiler is called here: `gcc`, or `aarch64-linux-gnu-gcc`.

@@ -8,12 +8,13 @@ mod open;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 
 use anyhow::{Context, Result};
 use kassay_guest::{REGISTER, Stayed};
 
 use crate::{capture, module, system};
-use open::{LOWEST, Open};
+use open::{MODULES, Open};
 
 const KPROBES: &str = "/sys/kernel/tracing/kprobe_events";
 const INSTANCE: &str = "/sys/kernel/tracing/instances/kassay-watch";
@@ -49,7 +50,7 @@ const PROBES: &[(&str, &[Probe])] = &[
         &[
             (
                 "notifier_add",
-                "block=%si:x64 function=+0(%si):x64",
+                "block=$arg2:x64 function=+0($arg2):x64",
                 &[
                     "blocking_notifier_chain_register",
                     "atomic_notifier_chain_register",
@@ -59,7 +60,7 @@ const PROBES: &[(&str, &[Probe])] = &[
             ),
             (
                 "notifier_del",
-                "block=%si:x64",
+                "block=$arg2:x64",
                 &[
                     "blocking_notifier_chain_unregister",
                     "atomic_notifier_chain_unregister",
@@ -73,7 +74,7 @@ const PROBES: &[(&str, &[Probe])] = &[
         "delayed_work",
         &[(
             "work_delay",
-            "work=%dx:x64 function=+24(%dx):x64",
+            "work=$arg3:x64 function=+24($arg3):x64",
             &["queue_delayed_work_on", "mod_delayed_work_on"],
         )],
     ),
@@ -81,7 +82,7 @@ const PROBES: &[(&str, &[Probe])] = &[
         "work",
         &[(
             "work_cancel",
-            "work=%di:x64",
+            "work=$arg1:x64",
             &[
                 "cancel_work",
                 "cancel_work_sync",
@@ -124,7 +125,8 @@ impl Watch {
         set("options/hash-ptr", "0")?;
         for (event, is_filtered) in EVENTS {
             if *is_filtered {
-                let filter = format!("function >= {LOWEST:#x}");
+                let Range { start, end } = MODULES;
+                let filter = format!("function >= {start:#x} && function < {end:#x}");
                 set(&format!("events/{event}/filter"), &filter)?;
             }
             set(&format!("events/{event}/enable"), "1")?;
@@ -151,10 +153,10 @@ impl Watch {
         let is_allocation = |function: &&String| function.starts_with("alloc_workqueue");
         if let Some(function) = functions.iter().find(is_allocation) {
             // Its name is a format, in most cases that of a string.
-            let name = "format=+0(%di):string name=+0(%cx):string";
+            let name = "format=+0($arg1):string name=+0($arg4):string";
             self.add('p', "queue_name", function, name)?;
             self.add('r', "queue_add", function, "queue=$retval:x64")?;
-            self.add('p', "queue_del", "destroy_workqueue", "queue=%di:x64")?;
+            self.add('p', "queue_del", "destroy_workqueue", "queue=$arg1:x64")?;
             for name in ["queue_name", "queue_add", "queue_del"] {
                 set(&format!("events/{GROUP}/{name}/enable"), "1")?;
             }

@@ -1,11 +1,16 @@
 //! What the lines of the watch leave open.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use kassay_guest::{Code, Stayed, Thing};
 
-/// Below this address there is no module (`MODULES_VADDR` of x86-64 at the lowest).
-pub const LOWEST: u64 = 0xffff_ffff_a000_0000;
+/// Where modules are, from `MODULES_VADDR` at its lowest to `MODULES_END`
+/// (arch/x86/include/asm/pgtable_64_types.h, arch/arm64/include/asm/memory.h, 6.1 to 7.2).
+pub const MODULES: Range<u64> = match cfg!(target_arch = "aarch64") {
+    true => 0xffff_8000_0000_0000..0xffff_8000_8000_0000,
+    false => 0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000,
+};
 
 /// What delayed work has in its timer, until it is queued.
 const DELAYED: &str = "delayed_work_timer_fn";
@@ -136,7 +141,7 @@ impl Open {
         if let Some((_, module)) = place.split_once(" [") {
             return module.strip_suffix(']');
         }
-        let address = address(place).filter(|address| *address >= LOWEST)?;
+        let address = address(place).filter(|address| MODULES.contains(address))?;
         let (_, module) = self.places.range(..=address).next_back()?;
         Some(module)
     }

@@ -56,6 +56,12 @@ pub fn vmtest(
     artifacts: &Artifacts,
     machine: &Machine,
 ) -> Result<Duration> {
+    if machine.arch.is_foreign() {
+        bail!(
+            "vmtest's own guest has the host's root, and the kernel is for {}",
+            machine.arch
+        );
+    }
     tool::find("qemu-ga").context(
         "find `qemu-ga`, the agent of vmtest's own guest; `kassay setup --bench` installs it",
     )?;

@@ -165,7 +165,7 @@ impl Pair {
             "kernel_b": b.name,
             "release_a": a.release,
             "release_b": b.release,
-            "accel": self.setting.accelerator.to_string(),
+            "accel": self.setting.accelerator.for_arch(a.arch).to_string(),
             "name": finding.name,
             "result": finding.judgement.name(),
             "title": finding.title,

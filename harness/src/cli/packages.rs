@@ -94,7 +94,7 @@ pub fn of(arch: Arch) -> Option<&'static Need> {
             dnf: "qemu-system-aarch64-core gcc-aarch64-linux-gnu",
             pacman: "qemu-system-aarch64 aarch64-linux-gnu-gcc",
             zypper: "qemu-arm cross-aarch64-gcc14",
-            apk: "qemu-system-aarch64 gcc-aarch64-none-elf",
+            apk: "qemu-system-aarch64",
         }),
         Arch::S390 => Some(&Need {
             purpose: "run s390x",

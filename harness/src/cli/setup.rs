@@ -74,7 +74,7 @@ pub fn run(args: &SetupArgs) -> Result<()> {
         ))?,
     }
     for arch in &args.arch {
-        if let Err(lacking) = guest::require_target(*arch) {
+        if let Err(lacking) = guest::require_target(*arch, Path::new(".")) {
             print(&format!("to run {arch}: {lacking:#}"))?;
         }
     }

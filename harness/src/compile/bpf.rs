@@ -238,7 +238,11 @@ impl Compiler<'_> {
             .args(FLAGS)
             .args(self.flags)
             .args(folders.map(|folder| format!("-I{}", folder.display())))
-            .arg("-idirafter")
+            // Of another processor they come before this machine's.
+            .arg(match self.arch.is_foreign() {
+                true => "-isystem",
+                false => "-idirafter",
+            })
             .arg(&self.machine)
     }
 

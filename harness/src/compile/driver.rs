@@ -22,8 +22,8 @@ pub fn build(cache: &Cache, part: &Part, arch: Arch) -> Result<PathBuf> {
         true => format!("build the driver `{}` for {arch}", part.name),
         false => format!("build the driver `{}`", part.name),
     };
-    require_target(arch).with_context(what)?;
     let folder = part.path.canonicalize().with_context(what)?;
+    require_target(arch, &folder).with_context(what)?;
     let place = Key::new("driver").text("folder", &folder.to_string_lossy());
     let place = format!("driver-{}", place.finish());
     let _lock = cache.lock("target", &place, "cargo's build of a driver")?;

@@ -57,7 +57,7 @@ pub fn build(cache: &Cache, arch: Arch) -> Result<Guest> {
         fs::create_dir(&headers)
             .with_context(|| format!("make directory `{}`", headers.display()))?;
         let made = || format!("build {what}");
-        require_target(arch).with_context(made)?;
+        require_target(arch, &package).with_context(made)?;
         let libelf = libelf::build(cache, &package, arch).with_context(made)?;
         let includes = libelf
             .headers
@@ -120,11 +120,12 @@ pub fn linked(cargo: Tool, arch: Arch) -> Tool {
         .env(format!("AR_{target}"), ar)
 }
 
-/// Sees that Rust has its library for a processor, and C its compiler.
+/// Sees that Rust, as it is chosen in a folder, has its library for a processor, and C its
+/// compiler.
 ///
 /// # Errors
 /// What is missing, and what brings it.
-pub fn require_target(arch: Arch) -> Result<()> {
+pub fn require_target(arch: Arch, folder: &Path) -> Result<()> {
     if !arch.is_foreign() {
         return Ok(());
     }
@@ -133,6 +134,7 @@ pub fn require_target(arch: Arch) -> Result<()> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let library = Tool::new(rustc)
         .args(["--print", "target-libdir", "--target", &target])
+        .cwd(folder)
         .output()?;
     if !Path::new(library.trim()).is_dir() {
         bail!(

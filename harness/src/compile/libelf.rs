@@ -52,6 +52,10 @@ pub fn build(cache: &Cache, package: &Path, arch: Arch) -> Result<Libelf> {
         .text("config", CONFIG);
     // What one C library's headers make of it may not link with an older one.
     let key = key.text("compiler", &tool::identity(compiler(arch)));
+    let key = match arch.is_foreign() {
+        true => key.text("processor", arch.name()),
+        false => key,
+    };
     let key = key.text("flags", &FLAGS.join(" ")).finish();
     let libraries = cache.get_or_make("libelf", &key, "libelf", |directory| {
         let progress = Progress::steps("compile libelf", None);

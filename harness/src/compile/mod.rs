@@ -145,7 +145,14 @@ fn parts(
 pub fn other_build(kernel: &Kernel, scenario: &Scenario) -> Option<String> {
     match scenario.built_with.as_slice() {
         [] => None,
-        added => Some(format!("{}+{}", kernel.name, added.join("+"))),
+        added => {
+            let (plain, arch) = Catalog::processor(&kernel.name);
+            let other = format!("{plain}+{}", added.join("+"));
+            Some(match plain == kernel.name {
+                true => other,
+                false => format!("{other}/{arch}"),
+            })
+        }
     }
 }
 

@@ -198,6 +198,11 @@ impl Catalog {
         if let Some((kernel, processor)) = name.rsplit_once('/')
             && self.knows(kernel)
         {
+            if let Some(arch) = Arch::named(processor) {
+                bail!(
+                    "name kernel `{name}`: the processor comes last, as in `{kernel}+FRAGMENT/{arch}`"
+                );
+            }
             let known = Arch::ALL.map(Arch::name).join(", ");
             bail!(
                 "no processor is named `{processor}` (known are {known}; or give the path of a kernel tree)"

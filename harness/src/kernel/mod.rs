@@ -152,8 +152,7 @@ pub fn numbers(release: &str) -> (u32, u32, u32) {
 /// # Errors
 /// There is no such kernel, or it cannot be had or built; never another one in its place.
 pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
-    let (plain, _) = Catalog::processor(spec);
-    let (base, added) = catalog.split(plain);
+    let (base, added) = catalog.split(plain(catalog, spec));
     if is_path(catalog, base) {
         return tree::obtain(cache, spec, base, &catalog.for_tree(&added)?);
     }
@@ -242,7 +241,7 @@ fn ready(cache: &Cache, name: &str, prebuilt: &Prebuilt, lock: &Lock) -> Result<
 /// # Errors
 /// There is no such kernel, or it cannot be downloaded.
 pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
-    if is_path(catalog, catalog.split(Catalog::processor(name).0).0) {
+    if is_path(catalog, catalog.split(plain(catalog, name)).0) {
         bail!("fetch `{name}`: it is a path, so there is nothing to download");
     }
     match &catalog.get(name)?.0 {
@@ -285,7 +284,7 @@ pub fn update(cache: &Cache, catalog: &Catalog, name: &str) -> Result<String> {
 /// # Errors
 /// There is no such kernel, or the cache cannot be written.
 pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
-    let (base, _) = catalog.split(Catalog::processor(spec).0);
+    let (base, _) = catalog.split(plain(catalog, spec));
     if is_path(catalog, base) {
         return tree::remove(cache, spec, base);
     }
@@ -314,7 +313,7 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
 /// Whether a spec names a kernel of the catalog or a path that exists, and fragments that are
 /// known; whether that kernel can be had or built is another matter.
 pub fn is_known(catalog: &Catalog, spec: &str) -> bool {
-    let (base, added) = catalog.split(Catalog::processor(spec).0);
+    let (base, added) = catalog.split(plain(catalog, spec));
     match is_path(catalog, base) {
         // What cannot be looked at may well be there.
         true => {
@@ -322,6 +321,15 @@ pub fn is_known(catalog: &Catalog, spec: &str) -> bool {
             is_there && catalog.for_tree(&added).is_ok()
         }
         false => catalog.get(spec).is_ok(),
+    }
+}
+
+/// A spec without its processor. A path has none.
+fn plain<'a>(catalog: &Catalog, spec: &'a str) -> &'a str {
+    let (plain, _) = Catalog::processor(spec);
+    match is_path(catalog, catalog.split(plain).0) {
+        true => spec,
+        false => plain,
     }
 }
 

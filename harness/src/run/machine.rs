@@ -54,14 +54,6 @@ pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
             machine.arch
         );
     }
-    if setting.insists && machine.accelerator != setting.accelerator {
-        bail!(
-            "use {}: it executes this machine's own instructions, and not those of {}; \
-             `--accel auto` does without",
-            setting.accelerator,
-            machine.arch
-        );
-    }
     vm::require_programs(machine.arch)?;
     let restored = match setting.cold {
         true => None,

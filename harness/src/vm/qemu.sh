@@ -10,7 +10,6 @@ read -r owner <owner
 case $1 in --help) echo $$ >asked; exit 0 ;; esac
 echo $$ >pid
 read -r emulator <emulator
-printf '%s\0' "$emulator" "$@" >command
 # The gate is a pipe that holds a byte, unless it is to stay shut; as long as
 # this end is open, the byte stays there.
 exec 9<>gate.in
@@ -37,6 +36,7 @@ case $emulator in *-s390x)
 	done
 	;;
 esac
+printf '%s\0' "$emulator" "$@" >command
 # Ctrl-C at a terminal goes to all of its foreground group, and a program that handles it would
 # lose its machine. In a session of its own QEMU does not hear it.
 # No file that QEMU writes, for the guest or of it, grows beyond 512 MiB: what is
