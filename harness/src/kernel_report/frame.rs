@@ -246,12 +246,12 @@ pub fn is_of_others(line: &str) -> bool {
     function(line).is_some_and(|name| line.ends_with(']') || name.starts_with("bpf_prog_"))
 }
 
-/// The function of `RIP: 0010:NAME+0x1/0x2` or ` NAME+0x1/0x2 [MODULE]`. What
-/// stands behind a question mark only lay on the stack.
+/// The function of `RIP: 0010:NAME+0x1/0x2`, of arm64's `pc : NAME+0x1/0x2`, or of
+/// ` NAME+0x1/0x2 [MODULE]`. What stands behind a question mark only lay on the stack.
 fn function(line: &str) -> Option<&str> {
     let line = match line.split_once("RIP: ") {
         Some((_, rest)) => rest.split_once(':')?.1,
-        None => line.trim_start(),
+        None => line.strip_prefix("pc : ").unwrap_or(line.trim_start()),
     };
     place(without_address(line).split(' ').next()?)
 }
@@ -290,6 +290,8 @@ mod tests {
     fn a_frame_names_its_function() {
         assert_eq!(function(" f+0x1/0x2 [m]"), Some("f"));
         assert_eq!(function("RIP: 0010:f+0x1/0x2"), Some("f"));
+        assert_eq!(function("pc : f+0x1/0x2 [m]"), Some("f"));
+        assert_eq!(function("lr : f+0x1/0x2 [m]"), None);
         assert_eq!(function("    [<ffffffff81000000>] f+0x1/0x2"), Some("f"));
     }
 

@@ -120,6 +120,9 @@ const OPENINGS: &[Opening] = &[
     opening("BUG: unable to handle kernel NULL pointer", "", Panic, Marker, NULL),
     opening("BUG: unable to handle page fault", "", Panic, Marker, FAULT),
     opening("BUG: unable to handle kernel paging request", "", Panic, Marker, FAULT),
+    // arm64's words (arch/arm64/mm/fault.c, 6.1 to 7.2).
+    opening("Unable to handle kernel NULL pointer dereference", "", Panic, Marker, NULL),
+    opening("Unable to handle kernel ", " at virtual address ", Panic, Marker, FAULT),
     opening("BUG: ", "stack guard page was hit", Panic, Marker, In("BUG: stack guard page was hit")),
     opening("PANIC: double fault", "", Panic, Marker, In("double fault")),
     opening("traps: PANIC: double fault", "", Panic, Marker, In("double fault")),

@@ -1,6 +1,7 @@
 //! Logs in `logs/` are of 6.12, built here with and without the debug fragments
 //! or the distribution's: each of a module that does one thing wrong when it is
-//! inserted. Registers and the callers that all have in common are left out.
+//! inserted. Registers and the callers that all have in common are left out. One of arm64 is of
+//! Debian 13's 6.12.
 
 use super::*;
 
@@ -53,6 +54,8 @@ logs! {
     a_bug "bug": Panic "kernel BUG in kfunc_bug";
     a_call_of_null "null-call": Panic "BUG: unable to handle kernel NULL pointer dereference in kfunc_null";
     a_page_fault "page-fault": Panic "BUG: unable to handle page fault in kfunc_fault";
+    a_page_fault_of_arm64 "arm64-page-fault": Panic
+        "BUG: unable to handle page fault in filesystems_proc_show";
     a_general_protection_fault "general-protection": Panic "general protection fault in kfunc_gpf";
     a_null_dereference_with_kasan "kasan-null": Panic
         "BUG: unable to handle kernel NULL pointer dereference in kfunc_null";

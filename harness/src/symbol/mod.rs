@@ -89,7 +89,9 @@ fn function(map: &str, address: u64) -> Option<String> {
 /// The frame of a line. A return address is that of the next instruction, which
 /// may be another line's.
 fn frame_of(line: &str) -> Option<Frame> {
-    let is_exact = line.contains("RIP: ");
+    let of_arm64 = line.strip_prefix("pc : ");
+    let is_exact = line.contains("RIP: ") || of_arm64.is_some();
+    let line = of_arm64.unwrap_or(line);
     let line = line.trim_start().trim_start_matches("? ");
     let line = line
         .strip_prefix("RIP: ")
@@ -183,6 +185,7 @@ mod tests {
     #[test]
     fn a_call_is_before_its_return_address() {
         assert_eq!(place("RIP: 0010:f+0x9/0x10 [m]").as_deref(), Some("f+0x9"));
+        assert_eq!(place("pc : f+0x9/0x10 [m]").as_deref(), Some("f+0x9"));
         assert_eq!(place(" f+0x10/0x20 [m]").as_deref(), Some("f+0xf"));
         assert_eq!(place(" ? f+0x0/0x20").as_deref(), Some("f+0x0"));
         assert_eq!(place(" </TASK>"), None);
