@@ -176,6 +176,7 @@ pub fn left_out(kernel: &Kernel, scenario: &Scenario) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::Arch;
     use crate::project::Project;
 
     #[test]
@@ -196,5 +197,34 @@ mod tests {
             let reason = lacks(other).unwrap();
             assert!(reason.contains(&format!("probe {other},")), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_scenario_says_which_processors_it_is_for() {
+        let config = tempfile::NamedTempFile::new().unwrap();
+        let file = config.path().to_owned();
+        let kernel = |arch| Kernel {
+            name: "test".into(),
+            release: "6.12.1".into(),
+            image: file.clone(),
+            build: file.clone(),
+            btf: file.clone(),
+            config: file.clone(),
+            modules: Vec::new(),
+            unreachable: None,
+            tools: None,
+            arch,
+            key: "test".into(),
+        };
+        let lacks = |arch, scenario: &Scenario| lacks(&kernel(arch), scenario).unwrap();
+        let mut scenario = Scenario::new("test");
+        scenario.requires.arch = vec![Arch::X86];
+        assert_eq!(lacks(Arch::X86, &scenario), None);
+        let said = "needs a kernel for x86_64, and this is for arm64";
+        assert_eq!(lacks(Arch::Arm64, &scenario).unwrap(), said);
+        scenario.requires.arch.clear();
+        scenario.host_root = true;
+        let said = lacks(Arch::Arm64, &scenario).unwrap();
+        assert!(said.contains("in its root, and this kernel is for arm64"));
     }
 }
