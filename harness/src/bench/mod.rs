@@ -70,7 +70,7 @@ impl Bench<'_> {
             self.kernel,
             &artifacts.initramfs,
             self.setting.size,
-        );
+        )?;
         let bare = || rivals::bare(&self.setting.cache, &machine);
         let mut bares = Vec::new();
         let rows = self.rivals(&artifacts, &machine, &bare, &mut bares)?;

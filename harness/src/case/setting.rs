@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use anyhow::{Result, bail};
+
+use crate::arch::Arch;
 use crate::cache::Cache;
 use crate::kernel::Catalog;
 use crate::vm::size::Size;
@@ -61,8 +64,47 @@ impl Setting {
         }
     }
 
-    /// What executes the instructions of a kernel of this spec.
+    /// What executes the instructions of a kernel for a processor.
+    ///
+    /// # Errors
+    /// The user wants the one that executes this machine's own instructions alone.
+    pub fn accelerator_for(&self, arch: Arch) -> Result<Accelerator> {
+        let accelerator = self.accelerator.for_arch(arch);
+        if self.insists && accelerator != self.accelerator {
+            bail!(
+                "use {}: it executes this machine's own instructions, and not those of {arch}; \
+                 `--accel auto` does without",
+                self.accelerator
+            );
+        }
+        Ok(accelerator)
+    }
+
+    /// What executed the instructions of a kernel of this spec.
     pub fn accelerator_of(&self, spec: &str) -> Accelerator {
         self.accelerator.for_arch(Catalog::processor(spec).1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kvm_that_is_insisted_on_is_not_replaced_for_another_processor() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path()).unwrap();
+        let mut setting = Setting::new(cache, Accelerator::Kvm);
+        let arm64 = |setting: &Setting| setting.accelerator_for(Arch::Arm64);
+        assert_eq!(arm64(&setting).unwrap(), Accelerator::Tcg);
+        setting.insists = true;
+        assert!(
+            arm64(&setting)
+                .unwrap_err()
+                .to_string()
+                .starts_with("use kvm: ")
+        );
+        let own = setting.accelerator_for(Arch::X86);
+        assert_eq!(own.unwrap(), Accelerator::Kvm);
     }
 }

@@ -150,11 +150,14 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let scenario = scenario(name, &session.project)?;
     let kernel = kernel(&session, args.kernel.as_deref())?;
     let (accelerator, why) = accelerator::choose(args.accel, Probe::here)?;
-    let (accelerator, why) = match accelerator.for_arch(kernel.arch) {
+    let setting = Setting {
+        insists: args.accel == Wish::Kvm,
+        ..Setting::new(session.store.cache.clone(), accelerator)
+    };
+    let (accelerator, why) = match setting.accelerator_for(kernel.arch)? {
         same if same == accelerator => (accelerator, why),
         other => (other, format!("the kernel is for {}", kernel.arch)),
     };
-    let setting = Setting::new(session.store.cache.clone(), accelerator);
     if args.format == Format::Pretty {
         print(&format!("on {} ({accelerator}: {why})", kernel.release))?;
     }

@@ -29,7 +29,7 @@ pub struct SetupArgs {
     /// Install what `kassay bench` needs on top
     #[arg(long)]
     bench: bool,
-    /// Install what kernels for this processor need on top: arm64 or s390x
+    /// Install what kernels for this processor need on top, such as arm64
     #[arg(long, value_name = "ARCH")]
     arch: Vec<Arch>,
     /// Fetch a newer pahole into the cache, by which kernels are built from then on

@@ -47,7 +47,7 @@ impl Ran {
 /// The machine cannot be set up; an interruption by the user.
 pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
     let size = case.scenario.size(setting.size);
-    let machine = machine(setting, case.kernel, case.initramfs, size);
+    let machine = machine(setting, case.kernel, case.initramfs, size)?;
     if machine.arch.is_foreign() && (setting.gdb || setting.keep_dump) {
         bail!(
             "debug a machine for {}: `--gdb` and `--keep-dump` know this machine's processor alone",
@@ -118,9 +118,17 @@ fn go(setting: &Setting, case: &Case, machine: &Machine, state: Option<State>) -
 }
 
 /// The machine that a guest program runs in.
-pub fn machine(setting: &Setting, kernel: &Kernel, initramfs: &Path, size: Size) -> Machine {
-    let accelerator = setting.accelerator.for_arch(kernel.arch);
-    Machine {
+///
+/// # Errors
+/// Those of [`Setting::accelerator_for`].
+pub fn machine(
+    setting: &Setting,
+    kernel: &Kernel,
+    initramfs: &Path,
+    size: Size,
+) -> Result<Machine> {
+    let accelerator = setting.accelerator_for(kernel.arch)?;
+    Ok(Machine {
         arch: kernel.arch,
         image: kernel.image.clone(),
         initramfs: initramfs.to_owned(),
@@ -131,5 +139,5 @@ pub fn machine(setting: &Setting, kernel: &Kernel, initramfs: &Path, size: Size)
             // The hypervisor tells, or the processor has a counter of a frequency that is known.
             _ => None,
         },
-    }
+    })
 }

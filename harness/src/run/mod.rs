@@ -5,7 +5,7 @@ mod judgement;
 mod machine;
 mod reason;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::case::{Case, Setting, lacks, lacks_base, lacks_build, lacks_probe};
 use crate::compile;
@@ -47,15 +47,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     if let Some(reason) = missing.transpose()?.flatten() {
         return Ok(unbuilt(&kernel.name, scenario, reason));
     }
-    let accelerator = setting.accelerator.for_arch(kernel.arch);
-    if setting.insists && accelerator != setting.accelerator {
-        bail!(
-            "use {}: it executes this machine's own instructions, and not those of {}; \
-             `--accel auto` does without",
-            setting.accelerator,
-            kernel.arch
-        );
-    }
+    let accelerator = setting.accelerator_for(kernel.arch)?;
     let record = Record::take(&setting.cache, kernel, scenario, accelerator)?;
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
     if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
