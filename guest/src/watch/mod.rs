@@ -16,7 +16,7 @@ use kassay_guest::{REGISTER, Stayed};
 use crate::{capture, module, system};
 use open::{MODULES, Open};
 
-const KPROBES: &str = "/sys/kernel/tracing/kprobe_events";
+const PROBES_FILE: &str = "/sys/kernel/tracing/dynamic_events";
 const INSTANCE: &str = "/sys/kernel/tracing/instances/kassay-watch";
 const GROUP: &str = "kassay_watch";
 
@@ -26,7 +26,6 @@ const BUFFER_KIB: &str = "512";
 /// Events, and whether only those are of interest whose function is a module's: there are many
 /// others.
 const EVENTS: &[(&str, bool)] = &[
-    ("module/module_free", false),
     ("timer/timer_start", false),
     ("timer/timer_cancel", false),
     ("timer/timer_expire_entry", false),
@@ -131,6 +130,7 @@ impl Watch {
             }
             set(&format!("events/{event}/enable"), "1")?;
         }
+        self.name_what_goes()?;
         for (part, probes) in PROBES {
             if functions.iter().any(|function| function.contains(part)) {
                 for probe in *probes {
@@ -162,6 +162,18 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// Has the modules named that go. The event does so itself, except on 6.1, which leaves an
+    /// event's strings out where it tells addresses (trace_event_format() and
+    /// trace_check_vprintf() in kernel/trace/trace.c share a buffer): a probe of the event tells
+    /// them everywhere, if the kernel has such probes.
+    fn name_what_goes(&mut self) -> Result<()> {
+        let event = "module.module_free";
+        match self.add('e', "module_gone", event, "name=$name:string") {
+            Ok(()) => set(&format!("events/{GROUP}/module_gone/enable"), "1"),
+            Err(_) => set("events/module/module_free/enable", "1"),
+        }
     }
 
     /// Makes a probe at each of its places that the kernel has.
@@ -213,7 +225,8 @@ impl Watch {
         system::run_first(true);
         let removed = remove();
         self.catch_up()?;
-        Ok((removed, self.open.stayed(), lost == 0))
+        let is_all = lost == 0 && !self.open.is_unnamed;
+        Ok((removed, self.open.stayed(), is_all))
     }
 
     /// Reads what has happened since it was called last.
@@ -243,7 +256,7 @@ fn set(file: &str, value: &str) -> Result<()> {
 }
 
 fn append(line: &str) -> Result<()> {
-    let file = OpenOptions::new().append(true).open(KPROBES);
+    let file = OpenOptions::new().append(true).open(PROBES_FILE);
     file.and_then(|mut file| file.write_all(line.as_bytes()))
-        .with_context(|| format!("write `{}` to `{KPROBES}`", line.trim_end()))
+        .with_context(|| format!("write `{}` to `{PROBES_FILE}`", line.trim_end()))
 }

@@ -37,6 +37,8 @@ pub struct Open {
     /// Modules that have gone, and what was open then or was begun later.
     freed: BTreeSet<String>,
     stayed: BTreeSet<Stayed>,
+    /// Whether a module has gone whose name was not told.
+    pub is_unnamed: bool,
     /// How often programs printed.
     pub printed: u64,
     /// The errno(3) with which kfuncs were not registered, if that was the last that came of it: a
@@ -90,6 +92,7 @@ impl Open {
                 let error = word(what, "error=").strip_prefix('-');
                 self.unregistered = error.and_then(|error| error.parse().ok());
             }
+            "module_gone" => self.free(quoted(what, "name=\"").unwrap_or_default()),
             "module_free" => self.free(what.trim()),
             "bpf_trace_printk" => self.printed += 1,
             _ => {}
@@ -128,6 +131,7 @@ impl Open {
     }
 
     fn free(&mut self, module: &str) {
+        self.is_unnamed |= module.is_empty();
         let calls = std::mem::take(&mut self.calls).into_iter();
         let (gone, kept): (Calls, Calls) =
             calls.partition(|(_, (_, function))| self.owner(function) == Some(module));
@@ -198,16 +202,18 @@ fn function(what: &str) -> String {
     }
 }
 
+/// The string after a key, which ends in the quotation mark that opens the string.
+fn quoted<'a>(what: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = what.split_once(key)?;
+    rest.split('"').next()
+}
+
 /// The name of a workqueue, `(PLACE) format="FORMAT" name="NAME"`: where the format is no name,
 /// what it begins with.
 fn queue_name(what: &str) -> String {
-    let quoted = |key: &str| {
-        let (_, rest) = what.split_once(key)?;
-        rest.split('"').next()
-    };
-    let format = quoted("format=\"").unwrap_or_default();
+    let format = quoted(what, "format=\"").unwrap_or_default();
     match format {
-        "%s" => quoted("name=\"").unwrap_or(format).to_owned(),
+        "%s" => quoted(what, "name=\"").unwrap_or(format).to_owned(),
         _ => format.split('%').next().unwrap_or_default().to_owned(),
     }
 }
@@ -260,6 +266,20 @@ mod tests {
         assert_eq!(seen(&[armed, cancelled, FREE]), []);
         assert_eq!(seen(&[armed, cancelled, armed, FREE]).len(), 1);
         assert_eq!(seen(&[armed, FREE, cancelled]).len(), 1);
+    }
+
+    #[test]
+    fn a_module_that_goes_is_named_by_a_probe_or_by_the_event() {
+        let armed = "timer_start: timer=ffffffffc0002000 function=0xffffffffc0001010 expires=9";
+        let gone = "module_gone: (module.module_free) name=\"m\"";
+        let left = [stayed(Thing::Timer, "0xffffffffc0001010")];
+        assert_eq!(seen(&[armed, gone]), left);
+        assert_eq!(seen(&[armed, FREE]), left);
+        let mut open = Open::default();
+        open.read("  a-7  [000] d..1.  3.1: module_free: m");
+        assert!(!open.is_unnamed);
+        open.read("  a-7  [000] d..1.  3.1: module_free: ");
+        assert!(open.is_unnamed);
     }
 
     #[test]
