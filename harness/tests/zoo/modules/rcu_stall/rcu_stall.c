@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/cpumask.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/module.h>
@@ -23,23 +24,32 @@ static int zoo_hasten(void)
 	return n < 0 ? n : 0;
 }
 
-/* Grace periods begin, and others run in the midst of what they wait for. */
-static void zoo_let_run(void)
+/* Whether another CPU begins a grace period within the read section. */
+static bool zoo_has_begun(void)
 {
 	unsigned long end = jiffies + HZ / 2;
+	unsigned long period = start_poll_synchronize_rcu();
 
 	while (time_before(jiffies, end)) {
-		start_poll_synchronize_rcu();
-		_cond_resched();
+		if (get_state_synchronize_rcu() != period)
+			return true;
+		cpu_relax();
 	}
+	return false;
 }
 
 static noinline void zoo_rcu_stall(void)
 {
-	zoo_let_run();
+	int cpu = 0;
+
 	rcu_read_lock();
-	/* Without preemption none runs any more, and the last one waits. */
-	zoo_let_run();
+	while (!zoo_has_begun()) {
+		/* Who begins it sleeps on this CPU, and may not come away. */
+		rcu_read_unlock();
+		cpu = (cpu + 1) % num_online_cpus();
+		set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		rcu_read_lock();
+	}
 	for (;;)
 		cpu_relax();
 }
