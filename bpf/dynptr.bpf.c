@@ -15,17 +15,18 @@ volatile __u32 offset = 6;
 SEC("syscall")
 int from_memory(void *ctx)
 {
-	__u32 inside = 0x01020304, beyond = 0;
+	__u8 inside[4] = { 4, 3, 2, 1 };
+	__u32 beyond = 0;
 	struct bpf_dynptr dynptr;
 	long written, read;
 	__u8 *slice;
 
 	bpf_dynptr_from_mem(bytes, sizeof(bytes), 0, &dynptr);
-	written = bpf_dynptr_write(&dynptr, 4, &inside, sizeof(inside), 0);
+	written = bpf_dynptr_write(&dynptr, 4, inside, sizeof(inside), 0);
 	bpf_printk("written at 4 of 8: %ld, bytes %x and %x", written, bytes[4], bytes[7]);
 	read = bpf_dynptr_read(&beyond, sizeof(beyond), &dynptr, offset, 0);
 	bpf_printk("4 bytes read at 6 of 8: %ld", read);
-	written = bpf_dynptr_write(&dynptr, offset, &inside, sizeof(inside), 0);
+	written = bpf_dynptr_write(&dynptr, offset, inside, sizeof(inside), 0);
 	bpf_printk("4 bytes written at 6 of 8: %ld", written);
 	slice = bpf_dynptr_data(&dynptr, 4, 4);
 	bpf_printk("a slice of 4 bytes at 4: %d, its last byte %x", !!slice, slice ? slice[3] : 0);

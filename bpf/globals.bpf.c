@@ -41,7 +41,7 @@ int globals(void *ctx)
 		return 0;
 	count++;
 	verdict = is_loud ? -EPERM : 0;
-	last.port = htons(0x1234);
+	last.port = ntohs(htons(13330));
 	last.mode = mode;
 	bpf_get_current_comm(last.comm, sizeof(last.comm));
 	bpf_printk("%s takes %d and %d, not below %lld", who, steps[0], steps[1], least);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <bpf/bpf_endian.h>
 #include "kassay.bpf.h"
 
 /* Swaps the addresses of Ethernet, and drops what is no IPv4. */
@@ -12,7 +13,7 @@ int turn_round(struct xdp_md *ctx)
 
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
-	if (eth->h_proto != __builtin_bswap16(ETH_P_IP))
+	if (eth->h_proto != bpf_htons(ETH_P_IP))
 		return XDP_DROP;
 	__builtin_memcpy(source, eth->h_source, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);

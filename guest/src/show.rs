@@ -20,6 +20,14 @@ const ENTRIES: usize = 16;
 /// How many variables of a section are reported.
 const VARIABLES: usize = 256;
 
+/// Maps whose keys are places, whatever their BTF says of them or does not.
+const INDEXED: [MapType; 4] = [
+    MapType::Array,
+    MapType::PercpuArray,
+    MapType::ProgArray,
+    MapType::ArrayOfMaps,
+];
+
 /// Reports what the plan wants to see.
 pub fn report(plan: &Plan, attached: &[Attached], facts: &mut Facts) -> Result<()> {
     if plan.show.modules {
@@ -139,18 +147,24 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
         // a map that changes need not end (kernel/bpf/hashtab.c, 6.11).
         _ => first(map.keys().take(most)),
     };
+    let key_text = |key: &[u8]| match <[u8; 4]>::try_from(key) {
+        Ok(index) if info.btf_key_type_id == 0 && INDEXED.contains(&map.map_type()) => {
+            u32::from_ne_bytes(index).to_string()
+        }
+        _ => text(info.btf_key_type_id, key),
+    };
     let is_integer = btf.as_ref().is_some_and(|btf| value::is_integer(btf, kind));
     let is_sum = map.map_type().is_percpu() && is_integer;
     let entry = |key: &Vec<u8>| {
         if let Some(called) = called(&map, key)? {
-            return Ok((text(info.btf_key_type_id, key), called));
+            return Ok((key_text(key), called));
         }
         let values = values(&map, key).with_context(|| format!("read the map `{name}`"))?;
         let sum = value::sum(&values).filter(|_| is_sum);
         let values = sum.map_or(values, |sum| vec![sum]);
         let shown = |value: &Vec<u8>| text(info.btf_value_type_id, value);
         let values: Vec<String> = values.iter().map(shown).collect();
-        Ok((text(info.btf_key_type_id, key), values.join(", ")))
+        Ok((key_text(key), values.join(", ")))
     };
     Ok(Fact::Map {
         map: name.to_owned(),
@@ -162,9 +176,11 @@ fn map(name: &str, attached: &[Attached]) -> Result<Fact> {
 /// Those keys that come first in the order of numbers, and how many keys there are. The kernel
 /// tells no count, so that each key is read, but no more of them are held than are shown.
 fn first(keys: impl Iterator<Item = Vec<u8>>) -> (Vec<Vec<u8>>, usize) {
-    // Numbers have their highest byte last.
+    // Numbers of little-endian processors have their highest byte last.
     let turned = |mut key: Vec<u8>| {
-        key.reverse();
+        if cfg!(target_endian = "little") {
+            key.reverse();
+        }
         key
     };
     let (mut first, mut count) = (BTreeSet::new(), 0);

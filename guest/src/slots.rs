@@ -1,6 +1,9 @@
 //! The programs that a BPF object's file puts into program arrays.
 
-use object::LittleEndian as LE;
+#[cfg(target_endian = "big")]
+use object::BigEndian as Own;
+#[cfg(target_endian = "little")]
+use object::LittleEndian as Own;
 use object::elf::{FileHeader64, Rel64, STT_FUNC};
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{SymbolIndex, elf};
@@ -16,7 +19,7 @@ pub fn keep(object: &mut [u8], is_wanted: impl Fn(&str) -> bool) {
         to.copy_from_slice(&kept);
     }
     if let Some(to) = object.get_mut(section.size..section.size + 8) {
-        to.copy_from_slice(&(kept.len() as u64).to_le_bytes());
+        to.copy_from_slice(&(kept.len() as u64).to_ne_bytes());
     }
 }
 
@@ -31,28 +34,28 @@ fn kept(
     object: &[u8],
     is_wanted: impl Fn(&str) -> bool,
 ) -> object::Result<Option<(Section, Vec<u8>)>> {
-    let header = FileHeader64::<LE>::parse(object)?;
-    let sections = header.sections(LE, object)?;
-    let symbols = sections.symbols(LE, object, elf::SHT_SYMTAB)?;
-    let Some((index, section)) = sections.section_by_name(LE, b".rel.maps") else {
+    let header = FileHeader64::<Own>::parse(object)?;
+    let sections = header.sections(Own, object)?;
+    let symbols = sections.symbols(Own, object, elf::SHT_SYMTAB)?;
+    let Some((index, section)) = sections.section_by_name(Own, b".rel.maps") else {
         return Ok(None);
     };
-    let Some((relocations, _)) = section.rel(LE, object)? else {
+    let Some((relocations, _)) = section.rel(Own, object)? else {
         return Ok(None);
     };
     let mut kept = Vec::new();
     for relocation in relocations {
-        let relocation: &Rel64<LE> = relocation;
-        let symbol = symbols.symbol(SymbolIndex(relocation.r_sym(LE) as usize))?;
-        let name = symbols.symbol_name(LE, symbol)?;
+        let relocation: &Rel64<Own> = relocation;
+        let symbol = symbols.symbol(SymbolIndex(relocation.r_sym(Own) as usize))?;
+        let name = symbols.symbol_name(Own, symbol)?;
         if symbol.st_type() != STT_FUNC || is_wanted(&String::from_utf8_lossy(name)) {
             kept.extend_from_slice(object::bytes_of(relocation));
         }
     }
-    let header = header.e_shoff(LE) as usize + index.0 * usize::from(header.e_shentsize(LE));
+    let header = header.e_shoff(Own) as usize + index.0 * usize::from(header.e_shentsize(Own));
     let place = Section {
-        start: section.sh_offset(LE) as usize,
-        size: header + std::mem::offset_of!(elf::SectionHeader64<LE>, sh_size),
+        start: section.sh_offset(Own) as usize,
+        size: header + std::mem::offset_of!(elf::SectionHeader64<Own>, sh_size),
     };
     Ok(Some((place, kept)))
 }

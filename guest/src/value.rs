@@ -56,8 +56,12 @@ pub fn is_integer(btf: &Btf<'_>, kind: TypeId) -> bool {
 pub fn sum(values: &[Vec<u8>]) -> Option<Vec<u8>> {
     let length = values.first()?.len();
     let sum = values.iter().filter_map(|value| number(value));
-    let sum = sum.fold(0, u64::wrapping_add).to_le_bytes();
-    matches!(length, 4 | 8).then(|| sum[..length].to_vec())
+    let sum = sum.fold(0, u64::wrapping_add).to_ne_bytes();
+    let lowest = match cfg!(target_endian = "big") {
+        true => &sum[8 - length.min(8)..],
+        false => &sum[..length.min(8)],
+    };
+    matches!(length, 4 | 8).then(|| lowest.to_vec())
 }
 
 fn typed(btf: &Btf<'_>, kind: TypeId, bytes: &[u8]) -> Option<String> {
@@ -130,11 +134,13 @@ fn string(bytes: &[u8]) -> Option<String> {
     is_text.then(|| format!("\"{}\"", String::from_utf8_lossy(text)))
 }
 
-/// An integer of 1 to 8 bytes, the lowest first.
+/// An integer of 1 to 8 bytes.
 fn number(bytes: &[u8]) -> Option<u64> {
+    let free = 8usize.checked_sub(bytes.len())?;
+    let start = if cfg!(target_endian = "big") { free } else { 0 };
     let mut whole = [0; 8];
-    whole.get_mut(..bytes.len())?.copy_from_slice(bytes);
-    (!bytes.is_empty()).then(|| u64::from_le_bytes(whole))
+    whole[start..start + bytes.len()].copy_from_slice(bytes);
+    (!bytes.is_empty()).then(|| u64::from_ne_bytes(whole))
 }
 
 #[cfg(test)]

@@ -74,6 +74,20 @@ impl Arch {
         }
     }
 
+    /// The image of a kernel in its build tree, whose name is kbuild's target, too.
+    pub fn image(self) -> &'static str {
+        match self {
+            Arch::X86 => "arch/x86/boot/bzImage",
+            Arch::Arm64 => "arch/arm64/boot/Image",
+            Arch::S390 => "arch/s390/boot/bzImage",
+        }
+    }
+
+    /// The file of the options that kernels are built with for it alone.
+    pub fn fragment(self) -> Option<String> {
+        self.is_foreign().then(|| format!("{self}.config"))
+    }
+
     /// GNU's triplet: `aarch64-linux-gnu`, what cross compilers are named by.
     pub fn gnu(self) -> String {
         format!("{}-linux-gnu", self.machine())

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use kassay_guest::Entry;
-use object::{Object, ObjectSection};
+use object::{Endianness, Object, ObjectSection, U32Bytes};
 use serde::Deserialize;
 use toml::Value;
 
@@ -183,11 +183,12 @@ fn fill(object: &str, map: &Map, wanted: &[Pair]) -> Result<Vec<Entry>> {
         let entry = Entry {
             object: object.to_owned(),
             map: map.name.clone(),
-            key: encode(&map.key, key).with_context(|| format!("the key {key}"))?,
-            value: encode(&map.value, value).with_context(|| format!("the value of {key}"))?,
+            key: encode(&map.key, key, map.order).with_context(|| format!("the key {key}"))?,
+            value: encode(&map.value, value, map.order)
+                .with_context(|| format!("the value of {key}"))?,
         };
         let counted = match map.kind {
-            LPM => prefix(&entry.key).with_context(|| format!("the key {key}"))?,
+            LPM => prefix(&entry.key, map.order).with_context(|| format!("the key {key}"))?,
             _ => entry.key.clone(),
         };
         if let Some(at) = seen.iter().position(|other| *other == counted) {
@@ -224,11 +225,14 @@ fn has_room(map: &Map, key: &Value, filled: usize) -> Result<()> {
 /// What of a key of an LPM trie counts: its prefix's length, and so many bits, after which its data
 /// have no meaning (`struct bpf_lpm_trie_key_hdr` of include/uapi/linux/bpf.h, and
 /// kernel/bpf/lpm_trie.c, 6.11).
-fn prefix(key: &[u8]) -> Result<Vec<u8>> {
+fn prefix(key: &[u8], order: Endianness) -> Result<Vec<u8>> {
     let Some((length, data)) = key.split_first_chunk() else {
         bail!("a key of an LPM trie begins with 4 bytes, the length of its prefix");
     };
-    let (bits, most) = (u32::from_le_bytes(*length) as usize, 8 * data.len());
+    let (bits, most) = (
+        U32Bytes::from_bytes(*length).get(order) as usize,
+        8 * data.len(),
+    );
     if bits > most {
         bail!("the prefix has {bits} bits, and the data only {most}");
     }
@@ -259,6 +263,7 @@ mod tests {
             most: 2,
             key,
             value: unsigned(4),
+            order: Endianness::Little,
         }
     }
 
@@ -289,17 +294,21 @@ mod tests {
 
     #[test]
     fn a_prefix_is_no_longer_than_what_it_is_of() {
-        assert!(prefix(&[32, 0, 0, 0, 10, 0, 0, 0]).is_ok());
-        let error = prefix(&[33, 0, 0, 0, 10, 0, 0, 0]).unwrap_err();
+        assert!(prefix(&[32, 0, 0, 0, 10, 0, 0, 0], Endianness::Little).is_ok());
+        assert!(prefix(&[0, 0, 0, 32, 10, 0, 0, 0], Endianness::Big).is_ok());
+        let error = prefix(&[33, 0, 0, 0, 10, 0, 0, 0], Endianness::Little).unwrap_err();
         let why = "the prefix has 33 bits, and the data only 32";
         assert_eq!(error.to_string(), why);
-        assert!(prefix(&[1]).is_err());
+        assert!(prefix(&[1], Endianness::Little).is_err());
     }
 
     #[test]
     fn what_is_after_a_prefix_makes_no_other_key() {
         let is_one = |bits: u8, data: [u8; 2], other: [u8; 2]| {
-            let key = |data: [u8; 2]| prefix(&[&[bits, 0, 0, 0], &data[..]].concat()).unwrap();
+            let key = |data: [u8; 2]| {
+                let key = [&[bits, 0, 0, 0], &data[..]].concat();
+                prefix(&key, Endianness::Little).unwrap()
+            };
             key(data) == key(other)
         };
         assert!(is_one(8, [10, 0], [10, 9]) && is_one(0, [10, 0], [11, 9]));

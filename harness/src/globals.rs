@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::Global;
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind};
 use toml::{Table, Value};
 
 use crate::btf::{Btf, Layout};
@@ -44,6 +44,7 @@ pub fn set<'a>(
 struct Variable {
     name: String,
     layout: Layout,
+    order: Endianness,
     /// Where it lies; its bytes are zeros.
     place: Global,
 }
@@ -51,7 +52,7 @@ struct Variable {
 impl Variable {
     fn with(&self, value: &Value) -> Result<Global> {
         let mut place = self.place.clone();
-        let bytes = encode(&self.layout, value)?;
+        let bytes = encode(&self.layout, value, self.order)?;
         place.bytes[..bytes.len()].copy_from_slice(&bytes);
         Ok(place)
     }
@@ -103,6 +104,7 @@ fn variable(
     Ok(layout.map(|layout| Variable {
         name: variable,
         layout,
+        order: btf.order,
         place: Global {
             object: name.to_owned(),
             section,

@@ -3,23 +3,28 @@
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail};
+use object::Endianness;
 use toml::{Table, Value};
 
 use crate::btf::{Layout, Member};
 use crate::nearest;
 
-/// A value as something of this layout has it. What is left of an array, and members of a structure
+/// A value as something of this layout has it, in this byte order. What is left of an array, and members of a structure
 /// that are not named, are zeros.
 ///
 /// # Errors
 /// It is not one that something of this layout can have.
-pub fn encode(layout: &Layout, value: &Value) -> Result<Vec<u8>> {
-    let mut bytes = encoded(layout, value)?;
+pub fn encode(layout: &Layout, value: &Value, order: Endianness) -> Result<Vec<u8>> {
+    let mut bytes = encoded(layout, value, order)?;
     bytes.resize(layout.bytes(), 0);
     Ok(bytes)
 }
 
-fn encoded(layout: &Layout, value: &Value) -> Result<Vec<u8>> {
+fn encoded(layout: &Layout, value: &Value, order: Endianness) -> Result<Vec<u8>> {
+    let integer = |bytes, is_signed, number| {
+        within(bytes, is_signed, number)?;
+        Ok(ordered(number, bytes, order))
+    };
     match (layout, value) {
         (Layout::Int { bytes, is_signed }, Value::Integer(number)) => {
             integer(*bytes, *is_signed, (*number).into())
@@ -37,7 +42,7 @@ fn encoded(layout: &Layout, value: &Value) -> Result<Vec<u8>> {
                 let hint = nearest::hint(name, values.iter().map(|(one, _)| one.as_str()));
                 format!("there is no enumerator `{name}`{hint}")
             })?;
-            Ok(value.to_le_bytes()[..*bytes].to_vec())
+            Ok(ordered((*value).into(), *bytes, order))
         }
         (Layout::Array(of, length), Value::String(text)) if is_letter(of) => {
             if text.len() >= *length || text.contains('\0') {
@@ -52,18 +57,23 @@ fn encoded(layout: &Layout, value: &Value) -> Result<Vec<u8>> {
             if values.len() > *length {
                 bail!("{} values do not fit an array of {length}", values.len());
             }
-            let values = values.iter().map(|value| encode(of, value));
+            let values = values.iter().map(|value| encode(of, value, order));
             Ok(values.collect::<Result<Vec<_>>>()?.concat())
         }
         (Layout::Struct { bytes, members }, Value::Table(values)) => {
-            structure(*bytes, members, values)
+            structure(*bytes, members, values, order)
         }
         _ => bail!("it takes {}, and this is {value}", wants(layout)),
     }
 }
 
 /// A structure of which these members are given.
-fn structure(bytes: usize, members: &[Member], values: &Table) -> Result<Vec<u8>> {
+fn structure(
+    bytes: usize,
+    members: &[Member],
+    values: &Table,
+    order: Endianness,
+) -> Result<Vec<u8>> {
     let mut whole = vec![0; bytes];
     let mut taken: Vec<(&String, Range<usize>)> = Vec::new();
     for (name, value) in values {
@@ -73,7 +83,7 @@ fn structure(bytes: usize, members: &[Member], values: &Table) -> Result<Vec<u8>
             format!("there is no member `{name}`{}", nearest::hint(name, names))
         })?;
         let value =
-            encode(&member.layout, value).with_context(|| format!("the member `{name}`"))?;
+            encode(&member.layout, value, order).with_context(|| format!("the member `{name}`"))?;
         let place = member.offset..member.offset + value.len();
         let overlaps =
             |(_, other): &&(_, Range<usize>)| place.start < other.end && other.start < place.end;
@@ -100,7 +110,8 @@ fn number(text: &str) -> Option<i128> {
     }
 }
 
-fn integer(bytes: usize, is_signed: bool, number: i128) -> Result<Vec<u8>> {
+/// Sees that an integer of so many bytes can be this number.
+fn within(bytes: usize, is_signed: bool, number: i128) -> Result<()> {
     let bits = 8 * bytes as u32;
     let (least, most) = match is_signed {
         true => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
@@ -109,7 +120,16 @@ fn integer(bytes: usize, is_signed: bool, number: i128) -> Result<Vec<u8>> {
     if !(least..=most).contains(&number) {
         bail!("{number} is out of range: it has {bytes} bytes, from {least} to {most}");
     }
-    Ok(number.to_le_bytes()[..bytes].to_vec())
+    Ok(())
+}
+
+/// The lowest bytes of a number.
+fn ordered(number: i128, bytes: usize, order: Endianness) -> Vec<u8> {
+    let mut lowest = number.to_le_bytes()[..bytes].to_vec();
+    if order == Endianness::Big {
+        lowest.reverse();
+    }
+    lowest
 }
 
 /// What a value for this layout is, in words.
@@ -146,7 +166,8 @@ mod tests {
     };
 
     fn encoded(layout: &Layout, value: impl Into<Value>) -> Result<Vec<u8>, String> {
-        super::encode(layout, &value.into()).map_err(|error| format!("{error:#}"))
+        super::encode(layout, &value.into(), Endianness::Little)
+            .map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -160,6 +181,20 @@ mod tests {
         let error = encoded(&BYTE, 256).unwrap_err();
         assert_eq!(error, "256 is out of range: it has 1 bytes, from 0 to 255");
         assert!(encoded(&BYTE, -1).is_err() && encoded(&signed, 1 << 15).is_err());
+    }
+
+    #[test]
+    fn a_number_has_the_byte_order_of_the_processor() {
+        let word = Layout::Int {
+            bytes: 4,
+            is_signed: true,
+        };
+        let two = Layout::Array(Box::new(word), 2);
+        let value = Value::Array(vec![1.into(), (-2).into()]);
+        let big = super::encode(&two, &value, Endianness::Big).unwrap();
+        assert_eq!(big, [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe]);
+        let little = [1, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff];
+        assert_eq!(encoded(&two, value).unwrap(), little);
     }
 
     #[test]

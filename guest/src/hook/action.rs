@@ -18,8 +18,15 @@ use super::{GONE, at, note, turn};
 
 /// What filters and actions by BPF are called.
 const BPF: &str = "bpf";
-/// A classic program that takes every packet: `ret #-1`.
-const TAKE_ALL: [u8; 8] = [6, 0, 0, 0, 0xff, 0xff, 0xff, 0xff];
+/// A classic program that takes every packet, `ret #-1`, as a `struct sock_filter` (include/uapi/
+/// linux/filter.h).
+const TAKE_ALL: [[u8; 4]; 2] = [RET.to_ne_bytes(), u32::MAX.to_ne_bytes()];
+/// Its code, a u16, before two bytes that are 0.
+const RET: u32 = if cfg!(target_endian = "big") {
+    6 << 16
+} else {
+    6
+};
 /// The ingress of a clsact qdisc: TC_H_CLSACT and TC_H_MIN_INGRESS (include/uapi/linux/pkt_sched.h).
 const TC_H_INGRESS: u32 = 0xffff_fff2;
 /// Any protocol, as a filter has it (include/uapi/linux/if_ether.h).
@@ -60,7 +67,7 @@ pub fn attach(program: &ProgramMut<'_>, how: &Attach, net: &mut Net) -> Result<A
                 TCA_BPF_OPS_LEN,
                 1u16.to_ne_bytes().to_vec(),
             )),
-            TcOption::Other(DefaultNla::new(TCA_BPF_OPS, TAKE_ALL.to_vec())),
+            TcOption::Other(DefaultNla::new(TCA_BPF_OPS, TAKE_ALL.concat())),
             TcOption::Other(nest(TCA_BPF_ACT, &[nest(FIRST, &action)])),
         ]),
     ];

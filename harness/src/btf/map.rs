@@ -1,6 +1,7 @@
 //! Maps of BPF objects, which libbpf's macros describe by types alone.
 
 use anyhow::{Result, bail};
+use object::Endianness;
 
 use super::raw::{Raw, kind, word};
 use super::{Btf, DEPTH, Layout};
@@ -21,6 +22,8 @@ pub struct Map {
     pub key: Layout,
     /// How its values do.
     pub value: Layout,
+    /// The byte order of both.
+    pub order: Endianness,
 }
 
 impl Btf {
@@ -29,16 +32,34 @@ impl Btf {
     /// # Errors
     /// A type of one is damaged.
     pub fn maps(&self) -> Result<Vec<Map>> {
-        let mut maps = Vec::new();
+        let variables = self.section(".maps")?;
+        variables
+            .iter()
+            .map(|variable| self.map(variable))
+            .collect()
+    }
+
+    /// Whether an object's section `.ksyms` has functions: kfuncs that it calls.
+    ///
+    /// # Errors
+    /// A type is damaged.
+    pub fn calls_kfuncs(&self) -> Result<bool> {
+        let wanted = self.section(".ksyms")?;
+        Ok(wanted.iter().any(|one| one.kind == kind::FUNC))
+    }
+
+    /// What is in an object's section of this name.
+    fn section(&self, name: &str) -> Result<Vec<Raw<'_>>> {
+        let mut within = Vec::new();
         for place in &self.places {
             let section = Raw::at(&self.types, *place)?;
-            if section.kind == kind::DATASEC && self.name(section.name)? == ".maps" {
-                for variable in section.behind.chunks_exact(12) {
-                    maps.push(self.map(&self.raw(word(variable, 0)?)?)?);
+            if section.kind == kind::DATASEC && self.name(section.name)? == name {
+                for one in section.behind.chunks_exact(12) {
+                    within.push(self.raw(word(one, 0)?)?);
                 }
             }
         }
-        Ok(maps)
+        Ok(within)
     }
 
     /// The map that a variable is.
@@ -49,6 +70,7 @@ impl Btf {
             most: 0,
             key: Layout::Other(UNTOLD),
             value: Layout::Other(UNTOLD),
+            order: self.order,
         };
         let definition = self.plain(variable.of)?;
         if definition.kind != kind::STRUCT {

@@ -19,8 +19,9 @@ pub use declaration::{SHAPES, Shape, listed};
 pub use file::{Targets, base_strings, data, is_raw, taken, targets};
 pub use layout::{Layout, Member};
 pub use map::Map;
-pub use raw::functions;
-use raw::{Raw, kind, name, parts, word};
+use object::Endianness;
+use raw::{Header, Raw, kind, name, parts, word};
+pub use raw::{functions, native};
 
 /// How many types a type may be made of, one of the other: a pointer to an array of these, and
 /// so on. The kernel allows 32 (MAX_RESOLVE_DEPTH in kernel/bpf/btf.c, 6.11).
@@ -33,6 +34,8 @@ pub struct Btf {
     /// Where each type stands.
     places: Vec<usize>,
     base: Option<Arc<Btf>>,
+    /// The byte order of what it is about; its own types are in this machine's.
+    pub order: Endianness,
 }
 
 impl Btf {
@@ -53,6 +56,7 @@ impl Btf {
             strings: strings.to_vec(),
             places,
             base,
+            order: Header::parse(data)?.order,
         })
     }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use anyhow::{Context, Result, bail};
+use object::Endianness;
 
 pub const MAGIC: u16 = 0xeb9f;
 pub const HEADER: usize = 24;
@@ -40,26 +41,27 @@ pub struct Header {
     pub length: usize,
     pub types: (usize, usize),
     pub strings: (usize, usize),
-    /// Whether it has the other byte order.
-    is_swapped: bool,
+    /// The byte order of all that is no string.
+    pub order: Endianness,
 }
 
 impl Header {
     pub fn parse(data: &[u8]) -> Result<Header> {
-        let is_swapped = data.starts_with(&MAGIC.to_be_bytes());
-        if data.len() < HEADER || !(is_swapped || data.starts_with(&MAGIC.to_le_bytes())) {
-            bail!("not BTF");
-        }
+        let order = match data {
+            _ if data.len() < HEADER => bail!("not BTF"),
+            _ if data.starts_with(&MAGIC.to_le_bytes()) => Endianness::Little,
+            _ if data.starts_with(&MAGIC.to_be_bytes()) => Endianness::Big,
+            _ => bail!("not BTF"),
+        };
         let field = |at: usize| -> Result<usize> {
             let value = word(data, at)?;
-            Ok(if is_swapped {
-                value.swap_bytes()
-            } else {
-                value
+            Ok(match order {
+                Endianness::Little => value,
+                Endianness::Big => value.swap_bytes(),
             } as usize)
         };
         Ok(Header {
-            is_swapped,
+            order,
             length: field(4)?,
             types: (field(8)?, field(12)?),
             strings: (field(16)?, field(20)?),
@@ -76,16 +78,36 @@ pub fn parts(data: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8])> {
     };
     let types = part(header.types).context("types beyond the end")?;
     let strings = part(header.strings).context("strings beyond the end")?;
-    let types = match header.is_swapped {
-        true => Cow::Owned(
+    let types = match header.order {
+        Endianness::Big => Cow::Owned(
             types
                 .chunks(4)
                 .flat_map(|word| word.iter().rev().copied())
                 .collect(),
         ),
-        false => Cow::Borrowed(types),
+        Endianness::Little => Cow::Borrowed(types),
     };
     Ok((types, strings))
+}
+
+/// The same in this machine's byte order. bpftool turns BTF round itself, except where its header is
+/// longer than it knows, as in modules of 7.2.
+pub fn native(data: &[u8]) -> Result<Cow<'_, [u8]>> {
+    if Header::parse(data)?.order == Endianness::Little {
+        return Ok(Cow::Borrowed(data));
+    }
+    let (types, strings) = parts(data)?;
+    let lengths = [0, types.len(), types.len(), strings.len()];
+    let lengths = lengths.into_iter().map(u32::try_from);
+    let mut whole = MAGIC.to_le_bytes().to_vec();
+    whole.extend([1, 0]);
+    whole.extend((HEADER as u32).to_le_bytes());
+    for length in lengths {
+        whole.extend(length?.to_le_bytes());
+    }
+    whole.extend_from_slice(&types);
+    whole.extend_from_slice(strings);
+    Ok(Cow::Owned(whole))
 }
 
 /// One type, as it stands.

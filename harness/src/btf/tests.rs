@@ -100,6 +100,25 @@ fn split_btf_goes_on_where_its_base_ends() {
 }
 
 #[test]
+fn an_object_calls_kfuncs_if_functions_of_its_are_the_kernels() {
+    let types = |kind: u32| -> [Vec<u32>; 3] {
+        [
+            vec![0, kind::FUNC_PROTO << 24, 0],
+            vec![1, kind << 24, 1],
+            vec![3, kind::DATASEC << 24 | 1, 0, 2, 0, 0],
+        ]
+    };
+    let calls = |kind: u32, section: &str| {
+        let types = types(kind);
+        let types: Vec<&[u32]> = types.iter().map(Vec::as_slice).collect();
+        let btf = Btf::parse(&raw(&types, &["f", section]), None).unwrap();
+        btf.calls_kfuncs().unwrap()
+    };
+    assert!(calls(kind::FUNC, ".ksyms"));
+    assert!(!calls(kind::FUNC, ".text") && !calls(kind::TYPEDEF, ".ksyms"));
+}
+
+#[test]
 fn a_type_that_is_made_of_itself_is_an_error() {
     let types: [&[u32]; 3] = [
         &[0, kind::PTR << 24, 1],
@@ -169,4 +188,5 @@ fn both_byte_orders_are_read() {
     let names = |data: &[u8]| raw::functions(data, SAMPLE_BASE).unwrap();
     assert!(!names(&data).is_empty());
     assert_eq!(names(&data), names(&swapped(&data)));
+    assert_eq!(native(&swapped(&data)).unwrap(), data);
 }

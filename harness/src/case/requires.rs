@@ -1,10 +1,12 @@
 //! What a scenario requires.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use object::{Object, ObjectSection};
 
+use crate::btf::Btf;
 use crate::cache::Cache;
 use crate::compile::{self, module::Module};
 use crate::interrupt;
@@ -126,6 +128,61 @@ pub fn lacks_base(scenario: &Scenario, modules: &[Module]) -> Result<Option<Stri
         }
     }
     Ok(None)
+}
+
+/// Kinds of programs that the kernel calls by code that it writes itself, and so only where it
+/// translates programs (`bpf_trampoline` of kernel/bpf/trampoline.c, 6.11).
+const BY_TRAMPOLINE: [&str; 7] = [
+    "fentry",
+    "fexit",
+    "fmod_ret",
+    "freplace",
+    "lsm",
+    "lsm_cgroup",
+    "struct_ops",
+];
+
+/// What of these BPF objects a kernel cannot do that does not translate programs: the verifier lets
+/// only translated ones call kfuncs (kernel/bpf/verifier.c).
+///
+/// # Errors
+/// The kernel's configuration or an object cannot be read.
+pub fn lacks_jit(kernel: &Kernel, objects: &[(String, PathBuf)]) -> Result<Option<String>> {
+    if kernel.config_has("BPF_JIT")? {
+        return Ok(None);
+    }
+    for (name, file) in objects {
+        let why = needs_jit(file).with_context(|| format!("read the object `{name}`"))?;
+        if let Some(why) = why {
+            return Ok(Some(format!(
+                "needs CONFIG_BPF_JIT, as `{name}` {why}, and {} is built without",
+                kernel.release
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// What an object has that only translated programs can.
+fn needs_jit(file: &Path) -> Result<Option<String>> {
+    let bytes = fs::read(file)?;
+    let object = object::File::parse(&*bytes)?;
+    let mut sections = object.sections().filter_map(|section| section.name().ok());
+    let is_one = |section: &&str| {
+        let kind = section
+            .trim_start_matches(['?', '.'])
+            .split(['/', '.'])
+            .next();
+        kind.is_some_and(|kind| BY_TRAMPOLINE.contains(&kind))
+    };
+    if let Some(section) = sections.find(is_one) {
+        return Ok(Some(format!("has a program of `{section}`")));
+    }
+    let calls = match object.section_by_name(".BTF") {
+        Some(btf) => Btf::parse(btf.data()?, None)?.calls_kfuncs()?,
+        None => false,
+    };
+    Ok(calls.then(|| "calls kfuncs".to_owned()))
 }
 
 /// The USDT probe that the scenario requires and the guest program has not.

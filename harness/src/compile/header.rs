@@ -12,7 +12,7 @@ use super::vmlinux;
 use crate::cache::{Cache, Key};
 use crate::kernel::Kernel;
 use crate::tool::{self, Tool};
-use crate::{kfuncs, nearest, plain};
+use crate::{btf, kfuncs, nearest, plain};
 
 /// Whether clang did not find the header of one of these modules.
 pub fn is_missing(error: &anyhow::Error, modules: &[Module]) -> bool {
@@ -99,7 +99,7 @@ fn dump(kernel: &Kernel, module: &Module) -> Result<String> {
             return Ok(None);
         };
         let file = directory.path().join(section.name()?);
-        fs::write(&file, section.data()?).context("write a section")?;
+        fs::write(&file, btf::native(section.data()?)?).context("write a section")?;
         Ok(Some(file))
     };
     let own = raw(".BTF")?.context("the module has no BTF")?;

@@ -39,6 +39,7 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
     use Availability::{NotLookedUp, Ready, Unobtainable};
     let from_apt = || apt::unusable().map_or(NotLookedUp, |why| Unobtainable(why.to_owned()));
     let (source, fragments) = &catalog.get(name)?;
+    let (_, arch) = Catalog::processor(name);
     let is_built = |from| -> Result<Availability> {
         let base = match catalog.base(source)? {
             Some((name, prebuilt)) => match prebuilt.cached(cache, name, &catalog.lock) {
@@ -47,7 +48,7 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
             },
             None => None,
         };
-        let config = build::Config::read(base.as_deref(), fragments)?;
+        let config = build::Config::read(arch, base.as_deref(), fragments)?;
         let is_cached = build::cached(cache, name, &from, &config)?;
         Ok(if is_cached { Ready } else { NotLookedUp })
     };

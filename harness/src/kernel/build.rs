@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::source::Source;
 use super::{KIND, Kernel, read, tools};
-use crate::arch::Arch;
+use crate::arch::{Arch, HOST};
 use crate::cache::{Cache, Key};
 use crate::progress::{self, Progress};
 use crate::tool::{self, Tool};
@@ -15,27 +15,23 @@ use crate::tool::{self, Tool};
 /// How many steps a build is guessed to have until one was counted; 6.11 with base.config.
 const STEPS: u64 = 2200;
 
-/// What a built tree must have, to boot its kernel and to build modules for it. Without
+/// What a built tree must have beside its image, to boot its kernel and to build modules for it. Without
 /// `vmlinux` modules have no BTF, of which kbuild tells when one is built.
-pub const NEEDED: [&str; 4] = [
-    "arch/x86/boot/bzImage",
-    "include/config/kernel.release",
-    ".config",
-    "Module.symvers",
-];
+const NEEDED: [&str; 2] = [".config", "Module.symvers"];
+
+/// What a tree is taken for a built one by, beside its image.
+pub const RELEASE: &str = "include/config/kernel.release";
 
 /// What must be built in, without `CONFIG_`: nothing inserts modules of a tree when it boots.
-const BUILT_IN: [&str; 18] = [
+const BUILT_IN: [&str; 16] = [
     // The guest program, and what tells of it from the first line on.
     "BLK_DEV_INITRD",
     "BINFMT_ELF",
-    "SERIAL_8250_CONSOLE",
     "PROC_FS",
     "SYSFS",
     "TMPFS",
     "DEVTMPFS",
     // The host: virtio ports and a 9p share.
-    "VIRTIO_PCI",
     "VIRTIO_CONSOLE",
     "NET_9P",
     "NET_9P_VIRTIO",
@@ -49,8 +45,19 @@ const BUILT_IN: [&str; 18] = [
     "DEBUG_INFO_BTF_MODULES",
 ];
 
+/// What of this is by another name for each processor: a console, and the bus of virtio's devices.
+fn built_in_of(arch: Arch) -> [&'static str; 2] {
+    match arch {
+        Arch::X86 => ["SERIAL_8250_CONSOLE", "VIRTIO_PCI"],
+        Arch::Arm64 => ["SERIAL_AMBA_PL011_CONSOLE", "VIRTIO_PCI"],
+        Arch::S390 => ["SCLP_VT220_CONSOLE", "S390_GUEST"],
+    }
+}
+
 /// What a kernel's .config is made of.
 pub struct Config {
+    /// The processor that it is for.
+    arch: Arch,
     /// A distribution's whole config file to start from, instead of tinyconfig.
     base: Option<String>,
     /// The text of all fragments, in order.
@@ -62,9 +69,10 @@ impl Config {
     ///
     /// # Errors
     /// One of them cannot be read.
-    pub fn read(base: Option<&Path>, fragments: &[PathBuf]) -> Result<Config> {
+    pub fn read(arch: Arch, base: Option<&Path>, fragments: &[PathBuf]) -> Result<Config> {
         let fragments = fragments.iter().map(|fragment| read(fragment));
         Ok(Config {
+            arch,
             base: base.map(read).transpose()?,
             fragment: fragments.collect::<Result<_>>()?,
         })
@@ -127,6 +135,13 @@ pub fn uses(cache: &Cache, source: &Source) -> bool {
 /// # Errors
 /// Something that is needed is missing, or not built in.
 pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
+    let Some(arch) = processor(build) else {
+        bail!(
+            "use the build tree `{}`: it has no `{}` and `{RELEASE}`",
+            build.display(),
+            HOST.image()
+        );
+    };
     if let Some(missing) = NEEDED.iter().find(|file| !build.join(file).exists()) {
         bail!(
             "use the build tree `{}`: it has no `{missing}`",
@@ -134,7 +149,7 @@ pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
         );
     }
     let config = build.join(".config");
-    let missing = not_built_in(&read(&config)?);
+    let missing = not_built_in(&read(&config)?, arch);
     if !missing.is_empty() {
         bail!(
             "use the build tree `{}`: what runs in a virtual machine needs CONFIG_{}=y; build it \
@@ -146,25 +161,34 @@ pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
     }
     Ok(Kernel {
         name: name.to_owned(),
-        release: read(&build.join("include/config/kernel.release"))?
-            .trim()
-            .to_owned(),
-        image: build.join("arch/x86/boot/bzImage"),
+        release: read(&build.join(RELEASE))?.trim().to_owned(),
+        image: build.join(arch.image()),
         build: build.to_owned(),
         btf: build.join("vmlinux"),
         config,
         modules: Vec::new(),
         unreachable: None,
         tools: None,
-        arch: Arch::default(),
+        arch,
         key,
     })
 }
 
+/// The processor that a tree was built for, if it was.
+pub fn processor(tree: &Path) -> Option<Arch> {
+    let is_built = |arch: &Arch| {
+        [arch.image(), RELEASE]
+            .iter()
+            .all(|file| tree.join(file).exists())
+    };
+    Arch::ALL.into_iter().find(is_built)
+}
+
 /// The options of [`BUILT_IN`] that a config has off, or as modules.
-fn not_built_in(config: &str) -> Vec<&'static str> {
+fn not_built_in(config: &str, arch: Arch) -> Vec<&'static str> {
     let is_missing = |option: &&str| super::set(config, option) != Some("y");
-    BUILT_IN.into_iter().filter(is_missing).collect()
+    let options = BUILT_IN.into_iter().chain(built_in_of(arch));
+    options.filter(is_missing).collect()
 }
 
 /// All that shapes a build: the source, the config, and the tools that a kernel's own
@@ -176,8 +200,10 @@ fn key(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<St
     if let Some(tools) = tools::cached(cache, tools::PAHOLE) {
         key = key.text("tools", &tools.display().to_string());
     }
-    for tool in ["gcc", "ld", "pahole"] {
-        key = key.text(tool, &Tool::new(tool).arg("--version").output()?);
+    let tools = ["gcc", "ld"].map(|name| config.arch.tool(name));
+    for tool in tools.iter().map(String::as_str).chain(["pahole"]) {
+        let program = config.arch.require(tool.to_owned())?;
+        key = key.text(tool, &Tool::new(program).arg("--version").output()?);
     }
     Ok(format!("{}-{}", super::entry(name), key.finish()))
 }
@@ -223,7 +249,7 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, config: &Con
     let log = cache.log(&format!("kernel-{label}"))?;
 
     let tools = tools::cached(cache, tools::PAHOLE);
-    let kbuild = || kbuild(source, build, tools.as_deref());
+    let kbuild = || kbuild(config.arch, source, build, tools.as_deref());
     configure(source, build, config, &log, &kbuild)?;
     if tools.is_none()
         && let Some(lost) = lost_by_pahole(source)?
@@ -243,8 +269,10 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, config: &Con
         Some(_) => "modules_prepare",
         None => "modules",
     };
+    let image = config.arch.image();
+    let image = image.rsplit('/').next().unwrap_or(image);
     kbuild()
-        .args([&format!("-j{jobs}"), "bzImage", rest])
+        .args([&format!("-j{jobs}"), image, rest])
         .run_logged(&log, |line| {
             if let Some(file) = step(line) {
                 progress.inc(1);
@@ -305,7 +333,7 @@ fn configure(
 
 /// `make` for an out-of-tree build that comes out the same wherever and whenever it runs. Where
 /// there is ccache, what another config has compiled to the same is not compiled again.
-fn kbuild(source: &Path, build: &Path, tools: Option<&Path>) -> Tool {
+fn kbuild(arch: Arch, source: &Path, build: &Path, tools: Option<&Path>) -> Tool {
     let kbuild = Tool::hermetic("make")
         .arg("-C")
         .arg(source)
@@ -313,7 +341,8 @@ fn kbuild(source: &Path, build: &Path, tools: Option<&Path>) -> Tool {
     let kbuild = match tool::find("ccache") {
         None => kbuild,
         Some(_) => kbuild
-            .args(["CC=ccache gcc", "HOSTCC=ccache gcc"])
+            .arg(format!("CC=ccache {}", arch.tool("gcc")))
+            .arg("HOSTCC=ccache gcc")
             // The folder of a build that is not done has a name of its own. It is in the debug
             // information alone.
             .env("CCACHE_NOHASHDIR", "1"),
@@ -322,7 +351,7 @@ fn kbuild(source: &Path, build: &Path, tools: Option<&Path>) -> Tool {
         None => kbuild,
         Some(folder) => kbuild.env("CCACHE_DIR", folder),
     };
-    tools::first(kbuild, tools)
+    tools::first(arch.kbuild(kbuild), tools)
         .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
         .env("KBUILD_BUILD_USER", "kassay")
         .env("KBUILD_BUILD_HOST", "kassay")
@@ -439,10 +468,10 @@ mod tests {
     fn what_the_guest_needs_is_built_in_by_our_own_config() {
         let base = crate::repository().join("kernel-config/base.config");
         let base = read(&base).unwrap();
-        assert!(not_built_in(&base).is_empty());
+        assert!(not_built_in(&base, Arch::X86).is_empty());
         let module = base.replace("CONFIG_9P_FS=y", "CONFIG_9P_FS=m");
         let off = module.replace("CONFIG_TMPFS=y", "# CONFIG_TMPFS is not set");
-        assert_eq!(not_built_in(&off), ["TMPFS", "9P_FS"]);
+        assert_eq!(not_built_in(&off, Arch::X86), ["TMPFS", "9P_FS"]);
     }
 
     #[test]

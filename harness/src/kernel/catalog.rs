@@ -163,12 +163,10 @@ impl Catalog {
                 added.join("+")
             );
         }
-        let fragments = self.fragments(source.config(), &added)?;
         let source = source.clone().of(arch);
-        Ok((
-            source.with_context(|| format!("use `{name}` for {arch}"))?,
-            fragments,
-        ))
+        let source = source.with_context(|| format!("use `{name}` for {arch}"))?;
+        let fragments = self.fragments(source.config(), &added)?;
+        Ok((source, fragments))
     }
 
     /// A spec without the processor that it ends in, and that processor: `debian-13/arm64`. A path
@@ -250,7 +248,9 @@ impl Catalog {
             };
             names.extend(files.flatten().filter_map(|file| {
                 let name = file.file_name().into_string().ok()?;
-                let is_added = !NO_FLAVOURS.contains(&name.as_str());
+                let is_of = |arch: Arch| arch.fragment().as_ref() == Some(&name);
+                let is_ground = NO_FLAVOURS.contains(&name.as_str());
+                let is_added = !is_ground && !Arch::ALL.into_iter().any(is_of);
                 let name = name.strip_suffix(SUFFIX).filter(|_| is_added)?;
                 Some(name.to_owned())
             }));
@@ -387,6 +387,9 @@ mod tests {
         assert_eq!(Catalog::processor("a/arm64"), ("a", Arch::Arm64));
         assert_eq!(Catalog::processor("a"), ("a", Arch::X86));
         assert_eq!(Catalog::processor("a/b"), ("a/b", Arch::X86));
+        let three = ["base", "arm64", "kasan"];
+        assert_eq!(added("6.12+kasan/arm64").unwrap(), three);
+        assert!(added("6.12+arm64").is_err() && added("distro/arm64").is_err());
     }
 
     #[test]

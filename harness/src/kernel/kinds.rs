@@ -224,11 +224,13 @@ impl Source {
     pub fn of(mut self, arch: Arch) -> Result<Source> {
         match &mut self {
             _ if !arch.is_foreign() => {}
-            _ if arch == Arch::S390 => bail!(
-                "machines of {arch} start, and what maps and programs return is not read in its byte \
-                 order yet"
-            ),
             Source::Prebuilt(prebuilt) if !prebuilt.suites.is_empty() => prebuilt.turn(arch),
+            Source::Tarball(Tarball {
+                config, base: None, ..
+            })
+            | Source::Package(Package {
+                config, base: None, ..
+            }) => config.extend(arch.fragment()),
             _ => bail!(
                 "it comes for this machine's processor alone, and `debian-13/{arch}` for {arch}"
             ),

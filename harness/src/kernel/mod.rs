@@ -123,7 +123,9 @@ impl Kernel {
             return Ok(tools.display().to_string());
         }
         let (_, names) = toolchain(&read(&self.config)?);
-        let names = names.iter().map(tool::identity);
+        let names = names
+            .iter()
+            .map(|name| tool::identity(self.arch.tool(name)));
         Ok(names.collect::<Vec<_>>().join("\n"))
     }
 
@@ -157,13 +159,14 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
         return tree::obtain(cache, spec, base, &catalog.for_tree(&added)?);
     }
     let (source, fragments) = &catalog.get(spec)?;
+    let (_, arch) = Catalog::processor(spec);
     let built = |from: source::Source| {
         let base = match catalog.base(source)? {
             Some((name, prebuilt)) => Some(ready(cache, name, prebuilt, &catalog.lock)?),
             None => None,
         };
         let base = base.as_ref().map(Prebuilt::config_file);
-        let config = build::Config::read(base.as_deref(), fragments)?;
+        let config = build::Config::read(arch, base.as_deref(), fragments)?;
         build::obtain(cache, spec, &from, &config)
     };
     match source {

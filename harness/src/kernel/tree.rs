@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::{Kernel, build, tools};
+use crate::arch::HOST;
 use crate::cache::{Cache, Key};
 
 /// The cache's kind of the build trees of source trees. They are not entries that are whole or
@@ -40,7 +41,7 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
         let built = built.with_context(|| {
             format!(
                 "use the image `{path}`: no folder above it has `{}`",
-                build::NEEDED[1]
+                build::RELEASE
             )
         })?;
         return from_built(path, built, Some(dir.clone()));
@@ -52,7 +53,7 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
     let key = key(&dir, spec, path);
     let _lock = cache.lock(KIND, &key, spec)?;
     let tree = cache.dir(KIND).join(&key);
-    let config = build::Config::read(None, fragments)?;
+    let config = build::Config::read(HOST, None, fragments)?;
     build::make(cache, spec, &dir, &tree, &config)
         .with_context(|| format!("build the kernel `{spec}`"))?;
     cache.touch(KIND, &key);
@@ -68,8 +69,8 @@ fn check_source(dir: &Path, spec: &str, path: &str) -> Result<()> {
         bail!(
             "use `{path}` as a kernel: it is neither a source tree (`Kconfig`, `Makefile`) nor \
              a built one (`{}`, `{}`)",
-            build::NEEDED[0],
-            build::NEEDED[1]
+            HOST.image(),
+            build::RELEASE
         );
     }
     if let Some(mark) = CONFIGURED.iter().find(|mark| dir.join(mark).exists()) {
@@ -98,9 +99,7 @@ fn key(dir: &Path, spec: &str, path: &str) -> String {
 }
 
 fn is_built(dir: &Path) -> bool {
-    build::NEEDED[..2]
-        .iter()
-        .all(|file| dir.join(file).exists())
+    build::processor(dir).is_some()
 }
 
 /// The kernel in a built tree; what it is, is told by its content, as anybody may rebuild it.

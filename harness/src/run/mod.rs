@@ -7,7 +7,7 @@ mod reason;
 
 use anyhow::Result;
 
-use crate::case::{Case, Setting, lacks, lacks_base, lacks_build, lacks_probe};
+use crate::case::{Case, Setting, lacks, lacks_base, lacks_build, lacks_jit, lacks_probe};
 use crate::compile;
 use crate::excerpt::bounded;
 use crate::kernel::Kernel;
@@ -51,6 +51,9 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let record = Record::take(&setting.cache, kernel, scenario, accelerator)?;
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
     if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
+        return ended(End::Skipped(bounded(&reason)));
+    }
+    if let Some(reason) = lacks_jit(kernel, &artifacts.objects)? {
         return ended(End::Skipped(bounded(&reason)));
     }
     if let Some(reason) = lacks_base(scenario, &artifacts.modules)? {

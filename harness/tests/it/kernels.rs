@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use kassay::arch::HOST;
 use kassay::cache::{self, Cache};
 use kassay::kernel::build::{Config, make};
 use tempfile::TempDir;
@@ -301,7 +302,7 @@ fn a_base_takes_tinyconfigs_place_and_its_modules_are_not_built() {
     );
     fs::write(host.path("distro.config"), "CONFIG_A=m\n").unwrap();
     let [base, fragment] = ["distro.config", "base.config"].map(|name| host.path(name));
-    let config = Config::read(Some(&base), &[fragment]).unwrap();
+    let config = Config::read(HOST, Some(&base), &[fragment]).unwrap();
     let (cache, build) = (Cache::at(&host.path("cache")).unwrap(), host.path("build"));
     make(&cache, "tiny", &host.path("tree"), &build, &config).unwrap();
     let made = |file: &str| fs::read_to_string(build.join(file)).unwrap();
