@@ -5,7 +5,7 @@
 # a refused one times out, since the reset never counts, and nothing answers a ping. Nothing says so
 # except a counter. A CPU without vectors (`vx=off`) does not have this, and QEMU 10.0 and 11.1 do not.
 #
-# Seen with Debian 13's kernel 6.12 for s390x and busybox, in QEMU 7.2.22 of Debian 12:
+# Seen with sid's kernel 7.2.13 for s390x and its busybox, in QEMU 7.2+dfsg-7+deb12u18 of Debian 12:
 #	max: nc: timed out
 #	max: InCsumErrors 2
 #	max,vx=off,vxeh=off: nc: can't connect to remote host (127.0.0.1): Connection refused
@@ -18,9 +18,11 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 root=$work/root foreign=$work/foreign
 mmdebstrap --quiet --variant=minbase --include=qemu-system-misc,cpio bookworm "$root"
 chroot "$root" dpkg-query --show qemu-system-misc
-mmdebstrap --quiet --variant=apt --architectures=amd64,s390x --skip=cleanup/apt/lists trixie "$foreign"
-image=$(chroot "$foreign" apt-cache depends --important linux-image-s390x:s390x |
-	sed -n 's/ *Depends: \(linux-image-[^:]*\).*/\1/p')
+# An older copy of sid does as well.
+mmdebstrap --quiet --variant=apt --architectures=amd64,s390x --skip=cleanup/apt/lists \
+	--aptopt='Acquire::Check-Valid-Until "false"' sid "$foreign"
+image=$(chroot "$foreign" apt-cache depends --recurse --important linux-image-s390x:s390x |
+	sed -n 's/^\(linux-binary-[^:]*\).*/\1/p' | sort -u)
 chroot "$foreign" sh -euc 'cd /tmp; apt-get -qq -o APT::Sandbox::User=root download "$@"' \
 	sh "$image:s390x" busybox-static:s390x
 ls "$foreign/tmp"
@@ -29,7 +31,7 @@ for package in "$foreign"/tmp/*.deb; do
 done
 
 mkdir -p "$root/guest/bin" "$root/guest/proc"
-cp "$work"/unpacked/boot/vmlinuz-* "$root/vmlinuz"
+cp "$(find "$work/unpacked" -name 'vmlinuz-*' -type f)" "$root/vmlinuz"
 cp "$(find "$work/unpacked" -path '*bin/busybox')" "$root/guest"
 cat >"$root/guest/init" <<'SH'
 #!/busybox sh

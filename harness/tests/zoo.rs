@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use chosen::Chosen;
+use kassay::arch::Arch;
 use kassay::case::{self, Case, Setting, TIMEOUT};
 use kassay::compile::{self, module::Module};
 use kassay::kernel::Kernel;
@@ -107,7 +108,7 @@ fn run_twice_judged(
     let mut artifacts = compile::build(&setting.cache, kernel, &bare)?;
     let directory = tempfile::tempdir()?;
     for module in &mut artifacts.modules {
-        doctor(module, directory.path())?;
+        doctor(module, kernel.arch, directory.path())?;
     }
     let case = Case::of(kernel, &bare, &artifacts);
     let judge = |ran: &Ran| {
@@ -128,23 +129,26 @@ fn is_alive(run: &Run) -> bool {
 }
 
 /// Has a module be what no build of kassay's makes of it, where that is the case.
-fn doctor(module: &mut Module, directory: &Path) -> Result<()> {
+fn doctor(module: &mut Module, arch: Arch, directory: &Path) -> Result<()> {
     if !matches!(module.name.as_str(), "no_btf" | "other_btf") {
         return Ok(());
     }
     let file = directory.join("doctored.ko");
     let tool = |program: &str| Tool::new(program).cwd(directory);
     // What `.BTF.base` has of the kernel's would be taken for the base instead.
-    let objcopy = tool("objcopy").args(["--remove-section=.BTF", "--remove-section=.BTF.base"]);
-    objcopy.arg(&module.file).arg(&file).output()?;
+    let objcopy = arch.tool("objcopy");
+    let strip = tool(&objcopy).args(["--remove-section=.BTF", "--remove-section=.BTF.base"]);
+    strip.arg(&module.file).arg(&file).output()?;
     if module.name == "other_btf" {
         fs::write(directory.join("base.c"), "int other;\n")?;
-        tool("cc").args(["-g", "-c", "base.c"]).output()?;
+        tool(&arch.tool("gcc"))
+            .args(["-g", "-c", "base.c"])
+            .output()?;
         let base = tool("pahole").arg("--btf_encode_detached=base.btf");
         base.arg("base.o").output()?;
         let split = tool("pahole").args(["-J", "--btf_base=base.btf"]);
         // It calls LLVM's objcopy unless it is told of another.
-        split.arg(&file).env("LLVM_OBJCOPY", "objcopy").output()?;
+        split.arg(&file).env("LLVM_OBJCOPY", objcopy).output()?;
     }
     module.file = file;
     Ok(())

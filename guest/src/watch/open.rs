@@ -6,10 +6,14 @@ use std::ops::Range;
 use kassay_guest::{Code, Stayed, Thing};
 
 /// Where modules are, from `MODULES_VADDR` at its lowest to `MODULES_END`
-/// (arch/x86/include/asm/pgtable_64_types.h, arch/arm64/include/asm/memory.h, 6.1 to 7.2).
-pub const MODULES: Range<u64> = match cfg!(target_arch = "aarch64") {
-    true => 0xffff_8000_0000_0000..0xffff_8000_8000_0000,
-    false => 0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000,
+/// (arch/x86/include/asm/pgtable_64_types.h, arch/arm64/include/asm/memory.h, 6.1 to 7.2), and on
+/// s390x up to where the kernel's own code begins (CONFIG_KERNEL_IMAGE_BASE, from 6.10 on).
+pub const MODULES: Range<u64> = if cfg!(target_arch = "aarch64") {
+    0xffff_8000_0000_0000..0xffff_8000_8000_0000
+} else if cfg!(target_arch = "s390x") {
+    0x3ff_0000_0000..0x3ff_e000_0000
+} else {
+    0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000
 };
 
 /// What delayed work has in its timer, until it is queued.
