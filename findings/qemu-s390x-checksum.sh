@@ -31,7 +31,7 @@ for package in "$foreign"/tmp/*.deb; do
 done
 
 mkdir -p "$root/guest/bin" "$root/guest/proc"
-cp "$(find "$work/unpacked" -name 'vmlinuz-*' -type f)" "$root/vmlinuz"
+cp "$(find "$work/unpacked" -name 'vmlinuz*' -type f)" "$root/vmlinuz"
 cp "$(find "$work/unpacked" -path '*bin/busybox')" "$root/guest"
 cat >"$root/guest/init" <<'SH'
 #!/busybox sh
