@@ -41,6 +41,7 @@ int globals(void *ctx)
 		return 0;
 	count++;
 	verdict = is_loud ? -EPERM : 0;
+	/* Both are macros or inline functions of <arpa/inet.h>. */
 	last.port = ntohs(htons(13330));
 	last.mode = mode;
 	bpf_get_current_comm(last.comm, sizeof(last.comm));

@@ -51,6 +51,11 @@ pub fn insert(name: &str, params: &str) -> (Option<String>, Result<Vec<u8>, Stri
     (error, btf)
 }
 
+/// Whether there is a module of this name.
+pub fn is_there(module: &str) -> bool {
+    fs::exists(format!("/sys/module/{module}")).unwrap_or(true)
+}
+
 /// Where a module is that was inserted at this time.
 pub fn code(module: &str, since: u64) -> Code {
     let directory = format!("/sys/module/{module}/sections");

@@ -20,12 +20,18 @@ const ENTRIES: usize = 16;
 /// How many variables of a section are reported.
 const VARIABLES: usize = 256;
 
-/// Maps whose keys are places, whatever their BTF says of them or does not.
-const INDEXED: [MapType; 4] = [
+/// Maps whose keys are places, of which nothing need say so: libbpf keeps the BTF of the last ones to
+/// itself.
+const INDEXED: [MapType; 9] = [
     MapType::Array,
     MapType::PercpuArray,
     MapType::ProgArray,
     MapType::ArrayOfMaps,
+    MapType::Devmap,
+    MapType::Cpumap,
+    MapType::Xskmap,
+    MapType::Sockmap,
+    MapType::ReuseportSockarray,
 ];
 
 /// Reports what the plan wants to see.

@@ -83,6 +83,15 @@ impl Arch {
         }
     }
 
+    /// The option that a kernel for it is configured with, without `CONFIG_`.
+    pub fn option(self) -> &'static str {
+        match self {
+            Arch::X86 => "X86_64",
+            Arch::Arm64 => "ARM64",
+            Arch::S390 => "S390",
+        }
+    }
+
     /// The file of the options that kernels are built with for it alone.
     pub fn fragment(self) -> Option<String> {
         self.is_foreign().then(|| format!("{self}.config"))

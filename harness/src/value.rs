@@ -9,8 +9,8 @@ use toml::{Table, Value};
 use crate::btf::{Layout, Member};
 use crate::nearest;
 
-/// A value as something of this layout has it, in this byte order. What is left of an array, and members of a structure
-/// that are not named, are zeros.
+/// A value as something of this layout has it, in this byte order. What is left of an array, and
+/// members of a structure that are not named, are zeros.
 ///
 /// # Errors
 /// It is not one that something of this layout can have.

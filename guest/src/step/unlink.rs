@@ -21,7 +21,7 @@ pub fn run(step: &Unlink, _: &mut Around) -> Result<Unlinked> {
     }
     let pid = process::spawn("unlink", || {
         for number in 0..times {
-            // The C library has a system call of its own for `unlink` where there is one.
+            // The same system call on all processors: `unlink` of the C library is another on some.
             let _ = rustix::fs::unlinkat(CWD, path(number), AtFlags::empty());
         }
         0

@@ -164,8 +164,8 @@ impl Watch {
         Ok(())
     }
 
-    /// Has the modules named that go. The event does so itself, except on 6.1, which leaves an
-    /// event's strings out where it tells addresses (trace_event_format() and
+    /// Has the modules named that go. The event does so itself, except where strings are left out
+    /// of events whose addresses are told, as on 6.1 (trace_event_format() and
     /// trace_check_vprintf() in kernel/trace/trace.c share a buffer): a probe of the event tells
     /// them everywhere, if the kernel has such probes.
     fn name_what_goes(&mut self) -> Result<()> {
@@ -221,11 +221,17 @@ impl Watch {
     ) -> Result<(T, Vec<Stayed>, bool)> {
         modules.iter().for_each(|module| self.place(module));
         self.catch_up()?;
-        let (lost, _) = capture::counted(INSTANCE)?;
         system::run_first(true);
         let removed = remove();
         self.catch_up()?;
-        let is_all = lost == 0 && !self.open.is_unnamed;
+        let (lost, _) = capture::counted(INSTANCE)?;
+        let has_gone = |module: &&&String| !module::is_there(module);
+        let is_told = |module: &String| self.open.has_gone(module);
+        let are_told = modules
+            .iter()
+            .filter(has_gone)
+            .all(|module| is_told(module));
+        let is_all = lost == 0 && are_told && !self.open.is_blind;
         Ok((removed, self.open.stayed(), is_all))
     }
 
@@ -244,6 +250,9 @@ impl Drop for Watch {
     fn drop(&mut self) {
         system::run_first(false);
         self.pipe = None;
+        // A probe of an event that goes with the instance leaves memory behind, unless it is off
+        // (disable_eprobe() in kernel/trace/trace_eprobe.c, 6.1 to 7.2).
+        let _ = set(&format!("events/{GROUP}/enable"), "0");
         let _ = fs::remove_dir(INSTANCE);
         for name in &self.probes {
             let _ = append(&format!("-:{GROUP}/{name}\n"));

@@ -41,8 +41,8 @@ pub struct Open {
     /// Modules that have gone, and what was open then or was begun later.
     freed: BTreeSet<String>,
     stayed: BTreeSet<Stayed>,
-    /// Whether a module has gone whose name was not told.
-    pub is_unnamed: bool,
+    /// Whether a module is where none is looked for, or one has gone whose name was not told.
+    pub is_blind: bool,
     /// How often programs printed.
     pub printed: u64,
     /// The errno(3) with which kfuncs were not registered, if that was the last that came of it: a
@@ -58,6 +58,13 @@ impl Open {
         let sections = sections.filter(|(name, _)| !name.starts_with(".init"));
         let places = sections.map(|(_, start)| (*start, module.to_owned()));
         self.places.extend(places);
+        let mut code = code.sections.iter().filter(|(name, _)| name == ".text");
+        self.is_blind |= code.any(|(_, start)| !MODULES.contains(start));
+    }
+
+    /// Whether it was told that a module has gone.
+    pub fn has_gone(&self, module: &str) -> bool {
+        self.freed.contains(module)
     }
 
     /// Goes on by a line: `NAME-PID [CPU] FLAGS TIME: EVENT: WHAT`.
@@ -135,7 +142,7 @@ impl Open {
     }
 
     fn free(&mut self, module: &str) {
-        self.is_unnamed |= module.is_empty();
+        self.is_blind |= module.is_empty();
         let calls = std::mem::take(&mut self.calls).into_iter();
         let (gone, kept): (Calls, Calls) =
             calls.partition(|(_, (_, function))| self.owner(function) == Some(module));
@@ -281,9 +288,24 @@ mod tests {
         assert_eq!(seen(&[armed, FREE]), left);
         let mut open = Open::default();
         open.read("  a-7  [000] d..1.  3.1: module_free: m");
-        assert!(!open.is_unnamed);
+        assert!(!open.is_blind && open.has_gone("m"));
         open.read("  a-7  [000] d..1.  3.1: module_free: ");
-        assert!(open.is_unnamed);
+        assert!(open.is_blind);
+    }
+
+    #[test]
+    fn a_module_that_is_elsewhere_is_not_watched_and_that_is_told() {
+        let is_blind = |start: u64| {
+            let mut open = Open::default();
+            let code = Code {
+                since: 0,
+                sections: vec![(".text".to_owned(), start)],
+            };
+            open.place("m", &code);
+            open.is_blind
+        };
+        assert!(!is_blind(0xffff_ffff_c000_1000));
+        assert!(is_blind(0xffff_ffc0_0000_1000) && is_blind(0x7fff_6000_0000));
     }
 
     #[test]

@@ -132,11 +132,12 @@ pub fn lacks_base(scenario: &Scenario, modules: &[Module]) -> Result<Option<Stri
 
 /// Kinds of programs that the kernel calls by code that it writes itself, and so only where it
 /// translates programs (`bpf_trampoline` of kernel/bpf/trampoline.c, 6.11).
-const BY_TRAMPOLINE: [&str; 7] = [
+const BY_TRAMPOLINE: [&str; 8] = [
     "fentry",
     "fexit",
     "fmod_ret",
     "freplace",
+    "fsession",
     "lsm",
     "lsm_cgroup",
     "struct_ops",
@@ -163,19 +164,19 @@ pub fn lacks_jit(kernel: &Kernel, objects: &[(String, PathBuf)]) -> Result<Optio
     Ok(None)
 }
 
+/// Whether the programs of a section are called by a trampoline.
+fn is_by_trampoline(section: &str) -> bool {
+    let name = section.trim_start_matches(['?', '.']);
+    let kind = name.split(['/', '.']).next().unwrap_or_default();
+    BY_TRAMPOLINE.contains(&kind)
+}
+
 /// What an object has that only translated programs can.
 fn needs_jit(file: &Path) -> Result<Option<String>> {
     let bytes = fs::read(file)?;
     let object = object::File::parse(&*bytes)?;
     let mut sections = object.sections().filter_map(|section| section.name().ok());
-    let is_one = |section: &&str| {
-        let kind = section
-            .trim_start_matches(['?', '.'])
-            .split(['/', '.'])
-            .next();
-        kind.is_some_and(|kind| BY_TRAMPOLINE.contains(&kind))
-    };
-    if let Some(section) = sections.find(is_one) {
+    if let Some(section) = sections.find(|section| is_by_trampoline(section)) {
         return Ok(Some(format!("has a program of `{section}`")));
     }
     let calls = match object.section_by_name(".BTF") {
@@ -235,6 +236,16 @@ mod tests {
     use super::*;
     use crate::arch::Arch;
     use crate::project::Project;
+
+    #[test]
+    fn a_section_tells_what_calls_its_programs() {
+        for section in ["fentry/f", "?fexit.s/f", ".struct_ops.link", "lsm_cgroup/f"] {
+            assert!(is_by_trampoline(section), "{section}");
+        }
+        for section in ["kprobe/fentry", "tp_btf/f", "iter/task", ".maps"] {
+            assert!(!is_by_trampoline(section), "{section}");
+        }
+    }
 
     #[test]
     fn a_probe_is_in_the_program_with_both_its_names() {

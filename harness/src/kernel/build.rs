@@ -15,8 +15,8 @@ use crate::tool::{self, Tool};
 /// How many steps a build is guessed to have until one was counted; 6.11 with base.config.
 const STEPS: u64 = 2200;
 
-/// What a built tree must have beside its image, to boot its kernel and to build modules for it. Without
-/// `vmlinux` modules have no BTF, of which kbuild tells when one is built.
+/// What a built tree must have beside its image, to boot its kernel and to build modules for it.
+/// Without `vmlinux` modules have no BTF, of which kbuild tells when one is built.
 const NEEDED: [&str; 2] = [".config", "Module.symvers"];
 
 /// What a tree is taken for a built one by, beside its image.
@@ -137,7 +137,7 @@ pub fn uses(cache: &Cache, source: &Source) -> bool {
 pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
     let Some(arch) = processor(build) else {
         bail!(
-            "use the build tree `{}`: it has no `{}` and `{RELEASE}`",
+            "use the build tree `{}`: it has no `{RELEASE}`, or no image, such as `{}`",
             build.display(),
             HOST.image()
         );
@@ -174,14 +174,20 @@ pub fn from_tree(name: &str, build: &Path, key: String) -> Result<Kernel> {
     })
 }
 
-/// The processor that a tree was built for, if it was.
+/// The processor that a tree was built for, if it was: one that was built for several has been
+/// configured for one of them.
 pub fn processor(tree: &Path) -> Option<Arch> {
+    let config = fs::read_to_string(tree.join(".config")).unwrap_or_default();
+    let is_on = |option| super::set(&config, option) == Some("y");
     let is_built = |arch: &Arch| {
         [arch.image(), RELEASE]
             .iter()
             .all(|file| tree.join(file).exists())
     };
-    Arch::ALL.into_iter().find(is_built)
+    let is_meant = |arch: &&Arch| is_on(arch.option());
+    let mut built = Arch::ALL.iter().filter(|arch| is_built(arch));
+    let first = built.clone().next();
+    built.find(is_meant).or(first).copied()
 }
 
 /// The options of [`BUILT_IN`] that a config has off, or as modules.
@@ -201,7 +207,14 @@ fn key(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<St
         key = key.text("tools", &tools.display().to_string());
     }
     let tools = ["gcc", "ld"].map(|name| config.arch.tool(name));
-    for tool in tools.iter().map(String::as_str).chain(["pahole"]) {
+    // What runs while the kernel and its modules are built is this machine's.
+    let own = config.arch.is_foreign().then_some("gcc");
+    for tool in tools
+        .iter()
+        .map(String::as_str)
+        .chain(["pahole"])
+        .chain(own)
+    {
         let program = config.arch.require(tool.to_owned())?;
         key = key.text(tool, &Tool::new(program).arg("--version").output()?);
     }
@@ -472,6 +485,37 @@ mod tests {
         let module = base.replace("CONFIG_9P_FS=y", "CONFIG_9P_FS=m");
         let off = module.replace("CONFIG_TMPFS=y", "# CONFIG_TMPFS is not set");
         assert_eq!(not_built_in(&off, Arch::X86), ["TMPFS", "9P_FS"]);
+    }
+
+    #[test]
+    fn what_the_guest_needs_is_built_in_for_each_processor() {
+        let folder = crate::repository().join("kernel-config");
+        for arch in Arch::ALL {
+            let files = ["base.config".to_owned()]
+                .into_iter()
+                .chain(arch.fragment());
+            let all: String = files
+                .map(|file| read(&folder.join(file)).unwrap())
+                .collect();
+            assert!(not_built_in(&all, arch).is_empty(), "{arch}");
+        }
+    }
+
+    #[test]
+    fn a_tree_is_of_the_processor_that_it_is_configured_for() {
+        let tree = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| {
+            let file = tree.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        assert_eq!(processor(tree.path()), None);
+        put(RELEASE, "6.12.0");
+        put(Arch::X86.image(), "");
+        put(Arch::Arm64.image(), "");
+        assert_eq!(processor(tree.path()), Some(Arch::X86));
+        put(".config", "CONFIG_ARM64=y\n");
+        assert_eq!(processor(tree.path()), Some(Arch::Arm64));
     }
 
     #[test]

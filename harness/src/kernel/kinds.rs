@@ -232,7 +232,8 @@ impl Source {
                 config, base: None, ..
             }) => config.extend(arch.fragment()),
             _ => bail!(
-                "it comes for this machine's processor alone, and `debian-13/{arch}` for {arch}"
+                "it comes for this machine's processor alone, and `6.12/{arch}` and `debian-13/{arch}` \
+                 for {arch}"
             ),
         }
         Ok(self)

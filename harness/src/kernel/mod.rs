@@ -123,9 +123,7 @@ impl Kernel {
             return Ok(tools.display().to_string());
         }
         let (_, names) = toolchain(&read(&self.config)?);
-        let names = names
-            .iter()
-            .map(|name| tool::identity(self.arch.tool(name)));
+        let names = names.iter().map(tool::identity);
         Ok(names.collect::<Vec<_>>().join("\n"))
     }
 
