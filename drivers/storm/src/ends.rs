@@ -80,13 +80,13 @@ impl Ends {
         Ok(Some(arrived.packets))
     }
 
-    /// Sends a frame after a `virtio_net_hdr` (linux/virtio_net.h), which only says how
-    /// many bytes of the frame are to be linear.
+    /// Sends a frame after a `virtio_net_hdr` (linux/virtio_net.h), which only says how many bytes of
+    /// the frame are to be linear. A packet socket wants it in the processor's byte order.
     fn send(&self, frame: &[u8], linear: Option<u16>) -> Result<()> {
         let linear = linear.unwrap_or(frame.len() as u16);
         let mut bytes = Vec::with_capacity(10 + frame.len());
         bytes.extend([0, 0]);
-        bytes.extend(linear.to_le_bytes());
+        bytes.extend(linear.to_ne_bytes());
         bytes.extend([0; 6]);
         bytes.extend(frame);
         self.sender.send(&bytes)
