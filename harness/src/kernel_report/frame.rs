@@ -114,11 +114,13 @@ const MACHINERY: &[&str] = &[
     "__const_udelay",
     "__might_",
     "__schedule",
+    "__switch_to",
     "__udelay",
     "__wait_for_common",
     "__wait_rcu_gp",
     "delay_",
     "do_nanosleep",
+    "do_wait_for_common",
     "hrtimer_nanosleep",
     "io_schedule",
     "msleep",
@@ -262,6 +264,13 @@ fn function(line: &str) -> Option<&str> {
     place(without_address(line).split(' ').next()?)
 }
 
+/// Whether a line is a frame, in parentheses where s390x shows where one was entered.
+pub fn is_frame(line: &str) -> bool {
+    let line = line.trim_start().trim_start_matches('(');
+    let word = without_address(line).split(' ').next().unwrap_or_default();
+    place(word.trim_end_matches(')')).is_some()
+}
+
 /// A frame without the address in front, which kmemleak and kernels before 4.10 show as well.
 pub fn without_address(frame: &str) -> &str {
     let rest = frame
@@ -299,6 +308,18 @@ mod tests {
         assert_eq!(function("pc : f+0x1/0x2 [m]"), Some("f"));
         assert_eq!(function("lr : f+0x1/0x2 [m]"), None);
         assert_eq!(function("    [<ffffffff81000000>] f+0x1/0x2"), Some("f"));
+    }
+
+    #[test]
+    fn a_frame_of_each_processor_is_one() {
+        for line in [
+            " f+0x1/0x2 [m]",
+            " [<000003ff60002058>] f+0x1/0x2 [m] ",
+            "([<000003ffe01d05a0>] f+0x1/0x2)",
+        ] {
+            assert!(is_frame(line), "{line}");
+        }
+        assert!(!is_frame("Last Breaking-Event-Address:") && !is_frame(" <TASK>"));
     }
 
     #[test]

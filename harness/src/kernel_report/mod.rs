@@ -164,7 +164,7 @@ impl Sighting {
         let other = |at: &usize| lines[*at].opening.is_some_and(|other| !other.shows_stack());
         let mut head = rest
             .iter()
-            .take_while(|at| !lines[**at].text.eq_ignore_ascii_case("Call Trace:"))
+            .take_while(|at| !opening::is_head(lines[**at].text))
             .skip(1);
         let next = head.position(other).map(|at| at + 1);
         let length = opening.length(&texts, next);

@@ -249,10 +249,17 @@ impl Opening {
             // A stack that a warning shows ends with its marker.
             Some(end + usize::from(lines.get(end).is_some_and(|line| line.starts_with(END))))
         };
+        // Only x86 marks where a stack ends.
+        let frames = || {
+            let head = lines.iter().position(|line| is_head(line))?;
+            let frames = lines[head + 1..].iter();
+            let count = frames.take_while(|line| frame::is_frame(line)).count();
+            (count > 0 && self.kind < Panic).then_some(head + 1 + count)
+        };
         let end = match self.end {
             Line => Some(1),
-            Stack => stack(),
-            Marker => through(is_marker).or_else(stack),
+            Stack => stack().or_else(frames),
+            Marker => through(is_marker).or_else(stack).or_else(frames),
             While(start) => {
                 let rest = lines.iter().skip(1);
                 Some(1 + rest.take_while(|line| line.starts_with(start)).count())
@@ -305,6 +312,11 @@ impl Opening {
 /// Whether a panic that speaks of a report speaks of a stall.
 pub fn is_for_stall(message: &str) -> bool {
     STALL_ECHOES.iter().any(|reason| message.contains(reason))
+}
+
+/// Whether a stack begins behind a line.
+pub fn is_head(line: &str) -> bool {
+    line.eq_ignore_ascii_case("Call Trace:")
 }
 
 /// Whether a line is one of those that only draw a rule.

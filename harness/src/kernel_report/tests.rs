@@ -56,6 +56,7 @@ logs! {
     a_page_fault "page-fault": Panic "BUG: unable to handle page fault in kfunc_fault";
     a_page_fault_of_arm64 "arm64-page-fault": Panic
         "BUG: unable to handle page fault in filesystems_proc_show";
+    a_hung_task_of_s390x "s390x-hung-task": Stall "INFO: task hung in zoo_hung_task";
     a_general_protection_fault "general-protection": Panic "general protection fault in kfunc_gpf";
     a_null_dereference_with_kasan "kasan-null": Panic
         "BUG: unable to handle kernel NULL pointer dereference in kfunc_null";
