@@ -266,8 +266,8 @@ fn a_processor_that_nobody_has_is_named() {
     assert_has(&said, known);
     let said = host.says(&["kernel", "fetch", "own/arm64"], false);
     assert_has(&said, "it comes for this machine's processor alone");
-    let said = host.says(&["kernel", "fetch", "board/s390x"], false);
-    assert_has(&said, "use `board` for s390x: machines of s390x start, and");
+    let said = host.says(&["kernel", "fetch", "own/s390x"], false);
+    assert_has(&said, "and `6.12/s390x` and `debian-13/s390x` for s390x");
 }
 
 fn a_mirror_that_has_moved_is_said_and_the_lock_moves() {
