@@ -224,15 +224,18 @@ impl Watch {
         system::run_first(true);
         let removed = remove();
         self.catch_up()?;
+        let stayed = self.open.stayed();
+        // What has stayed is to be told at once, and by a timer it may be called all the same.
+        let is_all = !stayed.is_empty() || self.has_seen_all(modules)?;
+        Ok((removed, stayed, is_all))
+    }
+
+    /// Whether it can have missed nothing of these modules, as far as they have gone.
+    fn has_seen_all(&self, modules: &[&String]) -> Result<bool> {
         let (lost, _) = capture::counted(INSTANCE)?;
-        let has_gone = |module: &&&String| !module::is_there(module);
-        let is_told = |module: &String| self.open.has_gone(module);
-        let are_told = modules
-            .iter()
-            .filter(has_gone)
-            .all(|module| is_told(module));
-        let is_all = lost == 0 && are_told && !self.open.is_blind;
-        Ok((removed, self.open.stayed(), is_all))
+        let mut gone = modules.iter().filter(|module| !module::is_there(module));
+        let are_told = gone.all(|module| self.open.has_gone(module));
+        Ok(lost == 0 && are_told && !self.open.is_blind)
     }
 
     /// Reads what has happened since it was called last.
