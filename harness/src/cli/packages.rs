@@ -99,7 +99,7 @@ pub fn of(arch: Arch) -> Option<&'static Need> {
         Arch::S390 => Some(&Need {
             purpose: "run s390x",
             apt: &[
-                "qemu-system-misc",
+                "qemu-system-s390x|qemu-system-misc",
                 "gcc-s390x-linux-gnu",
                 "libc6-dev-s390x-cross",
             ],
