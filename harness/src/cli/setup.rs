@@ -74,6 +74,12 @@ pub fn run(args: &SetupArgs) -> Result<()> {
         ))?,
     }
     for arch in &args.arch {
+        let program = arch.qemu();
+        if !args.dry_run && find(&program).is_none() {
+            print(&format!(
+                "to run {arch}: `{program}` is not on PATH: install the package of that name"
+            ))?;
+        }
         if let Err(lacking) = guest::require_target(*arch, Path::new(".")) {
             print(&format!("to run {arch}: {lacking:#}"))?;
         }
