@@ -17,7 +17,7 @@ pub use wire::*;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 15;
+pub const PROTOCOL: u32 = 16;
 
 /// By which a module offers kfuncs to programs of a type (kernel/bpf/btf.c since 5.18).
 pub const REGISTER: &str = "register_btf_kfunc_id_set";
@@ -66,6 +66,9 @@ pub const SWITCH_ROOT: &str = "switch-root";
 /// The argument with which the guest program is not PID 1 but an ordinary
 /// program that follows the share's plan, to see what another guest takes.
 pub const FOLLOW: &str = "follow";
+
+/// The name in the share of the object that fails allocations.
+pub const FAILING: &str = "failing.bpf.o";
 
 /// The path by which an `exec` step executes the guest program, which then only
 /// ends, with status 0.

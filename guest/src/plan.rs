@@ -5,9 +5,9 @@ use std::fs::File;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use kassay_guest::{Fact, Open, PROTOCOL, Plan, Show, Step};
+use kassay_guest::{During, Fact, Open, PROTOCOL, Plan, Show, Step};
 
-use crate::bpf::{self, Attached, Holdings};
+use crate::bpf::{self, Attached, Failing, Holdings};
 use crate::capture::{KernelLog, Trace};
 use crate::facts::Facts;
 use crate::host_root::HostRoot;
@@ -106,8 +106,10 @@ fn course(
         trace.begin(&plan.mark)?;
     }
     let taint = system::taint()?;
-    // What the host's root or the kernel's own modules bring was not there at the gate.
-    let is_as_at_gate = !plan.host_root && plan.kernel_modules.is_empty();
+    let mut failing = plan.failing.map(Failing::begin).transpose()?;
+    // What the host's root or the kernel's own modules bring was not there at the gate, nor what
+    // fails allocations.
+    let is_as_at_gate = !plan.host_root && plan.kernel_modules.is_empty() && failing.is_none();
     let picture = picture.filter(|_| is_as_at_gate);
     let picture = is_looked_at(&plan).then(|| picture.unwrap_or_else(Picture::now));
     let is_watching = is_judged(&plan) && !plan.watch.is_empty();
@@ -117,8 +119,16 @@ fn course(
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);
 
     let seen = watch.as_mut().and_then(Option::as_mut);
-    let inserted = insert(&plan, kallsyms, kmemleak.as_ref(), seen, facts)?;
+    let inserted = insert(
+        &plan,
+        kallsyms,
+        kmemleak.as_ref(),
+        seen,
+        failing.as_mut(),
+        facts,
+    )?;
     let mut gone = BTreeSet::new();
+    goes_on(failing.as_mut(), During::Steps)?;
     let seen = watch.as_mut().and_then(Option::as_mut);
     let steps = steps(
         &plan,
@@ -135,6 +145,7 @@ fn course(
         traced.unseen = watch.printed()?.saturating_sub(traced.printed());
     }
     facts.report(traced.into())?;
+    goes_on(failing.as_mut(), During::Remove)?;
     let has_stayed = take_back(
         inserted,
         &gone,
@@ -146,6 +157,9 @@ fn course(
     )?;
     if !has_stayed {
         std::thread::sleep(Duration::from_millis(plan.linger_ms));
+    }
+    if let Some(failing) = failing {
+        facts.report(failing.told()?)?;
     }
     let ended = Instant::now();
     let (records, lost) = log.take(&plan.mark)?;
@@ -249,12 +263,14 @@ fn insert<'a>(
     kallsyms: Option<Kallsyms>,
     kmemleak: Option<&Kmemleak>,
     mut watch: Option<&mut Watch>,
+    mut failing: Option<&mut Failing>,
     facts: &mut Facts,
 ) -> Result<Vec<&'a String>> {
     let modules = &plan.modules;
     let mut insert = |name: &String| {
         let params = plan.params.get(name).map_or("", String::as_str);
         let since = kmemleak.map(Kmemleak::jiffies);
+        goes_on(failing.as_deref_mut(), During::Insert(name.clone()))?;
         let done = module::insert(name, params);
         let unregistered = watch.as_mut().map(|watch| watch.unregistered());
         Ok((since, done, unregistered.transpose()?.flatten()))
@@ -280,6 +296,11 @@ fn insert<'a>(
         })?;
     }
     Ok(inserted)
+}
+
+/// What the modules ask for from now on is asked for during this.
+fn goes_on(failing: Option<&mut Failing>, during: During) -> Result<()> {
+    failing.map_or(Ok(()), |failing| failing.goes_on(during))
 }
 
 /// Attaches a program that was loaded by itself, and lets it go. What its place is on is made for it

@@ -286,6 +286,7 @@ fn read(folder: &Path, path: &Path) -> Result<Kept> {
     for (asked, step) in scenario.steps.iter_mut().zip(&plan.steps) {
         asked.step = step.clone();
     }
+    scenario.fail_allocation = plan.failing;
     let modules = modules(&folder.join(SHARE), &plan)?;
     check_kernel(&saved)?;
     // One from the cache has its saved state there too, and is the same as long as it is there.

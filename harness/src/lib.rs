@@ -58,6 +58,8 @@ pub mod excerpt;
 #[doc(hidden)]
 pub mod facts;
 #[doc(hidden)]
+pub mod faults;
+#[doc(hidden)]
 pub mod flaw;
 #[doc(hidden)]
 pub mod frame;

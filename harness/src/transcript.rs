@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::ops::RangeInclusive;
 
 use kassay_guest::{
-    Command, Cost, Driven, Fact, ListedModule, Moved, Opened, Outcome, Ran, Record,
+    Command, Cost, Driven, During, Fact, ListedModule, Moved, Opened, Outcome, Ran, Record,
 };
 
 use crate::attachment;
@@ -44,6 +44,11 @@ pub fn write(scenario: &Scenario, facts: &Facts, offered: &Offered) -> String {
             .iter()
             .filter_map(|fact| step(scenario, fact, &triggers)),
     );
+    section(
+        &mut text,
+        "failed allocation",
+        facts.iter().filter_map(|fact| failed(scenario, fact)),
+    );
     section(&mut text, "module list", facts.iter().flat_map(module_list));
     section(
         &mut text,
@@ -74,6 +79,26 @@ fn section(text: &mut String, title: &str, entries: impl Iterator<Item = String>
     for line in entries.flat_map(|entry| entry.lines().map(str::to_owned).collect::<Vec<_>>()) {
         let line = format!("  {}", normalise::visible(&line));
         let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+/// The allocation that failed. Its number is the scenario's, and its stack another one on another kernel.
+fn failed(scenario: &Scenario, fact: &Fact) -> Option<String> {
+    let Fact::Allocations { told, .. } = fact else {
+        return None;
+    };
+    let place = scenario.fail_allocation?.checked_sub(1)?;
+    let failed = told.get(place as usize)?;
+    let (function, when) = (failed.function(), when(&failed.during));
+    Some(format!("in {function}, {when}"))
+}
+
+/// When that is, in words.
+pub fn when(during: &During) -> String {
+    match during {
+        During::Insert(module) => format!("while {module} is inserted"),
+        During::Steps => "while programs run".to_owned(),
+        During::Remove => "while modules are removed".to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! BPF objects: loaded by libbpf, attached by section name.
 
 mod cost;
+mod failing;
 mod freplace;
 mod holdings;
 #[cfg(feature = "static")]
@@ -24,6 +25,7 @@ use crate::hook::{self, Hold, Site};
 use crate::host_root::HostRoot;
 use crate::net::{Lazy, Net};
 
+pub use failing::Failing;
 pub use holdings::{Holdings, wait_until_only};
 use load::heard;
 pub use load::{load, load_each};

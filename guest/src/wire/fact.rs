@@ -182,6 +182,13 @@ pub enum Fact {
         /// `/proc/sys/kernel/tainted` now.
         taint: u64,
     },
+    /// The allocations that modules caused, where the plan has them counted.
+    Allocations {
+        /// The first ones, in their order.
+        told: Vec<Allocation>,
+        /// How many there were.
+        count: u32,
+    },
     /// The kernel log, from the start of the plan.
     Log {
         /// The records, oldest first.
@@ -206,6 +213,48 @@ pub enum Fact {
         /// How many facts came before.
         facts: u64,
     },
+}
+
+/// Memory that a module asked the kernel for, or had it ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allocation {
+    /// What went on.
+    pub during: During,
+    /// The size of the slab cache's objects in bytes; of pages, the logarithm of their number.
+    pub size: u64,
+    /// Whether it is pages, and not an object of a slab cache.
+    pub is_pages: bool,
+    /// The functions, the innermost first: `NAME+0xOFFSET/0xSIZE [MODULE]`.
+    pub stack: Vec<String>,
+}
+
+impl Allocation {
+    /// The innermost function of a module that is in the stack, as its frame has it.
+    #[must_use]
+    pub fn frame(&self) -> &str {
+        let mut frames = self.stack.iter().map(String::as_str);
+        frames
+            .find(|frame| frame.ends_with(']'))
+            .unwrap_or_default()
+    }
+
+    /// That function's name.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        self.frame().split('+').next().unwrap_or_default()
+    }
+}
+
+/// What goes on in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum During {
+    /// This module is inserted.
+    Insert(String),
+    /// Programs are loaded and attached, and steps are done.
+    Steps,
+    /// Modules are removed.
+    Remove,
 }
 
 /// What it took to prove a program, and what was made of it (`print_verification_stats` in

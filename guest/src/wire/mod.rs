@@ -5,7 +5,8 @@ mod plan;
 mod step;
 
 pub use fact::{
-    Code, Cost, Fact, Line, ListedModule, ListedProgram, Record, Standing, Stayed, Thing, Why,
+    Allocation, Code, Cost, During, Fact, Line, ListedModule, ListedProgram, Record, Standing,
+    Stayed, Thing, Why,
 };
 pub use plan::{Attach, Entry, Family, Global, Live, NONE, Plan, Program, Show};
 pub use step::*;

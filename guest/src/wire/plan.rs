@@ -53,6 +53,8 @@ pub struct Plan {
     pub watch: Vec<String>,
     /// How long the kernel runs on when the modules are gone, in ms.
     pub linger_ms: u64,
+    /// Which of the allocations that its modules cause fails, from 1; 0 is none, and all are told.
+    pub failing: Option<u32>,
     /// Capabilities not to have while objects are loaded, such as `CAP_SYS_BOOT`.
     pub without: Vec<String>,
     /// Wall clock of the host, in nanoseconds since 1970. A guest that was

@@ -44,6 +44,11 @@ pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
     if let Some(reason) = lacks_option(kernel, &scenario.requires)? {
         return Ok(Some(reason));
     }
+    if scenario.fail_allocation.is_some()
+        && let Some(reason) = lacks_failing(kernel)?
+    {
+        return Ok(Some(reason));
+    }
     for program in &scenario.requires.pip {
         if let Some(reason) = lacks_program(program)? {
             return Ok(Some(reason));
@@ -65,6 +70,24 @@ fn lacks_option(kernel: &Kernel, requires: &Requires) -> Result<Option<String>> 
         if kernel.config_has(option)? {
             let reason = format!("needs a kernel without CONFIG_{option}, and {release} has it");
             return Ok(Some(reason));
+        }
+    }
+    Ok(None)
+}
+
+/// What a program in place of the kernel's own decides by whether an allocation fails: the functions
+/// are there and may be replaced.
+const FAILING: [&str; 3] = ["FUNCTION_ERROR_INJECTION", "FAILSLAB", "FAIL_PAGE_ALLOC"];
+
+/// What the kernel lacks to have allocations fail.
+fn lacks_failing(kernel: &Kernel) -> Result<Option<String>> {
+    for option in FAILING {
+        if !kernel.config_has(option)? {
+            return Ok(Some(format!(
+                "needs CONFIG_{option} to have allocations fail, which {} is built without and a \
+                 kernel such as `6.12+fault` has",
+                kernel.release
+            )));
         }
     }
     Ok(None)

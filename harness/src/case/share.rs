@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use kassay_guest::Plan;
+use kassay_guest::{FAILING, Plan};
 
 use crate::cache::hex;
 use crate::compile::module::Module;
@@ -44,6 +44,9 @@ pub fn lay_out(share: &Path, artifacts: &Artifacts) -> Result<()> {
     }
     for (name, object) in &artifacts.objects {
         copy(object, "bpf", format!("{name}.bpf.o"))?;
+    }
+    if let Some(object) = &artifacts.failing {
+        copy(object, "", FAILING.to_owned())?;
     }
     Ok(())
 }
@@ -84,6 +87,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         may_stay: imports::may_stay(&artifacts.modules)?,
         watch: imports::watched(artifacts)?,
         linger_ms: scenario.linger.as_millis() as u64,
+        failing: scenario.fail_allocation,
         clock_ns,
         entropy,
         mark,

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod doctor;
 pub mod error;
 pub mod exec;
+pub mod faults;
 pub mod header;
 pub mod init;
 pub mod kernel;
@@ -99,6 +100,8 @@ enum Command {
     Matrix(matrix::MatrixArgs),
     /// Show what it takes the verifier to prove programs, and compare kernels or versions
     Verify(verify::VerifyArgs),
+    /// Have each allocation of scenarios' modules fail in turn, and see whether it is handled
+    Faults(faults::FaultsArgs),
     /// Show what differs between two kernels: verdicts, transcripts, verifier messages, kfuncs
     Diff(diff::DiffArgs),
     /// Download, build or remove kernels
@@ -155,6 +158,7 @@ impl Command {
             Command::Header(args) => header::run(args).map(|()| 0),
             Command::Matrix(args) => matrix::run(args),
             Command::Verify(args) => verify::run(args),
+            Command::Faults(args) => faults::run(args),
             Command::Diff(args) => diff::run(args),
             Command::Kernel(args) => kernel::run(args).map(|()| 0),
             Command::Cache(args) => cache::run(args).map(|()| 0),

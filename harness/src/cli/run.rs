@@ -119,6 +119,16 @@ pub struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// Its name.
+    pub fn name(&self) -> String {
+        format!("{}::{}", self.kernel.0, self.scenario.name)
+    }
+
+    /// Its kernel, or why that could not be had.
+    pub fn kernel(&self) -> &Obtained {
+        &self.kernel.1
+    }
+
     /// Sees whether the snapshot can be read.
     fn check(&self) -> anyhow::Result<()> {
         match &self.kernel.1 {

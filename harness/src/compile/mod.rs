@@ -48,6 +48,8 @@ pub struct Artifacts {
     pub entries: Vec<Entry>,
     /// The drivers of its steps, by name.
     pub drivers: Vec<(String, PathBuf)>,
+    /// The object that fails an allocation, where one is to fail.
+    pub failing: Option<PathBuf>,
 }
 
 /// Builds what is not in the cache yet.
@@ -77,6 +79,10 @@ pub fn build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Arti
         modules,
         objects,
         drivers: drivers.collect::<Result<_>>()?,
+        failing: match scenario.fail_allocation {
+            None => None,
+            Some(_) => Some(failing(cache, kernel, &headers)?),
+        },
     };
     artifacts.check()?;
     speaks_of_programs(scenario, &artifacts.objects)?;
@@ -93,6 +99,18 @@ impl Artifacts {
         once("BPF program", self.objects.iter().map(|(name, _)| name))?;
         once("driver", self.drivers.iter().map(|(name, _)| name))
     }
+}
+
+/// The object that sees the allocations of modules and fails one.
+fn failing(cache: &Cache, kernel: &Kernel, headers: &Path) -> Result<PathBuf> {
+    let part = Part {
+        name: "failing".to_owned(),
+        path: assets::headers(cache)?.join("failing.bpf.c"),
+        // Before it, clang has no instruction that counts and tells the number.
+        flags: vec!["-mcpu=v3".to_owned()],
+        ..Part::default()
+    };
+    bpf::build(cache, kernel, &part, headers, None)
 }
 
 /// BPF objects, by the names of their programs.

@@ -398,7 +398,7 @@ mod tests {
         assert!(error("6.12+kasn").contains("did you mean `kasan`?"));
         assert!(
             error("6.12+base")
-                .contains("known are before-5.18, btf-mismatch, kasan, lirc, lockdep")
+                .contains("known are before-5.18, btf-mismatch, fault, kasan, lirc, lockdep")
         );
         assert!(error("6.12+../x").contains("no config fragment is named `../x`"));
         assert!(error("6.21+kasan").contains("did you mean `6.12`?"));

@@ -48,6 +48,7 @@ pub(super) struct File {
     sysctl: BTreeMap<String, Setting>,
     #[serde(default)]
     linger: Linger,
+    fail_allocation: Option<u32>,
     #[serde(default)]
     without: Vec<String>,
     #[serde(default)]
@@ -103,6 +104,7 @@ impl File {
             memory_mib: self.memory,
             sysctl: each(self.sysctl, sysctl)?,
             linger: self.linger.0,
+            fail_allocation: self.fail_allocation,
             without: each(self.without, capability)?,
             allow: self.allow,
             may_not_run: self.may_not_run,

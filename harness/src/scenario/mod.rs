@@ -83,6 +83,8 @@ pub struct Scenario {
     pub may_not_run: Vec<String>,
     /// How long the kernel runs on when the modules are gone.
     pub linger: Duration,
+    /// Which of the allocations that its modules cause fails, from 1; 0 is none, and all are told.
+    pub fail_allocation: Option<u32>,
     /// What each program may take.
     pub budget: Budget,
     /// How programs are attached where their sections do not say all of it.
@@ -124,6 +126,7 @@ impl Scenario {
             allow: Vec::new(),
             may_not_run: Vec::new(),
             linger: Duration::ZERO,
+            fail_allocation: None,
             budget: Budget::default(),
             attach: BTreeMap::new(),
             steps: Vec::new(),
@@ -161,6 +164,9 @@ impl Scenario {
         }
         if self.memory_mib.is_some_and(|it| it < LEAST_MIB) {
             bail!("`memory` is a number of MiB, at least {LEAST_MIB}");
+        }
+        if self.fail_allocation == Some(0) {
+            bail!("`fail_allocation` is the number of an allocation, at least 1");
         }
         Ok(())
     }

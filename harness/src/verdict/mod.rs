@@ -5,6 +5,7 @@ mod budget;
 mod context;
 mod contract;
 mod expectation;
+mod failing;
 mod fault;
 mod leftover;
 mod machine;
@@ -216,12 +217,18 @@ fn check_facts(case: &Case, facts: &Facts, offered: &Offered, is_reported: bool)
     let of_programs = standing::check(case.scenario, told);
     let of_budget = budget::check(case.scenario, told);
     let of_context = context::check(facts).filter(|_| !context::is_switched(case.scenario));
-    faults
+    let found = faults
         .chain(omissions)
         .chain(of_programs)
         .chain(of_budget)
         .chain(of_context)
-        .collect()
+        .chain(failing::check(case.scenario, told));
+    let mut found: Vec<Fault> = found.collect();
+    if case.scenario.fail_allocation.is_some() {
+        // What is refused for want of memory is as it should be, and hides nothing else.
+        found.sort_by_key(|fault| fault.verdict == Verdict::Mismatch);
+    }
+    found
 }
 
 /// The outcome of a step can be believed.

@@ -5,7 +5,7 @@ use kassay_guest::{Command, Fact, Outcome, Ran, Show, State};
 use super::{Case, Fault, Verdict};
 use crate::excerpt::bounded;
 use crate::facts::Facts;
-use crate::scenario;
+use crate::scenario::{self, Scenario};
 
 /// The facts are those of a plan that was followed to its end.
 pub fn check(case: &Case, facts: &Facts) -> Result<(), Fault> {
@@ -75,7 +75,9 @@ fn due(case: &Case, facts: &[Fact]) -> Vec<String> {
         names("end of step", &running),
         ["standing", "trace"].map(str::to_owned).to_vec(),
         names("remove", &inserted),
-        ["left", "log", "leaks", "end"].map(str::to_owned).to_vec(),
+        vec!["left".to_owned()],
+        names("allocations", &counted(case.scenario)),
+        ["log", "leaks", "end"].map(str::to_owned).to_vec(),
     ]
     .concat()
 }
@@ -96,6 +98,12 @@ pub fn place(case: &Case, facts: &[Fact]) -> Option<String> {
         "the plan was past {last}, and not past {}",
         words(next)
     ))
+}
+
+/// What is counted where an allocation is to fail.
+fn counted(scenario: &Scenario) -> Vec<String> {
+    let of_modules = scenario.fail_allocation.map(|_| "of modules".to_owned());
+    of_modules.into_iter().collect()
 }
 
 /// What a scenario has looked up.
@@ -158,6 +166,7 @@ pub fn part(fact: &Fact) -> Option<String> {
         Fact::Trace { .. } => "trace".to_owned(),
         Fact::Removed { module, .. } => format!("remove {module}"),
         Fact::Left { .. } => "left".to_owned(),
+        Fact::Allocations { .. } => "allocations of modules".to_owned(),
         Fact::Log { .. } => "log".to_owned(),
         Fact::Leaks { .. } => "leaks".to_owned(),
         Fact::Failed { .. } => "failed".to_owned(),

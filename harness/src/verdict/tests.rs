@@ -1162,3 +1162,30 @@ fn what_xdp_and_cgroups_drop_no_qdisc_counts() {
     assert_eq!(with(ingress, udp(3, 0, 0, &[1], true)), "no fault");
     assert_eq!(with(ingress, udp(3, 0, 2, &[1], true)), disagree);
 }
+
+#[test]
+fn an_allocation_that_is_to_fail_comes_and_hides_nothing_else() {
+    let scenario = Scenario {
+        fail_allocation: Some(2),
+        ..scenario()
+    };
+    let judged = |count: Option<u32>, left: Fact| {
+        let mut facts = facts();
+        let log = facts.len() - 2;
+        facts[log - 1] = left;
+        let told = Vec::new();
+        facts.splice(
+            log..log,
+            count.map(|count| Fact::Allocations { told, count }),
+        );
+        judged_by(&scenario, &evidence(facts))
+    };
+    let nothing = || left(&[], &[], 0, EXPECTED_TAINT);
+    let lost = "lost: the facts are not those of the plan";
+    assert_eq!(judged(None, nothing()), lost);
+    assert_eq!(judged(Some(2), nothing()), "no fault");
+    let missed = "mismatch: allocation 2 did not come";
+    assert_eq!(judged(Some(1), nothing()), missed);
+    let leak = judged(Some(1), left(&["p"], &[], 0, EXPECTED_TAINT));
+    assert!(leak.starts_with("leak: "), "{leak}");
+}

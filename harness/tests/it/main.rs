@@ -20,6 +20,7 @@ mod bisect;
 mod checkout;
 mod exec;
 mod external;
+mod faults;
 mod kernels;
 mod kit;
 #[path = "../needs/mod.rs"]
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         bench::trials(),
         upgrade::trials(),
         verify::trials(),
+        faults::trials(),
         exec::trials(),
         external::trials(),
         states::trials(),

@@ -37,11 +37,19 @@ tests! {
 const LINE: usize = 120;
 
 /// Folders of code for the kernel, the zoo's too.
-const MODULES: [&str; 2] = ["modules/", "harness/tests/zoo/modules/"];
-const PROGRAMS: [&str; 2] = ["bpf/", "harness/tests/zoo/bpf/"];
+const MODULES: [&str; 3] = [
+    "modules/",
+    "harness/tests/zoo/modules/",
+    "harness/tests/planted/faults/modules/",
+];
+const PROGRAMS: [&str; 3] = [
+    "bpf/",
+    "harness/tests/zoo/bpf/",
+    "harness/tests/planted/faults/bpf/",
+];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 56] = [
+const ROOMS: [&str; 57] = [
     "plain",
     "frame",
     "milestone",
@@ -90,6 +98,7 @@ const ROOMS: [&str; 56] = [
     "kit",
     "run",
     "trial",
+    "faults",
     "report",
     "live",
     "diff",
@@ -160,7 +169,7 @@ const VM: [&str; 17] = [
 ];
 
 /// The files of the room `verdict`, in the same way.
-const VERDICT: [&str; 11] = [
+const VERDICT: [&str; 12] = [
     "fault",
     "expectation",
     "reports",
@@ -172,6 +181,7 @@ const VERDICT: [&str; 11] = [
     "contract",
     "omission",
     "budget",
+    "failing",
 ];
 
 /// How many lines a file of code has at most, without its tests.
@@ -436,10 +446,12 @@ fn rooms_are_read_from_paths_of_the_crate() {
 }
 
 fn every_module_and_program_is_in_a_scenario() {
-    for (place, scenarios) in [scenarios(&[], &project()).unwrap(), zoo()]
-        .iter()
-        .enumerate()
-    {
+    let own = scenarios(&[], &project()).unwrap();
+    let planted = read_all(
+        &repository().join("harness/tests/planted/faults"),
+        &project(),
+    );
+    for (place, scenarios) in [own, zoo(), planted.unwrap()].iter().enumerate() {
         let modules = scenarios.iter().flat_map(|case| part_names(&case.modules));
         let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
         assert_eq!(names(MODULES[place], "/Kbuild"), modules.collect());
