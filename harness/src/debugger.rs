@@ -116,3 +116,31 @@ fn read(module: &Path, copy: &Path) -> Result<BTreeMap<String, (usize, u64)>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_of_a_module_get_address_0_in_either_byte_order() {
+        for order in [1, 2] {
+            // The header, and those of no section and of the names (elf(5)).
+            let mut module = vec![0; 64 + 2 * SECTION];
+            module[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, order, 1]);
+            let ends = [(16, 2, 1), (20, 4, 1), (40, 8, 64), (58, 2, 64), (60, 2, 2)];
+            for (place, size, value) in ends.into_iter().chain([(62, 2, 1), (132, 4, 3)]) {
+                let last = if order == 1 { place } else { place + size - 1 };
+                module[last] = value;
+            }
+            let address = 64 + SECTION + SECTION_ADDRESS;
+            let mut without = module.clone();
+            without[address..address + 8].fill(0);
+            module[address..address + 8].fill(0xff);
+            let directory = tempfile::tempdir().unwrap();
+            let [file, copy] = ["m.ko", "copy.ko"].map(|name| directory.path().join(name));
+            fs::write(&file, &module).unwrap();
+            assert!(read(&file, &copy).unwrap().is_empty());
+            assert_eq!(fs::read(&copy).unwrap(), without);
+        }
+    }
+}
