@@ -1,8 +1,10 @@
-//! `/proc/kallsyms`, of which a plan wants to know the modules' names alone.
+//! `/proc/kallsyms`, of which a plan wants to know the modules' names, and where the kernel's own
+//! code is.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
 
 use anyhow::{Context, Result};
 
@@ -18,13 +20,33 @@ const BLOCK: usize = 4096;
 /// The list, open.
 pub struct Kallsyms {
     file: File,
+    /// Where the kernel's own code is; empty where the list does not say.
+    pub code: Range<u64>,
 }
 
 impl Kallsyms {
-    /// Opens the list.
+    /// Opens the list and reads it up to where the kernel's own code ends, in front of the first
+    /// module's names.
     pub fn open() -> Result<Kallsyms> {
-        let file = File::open(PATH).with_context(|| format!("open `{PATH}`"))?;
-        Ok(Kallsyms { file })
+        let mut file = open()?;
+        let mut ends = Ends::default();
+        let mut page = [0; BLOCK];
+        let mut rest = Vec::new();
+        while !ends.are_known() {
+            let length = file.read(&mut page);
+            let read = &page[..length.with_context(|| format!("read `{PATH}`"))?];
+            if read.is_empty() {
+                file = open()?;
+                break;
+            }
+            rest.extend_from_slice(read);
+            let whole = rest.iter().rposition(|byte| *byte == b'\n');
+            let next = rest.split_off(whole.map_or(0, |end| end + 1));
+            ends.look(&rest);
+            rest = next;
+        }
+        let code = ends.code();
+        Ok(Kallsyms { file, code })
     }
 
     /// Opens the list and reads it almost up to the first module's names, which
@@ -32,7 +54,8 @@ impl Kallsyms {
     /// kernel takes long to write those, and they stay the same.
     pub fn open_ahead() -> Result<Kallsyms> {
         let mut own = 0;
-        let mut lines = BufReader::new(Kallsyms::open()?.file);
+        let mut ends = Ends::default();
+        let mut lines = BufReader::new(open()?);
         let mut line = String::new();
         while lines
             .read_line(&mut line)
@@ -41,14 +64,14 @@ impl Kallsyms {
             && !line.ends_with("]\n")
         {
             own += line.len() as u64;
+            ends.look(line.as_bytes());
             line.clear();
         }
-        let mut list = Kallsyms::open()?;
+        let mut file = open()?;
         let mut page = [0; BLOCK];
         let mut read = 0;
         while read + MARGIN < own {
-            match list
-                .file
+            match file
                 .read(&mut page)
                 .with_context(|| format!("read `{PATH}`"))?
             {
@@ -56,12 +79,49 @@ impl Kallsyms {
                 length => read += length as u64,
             }
         }
-        Ok(list)
+        let code = ends.code();
+        Ok(Kallsyms { file, code })
     }
 
     /// The names of these modules.
     pub fn names(self, modules: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
         names_in(self.file, modules)
+    }
+}
+
+fn open() -> Result<File> {
+    File::open(PATH).with_context(|| format!("open `{PATH}`"))
+}
+
+/// The two symbols between which the kernel's own code is, on all processors
+/// (include/asm-generic/sections.h).
+#[derive(Default)]
+struct Ends {
+    start: Option<u64>,
+    end: Option<u64>,
+}
+
+impl Ends {
+    fn are_known(&self) -> bool {
+        self.start.is_some() && self.end.is_some()
+    }
+
+    /// Looks for them in whole lines.
+    fn look(&mut self, lines: &[u8]) {
+        for line in lines.split(|byte| *byte == b'\n') {
+            let end = match line {
+                _ if line.ends_with(b" _stext") => &mut self.start,
+                _ if line.ends_with(b" _etext") => &mut self.end,
+                _ => continue,
+            };
+            let address = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+            let address = std::str::from_utf8(address).unwrap_or_default();
+            *end = end.or(u64::from_str_radix(address, 16).ok());
+        }
+    }
+
+    fn code(&self) -> Range<u64> {
+        self.start.unwrap_or(0)..self.end.unwrap_or(0)
     }
 }
 
@@ -120,6 +180,16 @@ mod tests {
             (names["m"].join(" "), names["n"].len()),
             ("a c a c".to_owned(), 0)
         );
+    }
+
+    #[test]
+    fn the_kernels_own_code_is_between_two_symbols() {
+        let mut ends = Ends::default();
+        ends.look(b"0 A _stextile\nffff800080010000 T _stext\nffff800080010000 T bcr\n");
+        assert!(!ends.are_known());
+        ends.look(b"ffff800081270000 t last\nffff800081270000 T _etext\n");
+        assert_eq!(ends.code(), 0xffff_8000_8001_0000..0xffff_8000_8127_0000);
+        assert!(Ends::default().code().is_empty());
     }
 
     #[test]

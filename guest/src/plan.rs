@@ -113,7 +113,13 @@ fn course(
     let picture = picture.filter(|_| is_as_at_gate);
     let picture = is_looked_at(&plan).then(|| picture.unwrap_or_else(Picture::now));
     let is_watching = is_judged(&plan) && !plan.watch.is_empty();
-    let mut watch = is_watching.then(|| Watch::begin(&plan.watch));
+    let kallsyms = match kallsyms {
+        None if is_watching => Some(Kallsyms::open()?),
+        kallsyms => kallsyms,
+    };
+    let own = kallsyms.as_ref().map(|list| list.code.clone());
+    let own = own.unwrap_or_default();
+    let mut watch = is_watching.then(|| Watch::begin(&plan.watch, own));
     let before = Holdings::now();
     let kmemleak = Kmemleak::open();
     let began = kmemleak.as_ref().map_or(0, Kmemleak::jiffies);

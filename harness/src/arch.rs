@@ -39,6 +39,14 @@ impl Arch {
         Arch::ALL.into_iter().find(|arch| arch.name() == name)
     }
 
+    /// The processor that somebody means, by whichever of its names: `aarch64`, `amd64`, `s390`.
+    pub fn meant(name: &str) -> Option<Arch> {
+        let name = name.to_lowercase().replace('-', "_");
+        let names = |arch: &Arch| [arch.name(), arch.debian(), arch.machine(), arch.kernel()];
+        let mut all = Arch::ALL.into_iter();
+        all.find(|arch| names(arch).contains(&&*name))
+    }
+
     /// As in a kernel's spec: `debian-13/arm64`.
     pub fn name(self) -> &'static str {
         match self {
@@ -167,7 +175,9 @@ impl FromStr for Arch {
     fn from_str(name: &str) -> Result<Arch, String> {
         Arch::named(name).ok_or_else(|| {
             let known = Arch::ALL.map(Arch::name).join(", ");
-            format!("no processor is named so; known are {known}")
+            let meant = Arch::meant(name).map(|arch| format!(", did you mean `{arch}`?"));
+            let meant = meant.unwrap_or_default();
+            format!("no processor is named so{meant} (known are {known})")
         })
     }
 }

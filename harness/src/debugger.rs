@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use object::elf::{FileHeader64, SHF_ALLOC};
 use object::read::elf::FileHeader;
-use object::{LittleEndian as LE, Object, ObjectSection, ObjectSymbol, SectionFlags};
+use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags};
 use serde_json::json;
 
 use crate::compile::module::Module;
@@ -46,11 +46,17 @@ pub fn invite(directory: &Path, kernel: &Kernel, modules: &[Module]) -> Result<S
     }
     let script = directory.join("attach.py");
     let text = format!(
-        "SOCKET = {}\nMODULES = {}\n{SCRIPT}",
+        "SOCKET = {}\nARCH = {}\nMODULES = {}\n{SCRIPT}",
         json!(socket),
+        json!(kernel.arch.name()),
         json!(all)
     );
     fs::write(&script, text).with_context(|| format!("write `{}`", script.display()))?;
+    // Distributions have gdb for their own processor, and in a package of its own for all others.
+    let gdb = match kernel.arch.is_foreign() {
+        true => "gdb-multiarch",
+        false => "gdb",
+    };
     let (kernel, note) = match symbols_of(kernel) {
         Some(file) => (format!(" {}", file.display()), ""),
         None => (
@@ -61,7 +67,7 @@ pub fn invite(directory: &Path, kernel: &Kernel, modules: &[Module]) -> Result<S
     };
     Ok(format!(
         "the machine stands still until a debugger lets it go; Ctrl-C ends it\n\
-         gdb{kernel} -x {}{note}",
+         {gdb}{kernel} -x {}{note}",
         script.display()
     ))
 }
@@ -80,8 +86,12 @@ fn symbols_of(kernel: &Kernel) -> Option<PathBuf> {
 /// then gdb takes debug information to be relocated already.
 fn read(module: &Path, copy: &Path) -> Result<BTreeMap<String, (usize, u64)>> {
     let mut data = fs::read(module)?;
-    let header = FileHeader64::<LE>::parse(&*data)?;
-    let (start, count) = (header.e_shoff.get(LE) as usize, header.e_shnum.get(LE));
+    let header = FileHeader64::<Endianness>::parse(&*data)?;
+    let order = header.endian()?;
+    let (start, count) = (
+        header.e_shoff.get(order) as usize,
+        header.e_shnum.get(order),
+    );
     for section in 0..usize::from(count) {
         let address = start + section * SECTION + SECTION_ADDRESS;
         let address = data.get_mut(address..address + 8);
@@ -105,4 +115,32 @@ fn read(module: &Path, copy: &Path) -> Result<BTreeMap<String, (usize, u64)>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_of_a_module_get_address_0_in_either_byte_order() {
+        for order in [1, 2] {
+            // The header, and those of no section and of the names (elf(5)).
+            let mut module = vec![0; 64 + 2 * SECTION];
+            module[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, order, 1]);
+            let ends = [(16, 2, 1), (20, 4, 1), (40, 8, 64), (58, 2, 64), (60, 2, 2)];
+            for (place, size, value) in ends.into_iter().chain([(62, 2, 1), (132, 4, 3)]) {
+                let last = if order == 1 { place } else { place + size - 1 };
+                module[last] = value;
+            }
+            let address = 64 + SECTION + SECTION_ADDRESS;
+            let mut without = module.clone();
+            without[address..address + 8].fill(0);
+            module[address..address + 8].fill(0xff);
+            let directory = tempfile::tempdir().unwrap();
+            let [file, copy] = ["m.ko", "copy.ko"].map(|name| directory.path().join(name));
+            fs::write(&file, &module).unwrap();
+            assert!(read(&file, &copy).unwrap().is_empty());
+            assert_eq!(fs::read(&copy).unwrap(), without);
+        }
+    }
 }

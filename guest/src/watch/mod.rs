@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use kassay_guest::{REGISTER, Stayed};
 
 use crate::{capture, module, system};
-use open::{MODULES, Open};
+use open::Open;
 
 const PROBES_FILE: &str = "/sys/kernel/tracing/dynamic_events";
 const INSTANCE: &str = "/sys/kernel/tracing/instances/kassay-watch";
@@ -106,14 +106,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches what is done by these functions, which modules call. None where the kernel has
-    /// no events to watch it by.
-    pub fn begin(functions: &[String]) -> Option<Watch> {
+    /// Watches what is done by these functions, which modules call, and which are not in the
+    /// kernel's own code. None where the kernel has no events to watch it by.
+    pub fn begin(functions: &[String], kernel: Range<u64>) -> Option<Watch> {
         fs::create_dir(INSTANCE).ok()?;
         let mut watch = Watch {
             probes: BTreeSet::new(),
             pipe: capture::nonblocking(&format!("{INSTANCE}/trace_pipe")).ok(),
-            open: Open::default(),
+            open: Open::of(kernel),
         };
         let is_enabled = watch.pipe.is_some() && watch.enable(functions).is_ok();
         is_enabled.then_some(watch)
@@ -124,8 +124,9 @@ impl Watch {
         set("options/hash-ptr", "0")?;
         for (event, is_filtered) in EVENTS {
             if *is_filtered {
-                let Range { start, end } = MODULES;
-                let filter = format!("function >= {start:#x} && function < {end:#x}");
+                // Where modules are depends on the processor, the version and the config.
+                let Range { start, end } = self.open.kernel();
+                let filter = format!("function < {start:#x} || function >= {end:#x}");
                 set(&format!("events/{event}/filter"), &filter)?;
             }
             set(&format!("events/{event}/enable"), "1")?;

@@ -5,17 +5,6 @@ use std::ops::Range;
 
 use kassay_guest::{Code, Stayed, Thing};
 
-/// Where modules are, from `MODULES_VADDR` at its lowest to `MODULES_END`
-/// (arch/x86/include/asm/pgtable_64_types.h, arch/arm64/include/asm/memory.h, 6.1 to 7.2), and on
-/// s390x up to where the kernel's own code begins (CONFIG_KERNEL_IMAGE_BASE, from 6.10 on).
-pub const MODULES: Range<u64> = if cfg!(target_arch = "aarch64") {
-    0xffff_8000_0000_0000..0xffff_8000_8000_0000
-} else if cfg!(target_arch = "s390x") {
-    0x3ff_0000_0000..0x3ff_e000_0000
-} else {
-    0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000
-};
-
 /// What delayed work has in its timer, until it is queued.
 const DELAYED: &str = "delayed_work_timer_fn";
 
@@ -29,6 +18,8 @@ type Calls = BTreeMap<u64, (Thing, String)>;
 /// What was begun and has not ended.
 #[derive(Default)]
 pub struct Open {
+    /// The kernel's own code, in which no module is.
+    kernel: Range<u64>,
     /// Timers, work that waits or runs, and notifiers.
     calls: Calls,
     /// The functions of delayed works.
@@ -41,7 +32,7 @@ pub struct Open {
     /// Modules that have gone, and what was open then or was begun later.
     freed: BTreeSet<String>,
     stayed: BTreeSet<Stayed>,
-    /// Whether a module is where none is looked for, or one has gone whose name was not told.
+    /// Whether a module has gone whose name was not told.
     pub is_blind: bool,
     /// How often programs printed.
     pub printed: u64,
@@ -51,6 +42,19 @@ pub struct Open {
 }
 
 impl Open {
+    /// Nothing yet, in a kernel whose own code is there.
+    pub fn of(kernel: Range<u64>) -> Open {
+        Open {
+            kernel,
+            ..Open::default()
+        }
+    }
+
+    /// Where the kernel's own code is.
+    pub fn kernel(&self) -> &Range<u64> {
+        &self.kernel
+    }
+
     /// Notes where a module is.
     pub fn place(&mut self, module: &str, code: &Code) {
         let sections = code.sections.iter();
@@ -58,8 +62,6 @@ impl Open {
         let sections = sections.filter(|(name, _)| !name.starts_with(".init"));
         let places = sections.map(|(_, start)| (*start, module.to_owned()));
         self.places.extend(places);
-        let mut code = code.sections.iter().filter(|(name, _)| name == ".text");
-        self.is_blind |= code.any(|(_, start)| !MODULES.contains(start));
     }
 
     /// Whether it was told that a module has gone.
@@ -156,7 +158,7 @@ impl Open {
         if let Some((_, module)) = place.split_once(" [") {
             return module.strip_suffix(']');
         }
-        let address = address(place).filter(|address| MODULES.contains(address))?;
+        let address = address(place).filter(|address| !self.kernel.contains(address))?;
         let (_, module) = self.places.range(..=address).next_back()?;
         Some(module)
     }
@@ -294,18 +296,28 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_is_elsewhere_is_not_watched_and_that_is_told() {
-        let is_blind = |start: u64| {
-            let mut open = Open::default();
-            let code = Code {
-                since: 0,
-                sections: vec![(".text".to_owned(), start)],
+    fn a_module_is_watched_wherever_it_is_and_the_kernels_own_code_is_no_modules() {
+        // x86, arm64 with addresses of 39 bits, s390x with KASAN.
+        for start in [
+            0xffff_ffff_c000_1000,
+            0xffff_ffc0_0000_1000,
+            0x1b_ff60_0000_1000,
+        ] {
+            let mut open = Open::of(start + 0x8000..start + 0x9000);
+            let sections = vec![(".text".to_owned(), start)];
+            open.place("m", &Code { since: 0, sections });
+            let armed = |at: u64| {
+                format!(
+                    "  a-7  [0] d..1.  3.1: timer_start: timer={at:x} function={at:#x} expires=9"
+                )
             };
-            open.place("m", &code);
-            open.is_blind
-        };
-        assert!(!is_blind(0xffff_ffff_c000_1000));
-        assert!(is_blind(0xffff_ffc0_0000_1000) && is_blind(0x7fff_6000_0000));
+            for at in [start + 0x10, start + 0x8010] {
+                open.read(&armed(at));
+            }
+            open.read("  a-7  [0] d..1.  3.1: module_free: m");
+            let name = format!("{:#x}", start + 0x10);
+            assert_eq!(open.stayed(), [stayed(Thing::Timer, &name)]);
+        }
     }
 
     #[test]

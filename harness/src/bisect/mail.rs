@@ -147,29 +147,30 @@ fn circumstances(bisect: &Bisect, command: &str) -> Result<String> {
         let said = said.unwrap_or_else(|error| format!("{error:#}"));
         said.lines().next().unwrap_or_default().to_owned()
     };
-    let kernel = match &bisect.question {
-        Question::Parts { kernel, .. } => format!("{} ({})", kernel.name, kernel.release),
-        Question::Kernel { added, .. } => {
-            let added: Vec<&str> = added.split('+').skip(1).collect();
-            let fragments = bisect.catalog.for_tree(&added)?;
+    let (kernel, arch) = match &bisect.question {
+        Question::Parts { kernel, .. } => {
+            (format!("{} ({})", kernel.name, kernel.release), kernel.arch)
+        }
+        Question::Kernel {
+            fragments, arch, ..
+        } => {
             let names = fragments.iter().filter_map(|path| path.file_name());
-            let names: Vec<String> = names
-                .map(|name| name.to_string_lossy().into_owned())
-                .collect();
+            let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
             let ends = [&bisect.state.good, &bisect.state.bad];
             let ends = ends.map(|end| bisect.state.of(end)?.release.as_deref());
             let [good, bad] = ends.map(|release| release.unwrap_or("unknown"));
             let config = names.join(", ");
-            format!("{good} to {bad}, of each commit, with tinyconfig and {config}")
+            let told = format!("{good} to {bad}, of each commit, with tinyconfig and {config}");
+            (told, *arch)
         }
     };
     let clang = bpf::clang(&bisect.setting.cache)?;
     Ok(format!(
         "kernel: {kernel}\ntools: kassay {}, {}, {}, {}, accelerator {}\nagain: {command}",
         env!("CARGO_PKG_VERSION"),
-        version("qemu-system-x86_64"),
+        version(&arch.qemu()),
         version(&clang.to_string_lossy()),
-        version("gcc"),
-        bisect.setting.accelerator,
+        version(&arch.tool("gcc")),
+        bisect.setting.accelerator.for_arch(arch),
     ))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::compile::{bpf, module};
 use crate::kernel::Kernel;
@@ -16,8 +17,10 @@ use crate::scenario::{self, Scenario};
 pub enum Question {
     /// The kernel that is built from the commit, by scenarios that lie elsewhere.
     Kernel {
-        /// What is added to the config, such as `+kasan`, or nothing.
+        /// What is added to the tree's path, such as `+kasan/arm64`, or nothing.
         added: String,
+        /// The processor that it is built for.
+        arch: Arch,
         /// The fragments that its config is made of.
         fragments: Vec<PathBuf>,
         /// The scenarios, with modules and programs that are the same for all commits.

@@ -166,17 +166,23 @@ const BY_TRAMPOLINE: [&str; 8] = [
     "struct_ops",
 ];
 
-/// What of these BPF objects a kernel cannot do that does not translate programs: the verifier lets
-/// only translated ones call kfuncs (kernel/bpf/verifier.c).
+/// What of a scenario's BPF objects a kernel cannot do that does not translate programs: the verifier
+/// lets only translated ones call kfuncs (kernel/bpf/verifier.c).
 ///
 /// # Errors
 /// The kernel's configuration or an object cannot be read.
-pub fn lacks_jit(kernel: &Kernel, objects: &[(String, PathBuf)]) -> Result<Option<String>> {
+pub fn lacks_jit(
+    kernel: &Kernel,
+    scenario: &Scenario,
+    objects: &[(String, PathBuf)],
+) -> Result<Option<String>> {
     if kernel.config_has("BPF_JIT")? {
         return Ok(None);
     }
+    let steps = scenario.steps.iter();
+    let asked: Vec<&str> = steps.filter_map(|asked| asked.step.program()).collect();
     for (name, file) in objects {
-        let why = needs_jit(file).with_context(|| format!("read the object `{name}`"))?;
+        let why = needs_jit(file, &asked).with_context(|| format!("read the object `{name}`"))?;
         if let Some(why) = why {
             return Ok(Some(format!(
                 "needs CONFIG_BPF_JIT, as `{name}` {why}, and {} is built without",
@@ -187,6 +193,13 @@ pub fn lacks_jit(kernel: &Kernel, objects: &[(String, PathBuf)]) -> Result<Optio
     Ok(None)
 }
 
+/// Whether there are programs in a section that are loaded: where its name begins with `?`, libbpf
+/// leaves those out that are not asked for.
+fn is_loaded(section: &str, programs: &[(String, String)], asked: &[&str]) -> bool {
+    let mut programs = programs.iter().filter(|(_, its)| its == section);
+    !section.starts_with('?') || programs.any(|(name, _)| asked.contains(&&**name))
+}
+
 /// Whether the programs of a section are called by a trampoline.
 fn is_by_trampoline(section: &str) -> bool {
     let name = section.trim_start_matches(['?', '.']);
@@ -194,12 +207,14 @@ fn is_by_trampoline(section: &str) -> bool {
     BY_TRAMPOLINE.contains(&kind)
 }
 
-/// What an object has that only translated programs can.
-fn needs_jit(file: &Path) -> Result<Option<String>> {
+/// What an object has that only translated programs can, of which steps ask for these by name.
+fn needs_jit(file: &Path, asked: &[&str]) -> Result<Option<String>> {
     let bytes = fs::read(file)?;
     let object = object::File::parse(&*bytes)?;
     let mut sections = object.sections().filter_map(|section| section.name().ok());
-    if let Some(section) = sections.find(|section| is_by_trampoline(section)) {
+    let programs = compile::bpf::programs(file)?;
+    let needs = |section: &&str| is_by_trampoline(section) && is_loaded(section, &programs, asked);
+    if let Some(section) = sections.find(needs) {
         return Ok(Some(format!("has a program of `{section}`")));
     }
     let calls = match object.section_by_name(".BTF") {
@@ -268,6 +283,15 @@ mod tests {
         for section in ["kprobe/fentry", "tp_btf/f", "iter/task", ".maps"] {
             assert!(!is_by_trampoline(section), "{section}");
         }
+    }
+
+    #[test]
+    fn a_program_that_is_loaded_on_demand_alone_counts_if_a_step_asks_for_it() {
+        let programs = [("a", "fentry/f"), ("b", "?fentry/g")];
+        let programs = programs.map(|(name, section)| (name.to_owned(), section.to_owned()));
+        let is_loaded = |section, asked: &[&str]| is_loaded(section, &programs, asked);
+        assert!(is_loaded("fentry/f", &[]) && is_loaded("?fentry/g", &["b"]));
+        assert!(!is_loaded("?fentry/g", &["a"]) && !is_loaded("?.struct_ops", &["a"]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::arch::Arch;
 use crate::cache::Cache;
-use crate::kernel::Catalog;
+use crate::kernel;
 use crate::vm::size::Size;
 use crate::vm::{Accelerator, slot};
 
@@ -82,7 +82,7 @@ impl Setting {
 
     /// What executed the instructions of a kernel of this spec.
     pub fn accelerator_of(&self, spec: &str) -> Accelerator {
-        self.accelerator.for_arch(Catalog::processor(spec).1)
+        self.accelerator.for_arch(kernel::processor(spec))
     }
 }
 

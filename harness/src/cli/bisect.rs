@@ -13,6 +13,7 @@ use super::{is_left, print};
 use crate::bisect::{self, Answer, Asked, Bisect, Commit, Question, Repository, Search};
 use crate::case::Setting;
 use crate::interrupt;
+use crate::kernel::Spec;
 use crate::plain;
 use crate::progress;
 use crate::project::Project;
@@ -75,13 +76,12 @@ pub struct BisectArgs {
 /// be judged; the interrupt, after which the same command goes on.
 pub fn run(args: &BisectArgs) -> Result<u8> {
     let session = Session::open()?;
-    let (path, added) = session.catalog.split(&args.tree);
-    let added: String = added.iter().map(|name| format!("+{name}")).collect();
-    let repository = Repository::at(Path::new(path))?;
+    let asked = session.catalog.spec(&args.tree).map_err(Error::slip)?;
+    let repository = Repository::at(Path::new(asked.base))?;
     if args.abandon {
-        return abandon(&session, &repository, &args.tree, &added);
+        return abandon(&session, &repository, &args.tree, &asked.rest());
     }
-    let (search, setting) = prepare(args, &session, repository, added)?;
+    let (search, setting) = prepare(args, &session, repository, &asked)?;
     // It is cleared up after the bisect.
     let Session {
         store: _store,
@@ -115,14 +115,14 @@ fn prepare(
     args: &BisectArgs,
     session: &Session,
     repository: Repository,
-    added: String,
+    asked: &Spec,
 ) -> Result<(Search, Setting)> {
     let setting = args.how.setting(&session.store, false)?;
     let (good, bad) = args.ends(&repository)?;
     let (base, is_kernel) = base(&repository, &bad)?;
     let question = match is_kernel {
-        true => args.of_kernel(session, added)?,
-        false => args.of_parts(session, repository.top.as_deref(), &base, &added)?,
+        true => args.of_kernel(session, asked)?,
+        false => args.of_parts(session, repository.top.as_deref(), &base, &asked.rest())?,
     };
     let search = Search {
         repository,
@@ -169,20 +169,20 @@ impl BisectArgs {
     }
 
     /// What is asked of a kernel's commits.
-    fn of_kernel(&self, session: &Session, added: String) -> Result<Question> {
+    fn of_kernel(&self, session: &Session, asked: &Spec) -> Result<Question> {
         if self.kernel.is_some() {
             let why = "it has kernels of its own; `--kernel` goes with a repository of modules";
             return Err(Error::Slip(format!("`{}`: {why}", self.tree)));
         }
-        let fragments: Vec<&str> = added.split('+').skip(1).collect();
-        let fragments = session.catalog.for_tree(&fragments).map_err(Error::slip)?;
+        let fragments = session.catalog.for_tree(asked).map_err(Error::slip)?;
         let mut scenarios = self.how.scenarios(&session.project)?;
         scenarios.retain(|scenario| self.wants(&scenario.name));
         if scenarios.is_empty() {
             return Err(self.no_scenario());
         }
         Ok(Question::Kernel {
-            added,
+            added: asked.rest(),
+            arch: asked.arch,
             fragments,
             scenarios,
             seed: self.how.seed,

@@ -32,7 +32,7 @@ pub fn kernels(session: &Session, asked: &[String]) -> Result<Vec<String>> {
     for name in asked {
         match name.as_str() {
             ALL if !session.catalog.knows(ALL) => names.extend(all(session)?),
-            _ => names.push(name),
+            _ => names.push(Catalog::shortest(&name).to_owned()),
         }
     }
     let mut known = BTreeSet::new();

@@ -1,11 +1,13 @@
 //! `kassay doctor`: what is here, what is missing, and which accelerator.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::Result;
 use super::packages::Manager;
 use super::print;
+use crate::arch::Arch;
 use crate::cache::Cache;
+use crate::compile::guest;
 use crate::report::UNJUDGED;
 use crate::vm::accelerator::{self, Probe, Wish};
 use crate::{compile, kernel, tool};
@@ -44,6 +46,14 @@ pub fn run() -> Result<u8> {
         };
         print(&format!("{mark} {name:<20} {text}"))?;
     }
+    // Who has no kernel of another processor misses nothing.
+    for arch in Arch::ALL.into_iter().filter(|arch| arch.is_foreign()) {
+        let (mark, text) = match processor(arch) {
+            Ok(text) => ("ok     ", text),
+            Err(text) => ("absent ", text),
+        };
+        print(&format!("{mark} {:<20} {text}", arch.name()))?;
+    }
     let is_whole = found.iter().all(|(_, found)| found.is_ok());
     Ok(if is_whole { 0 } else { UNJUDGED })
 }
@@ -80,6 +90,49 @@ fn program((name, purpose): &(&'static str, &str)) -> Found {
     let found = tool::find(name).map(|path| path.display().to_string());
     let found = found.ok_or_else(|| format!("{purpose}; `kassay setup` installs it"));
     (name, found)
+}
+
+/// What kernels of another processor are built and run by, or what of it is missing, and how to get
+/// that.
+fn processor(arch: Arch) -> Result<String, String> {
+    let (emulator, compiler) = (tool::find(arch.qemu()), tool::find(arch.tool("gcc")));
+    let library = compiler.as_deref().map(guest::has_library);
+    let folder = Cache::open().map(|cache| cache.root().to_owned());
+    let has_target = guest::has_target(arch, folder.as_deref().unwrap_or(Path::new(".")));
+    let (setup, target) = (format!("`kassay setup --arch {arch}`"), arch.target());
+    let rustup = format!("`rustup target add {target}`");
+    let needs = [
+        (emulator.is_some(), format!("`{}`", arch.qemu()), &setup),
+        (
+            compiler.is_some(),
+            format!("`{}`", arch.tool("gcc")),
+            &setup,
+        ),
+        (
+            !matches!(library, Some(Ok(false))),
+            format!("the C library of `{}`", arch.tool("gcc")),
+            &setup,
+        ),
+        (
+            matches!(has_target, Ok(true)),
+            format!("Rust's library for `{target}`"),
+            &rustup,
+        ),
+    ];
+    let lacking: Vec<_> = needs.iter().filter(|(is_here, ..)| !is_here).collect();
+    if lacking.is_empty() {
+        let paths = [emulator, compiler].into_iter().flatten();
+        let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+        return Ok(format!("{}, Rust's {target}", paths.join(", ")));
+    }
+    let what: Vec<&str> = lacking.iter().map(|(_, what, _)| what.as_str()).collect();
+    let mut mends: Vec<&str> = lacking.iter().map(|(.., mend)| mend.as_str()).collect();
+    mends.dedup();
+    Err(format!(
+        "kernels such as `6.12/{arch}` need {}: {}",
+        what.join(", "),
+        mends.join(" and ")
+    ))
 }
 
 fn place(found: anyhow::Result<PathBuf>) -> Result<String, String> {

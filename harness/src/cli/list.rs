@@ -7,7 +7,9 @@ use super::error::Result;
 use super::print;
 use super::run::scenarios;
 use super::session::Session;
-use crate::kernel::{self, Availability};
+use crate::arch::Arch;
+use crate::cache::Cache;
+use crate::kernel::{self, Availability, Catalog};
 use crate::report::Format;
 use crate::scenario::Scenario;
 
@@ -26,11 +28,20 @@ pub struct ListArgs {
 pub fn run(args: &ListArgs) -> Result<()> {
     let session = Session::as_it_is()?;
     let cache = &session.store.cache;
-    let known = |name| Ok((name, kernel::availability(cache, &session.catalog, name)?));
+    let known = |name| {
+        Ok(Known {
+            name,
+            availability: kernel::availability(cache, &session.catalog, name)?,
+            others: others(cache, &session.catalog, name)?,
+        })
+    };
     let kernels: Vec<Known> = session.catalog.names().map(known).collect::<Result<_>>()?;
     match args.format {
         Format::Json => kernel_objects(&kernels)?,
-        Format::Pretty => kernel_lines(&kernels)?,
+        Format::Pretty => {
+            kernel_lines(&kernels)?;
+            processor_lines(&kernels)?;
+        }
     }
     // A project that has no scenario yet has kernels.
     if !session.project.has_file {
@@ -44,13 +55,42 @@ pub fn run(args: &ListArgs) -> Result<()> {
     Ok(())
 }
 
-/// A kernel's name, and whether it can be had.
-type Known<'a> = (&'a str, Availability);
+/// A kernel, and whether it can be had.
+struct Known<'a> {
+    name: &'a str,
+    availability: Availability,
+    /// The same of the other processors that it comes for.
+    others: Vec<(Arch, Availability)>,
+}
+
+/// Whether a kernel can be had for each of the other processors that it comes for.
+fn others(
+    cache: &Cache,
+    catalog: &Catalog,
+    name: &str,
+) -> anyhow::Result<Vec<(Arch, Availability)>> {
+    let foreign = Arch::ALL.into_iter().filter(|arch| arch.is_foreign());
+    let spec = |arch| (arch, format!("{name}/{arch}"));
+    let comes = foreign
+        .map(spec)
+        .filter(|(_, spec)| catalog.get(spec).is_ok());
+    comes
+        .map(|(arch, spec)| Ok((arch, kernel::availability(cache, catalog, &spec)?)))
+        .collect()
+}
 
 fn kernel_objects(kernels: &[Known]) -> anyhow::Result<()> {
-    for (name, availability) in kernels {
-        let (state, why) = state(availability);
-        print(&json!({ "kernel": name, "state": state, "why": why }).to_string())?;
+    for kernel in kernels {
+        let (state_of_own, why) = state(&kernel.availability);
+        let other = |(arch, availability): &(Arch, Availability)| {
+            let (state, why) = state(availability);
+            (arch.to_string(), json!({ "state": state, "why": why }))
+        };
+        let others: serde_json::Map<_, _> = kernel.others.iter().map(other).collect();
+        let object = json!({
+            "kernel": kernel.name, "state": state_of_own, "why": why, "processors": others,
+        });
+        print(&object.to_string())?;
     }
     Ok(())
 }
@@ -66,12 +106,46 @@ fn scenario_objects(scenarios: &[Scenario]) -> anyhow::Result<()> {
 
 fn kernel_lines(kernels: &[Known]) -> anyhow::Result<()> {
     print("kernels")?;
-    let width = kernels.iter().map(|(name, _)| name.len()).max();
+    let width = kernels.iter().map(|kernel| kernel.name.len()).max();
     let width = width.unwrap_or_default();
-    for (name, availability) in kernels {
-        let (state, why) = state(availability);
+    for kernel in kernels {
+        let (name, (state, why)) = (kernel.name, state(&kernel.availability));
         let colon = if why.is_empty() { "" } else { ": " };
         print(&format!("  {name:<width$} {state}{colon}{why}"))?;
+    }
+    Ok(())
+}
+
+/// Of each other processor which kernels are ready. All kernels again would be a list three times
+/// as long.
+fn processor_lines(kernels: &[Known]) -> anyhow::Result<()> {
+    let (come, stay): (Vec<&Known>, Vec<&Known>) =
+        kernels.iter().partition(|kernel| !kernel.others.is_empty());
+    let Some(first) = come.first() else {
+        return Ok(());
+    };
+    let example = format!("{}/{}", first.name, first.others[0].0);
+    let stay: Vec<&str> = stay.iter().map(|kernel| kernel.name).collect();
+    let but = match stay.is_empty() {
+        true => String::new(),
+        false => format!(" but {}", stay.join(", ")),
+    };
+    print(&format!(
+        "kernels for other processors: all{but}, by names such as `{example}`; `kassay doctor` \
+         tells what they need"
+    ))?;
+    for arch in Arch::ALL.into_iter().filter(|arch| arch.is_foreign()) {
+        let is_ready = |kernel: &&&Known| kernel.others.contains(&(arch, Availability::Ready));
+        let ready: Vec<&str> = come
+            .iter()
+            .filter(is_ready)
+            .map(|kernel| kernel.name)
+            .collect();
+        let told = match ready.is_empty() {
+            true => "none is ready".to_owned(),
+            false => format!("ready: {}", ready.join(", ")),
+        };
+        print(&format!("  {:<6} {told}", arch.name()))?;
     }
     Ok(())
 }

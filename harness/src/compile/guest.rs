@@ -121,7 +121,7 @@ pub fn linked(cargo: Tool, arch: Arch) -> Tool {
 }
 
 /// Sees that Rust, as it is chosen in a folder, has its library for a processor, and C its
-/// compiler.
+/// compiler and library.
 ///
 /// # Errors
 /// What is missing, and what brings it.
@@ -129,21 +129,45 @@ pub fn require_target(arch: Arch, folder: &Path) -> Result<()> {
     if !arch.is_foreign() {
         return Ok(());
     }
-    arch.require(arch.tool("gcc"))?;
-    let target = arch.target();
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let library = Tool::new(rustc)
-        .args(["--print", "target-libdir", "--target", &target])
-        .cwd(folder)
-        .output()?;
-    if !Path::new(library.trim()).is_dir() {
+    let compiler = arch.require(arch.tool("gcc"))?;
+    if !has_library(&compiler)? {
         bail!(
-            "Rust has no library for {arch} here: `rustup target add {target}` brings it, or of \
+            "`{}` has no C library to link with: install it with `kassay setup --arch {arch}`",
+            compiler.display()
+        );
+    }
+    if !has_target(arch, folder)? {
+        bail!(
+            "Rust has no library for {arch} here: `rustup target add {}` brings it, or of \
              Debian's Rust the package `libstd-rust-dev:{}`",
+            arch.target(),
             arch.debian()
         );
     }
     Ok(())
+}
+
+/// Whether a compiler of C finds the library of static programs. Of a file that it does not find,
+/// it tells the name alone.
+///
+/// # Errors
+/// The compiler's.
+pub fn has_library(compiler: &Path) -> Result<bool> {
+    let compiler = Tool::new(compiler).arg("-print-file-name=libc.a");
+    Ok(compiler.output()?.contains('/'))
+}
+
+/// Whether Rust, as it is chosen in a folder, has its library for a processor.
+///
+/// # Errors
+/// rustc's.
+pub fn has_target(arch: Arch, folder: &Path) -> Result<bool> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let library = Tool::new(rustc)
+        .args(["--print", "target-libdir", "--target", &arch.target()])
+        .cwd(folder)
+        .output()?;
+    Ok(Path::new(library.trim()).is_dir())
 }
 
 /// Moves the headers to where they are kept.

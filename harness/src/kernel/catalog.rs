@@ -23,6 +23,30 @@ const SUFFIX: &str = ".config";
 /// The part of a name's letters that must be right for another name to be what was meant.
 const ALIKE: f64 = 0.5;
 
+/// What a spec is made of: `6.12+kasan/arm64`.
+#[derive(Debug)]
+pub struct Spec<'a> {
+    /// The name of the catalog, or the path.
+    pub base: &'a str,
+    /// The fragments that it adds.
+    pub added: Vec<&'a str>,
+    /// The processor.
+    pub arch: Arch,
+    /// Whether it is a path.
+    pub is_path: bool,
+}
+
+impl Spec<'_> {
+    /// What it adds to its base, such as `+kasan/arm64`, or nothing.
+    pub fn rest(&self) -> String {
+        let mut rest: String = self.added.iter().map(|name| format!("+{name}")).collect();
+        if self.arch.is_foreign() {
+            rest.extend(["/", self.arch.name()]);
+        }
+        rest
+    }
+}
+
 /// A catalog of kernels.
 #[derive(Debug)]
 pub struct Catalog {
@@ -133,10 +157,81 @@ impl Catalog {
         self.sources.contains_key(name)
     }
 
+    /// What a spec is made of.
+    ///
+    /// # Errors
+    /// Its parts are in another order, or have other names, of which the error has the right ones.
+    pub fn spec<'a>(&self, spec: &'a str) -> Result<Spec<'a>> {
+        if let Some(meant) = self.meant(spec)? {
+            // What is meant may be nothing that can be had, for another reason.
+            let is_path = self.spec(&meant)?.is_path;
+            if !is_path {
+                self.get(&meant)?;
+            }
+            bail!(
+                "no kernel is named `{spec}`, did you mean `{meant}`? (fragments come behind a `+` \
+                 each, and then the processor behind a `/`)"
+            );
+        }
+        let (plain, arch) = Catalog::processor(spec);
+        let (base, added) = self.split(plain);
+        let is_path = self.is_path(base);
+        Ok(Spec {
+            base,
+            added,
+            arch,
+            is_path,
+        })
+    }
+
+    /// The spec that somebody means who has its parts in another order, or the processor by another
+    /// of its names.
+    fn meant(&self, spec: &str) -> Result<Option<String>> {
+        let is_tree = |path: &str| Path::new(path).join("Kconfig").exists();
+        let ends = spec.rmatch_indices(['+', '/']).map(|(at, _)| &spec[..at]);
+        let base = ends.into_iter().find(|it| self.knows(it) || is_tree(it));
+        let Some(base) = base.filter(|_| !self.knows(spec) && !Path::new(spec).exists()) else {
+            return Ok(None);
+        };
+        let flavours = self.flavours()?;
+        let (mut meant, mut processor) = (base.to_owned(), None);
+        for part in spec[base.len() + 1..].split(['+', '/']) {
+            let is_fragment = flavours.iter().any(|known| known == part);
+            match Arch::meant(part) {
+                _ if is_fragment => meant.extend(["+", part]),
+                Some(arch) if processor.is_none() => processor = Some(arch),
+                _ => return Ok(None),
+            }
+        }
+        if let Some(arch) = processor {
+            let whole = format!("{meant}/{arch}");
+            if whole == spec {
+                return Ok(None);
+            }
+            if arch.is_foreign() {
+                meant = whole;
+            }
+        }
+        Ok(Some(meant).filter(|meant| meant != spec))
+    }
+
+    /// A name of the catalog wins over a file of that name; whatever else exists is a path.
+    fn is_path(&self, base: &str) -> bool {
+        let is_of_catalog = || {
+            base.rsplit_once('/')
+                .is_some_and(|(name, _)| self.knows(name))
+        };
+        match base.contains('/') {
+            _ if self.knows(base) => false,
+            true => Path::new(base).exists() || !is_of_catalog(),
+            false => Path::new(base).exists(),
+        }
+    }
+
     /// The kernel that a spec names and the fragments that it adds, as `6.12` and `kasan` of
     /// `6.12+kasan`. The longest name of the catalog or path that there is wins, as both may
     /// have a `+` of their own.
-    pub fn split<'a>(&self, spec: &'a str) -> (&'a str, Vec<&'a str>) {
+    fn split<'a>(&self, spec: &'a str) -> (&'a str, Vec<&'a str>) {
         let ends = spec.rmatch_indices('+').map(|(at, _)| at);
         let end = std::iter::once(spec.len())
             .chain(ends)
@@ -153,8 +248,12 @@ impl Catalog {
     /// The kernel or a fragment is not known, of which the error has the nearest that is; or
     /// there are fragments for a kernel that is not built here.
     pub fn get(&self, spec: &str) -> Result<(Source, Vec<PathBuf>)> {
-        let (plain, arch) = Catalog::processor(spec);
-        let (name, added) = self.split(plain);
+        let Spec {
+            base: name,
+            added,
+            arch,
+            ..
+        } = self.spec(spec)?;
         let source = self.source(name)?;
         if matches!(source, Source::Prebuilt(_) | Source::Remote(_)) && !added.is_empty() {
             bail!(
@@ -181,12 +280,20 @@ impl Catalog {
         }
     }
 
+    /// A spec without this machine's own processor, which need not be named.
+    pub fn shortest(spec: &str) -> &str {
+        let (plain, arch) = Catalog::processor(spec);
+        if arch.is_foreign() { spec } else { plain }
+    }
+
     /// The fragments to build a kernel with that is not of the catalog.
     ///
     /// # Errors
     /// A fragment is not known.
-    pub fn for_tree(&self, added: &[&str]) -> Result<Vec<PathBuf>> {
-        self.fragments(&base_config(), added)
+    pub fn for_tree(&self, spec: &Spec) -> Result<Vec<PathBuf>> {
+        let mut own = base_config();
+        own.extend(spec.arch.fragment());
+        self.fragments(&own, &spec.added)
     }
 
     fn source(&self, name: &str) -> Result<&Source> {
@@ -198,12 +305,14 @@ impl Catalog {
         {
             if let Some(arch) = Arch::named(processor) {
                 bail!(
-                    "name kernel `{name}`: the processor comes last, as in `{kernel}+FRAGMENT/{arch}`"
+                    "name kernel `{name}`: one processor comes, and last, as in \
+                     `{kernel}+FRAGMENT/{arch}`"
                 );
             }
             let known = Arch::ALL.map(Arch::name).join(", ");
             bail!(
-                "no processor is named `{processor}` (known are {known}; or give the path of a kernel tree)"
+                "no processor is named `{processor}` (known are {known}; a config fragment comes \
+                 behind a `+`; or give the path of a kernel tree)"
             );
         }
         let nearest = nearest(name, self.names())
@@ -228,7 +337,8 @@ impl Catalog {
                     .map(|nearest| format!(", did you mean `{nearest}`?"))
                     .unwrap_or_default();
                 bail!(
-                    "no config fragment is named `{name}`{nearest} (known are {})",
+                    "no config fragment is named `{name}`{nearest} (known are {}; a processor comes \
+                     behind a `/`)",
                     known.join(", ")
                 );
             }
@@ -389,7 +499,38 @@ mod tests {
         assert_eq!(Catalog::processor("a/b"), ("a/b", Arch::X86));
         let three = ["base", "arm64", "kasan"];
         assert_eq!(added("6.12+kasan/arm64").unwrap(), three);
-        assert!(added("6.12+arm64").is_err() && added("distro/arm64").is_err());
+        assert!(added("distro/arm64").is_err());
+    }
+
+    #[test]
+    fn parts_of_a_spec_that_are_mixed_up_are_set_right() {
+        for (spec, meant) in [
+            ("6.12+arm64", "6.12/arm64"),
+            ("6.12/kasan", "6.12+kasan"),
+            ("6.12/aarch64", "6.12/arm64"),
+            ("6.12/s390", "6.12/s390x"),
+            ("6.12/amd64", "6.12"),
+            ("6.12/arm64+kasan", "6.12+kasan/arm64"),
+            ("6.12+kasan+arm64+lockdep", "6.12+kasan+lockdep/arm64"),
+            ("a+b/arm64+kasan", "a+b+kasan/arm64"),
+        ] {
+            let error = added(spec).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("did you mean `{meant}`?")),
+                "{error}"
+            );
+        }
+        let built = added("distro/arm64+kasan").unwrap_err().to_string();
+        assert!(built.contains("`distro` comes built"), "{built}");
+        let two = added("6.12/arm64/s390x").unwrap_err().to_string();
+        assert!(two.contains("one processor comes, and last"), "{two}");
+    }
+
+    #[test]
+    fn this_machines_processor_need_not_be_named() {
+        assert_eq!(added("6.12+kasan/x86_64").unwrap(), ["base", "kasan"]);
+        let shortest = ["a/x86_64", "a", "a/arm64"].map(Catalog::shortest);
+        assert_eq!(shortest, ["a", "a", "a/arm64"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod tree;
 mod unpack;
 mod unpacked;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apt::unusable as apt_unusable;
 pub use availability::{Availability, Chosen, attainable, availability, default};
-pub use catalog::Catalog;
+pub use catalog::{Catalog, Spec};
 pub use kinds::Source;
 pub use modules::at_boot;
 
@@ -152,12 +153,13 @@ pub fn numbers(release: &str) -> (u32, u32, u32) {
 /// # Errors
 /// There is no such kernel, or it cannot be had or built; never another one in its place.
 pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
-    let (base, added) = catalog.split(plain(catalog, spec));
-    if is_path(catalog, base) {
-        return tree::obtain(cache, spec, base, &catalog.for_tree(&added)?);
+    let spec = Catalog::shortest(spec);
+    let asked = catalog.spec(spec)?;
+    if asked.is_path {
+        return tree::obtain(cache, spec, &asked, &catalog.for_tree(&asked)?);
     }
     let (source, fragments) = &catalog.get(spec)?;
-    let (_, arch) = Catalog::processor(spec);
+    let arch = asked.arch;
     let built = |from: source::Source| {
         let base = match catalog.base(source)? {
             Some((name, prebuilt)) => Some(ready(cache, name, prebuilt, &catalog.lock)?),
@@ -242,7 +244,8 @@ fn ready(cache: &Cache, name: &str, prebuilt: &Prebuilt, lock: &Lock) -> Result<
 /// # Errors
 /// There is no such kernel, or it cannot be downloaded.
 pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
-    if is_path(catalog, catalog.split(plain(catalog, name)).0) {
+    let name = Catalog::shortest(name);
+    if catalog.spec(name)?.is_path {
         bail!("fetch `{name}`: it is a path, so there is nothing to download");
     }
     match &catalog.get(name)?.0 {
@@ -262,6 +265,7 @@ pub fn fetch(cache: &Cache, catalog: &Catalog, name: &str) -> Result<()> {
 /// # Errors
 /// The name is not of such a kernel; the kernel cannot be had; the lock must stay as it is.
 pub fn update(cache: &Cache, catalog: &Catalog, name: &str) -> Result<String> {
+    let name = Catalog::shortest(name);
     let prebuilt = match catalog.get(name)?.0 {
         Source::Prebuilt(prebuilt) => prebuilt,
         Source::Remote(_) => bail!(
@@ -285,9 +289,10 @@ pub fn update(cache: &Cache, catalog: &Catalog, name: &str) -> Result<String> {
 /// # Errors
 /// There is no such kernel, or the cache cannot be written.
 pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
-    let (base, _) = catalog.split(plain(catalog, spec));
-    if is_path(catalog, base) {
-        return tree::remove(cache, spec, base);
+    let spec = Catalog::shortest(spec);
+    let asked = catalog.spec(spec)?;
+    if asked.is_path {
+        return tree::remove(cache, spec, asked.base);
     }
     let source = match catalog.get(spec)?.0 {
         Source::Tarball(tarball) => tarball.cached(cache),
@@ -314,42 +319,35 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
 /// Whether a spec names a kernel of the catalog or a path that exists, and fragments that are
 /// known; whether that kernel can be had or built is another matter.
 pub fn is_known(catalog: &Catalog, spec: &str) -> bool {
-    let (base, added) = catalog.split(plain(catalog, spec));
-    match is_path(catalog, base) {
+    let Ok(asked) = catalog.spec(spec) else {
+        return false;
+    };
+    match asked.is_path {
         // What cannot be looked at may well be there.
         true => {
-            let is_there = plain::metadata(base.as_ref()).map_or(true, |found| found.is_some());
-            is_there && catalog.for_tree(&added).is_ok()
+            let found = plain::metadata(asked.base.as_ref());
+            found.map_or(true, |found| found.is_some()) && catalog.for_tree(&asked).is_ok()
         }
         false => catalog.get(spec).is_ok(),
     }
 }
 
-/// A spec without its processor. A path has none.
-fn plain<'a>(catalog: &Catalog, spec: &'a str) -> &'a str {
-    let (plain, _) = Catalog::processor(spec);
-    match is_path(catalog, catalog.split(plain).0) {
-        true => spec,
-        false => plain,
+/// The processor of a kernel by its spec: of a tree that is built, the one that it is built for.
+pub fn processor(spec: &str) -> Arch {
+    let (path, arch) = Catalog::processor(spec);
+    let built = || {
+        let tree = fs::canonicalize(path).ok()?;
+        tree.ancestors().find_map(build::processor)
+    };
+    match arch.is_foreign() {
+        true => arch,
+        false => built().unwrap_or(arch),
     }
 }
 
 /// What the keys of a kernel's entries in the cache begin with: its spec, as a name of files.
 fn entry(spec: &str) -> String {
     spec.replace('/', "_")
-}
-
-/// A name of the catalog wins over a file of that name; whatever else exists is a path.
-fn is_path(catalog: &Catalog, spec: &str) -> bool {
-    let is_of_catalog = || {
-        spec.rsplit_once('/')
-            .is_some_and(|(name, _)| catalog.knows(name))
-    };
-    match spec.contains('/') {
-        _ if catalog.knows(spec) => false,
-        true => Path::new(spec).exists() || !is_of_catalog(),
-        false => Path::new(spec).exists(),
-    }
 }
 
 /// What a config sets an option to.
@@ -392,7 +390,6 @@ fn read(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn kernel(release: &str, config: &str) -> (tempfile::NamedTempFile, Kernel) {
         let file = tempfile::NamedTempFile::new().unwrap();

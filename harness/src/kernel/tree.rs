@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Kernel, build, tools};
+use super::{Kernel, Spec, build, tools};
 use crate::arch::HOST;
 use crate::cache::{Cache, Key};
 
@@ -15,9 +15,9 @@ use crate::cache::{Cache, Key};
 const KIND: &str = "tree";
 
 /// What a source tree is taken for one by that was configured, or built, in its own place
-/// (`outputmakefile` in the kernel's Makefile, 6.1 to 7.2). kbuild's advice is `make mrproper`,
-/// which deletes the config.
-const CONFIGURED: [&str; 3] = [".config", "include/config", "arch/x86/include/generated"];
+/// (`outputmakefile` in the kernel's Makefile, 6.1 to 7.2), beside a folder of its processor's.
+/// kbuild's advice is `make mrproper`, which deletes the config.
+const CONFIGURED: [&str; 2] = [".config", "include/config"];
 
 /// The kernel at a path.
 ///
@@ -27,7 +27,8 @@ const CONFIGURED: [&str; 3] = [".config", "include/config", "arch/x86/include/ge
 ///
 /// # Errors
 /// The path is none of these, the tree is configured and not built, or the build fails.
-pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> Result<Kernel> {
+pub fn obtain(cache: &Cache, spec: &str, asked: &Spec, fragments: &[PathBuf]) -> Result<Kernel> {
+    let (path, arch) = (asked.base, asked.arch);
     let dir = fs::canonicalize(path).with_context(|| format!("find the kernel `{path}`"))?;
     if spec != path && (dir.is_file() || is_built(&dir)) {
         bail!(
@@ -49,11 +50,13 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
     if is_built(&dir) {
         return from_built(path, &dir, None);
     }
-    check_source(&dir, spec, path)?;
+    check_source(&dir, spec, asked)?;
+    let compiler = arch.require(arch.tool("gcc"));
+    compiler.with_context(|| format!("build the kernel `{spec}`"))?;
     let key = key(&dir, spec, path);
     let _lock = cache.lock(KIND, &key, spec)?;
     let tree = cache.dir(KIND).join(&key);
-    let config = build::Config::read(HOST, None, fragments)?;
+    let config = build::Config::read(arch, None, fragments)?;
     build::make(cache, spec, &dir, &tree, &config)
         .with_context(|| format!("build the kernel `{spec}`"))?;
     cache.touch(KIND, &key);
@@ -64,7 +67,8 @@ pub fn obtain(cache: &Cache, spec: &str, path: &str, fragments: &[PathBuf]) -> R
 }
 
 /// Sees that a folder has a kernel's sources, which kbuild can build elsewhere.
-fn check_source(dir: &Path, spec: &str, path: &str) -> Result<()> {
+fn check_source(dir: &Path, spec: &str, asked: &Spec) -> Result<()> {
+    let path = asked.base;
     if !(dir.join("Kconfig").exists() && dir.join("Makefile").exists()) {
         bail!(
             "use `{path}` as a kernel: it is neither a source tree (`Kconfig`, `Makefile`) nor \
@@ -73,7 +77,9 @@ fn check_source(dir: &Path, spec: &str, path: &str) -> Result<()> {
             build::RELEASE
         );
     }
-    if let Some(mark) = CONFIGURED.iter().find(|mark| dir.join(mark).exists()) {
+    let generated = format!("arch/{}/include/generated", asked.arch.kernel());
+    let mut marks = CONFIGURED.into_iter().chain([&*generated]);
+    if let Some(mark) = marks.find(|mark| dir.join(mark).exists()) {
         bail!(
             "build kernel `{spec}`: kbuild builds nothing elsewhere from a tree that is configured \
              itself, and `{path}` has `{mark}`. Build it there with `make`, and it is used as it \

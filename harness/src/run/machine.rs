@@ -48,9 +48,10 @@ impl Ran {
 pub fn execute(setting: &Setting, case: &Case) -> Result<Ran> {
     let size = case.scenario.size(setting.size);
     let machine = machine(setting, case.kernel, case.initramfs, size)?;
-    if machine.arch.is_foreign() && (setting.gdb || setting.keep_dump) {
+    if machine.arch.is_foreign() && setting.keep_dump {
         bail!(
-            "debug a machine for {}: `--gdb` and `--keep-dump` know this machine's processor alone",
+            "dump the memory of a machine for {}: `--keep-dump` knows the page tables of this \
+             machine's processor alone; with `--gdb` a debugger looks at it as it runs",
             machine.arch
         );
     }

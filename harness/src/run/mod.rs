@@ -53,7 +53,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
         return ended(End::Skipped(bounded(&reason)));
     }
-    if let Some(reason) = lacks_jit(kernel, &artifacts.objects)? {
+    if let Some(reason) = lacks_jit(kernel, scenario, &artifacts.objects)? {
         return ended(End::Skipped(bounded(&reason)));
     }
     if let Some(reason) = lacks_base(scenario, &artifacts.modules)? {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use kassay::arch::HOST;
 use kassay::bisect::Question;
 use kassay::cache::Cache;
 use kassay::project::Project;
@@ -400,6 +401,7 @@ fn a_question_is_another_when_anything_of_it_is() {
     let digest = |seed| {
         let question = Question::Kernel {
             added: String::new(),
+            arch: HOST,
             fragments: vec![dir.path().join("a.config")],
             scenarios: vec![Scenario::read(&file, &Project::of(dir.path()).unwrap()).unwrap()],
             seed,

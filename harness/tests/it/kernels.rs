@@ -23,11 +23,13 @@ tests! {
         a_folder_that_is_no_kernel_says_what_was_looked_for,
         a_built_tree_without_what_the_guest_needs_names_all_of_it,
         a_configured_tree_is_left_alone_and_what_to_do_is_said,
+        parts_of_a_name_that_are_mixed_up_are_set_right,
         a_cache_that_cannot_be_written_is_named;
     qemu:
         an_option_that_the_kernel_does_not_take_is_named,
         a_failed_build_shows_the_last_lines_and_keeps_the_log,
         an_edited_source_tree_is_built_anew,
+        a_source_tree_is_built_for_another_processor,
         a_base_takes_tinyconfigs_place_and_its_modules_are_not_built;
 }
 
@@ -57,9 +59,11 @@ impl Host {
     }
 
     fn kassay(&self, args: &[&str]) -> Output {
+        let path = std::env::var("PATH").unwrap();
         Command::new(env!("CARGO_BIN_EXE_kassay"))
             .args(args)
             .current_dir(self.0.path())
+            .env("PATH", format!("{}:{path}", self.path("bin").display()))
             .env("KASSAY_CACHE", self.path("cache"))
             .env("KASSAY_CATALOG", self.path("kernels.toml"))
             .env_remove("KASSAY_KERNELS")
@@ -264,6 +268,37 @@ fn an_edited_source_tree_is_built_anew() {
     }
 }
 
+fn a_source_tree_is_built_for_another_processor() {
+    let host = Host::new("default = []");
+    host.source_tree(
+        "%config:\n\techo CONFIG_A=y >> $(O)/.config\n\techo $(ARCH) $(CROSS_COMPILE) > $(O)/asked\n\
+         modules:\nImage:\n\tcat $(O)/asked && false\n",
+    );
+    let compiler = host.path("bin/aarch64-linux-gnu-gcc");
+    fs::create_dir(host.path("bin")).unwrap();
+    std::os::unix::fs::symlink("/bin/true", compiler).unwrap();
+    let error = host.fails(&["build", "./tree/arm64"]);
+    assert_has(&error, "build the kernel `./tree/arm64`");
+    let log = fs::read_to_string(host.path("cache/logs/kernel-._tree_arm64.log")).unwrap();
+    assert_has(&log, "arm64 aarch64-linux-gnu-");
+}
+
+fn parts_of_a_name_that_are_mixed_up_are_set_right() {
+    let host = Host::tarball("http://localhost/tiny.tar.xz", "0");
+    host.source_tree("");
+    for (name, meant) in [
+        ("tiny+arm64", "tiny/arm64"),
+        ("tiny/aarch64", "tiny/arm64"),
+        ("tiny/kasan", "tiny+kasan"),
+        ("tiny/s390x+kasan", "tiny+kasan/s390x"),
+        ("./tree+kasan+arm64", "./tree+kasan/arm64"),
+        ("./tree/kasan", "./tree+kasan"),
+    ] {
+        let error = host.fails(&["fetch", name]);
+        assert_has(&error, &format!("did you mean `{meant}`?"));
+    }
+}
+
 fn a_built_tree_without_what_the_guest_needs_names_all_of_it() {
     let host = Host::new("default = []");
     let config = repository().join("kernel-config/base.config");
@@ -285,6 +320,11 @@ fn a_configured_tree_is_left_alone_and_what_to_do_is_said() {
     assert_has(&error, "`./tree` has `.config`. Build it there with `make`");
     assert_has(&error, "`git -C ./tree worktree add --detach DIR`");
     assert!(host.path("tree/.config").exists() && !error.contains("mrproper"));
+    fs::remove_file(host.path("tree/.config")).unwrap();
+    // Where kbuild would put what it makes for that processor.
+    fs::create_dir_all(host.path("tree/arch/arm64/include/generated")).unwrap();
+    let error = host.fails(&["build", "./tree/arm64"]);
+    assert_has(&error, "`./tree` has `arch/arm64/include/generated`");
 }
 
 fn a_cache_that_cannot_be_written_is_named() {

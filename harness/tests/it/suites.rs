@@ -13,6 +13,8 @@ tests! {
         a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked,
         a_kernel_of_another_processor_has_the_programs_of_this_one,
         a_processor_that_nobody_has_is_named,
+        a_list_tells_what_is_ready_for_other_processors,
+        a_processor_that_lacks_something_is_told_and_is_no_failure,
         a_mirror_that_has_moved_is_said_and_the_lock_moves,
         a_locked_kernel_is_had_as_long_as_the_mirror_has_it,
         a_list_writes_no_lock,
@@ -170,17 +172,21 @@ impl Host {
     }
 
     fn kassay(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let path = std::env::var("PATH").unwrap();
-        Command::new(env!("CARGO_BIN_EXE_kassay"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kassay"));
+        command
             .args(args)
             .current_dir(self.0.path())
             .env("PATH", format!("{}:{path}", self.path("bin").display()))
             .env("ARCHIVE", self.path("archive"))
             .env("KASSAY_CACHE", self.path("cache"))
             .env("KASSAY_CATALOG", self.path("kernels.toml"))
-            .env_remove("KASSAY_LOCKED")
-            .output()
-            .unwrap()
+            .env_remove("KASSAY_LOCKED");
+        command
     }
 
     /// What the command says on stderr, and whether it succeeds.
@@ -268,6 +274,46 @@ fn a_processor_that_nobody_has_is_named() {
     assert_has(&said, "it comes for this machine's processor alone");
     let said = host.says(&["kernel", "fetch", "own/s390x"], false);
     assert_has(&said, "and `6.12/s390x` and `debian-13/s390x` for s390x");
+}
+
+fn a_list_tells_what_is_ready_for_other_processors() {
+    let host = Host::new();
+    host.publish_arm64();
+    host.says(&["kernel", "fetch", "board/arm64"], true);
+    let list = |args: &[&str]| String::from_utf8(host.kassay(args).stdout).unwrap();
+    let lines = list(&["list"]);
+    assert_has(&lines, "other processors: all but own, by names such as");
+    assert_has(&lines, "\n  arm64  ready: board\n  s390x  none is ready\n");
+    let objects = list(&["list", "--format", "json"]);
+    let arm64 = r#"{"kernel":"board","processors":{"arm64":{"state":"ready","why":""},"#;
+    assert_has(&objects, arm64);
+    assert_has(&objects, r#"{"kernel":"own","processors":{},"#);
+}
+
+fn a_processor_that_lacks_something_is_told_and_is_no_failure() {
+    let host = Host::new();
+    let programs = ["qemu-system-s390x", "s390x-linux-gnu-gcc"].map(|it| host.path("bin").join(it));
+    let write = |file: &PathBuf, prints: &str| {
+        fs::write(file, format!("#!/bin/sh\necho {prints}\n")).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let doctor = |library: &str, target: &str| {
+        let rustc = host.path("rustc");
+        write(&programs[0], "");
+        write(&programs[1], library);
+        write(&rustc, target);
+        let output = host.command(&["doctor"]).env("RUSTC", rustc).output();
+        let output = output.unwrap();
+        (String::from_utf8(output.stdout).unwrap(), output.status)
+    };
+    let (ready, code) = doctor("/libc.a", "/");
+    assert_has(&ready, "ok      s390x ");
+    let (lacking, same) = doctor("libc.a", "/nowhere");
+    let needs = "absent  s390x                kernels such as `6.12/s390x` need the C library of \
+                 `s390x-linux-gnu-gcc`, Rust's library for `s390x-unknown-linux-gnu`: `kassay \
+                 setup --arch s390x` and `rustup target add s390x-unknown-linux-gnu`";
+    assert_has(&lacking, needs);
+    assert_eq!(code, same);
 }
 
 fn a_mirror_that_has_moved_is_said_and_the_lock_moves() {
