@@ -278,20 +278,24 @@ fn insert<'a>(
         let since = kmemleak.map(Kmemleak::jiffies);
         goes_on(failing.as_deref_mut(), During::Insert(name.clone()))?;
         let done = module::insert(name, params);
+        let refused = failing.as_deref().filter(|_| done.0.is_some());
+        let refused = refused.map(|failing| failing.code(since.unwrap_or(0)));
         let unregistered = watch.as_mut().map(|watch| watch.unregistered());
-        Ok((since, done, unregistered.transpose()?.flatten()))
+        let unregistered = unregistered.transpose()?.flatten();
+        Ok((since, done, unregistered, refused.transpose()?))
     };
     let results = modules.iter().map(&mut insert);
     let results: Vec<_> = results.collect::<Result<_>>()?;
     let mut names = kallsyms.map_or_else(Kallsyms::open, Ok)?.names(modules)?;
     let mut inserted = Vec::new();
-    for (module, (since, (error, btf), unregistered)) in modules.iter().zip(results) {
+    for (module, (since, (error, btf), unregistered, refused)) in modules.iter().zip(results) {
         if error.is_none() {
             inserted.push(module);
         }
         let symbols = names.remove(module).unwrap_or_default();
         let is_looked_for = since.is_some() || !plan.watch.is_empty();
-        let code = is_looked_for.then(|| module::code(module, since.unwrap_or(0)));
+        let code = || refused.unwrap_or_else(|| module::code(module, since.unwrap_or(0)));
+        let code = is_looked_for.then(code);
         facts.report(Fact::Inserted {
             module: module.clone(),
             error,

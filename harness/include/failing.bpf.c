@@ -56,9 +56,11 @@ struct range {
 	__u64 end;
 };
 
-/* Code of modules, from the moment before they are initialised. */
-struct range ranges[2 * MODULES];
-__u32 used;
+/* Code of modules, from the moment before they are initialised: each has two places. */
+struct {
+	__u64 used;
+	struct range ranges[2 * MODULES];
+} code SEC(".data.code");
 
 /* Which allocation fails, from 1, and 0 is none; what goes on now; how many there were. */
 enum control {
@@ -105,11 +107,11 @@ struct {
 
 static void add(const void *base, __u32 size)
 {
-	__u32 place = __sync_fetch_and_add(&used, 1);
+	__u64 place = __sync_fetch_and_add(&code.used, 1);
 
 	if (place < 2 * MODULES) {
-		ranges[place].start = (__u64)base;
-		ranges[place].end = (__u64)base + size;
+		code.ranges[place].start = (__u64)base;
+		code.ranges[place].end = (__u64)base + size;
 	}
 }
 
@@ -139,7 +141,7 @@ __attribute__((noinline)) int is_of_module(__u64 address)
 	int i;
 
 	for (i = 0; i < 2 * MODULES; i++) {
-		if (address >= ranges[i].start && address < ranges[i].end)
+		if (address >= code.ranges[i].start && address < code.ranges[i].end)
 			return 1;
 	}
 	return 0;
@@ -192,7 +194,7 @@ static bool fails(void *ctx, __u32 pages, __u64 size, __u32 gfp)
 	long got;
 	int i;
 
-	if (!used || gfp & NOFAIL || !scratch || !nth || !during || !count)
+	if (!code.used || gfp & NOFAIL || !scratch || !nth || !during || !count)
 		return false;
 	got = bpf_get_stack(ctx, scratch->stack, sizeof(scratch->stack), 0);
 	if (got <= 0)

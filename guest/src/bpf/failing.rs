@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 
 use anyhow::{Context, Result};
-use kassay_guest::{Allocation, During, FAILING, Fact, SHARE};
+use kassay_guest::{Allocation, Code, During, FAILING, Fact, SHARE};
 use libbpf_rs::{Link, Map, MapCore, MapFlags, Object, ObjectBuilder};
 
 use super::load::heard;
@@ -12,6 +12,9 @@ use super::load::heard;
 /// How many bytes `struct allocation` has before the stack, and a frame of the stack.
 const HEAD: usize = 20;
 const FRAME: usize = 72;
+
+/// The map of where modules' code is.
+const CODE: &str = ".data.code";
 
 /// The places of `controls`.
 const NTH: u32 = 0;
@@ -60,6 +63,24 @@ impl Failing {
         self.map("controls")?
             .update(&place, &value, MapFlags::ANY)
             .context("say which allocation fails, and what goes on")
+    }
+
+    /// Where the code of the last module was that came as far as its init, by its first sections: of
+    /// one that is refused then, the kernel has no list any more.
+    pub fn code(&self, since: u64) -> Result<Code> {
+        let value = self
+            .map(CODE)?
+            .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)?;
+        let value = value.unwrap_or_default();
+        let (numbers, _) = value.as_chunks::<8>();
+        let numbers: Vec<u64> = numbers.iter().copied().map(u64::from_ne_bytes).collect();
+        let used = numbers.first().map_or(0, |used| *used as usize);
+        // Each range is two numbers, and each module two ranges.
+        let starts = used.checked_sub(2).map(|last| [1 + 2 * last, 3 + 2 * last]);
+        let starts = starts.into_iter().flatten().zip([".text", ".init.text"]);
+        let section = |(at, name): (usize, &str)| Some((name.to_owned(), *numbers.get(at)?));
+        let sections = starts.filter_map(section).collect();
+        Ok(Code { since, sections })
     }
 
     /// What was counted, nothing of which goes on any more.

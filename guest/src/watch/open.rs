@@ -145,11 +145,24 @@ impl Open {
 
     fn free(&mut self, module: &str) {
         self.is_blind |= module.is_empty();
+        // One that is refused goes before anybody could see where it was.
+        let is_refused = !self.places.values().any(|placed| placed == module);
         let calls = std::mem::take(&mut self.calls).into_iter();
         let (gone, kept): (Calls, Calls) =
-            calls.partition(|(_, (_, function))| self.owner(function) == Some(module));
+            calls.partition(|(_, (_, function))| match self.owner(function) {
+                None => is_refused && self.is_elsewhere(function),
+                owner => owner == Some(module),
+            });
         self.calls = kept;
-        self.stayed.extend(gone.into_values().map(thing));
+        let of_refused = |mut it: Stayed| {
+            if address(&it.name).is_some() {
+                it.name.push_str(&format!(" [{module}]"));
+            }
+            it
+        };
+        let gone = gone.into_values().map(thing);
+        self.stayed
+            .extend(gone.map(|it| if is_refused { of_refused(it) } else { it }));
         self.freed.insert(module.to_owned());
     }
 
@@ -161,6 +174,11 @@ impl Open {
         let address = address(place).filter(|address| !self.kernel.contains(address))?;
         let (_, module) = self.places.range(..=address).next_back()?;
         Some(module)
+    }
+
+    /// Whether a place of code is in no module that is there, nor in the kernel.
+    fn is_elsewhere(&self, place: &str) -> bool {
+        address(place).is_some_and(|address| !self.kernel.contains(&address))
     }
 
     /// What has stayed of the modules that have gone.
@@ -279,6 +297,15 @@ mod tests {
         assert_eq!(seen(&[armed, cancelled, FREE]), []);
         assert_eq!(seen(&[armed, cancelled, armed, FREE]).len(), 1);
         assert_eq!(seen(&[armed, FREE, cancelled]).len(), 1);
+    }
+
+    #[test]
+    fn what_a_module_leaves_that_is_refused_is_in_no_module_that_is_there() {
+        let armed = "timer_start: timer=ffffffffc0002000 function=0xffffffffc0000010 expires=9";
+        let other = "timer_start: timer=ffffffffc0003000 function=0xffffffffc0001010 expires=9";
+        let left = [stayed(Thing::Timer, "0xffffffffc0000010 [refused]")];
+        assert_eq!(seen(&[armed, other, "module_free: refused"]), left);
+        assert_eq!(seen(&[armed, FREE]), []);
     }
 
     #[test]

@@ -332,7 +332,8 @@ pub struct Standing {
 pub struct Stayed {
     /// What it is.
     pub what: Thing,
-    /// Its name, as the kernel's list has it.
+    /// Its name, as the kernel's list has it. Code of a module that was refused is an address, with
+    /// the module behind it: `0x… [m]`.
     pub name: String,
 }
 

@@ -88,8 +88,16 @@ pub type Codes<'a> = [(&'a Module, &'a Code)];
 
 /// A thing by its name, which of one that goes by an address the module has.
 fn named(Stayed { what, name }: &Stayed, codes: &Codes) -> String {
-    let symbol = leak::symbol(codes, name);
-    format!("{} {}", word(*what), symbol.as_deref().unwrap_or(name))
+    let (place, module) = match name.split_once(" [") {
+        Some((place, rest)) => (place, rest.strip_suffix(']')),
+        None => (name.as_str(), None),
+    };
+    let what = word(*what);
+    match (leak::symbol(codes, place), module) {
+        (Some(symbol), _) => format!("{what} {symbol}"),
+        (None, Some(module)) => format!("{what} of {module}"),
+        (None, None) => format!("{what} {name}"),
+    }
 }
 
 /// What the guest told to have stayed, whatever came of the machine then.

@@ -17,9 +17,9 @@ use crate::repository::{project, repository};
 const PLANTED: [(&str, &str, &str); 11] = [
     ("init_unchecked", "panic", "planted_init"),
     ("init_proc_left", "leak", "proc entry planted stayed"),
-    ("init_frees_twice", "report", "planted_free"),
+    ("init_frees_twice", "report", "planted_init"),
     ("init_timer_armed", "leak", "planted_tick"),
-    ("init_memory_lost", "report", "planted_init"),
+    ("init_memory_lost", "leak", "planted_init"),
     ("init_notifier_left", "leak", "planted_notified"),
     ("init_thread_left", "leak", "planted"),
     ("exit_unchecked", "panic", "planted_exit"),
