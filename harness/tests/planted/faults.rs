@@ -18,7 +18,11 @@ const PLANTED: [(&str, &str, &str); 11] = [
     ("init_unchecked", "panic", "planted_init"),
     ("init_proc_left", "leak", "proc entry planted stayed"),
     ("init_frees_twice", "report", "planted_init"),
-    ("init_timer_armed", "leak", "planted_tick"),
+    (
+        "init_timer_armed",
+        "report",
+        "ODEBUG: free active in free_module",
+    ),
     ("init_memory_lost", "leak", "planted_init"),
     ("init_notifier_left", "leak", "planted_notified"),
     ("init_thread_left", "leak", "planted"),
