@@ -1,0 +1,16 @@
+//! Bugs that were planted in modules on purpose, one test each, which a hunt has to find:
+//! `KERNEL::HUNT::NAME` is the module `planted/HUNT/NAME`. A clean twin has none, and nothing may be
+//! found in it.
+
+mod chosen;
+#[path = "planted/fuzz.rs"]
+mod fuzz;
+mod needs;
+#[path = "it/repository.rs"]
+mod repository;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chosen::main(fuzz::trials)
+}
