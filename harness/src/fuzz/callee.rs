@@ -189,7 +189,8 @@ fn role(parameter: &Parameter) -> Role {
         Type::Pointer(_) if ends(&["__map"]) => Role::Map,
         Type::Pointer(_) if ends(&["__str"]) => Role::Text,
         Type::Pointer(to) => pointer(to),
-        other => Role::Unknown(format!("{other:?}")),
+        Type::Struct { name, .. } => Role::Unknown(format!("a `struct {name}` by value")),
+        _ => Role::Unknown("neither a number of at most 8 bytes nor a pointer".to_owned()),
     }
 }
 

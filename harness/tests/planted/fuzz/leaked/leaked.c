@@ -57,7 +57,7 @@ static int __init leaked_init(void)
 	int err;
 
 	plant_leaked_cache = kmem_cache_create("leaked", sizeof(struct plant_leaked), 0,
-					      SLAB_NOLEAKTRACE, NULL);
+					       SLAB_NOLEAKTRACE, NULL);
 	if (!plant_leaked_cache)
 		return -ENOMEM;
 	err = kassay_register_kfuncs(BPF_PROG_TYPE_SYSCALL, &kfuncs);

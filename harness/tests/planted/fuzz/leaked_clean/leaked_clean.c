@@ -58,7 +58,7 @@ static int __init leaked_clean_init(void)
 	int err;
 
 	plant_kept_cache = kmem_cache_create("leaked_clean", sizeof(struct plant_kept), 0,
-					      SLAB_NOLEAKTRACE, NULL);
+					     SLAB_NOLEAKTRACE, NULL);
 	if (!plant_kept_cache)
 		return -ENOMEM;
 	err = kassay_register_kfuncs(BPF_PROG_TYPE_SYSCALL, &kfuncs);
