@@ -79,8 +79,11 @@ const fn plant(name: &'static str, title: &'static str, config: &'static [&'stat
     }
 }
 
+/// What a test does on a kernel.
+type Test = Box<dyn FnOnce(&Chosen) -> Result<Completion> + Send>;
+
 pub fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
-    let trial = |name: &str, test: Box<dyn FnOnce(&Chosen) -> Result<Completion> + Send>| {
+    let trial = |name: &str, test: Test| {
         let on = on.clone();
         needs::qemu(format!("{}::fuzz::{name}", on.name), move || {
             test(&on).map_err(|error| visible(&format!("{error:#}")).into())
