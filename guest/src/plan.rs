@@ -351,9 +351,10 @@ fn steps(
                 }
             };
             capability::without(without, || bpf::load_each(name, plan, facts, take))??;
-        } else if let Some(object) =
-            capability::without(without, || bpf::load(name, plan, &attached, facts))??
-        {
+        } else if let Some(object) = capability::without(without, || match plan.sifts {
+            true => bpf::sift(name, plan, facts),
+            false => bpf::load(name, plan, &attached, facts),
+        })?? {
             let held = Attached::new(name, object, true);
             let held = held.attach(plan, &attached, &mut net, host_root, facts)?;
             attached.push(held);

@@ -295,6 +295,7 @@ mod tests {
             name: name.to_string(),
             prototype: Some(format!("void {name}(void)")),
             shape: None,
+            signature: None,
             flags: Some(*flags),
             sets: vec!["set".to_owned()],
         };

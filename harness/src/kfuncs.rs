@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectKind, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
 
-use crate::btf::{self, Btf, Shape};
+use crate::btf::{self, Btf, Shape, Signature};
 use crate::kernel::Kernel;
 use crate::plain;
 
@@ -21,6 +21,8 @@ pub struct Kfunc {
     pub prototype: Option<String>,
     /// The kinds of its types; nothing where there is no prototype.
     pub shape: Option<Shape>,
+    /// What it takes and returns; nothing where there is no prototype.
+    pub signature: Option<Signature>,
     /// Its flags (include/linux/btf.h); nothing where they cannot be told.
     pub flags: Option<u32>,
     /// The names of the sets that have it, in order.
@@ -105,6 +107,7 @@ impl Kfunc {
             name: btf.function(id)?,
             prototype: Some(btf.prototype(id)?),
             shape: Some(btf.shape(id)?),
+            signature: Some(btf.signature(id)?),
             flags,
             sets: Vec::new(),
         })
@@ -238,6 +241,7 @@ fn from_sets(btf: &Btf, sets: Vec<Set>) -> Result<Listing> {
                 name: name.clone(),
                 prototype: None,
                 shape: None,
+                signature: None,
                 flags: None,
                 sets: Vec::new(),
             };
@@ -459,6 +463,7 @@ mod tests {
             name: "f".to_owned(),
             prototype: None,
             shape: None,
+            signature: None,
             flags: Some(1 << 31 | 1 << 16),
             sets: Vec::new(),
         };

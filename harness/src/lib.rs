@@ -64,6 +64,8 @@ pub mod flaw;
 #[doc(hidden)]
 pub mod frame;
 #[doc(hidden)]
+pub mod fuzz;
+#[doc(hidden)]
 pub mod globals;
 #[doc(hidden)]
 pub mod interrupt;

@@ -1,9 +1,12 @@
-//! Modules with a bug planted in each, and clean twins, to know that the hunts for bugs hunt:
-//! `KERNEL::HUNT::NAME` is `planted/HUNT/NAME.toml`.
+//! Bugs that were planted in modules on purpose, one test each, which a hunt has to find:
+//! `KERNEL::HUNT::NAME` is the module or the scenario `planted/HUNT/NAME`. A clean twin has none, and
+//! nothing may be found in it.
 
 mod chosen;
 #[path = "planted/faults.rs"]
 mod faults;
+#[path = "planted/fuzz.rs"]
+mod fuzz;
 mod needs;
 #[path = "it/repository.rs"]
 mod repository;
@@ -11,5 +14,9 @@ mod repository;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    chosen::main(faults::trials)
+    chosen::main(|on| {
+        let mut trials = fuzz::trials(on)?;
+        trials.extend(faults::trials(on)?);
+        Ok(trials)
+    })
 }

@@ -160,6 +160,42 @@ pub fn load_each(
     }
 }
 
+/// Loads the programs of an object together, but for those that are refused: each costs one more
+/// try, which is far less than to load each by itself. Reports how each went.
+pub fn sift(name: &str, plan: &Plan, facts: &mut Facts) -> Result<Option<Object>> {
+    let opened = heard(|| open(name, plan, None));
+    report(name, None, &opened, Vec::new(), facts)?;
+    let (Ok(opened), _) = opened else {
+        return Ok(None);
+    };
+    let all = opened.progs().map(|program| program.name().to_os_string());
+    let mut left: Vec<String> = all
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    while !left.is_empty() {
+        let is_left = |program: &str| left.iter().any(|name| name == program);
+        let load = || filled(made(open(name, plan, Some(&is_left))?)?, name, plan);
+        let loaded = heard(load);
+        if loaded.0.is_ok() {
+            for program in left {
+                report(name, Some(program), &loaded, Vec::new(), facts)?;
+            }
+            return Ok(loaded.0.ok());
+        }
+        let refused = left.iter().position(|program| {
+            let failed = format!("libbpf: prog '{program}': failed to load");
+            loaded.1.contains(&failed)
+        });
+        let Some(refused) = refused else {
+            report(name, None, &loaded, Vec::new(), facts)?;
+            return Ok(None);
+        };
+        let refused = left.remove(refused);
+        report(name, Some(refused), &loaded, Vec::new(), facts)?;
+    }
+    Ok(None)
+}
+
 /// The objects before this one, as a whole, where it has programs that replace functions of theirs.
 /// What cannot be loaded has been told.
 fn targets(opened: &OpenObject, name: &str, plan: &Plan) -> Vec<Attached> {

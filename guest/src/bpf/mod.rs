@@ -28,7 +28,7 @@ use crate::net::{Lazy, Net};
 pub use failing::Failing;
 pub use holdings::{Holdings, wait_until_only};
 use load::heard;
-pub use load::{load, load_each};
+pub use load::{load, load_each, sift};
 pub use structure::detach;
 
 /// How many places of a map of programs are looked at.

@@ -98,7 +98,7 @@ fn test_run(step: &TestRun, attached: &[Attached]) -> Result<TestRan> {
 
 /// What the kernel says of a run that it refuses, in words where its number has one meaning there
 /// (net/bpf/test_run.c, 6.1 to 7.2).
-fn reason(error: &libbpf_rs::Error) -> String {
+pub(super) fn reason(error: &libbpf_rs::Error) -> String {
     let words = match error.kind() {
         // ENOTSUPP has no words in a C library.
         _ if error.to_string().contains("os error 524") => {
@@ -146,7 +146,7 @@ fn ctx_left(kind: ProgramType, mut before: Vec<u8>, mut after: Vec<u8>) -> Optio
 }
 
 /// The bytes that a program gets.
-fn bytes(data: &Data) -> Vec<u8> {
+pub(super) fn bytes(data: &Data) -> Vec<u8> {
     match data {
         Data::Bytes(bytes) => bytes.clone(),
         Data::Packet(packet) => packet::frame(packet, FIRST_PORT, &SENDER, &RECEIVER),

@@ -26,6 +26,8 @@ pub struct Plan {
     pub each: bool,
     /// Whether each of those is attached all the same, one after the other, and let go at once.
     pub attaches: bool,
+    /// Whether programs of an object that are refused are left out, and the others loaded together.
+    pub sifts: bool,
     /// Whether it is counted what programs take. One that is refused is then loaded twice.
     pub counts: bool,
     /// What global variables of the objects are set to before they are loaded.

@@ -33,6 +33,7 @@ macro_rules! for_each_step {
             send: Send => FrameSent,
             run: Run => Ran,
             test_run: TestRun => TestRan,
+            race: Race => Raced,
             submit: Submit => Submitted,
             consume: Consume => Consumed,
             drive: Drive => Driven,

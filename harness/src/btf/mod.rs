@@ -10,6 +10,7 @@ mod file;
 mod layout;
 mod map;
 mod raw;
+mod signature;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use map::Map;
 use object::Endianness;
 use raw::{Header, Raw, kind, name, parts, word};
 pub use raw::{functions, native};
+pub use signature::{Parameter, Signature, Type};
 
 /// How many types a type may be made of, one of the other: a pointer to an array of these, and
 /// so on. The kernel allows 32 (MAX_RESOLVE_DEPTH in kernel/bpf/btf.c, 6.11).

@@ -69,6 +69,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         objects: scenario::names(&scenario.bpf),
         each: scenario.each,
         attaches: scenario.attaches,
+        sifts: scenario.sifts,
         counts: scenario.counts,
         globals: artifacts.globals.clone(),
         entries: artifacts.entries.clone(),

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod error;
 pub mod exec;
 pub mod faults;
+pub mod fuzz;
 pub mod header;
 pub mod init;
 pub mod kernel;
@@ -82,6 +83,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Run a failed case again, from the folder that it left
     Repro(repro::ReproArgs),
+    /// Call a module's kfuncs in sequences that nobody thought of, and keep what goes wrong
+    Fuzz(fuzz::FuzzArgs),
     /// Find the commit of a git repository that broke a scenario
     Bisect(bisect::BisectArgs),
     /// Run a program in a pristine kernel, as if it ran here
@@ -149,6 +152,7 @@ impl Command {
             Command::Run(args) => run::run(args),
             Command::Watch(args) => watch::run(args).map(|()| 0),
             Command::Repro(args) => repro::run(args),
+            Command::Fuzz(args) => fuzz::run(args),
             Command::Bisect(args) => bisect::run(args),
             Command::Exec(args) => exec::run(args),
             Command::Shell(args) => shell::run(args),

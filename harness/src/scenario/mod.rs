@@ -55,6 +55,8 @@ pub struct Scenario {
     pub each: bool,
     /// Whether each of those is attached all the same, and let go at once.
     pub attaches: bool,
+    /// Whether programs that are refused are left out, and the others loaded together.
+    pub sifts: bool,
     /// Whether it is counted what programs take.
     pub counts: bool,
     /// What global variables of the programs are set to before they are loaded.
@@ -112,6 +114,7 @@ impl Scenario {
             drivers: Vec::new(),
             each: false,
             attaches: false,
+            sifts: false,
             counts: true,
             globals: toml::Table::new(),
             maps: entries::Wanted::new(),

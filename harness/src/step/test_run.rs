@@ -90,7 +90,7 @@ impl Kind for TestRun {
 }
 
 /// Bytes of a page at most.
-fn bytes(key: &str, hex: &str) -> Result<Vec<u8>> {
+pub(super) fn bytes(key: &str, hex: &str) -> Result<Vec<u8>> {
     let bytes = parse_hex(hex).with_context(|| format!("read `{key}`"))?;
     if bytes.len() > MOST {
         bail!("`{key}` of {} bytes: at most {MOST}, a page", bytes.len());

@@ -243,6 +243,7 @@ mod tests {
                 result: "void".to_owned(),
                 arguments: vec!["int".to_owned(), "__typeof__(struct some) *".to_owned()],
             }),
+            signature: None,
             flags: Some(0),
             sets: vec!["set".to_owned()],
         }

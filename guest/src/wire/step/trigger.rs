@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Came;
+use super::{Came, Data};
 
 /// A child process opens a file, and reads it to its end or writes to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,3 +153,30 @@ pub struct Detach {
 pub struct Detached;
 
 impl Came for Detached {}
+
+/// Child processes run loaded programs at the same time (`BPF_PROG_TEST_RUN`), each on a CPU of its
+/// own as far as there are any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Race {
+    /// The programs' functions, one for each child.
+    pub programs: Vec<String>,
+    /// How often each child runs its program.
+    pub times: u32,
+    /// The data, where the programs' type takes any.
+    pub data: Option<Data>,
+}
+
+/// What came of a [`Race`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raced {
+    /// The first of the child processes.
+    pub pid: i32,
+    /// How often each program ran, in their order.
+    pub ran: Vec<u32>,
+}
+
+impl Came for Raced {
+    fn pid(&self) -> Option<i32> {
+        Some(self.pid)
+    }
+}

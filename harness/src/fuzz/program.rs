@@ -1,0 +1,322 @@
+//! A program as a list of calls, which is what is generated, kept and made smaller.
+
+use fastrand::Rng;
+
+use super::argument::{Argument, Around};
+use super::callee::{Callee, Gives, Part, Role};
+use super::learn::Learned;
+use super::way::Way;
+
+/// How many calls a program has at most.
+const CALLS: usize = 8;
+
+/// How often something else is tried where something does not go here.
+const PATIENCE: usize = 12;
+
+/// A program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Program {
+    /// What it calls, in order. At its end, what it holds is given back, and iterators are ended.
+    pub calls: Vec<Call>,
+}
+
+/// A call of a kfunc.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    /// The kfunc's place among all.
+    pub callee: usize,
+    /// Its arguments.
+    pub arguments: Vec<Argument>,
+}
+
+/// What a program has at a place.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Objects, with the names of their structures, and whether each is held.
+    pub objects: Vec<(usize, String, bool)>,
+    /// Iterators that are open, with the names of their structures.
+    pub iterators: Vec<(usize, String)>,
+    /// Calls that returned numbers.
+    numbers: Vec<usize>,
+}
+
+impl Call {
+    /// The calls before it that it uses.
+    pub fn uses(&self) -> impl Iterator<Item = usize> {
+        self.arguments.iter().filter_map(|argument| match argument {
+            Argument::Object(of) | Argument::Iterator(of) | Argument::Earlier(of) => Some(*of),
+            _ => None,
+        })
+    }
+}
+
+impl State {
+    /// What a program has behind these calls.
+    pub fn behind(calls: &[Call], callees: &[Callee]) -> State {
+        let mut state = State::default();
+        for (place, call) in calls.iter().enumerate() {
+            state.step(place, call, &callees[call.callee]);
+        }
+        state
+    }
+
+    fn step(&mut self, place: usize, call: &Call, callee: &Callee) {
+        match callee.part {
+            Part::Releases => {
+                let released = call.arguments.iter().find_map(|argument| match argument {
+                    Argument::Object(of) => Some(*of),
+                    _ => None,
+                });
+                self.objects.retain(|(of, ..)| Some(*of) != released);
+            }
+            Part::Begins => {
+                let name = callee.structure().unwrap_or_default().to_owned();
+                self.iterators.push((place, name));
+            }
+            Part::Ends => {
+                let ended = call.uses().next();
+                self.iterators.retain(|(of, _)| Some(*of) != ended);
+                // Their elements are gone with them.
+                self.objects
+                    .retain(|(of, _, is_held)| *is_held || Some(*of) < ended);
+            }
+            Part::Uses | Part::Acquires | Part::Steps => {}
+        }
+        match &callee.gives {
+            Gives::Number if callee.part == Part::Uses => self.numbers.push(place),
+            Gives::Object(name) => {
+                let is_held = callee.part == Part::Acquires;
+                self.objects.push((place, name.clone(), is_held));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What programs are made of.
+pub struct Making<'a> {
+    /// All kfuncs.
+    pub callees: &'a [Callee],
+    /// What kernels refuse.
+    pub learned: &'a Learned,
+    /// How the programs are run.
+    pub way: &'a Way,
+}
+
+impl Making<'_> {
+    /// The kfuncs that programs of the way may call.
+    pub fn callable(&self) -> Vec<usize> {
+        let may = |callee: &Callee| callee.types.contains(&self.way.kind);
+        let all = self.callees.iter().enumerate();
+        all.filter(|(_, callee)| may(callee))
+            .map(|it| it.0)
+            .collect()
+    }
+
+    /// A program that calls this kfunc, and before it only what it needs for that.
+    pub fn alone(&self, callee: usize, rng: &mut Rng) -> Program {
+        let mut calls = Vec::new();
+        for _ in 0..PATIENCE {
+            if let Some(call) = self.call(&calls, callee, rng) {
+                calls.push(call);
+                break;
+            }
+            // Something that gives what it needs.
+            let needed = self.givers(callee);
+            if needed.is_empty() || calls.len() > 2 {
+                break;
+            }
+            let giver = needed[rng.usize(..needed.len())];
+            calls.extend(self.call(&calls, giver, rng));
+        }
+        Program { calls }
+    }
+
+    /// The kfuncs that give an object or an iterator that this one takes.
+    fn givers(&self, callee: usize) -> Vec<usize> {
+        let taker = &self.callees[callee];
+        let mut givers = self.callable();
+        givers.retain(|other| {
+            let giver = &self.callees[*other];
+            let is_begun = matches!(taker.part, Part::Steps | Part::Ends)
+                && giver.part == Part::Begins
+                && giver.structure() == taker.structure();
+            let is_given = taker.roles.iter().any(|role| match (role, &giver.gives) {
+                (Role::Object(name, _), Gives::Object(other)) => name == other,
+                _ => false,
+            });
+            is_begun || is_given
+        });
+        givers
+    }
+
+    /// Any program.
+    pub fn any(&self, rng: &mut Rng) -> Program {
+        let callable = self.callable();
+        let mut calls: Vec<Call> = Vec::new();
+        if callable.is_empty() {
+            return Program { calls };
+        }
+        let wanted = 1 + rng.usize(..CALLS);
+        for _ in 0..PATIENCE * wanted {
+            if calls.len() == wanted {
+                break;
+            }
+            let callee = callable[rng.usize(..callable.len())];
+            // What has been found already stands in the way of what has not.
+            if self.learned.is_found(callee) && rng.u8(..8) > 0 {
+                continue;
+            }
+            calls.extend(self.call(&calls, callee, rng));
+        }
+        match calls.is_empty() {
+            true => self.alone(callable[rng.usize(..callable.len())], rng),
+            false => Program { calls },
+        }
+    }
+
+    /// A call of this kfunc behind those; nothing where there is not what it needs.
+    fn call(&self, before: &[Call], callee: usize, rng: &mut Rng) -> Option<Call> {
+        let it = &self.callees[callee];
+        let state = State::behind(before, self.callees);
+        if it.part == Part::Acquires && self.releases(it).is_none() {
+            return None;
+        }
+        if it.part == Part::Begins && self.ends(it).is_none() {
+            return None;
+        }
+        let around = Around {
+            way: self.way,
+            numbers: &state.numbers,
+            objects: &state.objects,
+            is_certain: matches!(it.part, Part::Begins | Part::Ends | Part::Releases),
+        };
+        let mut arguments: Vec<Argument> = Vec::new();
+        for (place, role) in it.roles.iter().enumerate() {
+            let argument = match role {
+                Role::Iterator if it.part == Part::Begins => Argument::Iterator(before.len()),
+                Role::Iterator => {
+                    let fits = |(_, name): &&(usize, String)| Some(name.as_str()) == it.structure();
+                    let open: Vec<_> = state.iterators.iter().filter(fits).collect();
+                    Argument::Iterator(open.get(rng.usize(..open.len().max(1)))?.0)
+                }
+                _ => {
+                    let any = |rng: &mut Rng| {
+                        let previous = arguments.last();
+                        Argument::any(role, it.nullable[place], previous, &around, rng)
+                    };
+                    let held = |argument: &Argument| match argument {
+                        Argument::Object(of) => state
+                            .objects
+                            .iter()
+                            .any(|(object, _, held)| object == of && *held),
+                        _ => false,
+                    };
+                    let needs_held = it.part == Part::Releases && place == 0;
+                    let fits = |argument: &Argument| {
+                        (!needs_held || held(argument))
+                            && !self
+                                .learned
+                                .is_refused(self.way, callee, place, argument.word())
+                    };
+                    let mut tries = (0..PATIENCE).map_while(|_| any(rng));
+                    tries.find(fits)?
+                }
+            };
+            arguments.push(argument);
+        }
+        Some(Call { callee, arguments })
+    }
+
+    /// The kfunc that takes back what this one gives.
+    pub fn releases(&self, giver: &Callee) -> Option<usize> {
+        let Gives::Object(name) = &giver.gives else {
+            return None;
+        };
+        self.callable().into_iter().find(|other| {
+            let other = &self.callees[*other];
+            let is_alone = matches!(&other.roles[..], [Role::Object(of, _)] if of == name);
+            other.part == Part::Releases && is_alone
+        })
+    }
+
+    /// The kfunc that ends the iterators that this one makes.
+    pub fn ends(&self, maker: &Callee) -> Option<usize> {
+        self.callable().into_iter().find(|other| {
+            let other = &self.callees[*other];
+            other.part == Part::Ends && other.structure() == maker.structure()
+        })
+    }
+}
+
+impl Program {
+    /// It without a call, and without those that need it.
+    pub fn without(&self, gone: usize) -> Program {
+        let mut left: Vec<Option<usize>> = Vec::new();
+        let mut calls: Vec<Call> = Vec::new();
+        for (place, call) in self.calls.iter().enumerate() {
+            let mut call = call.clone();
+            let mut is_possible = place != gone;
+            for argument in &mut call.arguments {
+                match argument {
+                    Argument::Earlier(of) => match left[*of] {
+                        Some(new) => *of = new,
+                        None => *argument = Argument::Number(0),
+                    },
+                    Argument::Iterator(of) if *of == place => *of = calls.len(),
+                    Argument::Object(of) | Argument::Iterator(of) => match left[*of] {
+                        Some(new) => *of = new,
+                        None => is_possible = false,
+                    },
+                    _ => {}
+                }
+            }
+            left.push(is_possible.then_some(calls.len()));
+            calls.extend(is_possible.then_some(call));
+        }
+        Program { calls }
+    }
+
+    /// It with other arguments, each simpler than what stands in its place.
+    pub fn simpler(&self, callees: &[Callee]) -> Vec<Program> {
+        let mut simpler = Vec::new();
+        for (place, call) in self.calls.iter().enumerate() {
+            let roles = &callees[call.callee].roles;
+            for (number, argument) in call.arguments.iter().enumerate() {
+                for other in argument.simpler(&roles[number]) {
+                    let mut program = self.clone();
+                    program.calls[place].arguments[number] = other;
+                    simpler.push(program);
+                }
+            }
+        }
+        simpler
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(arguments: &[Argument]) -> Call {
+        Call {
+            callee: 0,
+            arguments: arguments.to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_needs_a_call_goes_with_it() {
+        let program = Program {
+            calls: vec![
+                call(&[Argument::Number(1)]),
+                call(&[]),
+                call(&[Argument::Object(0)]),
+                call(&[Argument::Object(1), Argument::Earlier(0)]),
+            ],
+        };
+        let left = program.without(0);
+        let last = call(&[Argument::Object(0), Argument::Number(0)]);
+        assert_eq!(left.calls, [call(&[]), last]);
+    }
+}
