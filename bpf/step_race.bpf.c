@@ -7,7 +7,8 @@ __u64 first, second, both;
 SEC("syscall")
 int one(void *ctx)
 {
-	first++;
+	if (++first == 1)
+		bpf_printk("the first run of many");
 	__sync_fetch_and_add(&both, 1);
 	return 0;
 }

@@ -57,6 +57,10 @@ impl Trace {
     fn open_in(root: String) -> Result<Trace> {
         let path = format!("{root}/trace");
         File::create(&path).with_context(|| format!("empty `{path}`"))?;
+        // The kernel turns it on when a program that prints is loaded, by a worker in 6.1.192, 6.12.117
+        // and 7.2.12 (`__set_printk_clr_event` in kernel/trace/bpf_trace.c), so that what a program
+        // prints at once would not be there. A kernel without it prints nothing.
+        let _ = system::write(&format!("{root}/{PRINTK}/enable"), "1");
         let marker = format!("{root}/trace_marker");
         Ok(Trace {
             pipe: nonblocking(&format!("{root}/trace_pipe"))?,

@@ -119,6 +119,10 @@ fn triggers(fact: &Fact) -> Option<RangeInclusive<i32>> {
         }
         | Fact::Ended { command, .. } => Some(command.pids.0..=command.pids.1),
         Fact::Stepped {
+            outcome: Ok(Outcome::Race(raced)),
+            ..
+        } => Some(raced.pids.0..=raced.pids.1),
+        Fact::Stepped {
             outcome: Ok(outcome),
             ..
         } => outcome.pid().map(|pid| pid..=pid),

@@ -33,9 +33,10 @@ pub fn run(step: &Race, around: &mut Around) -> Result<Raced> {
     // All are waited for, whatever came of the first.
     let heard: Vec<_> = children.into_iter().map(|child| child.hear()).collect();
     let heard = heard.into_iter().collect::<Result<Vec<(i32, u32)>>>()?;
+    let pids = heard.iter().map(|(pid, _)| *pid);
     Ok(Raced {
-        pid: heard.first().map_or(0, |(pid, _)| *pid),
-        ran: heard.into_iter().map(|(_, ran)| ran).collect(),
+        pids: (pids.clone().min().unwrap_or(0), pids.max().unwrap_or(0)),
+        ran: heard.iter().map(|(_, ran)| *ran).collect(),
     })
 }
 

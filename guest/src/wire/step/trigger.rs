@@ -169,14 +169,10 @@ pub struct Race {
 /// What came of a [`Race`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Raced {
-    /// The first of the child processes.
-    pub pid: i32,
+    /// The ids of the child processes, the first and the last.
+    pub pids: (i32, i32),
     /// How often each program ran, in their order.
     pub ran: Vec<u32>,
 }
 
-impl Came for Raced {
-    fn pid(&self) -> Option<i32> {
-        Some(self.pid)
-    }
-}
+impl Came for Raced {}
