@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use kassay_guest::{Allocation, Fact};
 
-use crate::case::{Case, Setting, lacks};
+use crate::case::{Case, Setting, lacks, lacks_built};
 use crate::compile;
 use crate::kernel::Kernel;
 use crate::outcome::{End, Judged, Outcome};
@@ -66,14 +66,18 @@ pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Hu
         return Ok(Hunted::Skipped(why.to_owned()));
     }
     let whole = with(scenario, 0);
-    if let Some(why) = lacks(kernel, &whole)? {
+    if let Some(why) = lacks(&setting.cache, kernel, &whole)? {
+        return Ok(Hunted::Skipped(why));
+    }
+    let artifacts = compile::build(&setting.cache, kernel, &whole)?;
+    if let Some(why) = lacks_built(kernel, &whole, &artifacts)? {
         return Ok(Hunted::Skipped(why));
     }
     let hunt = Hunt {
         setting,
         kernel,
         scenario,
-        artifacts: compile::build(&setting.cache, kernel, &whole)?,
+        artifacts,
     };
     let (told, count) = match hunt.first(&whole)? {
         Ok(told) => told,

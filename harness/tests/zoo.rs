@@ -66,7 +66,7 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
 
 fn test(on: &Chosen, scenario: Scenario) -> Result<Completion> {
     let kernel = on.kernel().as_ref().map_err(|why| anyhow!("{why}"))?;
-    if let Some(why) = case::lacks(kernel, &scenario)? {
+    if let Some(why) = case::lacks(&on.setting.cache, kernel, &scenario)? {
         return Ok(Completion::ignored_with(why));
     }
     let expected = scenario.expect.as_ref().map(verdict::expected);

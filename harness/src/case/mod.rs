@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 use crate::streams::Streams;
 use crate::{btf, detector, flaw, project, verdict};
 
-pub use requires::{lacks, lacks_base, lacks_build, lacks_jit, lacks_probe, left_out};
+pub use requires::{lacks, lacks_built, lacks_probe, left_out};
 pub use setting::{Setting, TIMEOUT};
 
 /// Lays out in a share what the guest reads.

@@ -8,18 +8,44 @@ use object::{Object, ObjectSection};
 
 use crate::btf::Btf;
 use crate::cache::Cache;
-use crate::compile::{self, module::Module};
+use crate::compile::{self, Artifacts, module::Module};
 use crate::interrupt;
 use crate::kernel::{self, Availability, Catalog, Kernel};
 use crate::kfuncs;
 use crate::scenario::{Pinned, Requires, Scenario};
 use crate::tool::{self, Tool};
 
-/// What the scenario requires and the kernel or the host lacks.
+/// What the scenario requires and the kernel, the host or the cache lacks. It is asked for before
+/// anything is built: another build of the kernel takes as long as a kernel takes.
 ///
 /// # Errors
-/// The kernel's configuration cannot be read, or the user interrupted.
-pub fn lacks(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
+/// The kernel's configuration or the catalog cannot be read, or the user interrupted.
+pub fn lacks(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
+    match lacks_of_kernel(kernel, scenario)? {
+        None => lacks_build(cache, kernel, scenario),
+        lacking => Ok(lacking),
+    }
+}
+
+/// What the scenario requires and its parts lack, now that they are built.
+///
+/// # Errors
+/// A part or the kernel's configuration cannot be read.
+pub fn lacks_built(
+    kernel: &Kernel,
+    scenario: &Scenario,
+    artifacts: &Artifacts,
+) -> Result<Option<String>> {
+    if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
+        return Ok(Some(reason));
+    }
+    match lacks_jit(kernel, scenario, &artifacts.objects)? {
+        None => lacks_base(scenario, &artifacts.modules),
+        lacking => Ok(lacking),
+    }
+}
+
+fn lacks_of_kernel(kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
     let (major, minor, _) = kernel.version();
     if let Some(bound) = &scenario.requires.kernel
         && !bound.holds((major, minor))
@@ -94,11 +120,8 @@ fn lacks_failing(kernel: &Kernel) -> Result<Option<String>> {
 }
 
 /// The other build of the kernel that the scenario has its modules built for, where it is not in
-/// the cache: it takes as long as a kernel takes.
-///
-/// # Errors
-/// The catalog cannot be read.
-pub fn lacks_build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
+/// the cache.
+fn lacks_build(cache: &Cache, kernel: &Kernel, scenario: &Scenario) -> Result<Option<String>> {
     let Some(other) = compile::other_build(kernel, scenario) else {
         return Ok(None);
     };
@@ -137,7 +160,7 @@ fn lacks_program(wanted: &Pinned) -> Result<Option<String>> {
 ///
 /// # Errors
 /// A module cannot be read.
-pub fn lacks_base(scenario: &Scenario, modules: &[Module]) -> Result<Option<String>> {
+fn lacks_base(scenario: &Scenario, modules: &[Module]) -> Result<Option<String>> {
     if !scenario.requires.btf_base {
         return Ok(None);
     }
@@ -171,7 +194,7 @@ const BY_TRAMPOLINE: [&str; 8] = [
 ///
 /// # Errors
 /// The kernel's configuration or an object cannot be read.
-pub fn lacks_jit(
+fn lacks_jit(
     kernel: &Kernel,
     scenario: &Scenario,
     objects: &[(String, PathBuf)],
@@ -331,7 +354,7 @@ mod tests {
             arch,
             key: "test".into(),
         };
-        let lacks = |arch, scenario: &Scenario| lacks(&kernel(arch), scenario).unwrap();
+        let lacks = |arch, scenario: &Scenario| lacks_of_kernel(&kernel(arch), scenario).unwrap();
         let mut scenario = Scenario::new("test");
         scenario.requires.arch = vec![Arch::X86];
         assert_eq!(lacks(Arch::X86, &scenario), None);

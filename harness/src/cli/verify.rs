@@ -178,7 +178,7 @@ fn one(
     kernel: &Kernel,
     scenario: &Scenario,
 ) -> anyhow::Result<Result<Counted, String>> {
-    if let Some(reason) = lacks(kernel, scenario)? {
+    if let Some(reason) = lacks(&setting.cache, kernel, scenario)? {
         return Ok(Err(reason));
     }
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;

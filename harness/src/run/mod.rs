@@ -7,7 +7,7 @@ mod reason;
 
 use anyhow::Result;
 
-use crate::case::{Case, Setting, lacks, lacks_base, lacks_build, lacks_jit, lacks_probe};
+use crate::case::{Case, Setting, lacks, lacks_built};
 use crate::compile;
 use crate::excerpt::bounded;
 use crate::kernel::Kernel;
@@ -37,10 +37,7 @@ pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
 /// Builds and runs a case, if it is one of this kernel and not as it was when it passed.
 fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
     let ended = |end: End| Ok(Outcome::new(&kernel.name, scenario, end));
-    if let Some(reason) = lacks(kernel, scenario)? {
-        return ended(End::Skipped(bounded(&reason)));
-    }
-    if let Some(reason) = lacks_build(&setting.cache, kernel, scenario)? {
+    if let Some(reason) = lacks(&setting.cache, kernel, scenario)? {
         return ended(End::Skipped(bounded(&reason)));
     }
     let missing = setting.strict.then(|| detector::missing(kernel));
@@ -50,13 +47,7 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     let accelerator = setting.accelerator_for(kernel.arch)?;
     let record = Record::take(&setting.cache, kernel, scenario, accelerator)?;
     let artifacts = compile::build(&setting.cache, kernel, scenario)?;
-    if let Some(reason) = lacks_probe(&artifacts.guest, scenario)? {
-        return ended(End::Skipped(bounded(&reason)));
-    }
-    if let Some(reason) = lacks_jit(kernel, scenario, &artifacts.objects)? {
-        return ended(End::Skipped(bounded(&reason)));
-    }
-    if let Some(reason) = lacks_base(scenario, &artifacts.modules)? {
+    if let Some(reason) = lacks_built(kernel, scenario, &artifacts)? {
         return ended(End::Skipped(bounded(&reason)));
     }
     let inputs = record::inputs(kernel, scenario, &artifacts)?;

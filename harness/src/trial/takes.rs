@@ -84,7 +84,7 @@ pub fn run(
     scenario: &Scenario,
 ) -> Result<BTreeMap<Item, Answer>> {
     let all = |answer| Ok(BTreeMap::from([(Item::All, answer)]));
-    if let Some(reason) = lacks(kernel, scenario)? {
+    if let Some(reason) = lacks(&setting.cache, kernel, scenario)? {
         return all(Answer::Skipped(reason));
     }
     let artifacts = match compile::build(&setting.cache, kernel, scenario) {

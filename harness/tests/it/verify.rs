@@ -19,7 +19,8 @@ tests! {
         a_matrix_has_a_cell_for_each_module_and_program,
         a_matrix_attaches_each_structure_by_itself,
         an_iterator_over_a_map_keeps_no_other_program_of_its_object_from_a_matrix,
-        a_matrix_names_what_is_nearest_to_a_target;
+        a_matrix_names_what_is_nearest_to_a_target,
+        no_other_build_of_a_kernel_is_made_for_a_scenario;
 }
 
 /// A checkout with an object of two programs, the second of which ends in this.
@@ -235,6 +236,14 @@ fn an_iterator_over_a_map_keeps_no_other_program_of_its_object_from_a_matrix() {
     let ended = checkout.kassay(&["matrix", "--kernel", "distro", "count.bpf.c"]);
     ended.with(0).says("count.bpf.o one");
     ended.says("count.bpf.o over, on distro: it iterates over a map, and only `attach`");
+}
+
+fn no_other_build_of_a_kernel_is_made_for_a_scenario() {
+    let checkout = Checkout::new();
+    for (command, code) in [("matrix", 0), ("verify", 125)] {
+        let ended = checkout.kassay(&[command, "--kernel", "distro", "btf_base_allowed"]);
+        ended.with(code).says("needs another build of this kernel");
+    }
 }
 
 fn a_matrix_names_what_is_nearest_to_a_target() {
