@@ -111,8 +111,9 @@ fn no_kind_of_step_is_left_out() {
     let run: BTreeSet<String> = run.map(|(kind, _)| kind).collect();
     let first = |(form, _): &(&str, &str)| form.split(' ').next().unwrap().to_owned();
     let mut kinds: BTreeSet<String> = step::forms().map(first).collect();
-    // `ready` is a key beside `run`, and no scenario of the project has a guest at fault.
-    kinds.retain(|kind| kind != "ready" && kind != "fault");
+    // `ready` is a key beside `run`, no scenario of the project has a guest at fault, and a `race` is
+    // on a machine with two CPUs, whose state is another.
+    kinds.retain(|kind| !["ready", "fault", "race"].contains(&&**kind));
     assert_eq!(run, kinds);
 }
 
