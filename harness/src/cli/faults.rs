@@ -133,7 +133,10 @@ impl Shown<'_> {
             }
             Ok(Hunted::Skipped(why)) => {
                 progress::note(format!("skipped {name}: {why}"));
-                Ok(())
+                match self.args.format {
+                    Format::Pretty => Ok(()),
+                    Format::Json => print(&self.untried("skipped", "", &why)),
+                }
             }
             Ok(Hunted::Before(outcome)) => {
                 tally.note(&outcome);
@@ -144,7 +147,10 @@ impl Shown<'_> {
                     Format::Pretty => {
                         print(&pretty::painted(&pretty::case(self.setting, &outcome)))
                     }
-                    Format::Json => Ok(()),
+                    Format::Json => {
+                        let (title, reason) = (outcome.title(), outcome.reason());
+                        print(&self.untried(outcome.verdict().name(), title, reason))
+                    }
                 }
             }
             Ok(Hunted::Tried { tries, count }) => {
@@ -204,6 +210,21 @@ impl Shown<'_> {
                 outcome.case.scenario
             )),
         }
+    }
+
+    /// The object of a scenario of which no allocation failed.
+    fn untried(&self, verdict: &str, title: &str, reason: &str) -> String {
+        let (kernel, release) = (&self.kernel.name, &self.kernel.release);
+        json!({
+            "kernel": kernel,
+            "release": release,
+            "scenario": self.scenario.name,
+            "allocation": null,
+            "verdict": verdict,
+            "title": title,
+            "reason": reason,
+        })
+        .to_string()
     }
 
     fn object(&self, tried: &Try) -> String {

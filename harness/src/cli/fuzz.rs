@@ -137,7 +137,11 @@ impl FuzzArgs {
 
 fn show(finding: &Finding) -> anyhow::Result<()> {
     print(&finding.line())?;
-    print(&format!("  kassay repro {}", finding.folder.display()))
+    let folder = finding.folder.display();
+    match finding.smallest.is_again {
+        true => print(&format!("  kassay repro {folder}")),
+        false => print(&format!("  its programs: {folder}")),
+    }
 }
 
 /// Prints what came of it all, and returns the exit code.

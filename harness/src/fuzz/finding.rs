@@ -189,7 +189,7 @@ impl Keep<'_> {
             .target
             .parts
             .iter()
-            .map(|part| quoted(&asked(part, folder)));
+            .map(|part| quoted(&asked(part, &self.project.modules, folder)));
         let modules: Vec<String> = modules.collect();
         let name = &scenario.name;
         let mut text = format!(
@@ -227,8 +227,12 @@ impl Keep<'_> {
 }
 
 /// How a scenario in the folder asks for a module: the way that leads there.
-fn asked(part: &Part, folder: &Path) -> String {
+fn asked(part: &Part, modules: &Path, folder: &Path) -> String {
     let absolute = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // By its name one of the project is found from wherever the scenario is put.
+    if absolute(&part.path) == absolute(&modules.join(&part.name)) {
+        return part.name.clone();
+    }
     let (to, from) = (absolute(&part.path), absolute_of(folder));
     let common = to.components().zip(from.components());
     let common = common.take_while(|(one, other)| one == other).count();
@@ -271,11 +275,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(root.path()).unwrap();
         let part = Part {
+            name: "m".to_owned(),
             path: root.join("modules/m"),
             ..Part::default()
         };
         fs::create_dir_all(&part.path).unwrap();
-        let folder = root.join("target/found");
-        assert_eq!(asked(&part, &folder), "../../modules/m");
+        let asked = |modules: &str| asked(&part, &root.join(modules), &root.join("target/found"));
+        assert_eq!(asked("others"), "../../modules/m");
+        assert_eq!(asked("modules"), "m");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::callee::{Callee, Gives, Role};
 use super::finding::Finding;
+use super::way::WAYS;
 
 /// What came of it.
 #[derive(Default)]
@@ -81,5 +82,12 @@ pub(super) fn why_not(callee: &Callee, callees: &[Callee]) -> String {
             _ => {}
         }
     }
-    "no program with it was accepted".to_owned()
+    let is_run = |kind: &&&'static str| WAYS.iter().any(|way| way.kind == **kind);
+    match callee.types.iter().find(is_run) {
+        Some(_) => "no program with it was accepted, or none was made yet".to_owned(),
+        None => format!(
+            "only programs of types that fuzz runs none of may call it: {}",
+            callee.types.join(", ")
+        ),
+    }
 }

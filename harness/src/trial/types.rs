@@ -11,13 +11,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use kassay_guest::Fact;
 
-use super::facts;
+use super::facts as facts_of;
 use crate::btf::{self, SHAPES};
 use crate::case::{Setting, TIMEOUT};
 use crate::compile;
+use crate::facts;
 use crate::kernel::Kernel;
 use crate::kfuncs::{Kfunc, Listing};
 use crate::refusal;
@@ -111,8 +112,15 @@ pub fn run(setting: &Setting, kernel: &Kernel, parts: &[Part], listing: &Listing
     let each = Duration::from_secs(PATIENCE * chosen.len() as u64);
     setting.timeout = Some(setting.timeout.unwrap_or(TIMEOUT) + each);
     let artifacts = compile::build(&setting.cache, kernel, &scenario)?;
-    let facts = facts(&setting, kernel, &scenario, &artifacts)?;
-    Ok(judge(&chosen, &facts))
+    let facts = facts_of(&setting, kernel, &scenario, &artifacts)?;
+    let refused = |fact: &Fact| match fact {
+        Fact::Inserted { .. } => facts::refused(fact),
+        _ => None,
+    };
+    match facts.iter().find_map(refused) {
+        Some(why) => bail!("{why}"),
+        None => Ok(judge(&chosen, &facts)),
+    }
 }
 
 /// A scenario that loads the programs, which it writes, each by itself.
