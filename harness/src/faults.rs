@@ -148,10 +148,7 @@ impl Hunt<'_> {
         if let Some(judged) = judged {
             return Ok(Err(Box::new(self.outcome(whole, judged))));
         }
-        let counted = ran.facts.told.into_iter().find_map(|fact| match fact {
-            Fact::Allocations { told, count } => Some((told, count)),
-            _ => None,
-        });
+        let counted = told(&ran).map(|(told, count)| (told.to_vec(), count));
         let counted = counted.with_context(|| {
             format!(
                 "count the allocations of `{}`: the guest tells none",

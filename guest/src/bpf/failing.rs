@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use kassay_guest::{Allocation, Code, During, FAILING, Fact, SHARE};
 use libbpf_rs::{Link, Map, MapCore, MapFlags, Object, ObjectBuilder};
 
@@ -13,8 +13,9 @@ use super::load::heard;
 const HEAD: usize = 20;
 const FRAME: usize = 72;
 
-/// The map of where modules' code is.
+/// The map of where modules' code is, and how many places it has: two for each of `MODULES`.
 const CODE: &str = ".data.code";
+const PLACES: usize = 16;
 
 /// The places of `controls`.
 const NTH: u32 = 0;
@@ -68,23 +69,35 @@ impl Failing {
     /// Where the code of the last module was that came as far as its init, by its first sections: of
     /// one that is refused then, the kernel has no list any more.
     pub fn code(&self, since: u64) -> Result<Code> {
-        let value = self
-            .map(CODE)?
-            .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)?;
-        let value = value.unwrap_or_default();
-        let (numbers, _) = value.as_chunks::<8>();
-        let numbers: Vec<u64> = numbers.iter().copied().map(u64::from_ne_bytes).collect();
-        let used = numbers.first().map_or(0, |used| *used as usize);
+        let (used, numbers) = self.places()?;
         // Each range is two numbers, and each module two ranges.
-        let starts = used.checked_sub(2).map(|last| [1 + 2 * last, 3 + 2 * last]);
+        let starts = used.checked_sub(2).map(|last| [2 * last, 2 + 2 * last]);
         let starts = starts.into_iter().flatten().zip([".text", ".init.text"]);
         let section = |(at, name): (usize, &str)| Some((name.to_owned(), *numbers.get(at)?));
         let sections = starts.filter_map(section).collect();
         Ok(Code { since, sections })
     }
 
+    /// How many places of code there were, and those that are known, two numbers each.
+    fn places(&self) -> Result<(usize, Vec<u64>)> {
+        let value = self
+            .map(CODE)?
+            .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)?;
+        let value = value.unwrap_or_default();
+        let (numbers, _) = value.as_chunks::<8>();
+        let mut numbers = numbers.iter().copied().map(u64::from_ne_bytes);
+        let used = numbers.next().unwrap_or(0) as usize;
+        Ok((used, numbers.collect()))
+    }
+
     /// What was counted, nothing of which goes on any more.
     pub fn told(&self) -> Result<Fact> {
+        if self.places()?.0 > PLACES {
+            let most = PLACES / 2;
+            bail!(
+                "count allocations: more than {most} modules were inserted, and it knows no more"
+            );
+        }
         let count = self.count()?;
         let map = self.map("allocations")?;
         let allocation = |place: u32| {
