@@ -17,7 +17,7 @@ pub use wire::*;
 
 /// The version of these types. A guest program that speaks another one is
 /// built anew; the field exists so that a mix-up has a name.
-pub const PROTOCOL: u32 = 16;
+pub const PROTOCOL: u32 = 17;
 
 /// By which a module offers kfuncs to programs of a type (kernel/bpf/btf.c since 5.18).
 pub const REGISTER: &str = "register_btf_kfunc_id_set";

@@ -18,7 +18,7 @@ use crate::picture::Picture;
 use crate::step::Around;
 use crate::step::run::command::Commands;
 use crate::watch::Watch;
-use crate::{capability, live, module, process, share, show, step, system};
+use crate::{capability, gcov, live, module, process, share, show, step, system};
 
 /// What can be opened before there is a plan, and else is opened for it.
 pub struct Ready {
@@ -166,6 +166,10 @@ fn course(
     }
     if let Some(failing) = failing {
         facts.report(failing.told()?)?;
+    }
+    if plan.covers {
+        let files = gcov::counts()?;
+        facts.report(Fact::Coverage { files })?;
     }
     let ended = Instant::now();
     let (records, lost) = log.take(&plan.mark)?;

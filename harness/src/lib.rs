@@ -46,6 +46,8 @@ pub mod compile;
 #[doc(hidden)]
 pub mod complaint;
 #[doc(hidden)]
+pub mod coverage;
+#[doc(hidden)]
 pub mod debugger;
 #[doc(hidden)]
 pub mod detector;

@@ -133,6 +133,12 @@ pub fn is_noise(level: u8, message: &str) -> bool {
     level > ERROR && NOISE.iter().any(|noise| matches(noise, message))
 }
 
+/// Whether a message comes of the first module that counts its lines (kernel/gcov/gcc_base.c, 6.1 to
+/// 7.2). Without a prefix it could be anybody's in a run in which none does.
+pub fn is_of_counting(message: &str) -> bool {
+    matches("version magic: 0x*", message)
+}
+
 /// Whether a message is that of a pattern, word for word.
 fn matches(pattern: &str, message: &str) -> bool {
     let is_word = |(pattern, word): (&str, &str)| match pattern.split_once('*') {
@@ -381,6 +387,12 @@ mod tests {
         ] {
             assert!(noise(note), "{note}");
         }
+    }
+
+    #[test]
+    fn the_note_of_counting_is_none_of_other_runs() {
+        assert!(is_of_counting("version magic: 0x4232322a"));
+        assert!(!noise("version magic: 0x4232322a") && !is_of_counting("version magic: none"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::coverage::Covered;
 use crate::excerpt::bounded;
 use crate::scenario::Scenario;
 use crate::snapshot::Snapshot;
@@ -84,6 +85,8 @@ pub struct Judged {
     pub artifacts: Option<PathBuf>,
     /// What its drivers reported by `fact`: names and values, in the order of its steps.
     pub facts: Vec<(String, String)>,
+    /// What its modules counted of their lines, where they did.
+    pub covered: Option<Covered>,
     /// The transcript, when the facts were complete, and where it belongs.
     pub transcript: Option<(Snapshot, String)>,
     /// Whether nothing is wrong but that the transcript is not the reviewed one.
@@ -105,6 +108,7 @@ impl Judged {
             peak_kib: None,
             artifacts: None,
             facts: Vec::new(),
+            covered: None,
             transcript: None,
             is_comparison: false,
         }

@@ -66,7 +66,11 @@ pub fn write(scenario: &Scenario, facts: &Facts, offered: &Offered) -> String {
         "trace",
         traced.map(|line| normalise::trace_line(line, &triggers)),
     );
-    section(&mut text, "kernel log", facts.iter().flat_map(kernel_log));
+    section(
+        &mut text,
+        "kernel log",
+        facts.iter().flat_map(|fact| kernel_log(scenario, fact)),
+    );
     text
 }
 
@@ -318,11 +322,14 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 }
 
 /// The kernel log, in which a report shows as its title.
-fn kernel_log(fact: &Fact) -> Vec<String> {
+fn kernel_log(scenario: &Scenario, fact: &Fact) -> Vec<String> {
     let Fact::Log { records, .. } = fact else {
         return Vec::new();
     };
-    let told = |record: &&Record| !normalise::is_noise(record.level, &record.text);
+    let told = |record: &&Record| {
+        let is_of_counting = scenario.covers && normalise::is_of_counting(&record.text);
+        !is_of_counting && !normalise::is_noise(record.level, &record.text)
+    };
     let records = records.iter().filter(told);
     let texts: Vec<&str> = records.map(|record| record.text.as_str()).collect();
     kernel_report::brief(&texts.join("\n"))

@@ -9,7 +9,7 @@ use libbpf_rs::{ErrorKind, ProgramInput, ProgramType};
 use super::Around;
 use crate::bpf::{self, Attached};
 use crate::net::{RECEIVER, SENDER};
-use crate::{packet, process};
+use crate::{kcov, packet, process};
 
 /// How much a program may make of its data, in bytes.
 const MOST: usize = 1 << 16;
@@ -68,15 +68,25 @@ fn test_run(step: &TestRun, attached: &[Attached]) -> Result<TestRan> {
     let mut ctx = step.ctx.clone();
     let room = ctx.as_ref().filter(|_| WITH_CONTEXT.contains(&kind));
     let mut ctx_after = room.map(|_| vec![0; MOST]);
+    let mut reached = Vec::new();
     let ran = bpf::see_it_run(&program, || {
-        let ran = program.test_run(ProgramInput {
+        let input = ProgramInput {
             context_in: ctx.as_deref_mut(),
             context_out: ctx_after.as_deref_mut(),
             data_in: data.as_deref(),
             data_out: data_after.as_deref_mut(),
             repeat: step.repeat,
             ..ProgramInput::default()
-        });
+        };
+        let run = || program.test_run(input);
+        let ran = match step.traces {
+            false => run(),
+            true => {
+                let (ran, places) = kcov::reached(run)?;
+                reached = places;
+                ran
+            }
+        };
         ran.map_err(|error| anyhow!(reason(&error)))
     });
     let ran = ran.with_context(|| format!("run `{name}`"))?;
@@ -93,6 +103,7 @@ fn test_run(step: &TestRun, attached: &[Attached]) -> Result<TestRan> {
         returned,
         after: data.into_iter().chain(ctx).collect(),
         ns,
+        reached,
     })
 }
 

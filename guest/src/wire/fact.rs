@@ -203,6 +203,12 @@ pub enum Fact {
         /// `jiffies` of the kernel when the plan began: what was allocated before is not its doing.
         since: u64,
     },
+    /// What modules have counted of their lines, from their insertion to their removal.
+    Coverage {
+        /// The files of debugfs (kernel/gcov/fs.c, 6.1 to 7.2), each by the path that the compiler
+        /// gave it, with its content, as `gcov` reads it.
+        files: Vec<(String, Vec<u8>)>,
+    },
     /// The plan could not be followed further.
     Failed {
         /// What could not be done, and why.

@@ -57,6 +57,8 @@ pub struct Plan {
     pub linger_ms: u64,
     /// Which of the allocations that its modules cause fails, from 1; 0 is none, and all are told.
     pub failing: Option<u32>,
+    /// Whether it is told what its modules have counted of their lines.
+    pub covers: bool,
     /// Capabilities not to have while objects are loaded, such as `CAP_SYS_BOOT`.
     pub without: Vec<String>,
     /// Wall clock of the host, in nanoseconds since 1970. A guest that was

@@ -89,6 +89,7 @@ pub fn plan(scenario: &Scenario, artifacts: &Artifacts) -> Result<Plan> {
         watch: imports::watched(artifacts)?,
         linger_ms: scenario.linger.as_millis() as u64,
         failing: scenario.fail_allocation,
+        covers: scenario.covers,
         clock_ns,
         entropy,
         mark,

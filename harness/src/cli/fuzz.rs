@@ -1,8 +1,11 @@
 //! `kassay fuzz`: kfuncs, called in sequences that nobody thought of.
 
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use clap::Args;
 
 use super::chosen::kernel;
@@ -13,7 +16,9 @@ use super::session::Session;
 use crate::case::Setting;
 use crate::fuzz::{self, Finding, Subject, Summary, Terms};
 use crate::interrupt;
+use crate::kernel::Kernel;
 use crate::progress;
+use crate::project;
 use crate::report::{REGRESSION, UNJUDGED};
 use crate::scenario::{self, Part};
 use crate::vm::accelerator::Wish;
@@ -26,7 +31,8 @@ the stack, of maps, of ring buffers and packets, strings, dynptrs, objects, iter
 with a run, such as a report, a panic, a hang or a leak, is a finding: it is made as small as it
 gets, and kept in a folder of its own below `target/kassay/fuzz`, which `kassay repro FOLDER` runs
 again, as `kassay run --scenario` does with the scenario in it.
-It runs blind: nothing tells which code of a module was reached.
+On a kernel with KCOV, such as 6.12+kcov, programs that came to code to which none before had come
+are changed further. On others it runs blind.
 The same seed makes the same programs, however long it goes on and however many machines run.
 
 Examples:
@@ -58,8 +64,12 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "T", value_parser = time)]
     time: Option<Duration>,
     /// How many machines run programs, beside those that make findings smaller
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     machines: Option<u32>,
+    /// A folder for programs that came to code to which none before had come; those in it are run
+    /// first. It takes a kernel with KCOV, such as 6.12+kcov
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
     /// What all programs follow from
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -102,7 +112,9 @@ pub fn run(args: &FuzzArgs) -> Result<u8> {
         kernel: &kernel,
         parts: &parts,
         project: &session.project,
+        corpus: args.corpus.as_deref(),
     };
+    args.check(&kernel).map_err(Error::slip)?;
     let terms = Terms {
         seed: args.seed,
         time: args.time,
@@ -122,6 +134,26 @@ pub fn run(args: &FuzzArgs) -> Result<u8> {
 }
 
 impl FuzzArgs {
+    /// Sees that what is found can be kept, before anything is.
+    fn check(&self, kernel: &Kernel) -> anyhow::Result<()> {
+        let can_write = |folder: &Path| {
+            let file = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+            file.with_context(|| format!("write to `{}`", folder.display()))
+        };
+        can_write(&project::target())?;
+        if let Some(corpus) = &self.corpus {
+            if !fuzz::is_guided(kernel)? {
+                bail!(
+                    "keep a corpus: {} has no KCOV, which tells what a program reached; a kernel \
+                     such as `6.12+kcov` does",
+                    kernel.name
+                );
+            }
+            can_write(corpus)?;
+        }
+        Ok(())
+    }
+
     /// The modules that were asked for.
     fn parts(&self, session: &Session) -> Result<Vec<Part>> {
         let with = self.with.paths()?;
@@ -131,7 +163,16 @@ impl FuzzArgs {
             Ok(part)
         };
         let parts = self.modules.iter().map(find);
-        parts.collect::<anyhow::Result<_>>().map_err(Error::slip)
+        let parts = parts.collect::<anyhow::Result<Vec<_>>>();
+        let parts = parts.map_err(Error::slip)?;
+        let is_again = |(place, part): (usize, &Part)| parts[..place].contains(part);
+        match parts.iter().enumerate().find(|it| is_again(*it)) {
+            Some((_, part)) => Err(Error::Slip(format!(
+                "module `{}` is named twice",
+                part.name
+            ))),
+            None => Ok(parts),
+        }
     }
 }
 
@@ -146,7 +187,7 @@ fn show(finding: &Finding) -> anyhow::Result<()> {
 
 /// Prints what came of it all, and returns the exit code.
 fn conclude(summary: &Summary) -> Result<u8> {
-    print(&format!("{}; blind: no coverage", summary.line()))?;
+    print(&summary.line())?;
     for (kfunc, why) in &summary.unreached {
         progress::note(format!("without {kfunc}: {why}"));
     }

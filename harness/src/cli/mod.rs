@@ -5,6 +5,7 @@ pub mod bisect;
 pub mod cache;
 pub mod chosen;
 pub mod completions;
+mod coverage;
 pub mod diff;
 pub mod doctor;
 pub mod error;

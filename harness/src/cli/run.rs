@@ -8,6 +8,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::chosen::{Obtained, kernels, obtain};
+use super::coverage::CoverageArgs;
 use super::error::{Error, Result};
 use super::session::{Session, Store};
 use super::{is_left, print};
@@ -35,6 +36,8 @@ pub struct RunArgs {
     /// Leave out cases that passed when they were last run and have not changed since
     #[arg(long, conflicts_with_all = ["seed", "accept", "cold", "gdb"])]
     changed: bool,
+    #[command(flatten)]
+    coverage: CoverageArgs,
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -148,9 +151,10 @@ pub type Named = (String, Obtained);
 /// cannot be read; an interrupt.
 pub fn run(args: &RunArgs) -> Result<u8> {
     let (session, choice) = (Session::open()?, &args.choice);
-    let scenarios = choice.how.scenarios(&session.project)?;
+    let mut scenarios = choice.how.scenarios(&session.project)?;
     let setting = args.setting(&session.store)?;
     let kernels = choice.kernels(&session, &scenarios)?;
+    args.coverage.begin(&mut scenarios, &kernels)?;
     let cases = choice.cases(&kernels, &scenarios);
     if setting.gdb && cases.len() > 1 {
         let why = format!("`--gdb` takes one case, and {} were chosen", cases.len());
@@ -166,10 +170,15 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if outcomes.is_empty() {
         return Err(choice.no_case());
     }
+    let covered = args.coverage.conclude(&outcomes, &session.project)?;
     if args.format == Format::Pretty {
+        covered.lines.iter().try_for_each(|line| print(line))?;
         conclude(&kernels, &outcomes)?;
     }
-    Ok(report::exit_code(&outcomes))
+    Ok(match covered.is_under {
+        true => report::REGRESSION,
+        false => report::exit_code(&outcomes),
+    })
 }
 
 /// Prints the table of several kernels and the last line.

@@ -93,6 +93,7 @@ const HARMLESS: &[&str] = &[
     "__asan_*",
     "__fentry__",
     "__fortify_panic",
+    "__gcov_*",
     "__kmalloc*",
     "__list_add_valid*",
     "__list_del_entry_valid*",

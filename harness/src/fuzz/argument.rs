@@ -1,6 +1,7 @@
 //! What an argument can be, as a parameter's role lets.
 
 use fastrand::Rng;
+use serde::{Deserialize, Serialize};
 
 use super::callee::Role;
 use super::value::Width;
@@ -15,7 +16,7 @@ pub const DATA: usize = 4096;
 const PACKET: usize = 48;
 
 /// An argument of a call.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Argument {
     /// This number.
     Number(u64),
@@ -44,7 +45,7 @@ pub enum Argument {
 }
 
 /// Memory of a program's.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Memory {
     /// Where it is.
     pub place: Place,
@@ -57,7 +58,7 @@ pub struct Memory {
 }
 
 /// Where memory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Place {
     /// On the stack.
     Stack,
@@ -70,7 +71,7 @@ pub enum Place {
 }
 
 /// A dynptr, and what of it is left.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dynptr {
     /// What it is of.
     pub of: Of,
@@ -81,7 +82,7 @@ pub struct Dynptr {
 }
 
 /// What a dynptr is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Of {
     /// Memory of a map.
     Map,
@@ -109,6 +110,31 @@ pub struct Around<'a> {
 pub type Word = &'static str;
 
 impl Argument {
+    /// Whether it can be one of a parameter of the call at this place in a program.
+    pub fn fits(&self, role: &Role, is_nullable: bool, place: usize) -> bool {
+        match (self, role) {
+            (Argument::Null, Role::Memory(_) | Role::Ignored) => true,
+            (Argument::Null, _) => is_nullable,
+            (
+                Argument::Number(_),
+                Role::Number(..) | Role::Constant(_) | Role::Size(_) | Role::Ignored,
+            )
+            | (Argument::Text(_), Role::Text)
+            | (Argument::Context, Role::Context(_))
+            | (Argument::Map, Role::Map)
+            | (Argument::Task, Role::Object(..)) => true,
+            (Argument::Size(bytes), Role::Size(_)) => *bytes <= DATA + 1,
+            (Argument::Earlier(of), Role::Number(..))
+            | (Argument::Object(of), Role::Object(..)) => *of < place,
+            (Argument::Iterator(of), Role::Iterator) => *of <= place,
+            (Argument::Memory(memory), Role::Memory(_) | Role::Object(..)) => {
+                memory.offset < 8 && memory.bytes + memory.offset <= DATA
+            }
+            (Argument::Dynptr(dynptr), Role::Dynptr) => dynptr.bytes <= DATA,
+            _ => false,
+        }
+    }
+
     /// Its kind.
     pub fn word(&self) -> Word {
         match self {

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use kassay_guest::{Attach, Data, Fact, NONE, Race, Step, TestRun, Unlink};
+use kassay_guest::{
+    Attach, Data, Fact, NONE, Outcome, Place, Race, Step, TestRan, TestRun, Unlink,
+};
 
 use super::callee::Callee;
 use super::learn::Learned;
@@ -45,6 +47,8 @@ pub struct Target<'a> {
     pub parts: &'a [Part],
     /// Their kfuncs.
     pub callees: &'a [Callee],
+    /// Whether it is told which code they come to.
+    pub is_guided: bool,
 }
 
 /// How programs are loaded and run.
@@ -63,6 +67,8 @@ pub struct Came {
     /// Of each program, whether the kernel took it, or what it said; nothing where it did not come to
     /// that.
     pub answers: Vec<Option<Result<(), String>>>,
+    /// The code that each came to when it was run by itself, where that is told.
+    pub reached: Vec<Vec<Place>>,
     /// How many steps were done.
     pub steps: usize,
     /// What was wrong.
@@ -95,6 +101,7 @@ impl Target<'_> {
         let is_step = |fact: &&Fact| matches!(fact, Fact::Stepped { .. });
         Ok(Came {
             answers: answers(programs.len(), told),
+            reached: reached(programs.len(), told),
             steps: told.iter().filter(is_step).count(),
             fault: judged.err().filter(is_of_module),
         })
@@ -144,7 +151,7 @@ impl Target<'_> {
             sysctl: self.sysctl()?,
             allow: vec![Allow::NoKfuncs, Allow::FailedStep],
             attach: unattached.collect(),
-            steps: steps(way, programs.len(), form)?,
+            steps: steps(way, programs.len(), form, self.is_guided)?,
             ..Scenario::new(name)
         })
     }
@@ -177,7 +184,7 @@ fn is_of_module(fault: &Fault) -> bool {
 }
 
 /// What triggers programs.
-fn steps(way: &Way, count: usize, form: Form) -> Result<Vec<Asked>> {
+fn steps(way: &Way, count: usize, form: Form, is_guided: bool) -> Result<Vec<Asked>> {
     let data = (way.trigger == Trigger::Frame).then(|| Data::Bytes(frame()));
     let alone = |place: usize| {
         Asked::from(TestRun {
@@ -185,6 +192,7 @@ fn steps(way: &Way, count: usize, form: Form) -> Result<Vec<Asked>> {
             data: data.clone(),
             ctx: None,
             repeat: 0,
+            traces: is_guided,
         })
     };
     let at_once = |place: usize| {
@@ -227,7 +235,7 @@ pub fn written(way: &Way, count: usize, form: Form) -> Result<String> {
         Step::Unlink(Unlink { times }) => format!("\n[[step]]\nunlink = {{ times = {times} }}\n"),
         _ => format!("\n[[step]]\n{}", ARRIVAL.replace("[udp]", "[step.udp]")),
     };
-    Ok(steps(way, count, form)?.iter().map(one).collect())
+    Ok(steps(way, count, form, false)?.iter().map(one).collect())
 }
 
 /// A frame for programs that take one.
@@ -237,6 +245,22 @@ fn frame() -> Vec<u8> {
     let mut frame: Vec<u8> = head.map(byte).collect();
     frame.resize(64, b'a');
     frame
+}
+
+/// The code that each program came to when it was run by itself.
+fn reached(count: usize, told: &[Fact]) -> Vec<Vec<Place>> {
+    let mut all = vec![Vec::new(); count];
+    for fact in told {
+        if let Fact::Stepped {
+            step,
+            outcome: Ok(Outcome::TestRun(TestRan { reached, .. })),
+        } = fact
+            && let Some(of) = all.get_mut(*step)
+        {
+            of.clone_from(reached);
+        }
+    }
+    all
 }
 
 /// Of each program, whether the kernel took it, or what it said.

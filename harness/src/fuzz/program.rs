@@ -175,6 +175,60 @@ impl Making<'_> {
         }
     }
 
+    /// A program with up to three changes: another argument, a call more, or one less.
+    pub fn changed(&self, program: &Program, rng: &mut Rng) -> Program {
+        let mut changed = program.clone();
+        for _ in 0..1 + rng.usize(..3) {
+            match rng.u8(..8) {
+                0 if changed.calls.len() > 1 => {
+                    changed = changed.without(rng.usize(..changed.calls.len()));
+                }
+                1 | 2 if changed.calls.len() < CALLS => {
+                    let callable = self.callable();
+                    let callee = callable[rng.usize(..callable.len())];
+                    changed.calls.extend(self.call(&changed.calls, callee, rng));
+                }
+                _ => self.change_argument(&mut changed, rng),
+            }
+        }
+        match changed.calls.is_empty() {
+            true => program.clone(),
+            false => changed,
+        }
+    }
+
+    /// Puts another argument in the place of one that no other call is concerned by.
+    fn change_argument(&self, program: &mut Program, rng: &mut Rng) {
+        if program.calls.is_empty() {
+            return;
+        }
+        let place = rng.usize(..program.calls.len());
+        let (before, rest) = program.calls.split_at_mut(place);
+        let old = &mut rest[0];
+        let Some(new) = self.call(before, old.callee, rng) else {
+            return;
+        };
+        let is_free =
+            |argument: &Argument| !matches!(argument, Argument::Object(_) | Argument::Iterator(_));
+        let number = rng.usize(..old.arguments.len().max(1));
+        for (number, argument) in new.arguments.into_iter().enumerate().skip(number) {
+            let known = &mut old.arguments[number];
+            if is_free(known) && is_free(&argument) {
+                *known = match known {
+                    Argument::Number(near) if rng.u8(..4) == 0 => {
+                        Argument::Number(near.wrapping_add(rng.u64(..17)).wrapping_sub(8))
+                    }
+                    _ => argument,
+                };
+            }
+            // A size goes with the memory before it.
+            let next = old.arguments.get(number + 1);
+            if !matches!(next, Some(Argument::Size(_))) {
+                break;
+            }
+        }
+    }
+
     /// A call of this kfunc behind those; nothing where there is not what it needs.
     fn call(&self, before: &[Call], callee: usize, rng: &mut Rng) -> Option<Call> {
         let it = &self.callees[callee];

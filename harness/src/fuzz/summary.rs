@@ -16,6 +16,9 @@ pub struct Summary {
     pub programs: (u64, u64),
     /// The kfuncs, and whether a program that was taken calls them.
     pub kfuncs: BTreeMap<String, bool>,
+    /// How many places in the code of the modules were reached, and how many there are; nothing
+    /// where the kernel does not tell.
+    pub code: Option<(usize, usize)>,
     /// Why kfuncs are called by no program.
     pub unreached: BTreeMap<String, String>,
     /// What was said of programs that were refused, and how often.
@@ -45,16 +48,25 @@ impl Summary {
 
     /// A line on it, of numbers.
     pub fn line(&self) -> String {
+        format!("{} {}", self.programs.0, self.counted())
+    }
+
+    /// The same behind the number of programs.
+    pub fn counted(&self) -> String {
         let minutes = self.took.as_secs_f64().max(0.001) / 60.0;
         let (made, _) = self.programs;
         let machines = self.machines.0 + self.machines.1;
         format!(
-            "{made} programs, {:.0} a second, {}% accepted, {} of {} kfuncs reached, {}, {machines} \
-             machines, {:.0} a minute",
+            "programs, {:.0} a second, {}% accepted, {} of {} kfuncs reached, {}, {}, \
+             {machines} machines, {:.0} a minute",
             made as f64 / minutes / 60.0,
             self.accepted(),
             self.reached(),
             self.kfuncs.len(),
+            match self.code {
+                Some((reached, all)) => format!("{reached} of {all} places of code"),
+                None => "blind to code".to_owned(),
+            },
             match self.findings.len() {
                 1 => "1 finding".to_owned(),
                 count => format!("{count} findings"),

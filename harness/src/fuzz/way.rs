@@ -81,6 +81,11 @@ impl Way {
         self
     }
 
+    /// What tells it from any other.
+    pub fn name(&self) -> String {
+        format!("{} by {:?}", self.section, self.trigger).to_lowercase()
+    }
+
     /// What a program returns, so that what comes after it goes on: TC_ACT_UNSPEC, XDP_PASS, or that a
     /// call is allowed.
     pub fn returns(&self) -> &'static str {

@@ -537,10 +537,9 @@ mod tests {
     fn an_unknown_fragment_shows_the_nearest() {
         let error = |spec| added(spec).unwrap_err().to_string();
         assert!(error("6.12+kasn").contains("did you mean `kasan`?"));
-        assert!(
-            error("6.12+base")
-                .contains("known are before-5.18, btf-mismatch, fault, kasan, lirc, lockdep")
-        );
+        assert!(error("6.12+base").contains(
+            "known are before-5.18, btf-mismatch, fault, gcov, kasan, kcov, lirc, lockdep"
+        ));
         assert!(error("6.12+../x").contains("no config fragment is named `../x`"));
         assert!(error("6.21+kasan").contains("did you mean `6.12`?"));
     }

@@ -1,6 +1,7 @@
 //! Results, as a person or a program reads them. Everything here goes to stdout.
 
 pub mod costs;
+pub mod coverage;
 pub mod json;
 pub mod matrix;
 pub mod pretty;

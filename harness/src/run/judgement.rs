@@ -6,6 +6,7 @@ use super::machine::Ran;
 use super::reason::{self, told, verifier_logs};
 use crate::case::{Case, Setting, left_out};
 use crate::compile::imports;
+use crate::coverage;
 use crate::facts::Facts;
 use crate::kernel_report::Report;
 use crate::kit::Kit;
@@ -47,6 +48,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Judged> {
         peak_kib: facts.evidence.peak_kib,
         refused: facts.refusal(),
         facts: facts.of_drivers().cloned().collect(),
+        covered: coverage::of(&setting.cache, case, facts)?,
         transcript: transcript.map(|transcript| (snapshot, transcript)),
         ..Judged::new(Verdict::Pass)
     };

@@ -31,6 +31,10 @@ use part::Kind;
 pub use part::{Finder, Part, is_object, module, names};
 pub use requires::{Bound, Pinned, Requires};
 
+/// What make is given for modules that count how often their lines run (scripts/Makefile.lib, 6.1
+/// to 7.2).
+const COUNTING: &str = "GCOV_PROFILE=y";
+
 /// One scenario, as its file gives it, or as kassay makes it itself.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -59,6 +63,8 @@ pub struct Scenario {
     pub sifts: bool,
     /// Whether it is counted what programs take.
     pub counts: bool,
+    /// Whether its modules count how often each of their lines runs.
+    pub covers: bool,
     /// What global variables of the programs are set to before they are loaded.
     pub globals: toml::Table,
     /// The entries that maps of the programs have before these are attached.
@@ -116,6 +122,7 @@ impl Scenario {
             attaches: false,
             sifts: false,
             counts: true,
+            covers: false,
             globals: toml::Table::new(),
             maps: entries::Wanted::new(),
             requires: Requires::default(),
@@ -156,6 +163,13 @@ impl Scenario {
         self.is_in_range()
             .context("take `[defaults]` of the project")?;
         Ok(self)
+    }
+
+    /// Has its modules count how often each of their lines runs.
+    pub fn cover(&mut self) {
+        self.covers = true;
+        let modules = self.modules.iter_mut();
+        modules.for_each(|part| part.make.push(COUNTING.to_owned()));
     }
 
     fn is_in_range(&self) -> Result<()> {

@@ -69,6 +69,7 @@ impl Kind for TestRun {
             data,
             ctx,
             repeat: file.repeat,
+            traces: false,
         };
         let name = file.name.or(file.packet.map(|packet| packet.name));
         Ok(Asked {

@@ -77,6 +77,7 @@ fn due(case: &Case, facts: &[Fact]) -> Vec<String> {
         names("remove", &inserted),
         vec!["left".to_owned()],
         names("allocations", &counted(case.scenario)),
+        names("coverage", &covered(case.scenario)),
         ["log", "leaks", "end"].map(str::to_owned).to_vec(),
     ]
     .concat()
@@ -103,6 +104,12 @@ pub fn place(case: &Case, facts: &[Fact]) -> Option<String> {
 /// What is counted where an allocation is to fail.
 fn counted(scenario: &Scenario) -> Vec<String> {
     let of_modules = scenario.fail_allocation.map(|_| "of modules".to_owned());
+    of_modules.into_iter().collect()
+}
+
+/// What modules are to tell of their lines.
+fn covered(scenario: &Scenario) -> Vec<String> {
+    let of_modules = scenario.covers.then(|| "of modules".to_owned());
     of_modules.into_iter().collect()
 }
 
@@ -167,6 +174,7 @@ pub fn part(fact: &Fact) -> Option<String> {
         Fact::Removed { module, .. } => format!("remove {module}"),
         Fact::Left { .. } => "left".to_owned(),
         Fact::Allocations { .. } => "allocations of modules".to_owned(),
+        Fact::Coverage { .. } => "coverage of modules".to_owned(),
         Fact::Log { .. } => "log".to_owned(),
         Fact::Leaks { .. } => "leaks".to_owned(),
         Fact::Failed { .. } => "failed".to_owned(),

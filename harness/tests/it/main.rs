@@ -18,6 +18,7 @@ macro_rules! tests {
 mod bench;
 mod bisect;
 mod checkout;
+mod coverage;
 mod exec;
 mod external;
 mod faults;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         upgrade::trials(),
         verify::trials(),
         faults::trials(),
+        coverage::trials(),
         exec::trials(),
         external::trials(),
         states::trials(),

@@ -37,19 +37,21 @@ tests! {
 const LINE: usize = 120;
 
 /// Folders of code for the kernel, the zoo's too.
-const MODULES: [&str; 3] = [
+const MODULES: [&str; 4] = [
     "modules/",
     "harness/tests/zoo/modules/",
     "harness/tests/planted/faults/modules/",
+    "harness/tests/planted/coverage/modules/",
 ];
-const PROGRAMS: [&str; 3] = [
+const PROGRAMS: [&str; 4] = [
     "bpf/",
     "harness/tests/zoo/bpf/",
     "harness/tests/planted/faults/bpf/",
+    "harness/tests/planted/coverage/bpf/",
 ];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 58] = [
+const ROOMS: [&str; 59] = [
     "plain",
     "frame",
     "milestone",
@@ -94,6 +96,7 @@ const ROOMS: [&str; 58] = [
     "transcript",
     "verdict",
     "case",
+    "coverage",
     "outcome",
     "kit",
     "run",
@@ -111,7 +114,7 @@ const ROOMS: [&str; 58] = [
 ];
 
 /// The files and folders of the guest program, in the same way.
-const GUEST: [&str; 34] = [
+const GUEST: [&str; 36] = [
     "section",
     "stream",
     "trace",
@@ -124,6 +127,8 @@ const GUEST: [&str; 34] = [
     "share",
     "kallsyms",
     "kmemleak",
+    "gcov",
+    "kcov",
     "capability",
     "capture",
     "module",
@@ -450,11 +455,12 @@ fn rooms_are_read_from_paths_of_the_crate() {
 
 fn every_module_and_program_is_in_a_scenario() {
     let own = scenarios(&[], &project()).unwrap();
-    let planted = read_all(
-        &repository().join("harness/tests/planted/faults"),
-        &project(),
-    );
-    for (place, scenarios) in [own, zoo(), planted.unwrap()].iter().enumerate() {
+    let planted = ["faults", "coverage"].map(|hunt| {
+        let folder = repository().join("harness/tests/planted").join(hunt);
+        read_all(&folder, &project()).unwrap()
+    });
+    let [faults, coverage] = planted;
+    for (place, scenarios) in [own, zoo(), faults, coverage].iter().enumerate() {
         let modules = scenarios.iter().flat_map(|case| part_names(&case.modules));
         let programs = scenarios.iter().flat_map(|case| part_names(&case.bpf));
         assert_eq!(names(MODULES[place], "/Kbuild"), modules.collect());

@@ -163,6 +163,7 @@ fn hunt(
         kernel,
         parts: &parts,
         project: &project,
+        corpus: None,
     };
     let terms = Terms {
         seed: SEED,

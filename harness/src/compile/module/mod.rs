@@ -4,12 +4,14 @@
 mod make;
 mod sources;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
+use walkdir::WalkDir;
 
 use crate::cache::{Cache, Key};
 use crate::compile::imports;
@@ -64,6 +66,10 @@ const ORDER: &str = "order";
 
 /// What the modules of an entry export, as modpost writes it.
 const SYMVERS: &str = "Module.symvers";
+
+/// The folder of an entry with what gcc noted of the lines of modules that count how often these
+/// run, by the paths of the object files from where they were built.
+const NOTES: &str = "notes";
 
 /// What the last build in a folder has read besides its sources, with a digest of it.
 const READ: &str = ".read";
@@ -148,7 +154,9 @@ fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Re
             .try_fold(key, |key, (name, file)| key.file(name, file))?;
     }
     cache.get_or_make("modules", &key.finish(), &what, |directory| {
-        keep(&built, directory, &sources).with_context(|| format!("build {what}"))
+        keep(&built, directory, &sources)
+            .and_then(|()| keep_notes(&place, directory))
+            .with_context(|| format!("build {what}"))
     })
 }
 
@@ -236,6 +244,20 @@ fn keep(built: &Path, to: &Path, sources: &Sources) -> Result<()> {
     fs::write(to.join(ORDER), names.join("\n")).context("keep the order of the modules")
 }
 
+/// Keeps what gcc noted of the lines of objects below a folder.
+fn keep_notes(place: &Path, to: &Path) -> Result<()> {
+    for entry in WalkDir::new(place).sort_by_file_name() {
+        let path = entry.context("look for notes of gcc")?.into_path();
+        if path.extension() == Some(OsStr::new("gcno")) {
+            let to = to.join(NOTES).join(path.strip_prefix(place)?);
+            fs::create_dir_all(to.parent().unwrap_or(&to))
+                .and_then(|()| fs::copy(&path, &to))
+                .with_context(|| format!("keep `{}`", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// What is said of a directory that makes no module.
 fn makes_none(sources: &Sources) -> String {
     let files = sources.files.iter().map(|(file, _)| file);
@@ -288,6 +310,11 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
 }
 
 impl Module {
+    /// Where what gcc noted of its lines is, and of those of modules that were built with it.
+    pub fn notes(&self) -> PathBuf {
+        self.file.with_file_name(NOTES)
+    }
+
     /// Whether its file has a section of this name.
     ///
     /// # Errors
