@@ -73,6 +73,8 @@ pub struct Came {
     pub steps: usize,
     /// What was wrong.
     pub fault: Option<Fault>,
+    /// The console, where something was wrong.
+    pub console: String,
 }
 
 impl Target<'_> {
@@ -98,12 +100,15 @@ impl Target<'_> {
         let judge = |ran: &Ran| Ok(verdict::judge(&known, &ran.facts).0);
         let (ran, judged) = run::decide(self.setting, &case, judge, Result::is_ok)?;
         let told = &ran.facts.told;
+        let fault = judged.err().filter(is_of_module);
+        let console = fault.as_ref().and(ran.facts.evidence.console.clone());
         let is_step = |fact: &&Fact| matches!(fact, Fact::Stepped { .. });
         Ok(Came {
             answers: answers(programs.len(), told),
             reached: reached(programs.len(), told),
             steps: told.iter().filter(is_step).count(),
-            fault: judged.err().filter(is_of_module),
+            fault,
+            console: console.unwrap_or_default(),
         })
     }
 

@@ -12,6 +12,7 @@ use super::minimise::Smallest;
 use super::way::Way;
 use crate::case::{Case, Setting};
 use crate::compile;
+use crate::kit::Kit;
 use crate::outcome::{End, Outcome};
 use crate::progress;
 use crate::project::Project;
@@ -104,7 +105,7 @@ pub struct Keep<'a> {
 
 impl Keep<'_> {
     /// Writes program and scenario, has them run once more, and keeps what that leaves, too. What was
-    /// seen only once, or is `hasty`, is not run.
+    /// seen only once, or is `hasty`, is not run: of that, it keeps what was seen first.
     ///
     /// # Errors
     /// The folder cannot be written, or an interruption by the user.
@@ -115,6 +116,7 @@ impl Keep<'_> {
         fault: &Fault,
         smallest: &Smallest,
         is_hasty: bool,
+        console: &str,
     ) -> Result<()> {
         let name = slug(&fault.title);
         let directory = tempfile::tempdir().context("make a directory for a finding")?;
@@ -131,7 +133,7 @@ impl Keep<'_> {
             .with_context(|| format!("write `{}`", scenario.path.display()))?;
         let ran = match smallest.is_again && !is_hasty {
             true => self.run(&scenario, folder),
-            false => Ok(()),
+            false => first_seen(folder, fault, console),
         };
         fs::create_dir_all(folder).with_context(|| format!("make `{}`", folder.display()))?;
         for file in [format!("{name}.bpf.c"), format!("{name}.toml")] {
@@ -224,6 +226,13 @@ impl Keep<'_> {
         )?);
         Ok(text)
     }
+}
+
+/// Keeps what was seen at first of what was not seen again.
+fn first_seen(folder: &Path, fault: &Fault, console: &str) -> Result<()> {
+    let kit = Kit::new(folder)?;
+    kit.text("reason", &format!("{}\n\n{}", fault.title, fault.reason))?;
+    kit.text("console", console)
 }
 
 /// How a scenario in the folder asks for a module: the way that leads there.

@@ -307,7 +307,8 @@ impl<'a> Hunt<'a> {
                 self.clock.terms.seed
             ),
         };
-        let kept = keep.write(&folder, way, fault, &smallest, done.is_err());
+        let console = &ran.came.console;
+        let kept = keep.write(&folder, way, fault, &smallest, done.is_err(), console);
         self.summary.findings.push(Finding {
             verdict: fault.verdict,
             title: fault.title.clone(),

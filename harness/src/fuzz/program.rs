@@ -175,20 +175,29 @@ impl Making<'_> {
         }
     }
 
-    /// A program with up to three changes: another argument, a call more, or one less.
+    /// A program with up to three changes: another argument, a call more, or one less; or one that
+    /// tries a call of it again and again, each time with another argument.
     pub fn changed(&self, program: &Program, rng: &mut Rng) -> Program {
+        if rng.bool()
+            && let Some(varied) = self.varied(program, rng)
+        {
+            return varied;
+        }
         let mut changed = program.clone();
         for _ in 0..1 + rng.usize(..3) {
+            let count = changed.calls.len();
             match rng.u8(..8) {
-                0 if changed.calls.len() > 1 => {
-                    changed = changed.without(rng.usize(..changed.calls.len()));
-                }
-                1 | 2 if changed.calls.len() < CALLS => {
+                0 if count > 1 => changed = changed.without(rng.usize(..count)),
+                1 | 2 if count < CALLS => {
                     let callable = self.callable();
                     let callee = callable[rng.usize(..callable.len())];
                     changed.calls.extend(self.call(&changed.calls, callee, rng));
                 }
-                _ => self.change_argument(&mut changed, rng),
+                _ if count > 0 => {
+                    let (before, rest) = changed.calls.split_at_mut(rng.usize(..count));
+                    self.change(before, &mut rest[0], rng);
+                }
+                _ => {}
             }
         }
         match changed.calls.is_empty() {
@@ -197,22 +206,34 @@ impl Making<'_> {
         }
     }
 
-    /// Puts another argument in the place of one that no other call is concerned by.
-    fn change_argument(&self, program: &mut Program, rng: &mut Rng) {
-        if program.calls.is_empty() {
-            return;
+    /// What a program does up to one of its calls, and then that call in other words; nothing where
+    /// each of its calls takes or gives something.
+    fn varied(&self, program: &Program, rng: &mut Rng) -> Option<Program> {
+        let is_free = |place: &usize| {
+            let callee = &self.callees[program.calls[*place].callee];
+            callee.part == Part::Uses && !callee.roles.is_empty()
+        };
+        let free: Vec<usize> = (0..program.calls.len()).filter(is_free).collect();
+        let place = *free.get(rng.usize(..free.len().max(1)))?;
+        let mut calls = program.calls[..=place].to_vec();
+        while calls.len() < CALLS.max(place + CALLS / 2) {
+            let mut call = program.calls[place].clone();
+            self.change(&calls, &mut call, rng);
+            calls.push(call);
         }
-        let place = rng.usize(..program.calls.len());
-        let (before, rest) = program.calls.split_at_mut(place);
-        let old = &mut rest[0];
-        let Some(new) = self.call(before, old.callee, rng) else {
+        Some(Program { calls })
+    }
+
+    /// Puts another argument in the place of one that no other call is concerned by.
+    fn change(&self, before: &[Call], call: &mut Call, rng: &mut Rng) {
+        let Some(new) = self.call(before, call.callee, rng) else {
             return;
         };
         let is_free =
             |argument: &Argument| !matches!(argument, Argument::Object(_) | Argument::Iterator(_));
-        let number = rng.usize(..old.arguments.len().max(1));
-        for (number, argument) in new.arguments.into_iter().enumerate().skip(number) {
-            let known = &mut old.arguments[number];
+        let first = rng.usize(..call.arguments.len().max(1));
+        for (number, argument) in new.arguments.into_iter().enumerate().skip(first) {
+            let known = &mut call.arguments[number];
             if is_free(known) && is_free(&argument) {
                 *known = match known {
                     Argument::Number(near) if rng.u8(..4) == 0 => {
@@ -222,7 +243,7 @@ impl Making<'_> {
                 };
             }
             // A size goes with the memory before it.
-            let next = old.arguments.get(number + 1);
+            let next = call.arguments.get(number + 1);
             if !matches!(next, Some(Argument::Size(_))) {
                 break;
             }

@@ -23,7 +23,7 @@ struct Plant {
     config: &'static [&'static str],
 }
 
-const PLANTS: [Plant; 17] = [
+const PLANTS: [Plant; 18] = [
     plant("size_zero", "bpf_plant_size_zero", &[]),
     plant("size_large", "bpf_plant_size_large", &[]),
     plant("odd_size", "bpf_plant_odd_size", &[]),
@@ -49,6 +49,8 @@ const PLANTS: [Plant; 17] = [
     ),
     plant("raced", "bpf_plant_raced", &[]),
     plant("packet_length", "bpf_plant_packet_length", &[]),
+    // Nobody gets there who is not guided.
+    plant("guarded", "bpf_plant_guarded", &["KCOV"]),
 ];
 
 /// The same without the bug.
