@@ -15,6 +15,8 @@ use crate::verdict::Verdict;
 pub struct Outcome {
     /// Which case.
     pub case: Name,
+    /// The scenario's file.
+    pub file: PathBuf,
     /// The kernel's release, when it was obtained.
     pub release: String,
     /// How it ended.
@@ -148,6 +150,7 @@ impl Outcome {
                 kernel: kernel.to_owned(),
                 scenario: scenario.name.clone(),
             },
+            file: scenario.path.clone(),
             release: String::new(),
             end,
         }
@@ -257,6 +260,7 @@ mod tests {
                 kernel: "distro".to_owned(),
                 scenario: "case".to_owned(),
             },
+            file: PathBuf::new(),
             release: String::new(),
             end: End::Skipped("needs a==1: `pip install a==1`".to_owned()),
         };

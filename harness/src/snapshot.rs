@@ -173,6 +173,25 @@ pub fn diff(reviewed: &str, seen: &str) -> String {
     lines
 }
 
+/// A line of the reviewed text beside one of the text that was seen; none where the other has a line
+/// more.
+pub type Pair<'a> = (Option<&'a str>, Option<&'a str>);
+
+/// Both texts line by line, what is the same in both side by side.
+pub fn side_by_side<'a>(reviewed: &'a str, seen: &'a str) -> Vec<Pair<'a>> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (reviewed.lines().collect(), seen.lines().collect());
+    let mut config = TextDiff::configure();
+    let diff = config.timeout(PATIENCE).diff_slices(&old, &new);
+    let mut pairs = Vec::new();
+    for op in diff.ops() {
+        let (left, right) = (&old[op.old_range()], &new[op.new_range()]);
+        for at in 0..left.len().max(right.len()) {
+            pairs.push((left.get(at).copied(), right.get(at).copied()));
+        }
+    }
+    pairs
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,5 +251,17 @@ mod tests {
         snapshot.accept("it", "trace\n  10\n").unwrap();
         let differs = Comparison::Differs(" trace\n-  10\n+  11\n".to_owned());
         assert_eq!(snapshot.compare("trace\n  11\n").unwrap(), differs);
+    }
+
+    #[test]
+    fn what_is_the_same_stands_side_by_side() {
+        let pairs = side_by_side("a\nb\nc\n", "a\nx\ny\nc\n");
+        let expected = [
+            (Some("a"), Some("a")),
+            (Some("b"), Some("x")),
+            (None, Some("y")),
+            (Some("c"), Some("c")),
+        ];
+        assert_eq!(pairs, expected);
     }
 }

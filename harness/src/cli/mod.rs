@@ -25,6 +25,7 @@ pub mod objects;
 mod options;
 mod packages;
 pub mod place;
+pub mod reports;
 pub mod repro;
 pub mod run;
 pub mod session;

@@ -8,17 +8,20 @@ use anyhow::bail;
 use clap::Args;
 
 use super::chosen::{Obtained, kernels, obtain};
-use super::coverage::CoverageArgs;
+use super::coverage::{Counted, CoverageArgs};
 use super::error::{Error, Result};
+use super::reports::ReportArgs;
 use super::session::{Session, Store};
 use super::{is_left, print};
 use crate::case::Setting;
 use crate::detector;
+use crate::interrupt;
 use crate::outcome::{End, Name, Outcome};
 use crate::pool;
 use crate::progress;
 use crate::project::Project;
-use crate::report::{self, Format, json, matrix, pretty};
+use crate::report::test_run::Foot;
+use crate::report::{self, REGRESSION, pretty};
 use crate::run::{self};
 use crate::scenario::{self, Scenario};
 use crate::snapshot::{Comparison, Snapshot};
@@ -38,9 +41,8 @@ pub struct RunArgs {
     changed: bool,
     #[command(flatten)]
     coverage: CoverageArgs,
-    /// How results are written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    reports: ReportArgs,
     /// Make the transcripts of this run the reviewed ones; every virtual machine boots, so that
     /// what differs between boots shows in the next run
     #[arg(long, conflicts_with = "gdb")]
@@ -153,6 +155,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let (session, choice) = (Session::open()?, &args.choice);
     let mut scenarios = choice.how.scenarios(&session.project)?;
     let setting = args.setting(&session.store)?;
+    let told = args.reports.begin()?;
     let kernels = choice.kernels(&session, &scenarios)?;
     args.coverage.begin(&mut scenarios, &kernels)?;
     let cases = choice.cases(&kernels, &scenarios);
@@ -160,34 +163,39 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         let why = format!("`--gdb` takes one case, and {} were chosen", cases.len());
         return Err(Error::Slip(why));
     }
-    let checked = cases.iter().try_for_each(Case::check);
-    checked.map_err(Error::slip)?;
-    let told = pretty::Told::default();
-    let outcomes = each(&setting, &cases, args.accept, |outcome| match args.format {
-        Format::Pretty => show(&told, &setting, outcome),
-        Format::Json => print(&json::line(&setting, outcome)),
-    })?;
-    if outcomes.is_empty() {
+    if cases.is_empty() {
         return Err(choice.no_case());
     }
-    let covered = args.coverage.conclude(&outcomes, &session.project)?;
-    if args.format == Format::Pretty {
-        covered.lines.iter().try_for_each(|line| print(line))?;
-        conclude(&kernels, &outcomes)?;
-    }
-    Ok(match covered.is_under {
-        true => report::REGRESSION,
-        false => report::exit_code(&outcomes),
-    })
+    let checked = cases.iter().try_for_each(Case::check);
+    checked.map_err(Error::slip)?;
+    let detectors = detectors(&kernels)?;
+    let show = |outcome: &Outcome| told.case(&setting, outcome);
+    let ran = each(&setting, &cases, args.accept, show).map_err(Error::from);
+    let covered = match &ran {
+        Ok(outcomes) => args.coverage.conclude(outcomes, &session.project),
+        Err(_) => Ok(Counted::default()),
+    };
+    let lines = covered.as_ref().map(|covered| covered.lines.clone());
+    let foot = Foot {
+        coverage: lines.unwrap_or_default(),
+        detectors,
+    };
+    let written = told.end(&setting, cases.len(), foot, ran.as_ref().err());
+    exit_code(&ran?, &covered?, written)
 }
 
-/// Prints the table of several kernels and the last line.
-fn conclude(kernels: &[Named], outcomes: &[Outcome]) -> anyhow::Result<()> {
-    let summary = format!("{}{}", pretty::summary(outcomes), detectors(kernels)?);
-    match kernels {
-        [] | [_] => print(&summary),
-        _ => print(&format!("\n{}\n\n{summary}", matrix::table(outcomes)?)),
+/// The exit code of a run, of which reports were written or not.
+fn exit_code(outcomes: &[Outcome], covered: &Counted, written: anyhow::Result<()>) -> Result<u8> {
+    let code = match covered.is_under {
+        true => REGRESSION,
+        false => report::exit_code(outcomes),
+    };
+    match written {
+        // What is broken counts more than that one report does not say so.
+        Err(error) if code == REGRESSION => progress::note(format!("{error:#}")),
+        written => written?,
     }
+    Ok(code)
 }
 
 impl RunArgs {
@@ -315,22 +323,34 @@ pub fn each<'a>(
     accepting: bool,
     show: impl Fn(&Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Outcome>> {
-    let work = |case: &Case<'a>| {
+    let run = |case: &Case<'a>| {
+        interrupt::check()?;
         let (name, kernel) = case.kernel;
         let _line = progress::Live::new(format!("{name}::{}", case.scenario.name));
-        Ok((one(setting, kernel, name, case.scenario)?, case.scenario))
+        one(setting, kernel, name, case.scenario)
     };
+    // An interrupt takes no case with it that has ended by then.
+    let work = |case: &Case<'a>| Ok((run(case), case.scenario));
     let mut outcomes = Vec::new();
     let mut accepted = Accepted::default();
-    pool::each(cases, setting.jobs, work, |(mut outcome, scenario)| {
-        if accepting {
+    let mut stopped = Ok(());
+    pool::each(cases, setting.jobs, work, |(outcome, scenario)| {
+        let mut outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                stopped = Err(error);
+                return Ok(());
+            }
+        };
+        // What comes after a gap may belong to another kernel than the first.
+        if accepting && stopped.is_ok() {
             accepted.accept(&mut outcome, scenario)?;
         }
         show(&outcome)?;
         outcomes.push(outcome);
         Ok(())
     })?;
-    Ok(outcomes)
+    stopped.map(|()| outcomes)
 }
 
 /// Why there are no scenarios.

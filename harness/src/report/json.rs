@@ -1,7 +1,8 @@
 //! One JSON object a case, on a line of its own.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use super::test_run::TestRun;
 use crate::case::Setting;
 use crate::outcome::Outcome;
 
@@ -9,9 +10,21 @@ use crate::outcome::Outcome;
 /// `artifacts` is a folder, or null where there is none. The seeds of a scenario
 /// that has some are the last line of `reason`, of a pass as well.
 pub fn line(setting: &Setting, outcome: &Outcome) -> String {
+    Value::Object(object(setting, outcome)).to_string()
+}
+
+/// The last line of a file of a run that did not come to its end.
+pub(super) fn cut(run: &TestRun) -> Option<String> {
+    let why = run.stopped.as_ref()?;
+    let (ended, chosen) = (run.outcomes.len(), run.chosen);
+    Some(json!({ "stopped": why, "ended": ended, "chosen": chosen }).to_string())
+}
+
+/// The object of one case.
+pub(super) fn object(setting: &Setting, outcome: &Outcome) -> Map<String, Value> {
     let lines = [outcome.reason().to_owned(), super::seeds(outcome)];
     let reason: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
-    json!({
+    let object = json!({
         "kernel": outcome.case.kernel,
         "release": outcome.release,
         "accel": setting.accelerator_of(&outcome.case.kernel).to_string(),
@@ -22,6 +35,9 @@ pub fn line(setting: &Setting, outcome: &Outcome) -> String {
         "duration_ms": outcome.duration().as_millis() as u64,
         "restored": outcome.judged().is_some_and(|judged| judged.restored),
         "artifacts": outcome.artifacts(),
-    })
-    .to_string()
+    });
+    match object {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
 }

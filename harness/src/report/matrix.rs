@@ -12,36 +12,60 @@ use crate::verdict::Verdict;
 /// # Errors
 /// A snapshot cannot be read.
 pub fn table(outcomes: &[Outcome]) -> Result<String> {
+    let rows = rows(outcomes);
+    let first = rows.iter().map(|row| row[0].len()).max().unwrap_or(0);
+    let line = |row: &Vec<String>| {
+        let mut line = format!("{:first$}", row[0]);
+        for (cell, kernel) in row.iter().zip(&rows[0]).skip(1) {
+            line.push_str(&format!("  {cell:0$}", kernel.len().max(9)));
+        }
+        line.trim_end().to_owned()
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    for (scenario, kernels, diff) in differences(outcomes)? {
+        lines.push(format!("{scenario} on {} differs:", kernels.join(", ")));
+        lines.extend(diff.lines().map(|line| format!("    {line}")));
+    }
+    Ok(lines.join("\n"))
+}
+
+/// The rows of such a table, all with as many cells. The first names the kernels.
+pub(super) fn rows(outcomes: &[Outcome]) -> Vec<Vec<String>> {
     let kernels = unique(outcomes, |outcome| &outcome.case.kernel);
-    let scenarios = unique(outcomes, |outcome| &outcome.case.scenario);
-    let first = width(scenarios.iter().copied());
-    let mut text = " ".repeat(first);
-    for kernel in &kernels {
-        text.push_str(&format!("  {kernel:<9}"));
+    let mut rows = vec![vec![String::new()]];
+    rows[0].extend(kernels.iter().map(|kernel| (*kernel).to_owned()));
+    for scenario in unique(outcomes, |outcome| &outcome.case.scenario) {
+        let cell = |kernel: &&str| find(outcomes, kernel, scenario).map_or("", mark).to_owned();
+        let cells = kernels.iter().map(cell);
+        rows.push(std::iter::once(scenario.to_owned()).chain(cells).collect());
     }
-    for scenario in &scenarios {
-        text = text.trim_end().to_owned();
-        text.push_str(&format!("\n{scenario:first$}"));
-        for kernel in &kernels {
-            let width = kernel.len().max(9);
-            let cell = find(outcomes, kernel, scenario).map_or("", mark);
-            text.push_str(&format!("  {cell:width$}"));
+    rows
+}
+
+/// A scenario, kernels, and how the transcripts there differ from the common snapshot although they
+/// are as reviewed.
+pub(super) type Difference<'a> = (&'a str, Vec<&'a str>, String);
+
+/// All such differences.
+///
+/// # Errors
+/// A snapshot cannot be read.
+pub(super) fn differences(outcomes: &[Outcome]) -> Result<Vec<Difference<'_>>> {
+    let mut found: Vec<Difference> = Vec::new();
+    for scenario in unique(outcomes, |outcome| &outcome.case.scenario) {
+        for (diff, kernels) in differences_of(outcomes, scenario)? {
+            found.push((scenario, kernels, diff));
         }
     }
-    text = text.trim_end().to_owned();
-    for scenario in scenarios {
-        for (diff, kernels) in differences(outcomes, scenario)? {
-            text.push_str(&format!("\n{scenario} on {} differs:", kernels.join(", ")));
-            diff.lines()
-                .for_each(|line| text.push_str(&format!("\n    {line}")));
-        }
-    }
-    Ok(text)
+    Ok(found)
 }
 
 /// How a scenario's transcripts differ from the common snapshot where they are as reviewed,
 /// and on which kernels.
-fn differences<'a>(outcomes: &'a [Outcome], scenario: &str) -> Result<Vec<(String, Vec<&'a str>)>> {
+fn differences_of<'a>(
+    outcomes: &'a [Outcome],
+    scenario: &str,
+) -> Result<Vec<(String, Vec<&'a str>)>> {
     let mut found: Vec<(String, Vec<&str>)> = Vec::new();
     let passed = outcomes
         .iter()
@@ -62,7 +86,7 @@ fn differences<'a>(outcomes: &'a [Outcome], scenario: &str) -> Result<Vec<(Strin
 }
 
 /// A verdict, with `*` where the kernel has a snapshot of its own.
-fn mark(outcome: &Outcome) -> &'static str {
+pub(super) fn mark(outcome: &Outcome) -> &'static str {
     let own = outcome
         .transcript()
         .is_some_and(|(snapshot, _)| !snapshot.is_common());
@@ -72,13 +96,22 @@ fn mark(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn find<'a>(outcomes: &'a [Outcome], kernel: &str, scenario: &str) -> Option<&'a Outcome> {
+/// What a scenario came to on a kernel.
+pub(super) fn find<'a>(
+    outcomes: &'a [Outcome],
+    kernel: &str,
+    scenario: &str,
+) -> Option<&'a Outcome> {
     outcomes
         .iter()
         .find(|outcome| (&*outcome.case.kernel, &*outcome.case.scenario) == (kernel, scenario))
 }
 
-fn unique<'a>(outcomes: &'a [Outcome], of: impl Fn(&'a Outcome) -> &'a String) -> Vec<&'a str> {
+/// The names of outcomes, each once, in their order.
+pub(super) fn unique<'a>(
+    outcomes: &'a [Outcome],
+    of: impl Fn(&'a Outcome) -> &'a String,
+) -> Vec<&'a str> {
     let mut found: Vec<&str> = Vec::new();
     for name in outcomes.iter().map(of) {
         if !found.contains(&name.as_str()) {
@@ -86,10 +119,6 @@ fn unique<'a>(outcomes: &'a [Outcome], of: impl Fn(&'a Outcome) -> &'a String) -
         }
     }
     found
-}
-
-fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    names.map(str::len).max().unwrap_or(0)
 }
 
 #[cfg(test)]

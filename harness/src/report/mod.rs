@@ -1,12 +1,22 @@
-//! Results, as a person or a program reads them. Everything here goes to stdout.
+//! Results, as a person or a program reads them.
 
 pub mod costs;
 pub mod coverage;
+pub mod github;
+pub mod html;
 pub mod json;
+mod junit;
+mod ktap;
+mod left;
+mod markdown;
 pub mod matrix;
+pub mod place;
 pub mod pretty;
 pub mod table;
+mod tap;
+pub mod test_run;
 
+use crate::normalise::visible;
 use crate::outcome::Outcome;
 use crate::verdict::Verdict;
 
@@ -31,6 +41,19 @@ fn seeds(outcome: &Outcome) -> String {
     format!("seed {}", seeds.join(" "))
 }
 
+/// A text that formats of other programs can hold: XML and YAML have no room for control characters,
+/// nor for two code points that are none.
+fn printable(text: &str) -> String {
+    let text = visible(text).replace('\u{fffe}', "\\u{fffe}");
+    text.replace('\u{ffff}', "\\u{ffff}")
+}
+
+/// A text as a line: the first of it that is not blank.
+fn first_line(text: &str) -> String {
+    let line = text.lines().find(|line| !line.trim().is_empty());
+    printable(line.unwrap_or_default().trim())
+}
+
 /// Exit code: at least one regression.
 pub const REGRESSION: u8 = 1;
 /// Exit code: no regression, but something could not be judged, or nothing
@@ -53,8 +76,60 @@ pub fn exit_code(outcomes: &[Outcome]) -> u8 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::test_run::{Foot, TestRun};
     use super::*;
+    use crate::cache::Cache;
+    use crate::case::Setting;
     use crate::outcome::{End, Judged, Name};
+    use crate::vm::Accelerator;
+
+    /// A setting that nothing is run in.
+    pub fn setting() -> Setting {
+        let cache = Cache::at(tempfile::tempdir().unwrap().path()).unwrap();
+        Setting::new(cache, Accelerator::Tcg)
+    }
+
+    /// What these outcomes come to in a run that came to its end.
+    pub fn whole<'a>(setting: &'a Setting, outcomes: &'a [Outcome]) -> TestRun<'a> {
+        TestRun {
+            setting,
+            outcomes,
+            chosen: outcomes.len(),
+            stopped: None,
+            foot: Foot::default(),
+        }
+    }
+
+    /// A pass, a skip and a failure whose guest sent what no format may take for its own.
+    pub fn three() -> Vec<Outcome> {
+        let mut outcomes = vec![
+            outcome("6.12", "sum", Verdict::Pass),
+            outcome("6.12", "drop", Verdict::Skipped),
+            outcome("./a#b", "sum", Verdict::Mismatch),
+        ];
+        outcomes[1].end = End::Skipped("needs `X` & <Y>".to_owned());
+        let judged = ran(&mut outcomes[2]);
+        judged.title = "differs: <b> % ]]> # SKIP, \u{1b}[31m".to_owned();
+        judged.reason = NASTY.to_owned();
+        judged.seeds = vec![7];
+        judged.duration = std::time::Duration::from_millis(1234);
+        outcomes
+    }
+
+    /// What a guest may send.
+    pub const NASTY: &str = "::error::x\n##[error]y\n-a\0\u{8}\u{fffe}\u{ffff}\u{85}\n+b</script>\
+                             <script>alert(1)</script>\r\n# Subtest: c\nKTAP version 1\nok 9 z\n\
+                             Bail out!\n...\n```\n&amp; ]]> \"'";
+
+    /// Leaves these files of an outcome in a folder.
+    pub fn leave(outcome: &mut Outcome, folder: &Path, files: &[(&str, &str)]) {
+        for (name, text) in files {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        ran(outcome).artifacts = Some(folder.to_owned());
+    }
 
     /// An outcome of which only the verdict counts.
     pub fn outcome(kernel: &str, scenario: &str, verdict: Verdict) -> Outcome {
@@ -63,6 +138,7 @@ pub(crate) mod tests {
                 kernel: kernel.to_owned(),
                 scenario: scenario.to_owned(),
             },
+            file: PathBuf::from(format!("scenarios/{scenario}.toml")),
             release: String::new(),
             end: match verdict {
                 Verdict::Skipped => End::Skipped(String::new()),

@@ -5,7 +5,10 @@ use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
 use anstyle::AnsiColor;
+use anyhow::Result;
 
+use super::matrix;
+use super::test_run::TestRun;
 use crate::case::Setting;
 use crate::normalise::visible;
 use crate::outcome::{End, Outcome};
@@ -137,6 +140,29 @@ pub fn summary(outcomes: &[Outcome]) -> String {
         let _ = write!(line, ", {unchanged} unchanged since they passed");
     }
     line
+}
+
+/// What stands below the cases: the table of several kernels, the last line, and how far a run came
+/// that was broken off.
+///
+/// # Errors
+/// A snapshot cannot be read.
+pub fn conclusion(run: &TestRun) -> Result<String> {
+    let mut text: String = run
+        .foot
+        .coverage
+        .iter()
+        .map(|line| format!("{line}\n"))
+        .collect();
+    text += &match matrix::unique(run.outcomes, |outcome| &outcome.case.kernel)[..] {
+        [] | [_] => String::new(),
+        _ => format!("\n{}\n\n", matrix::table(run.outcomes)?),
+    };
+    let _ = write!(text, "{}{}", summary(run.outcomes), run.foot.detectors);
+    if let Some(cut) = run.cut() {
+        let _ = write!(text, "\n{cut}");
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

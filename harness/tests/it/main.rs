@@ -28,6 +28,7 @@ mod kit;
 mod needs;
 mod project;
 mod remote;
+mod reports;
 mod repository;
 mod run;
 mod states;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         project::trials(),
         kit::trials(),
         run::trials(),
+        reports::trials(),
         bench::trials(),
         upgrade::trials(),
         verify::trials(),
@@ -87,6 +89,36 @@ fn plain(path: &'static str, test: fn()) -> Trial {
 
 fn qemu(path: &'static str, test: fn()) -> Trial {
     needs::qemu(title(path), move || ended(test))
+}
+
+fn chromium(path: &'static str, test: fn()) -> Trial {
+    program(path, "chromium", "apt-get install chromium", test)
+}
+
+fn prove(path: &'static str, test: fn()) -> Trial {
+    program(path, "prove", "apt-get install perl", test)
+}
+
+fn tap_parser(path: &'static str, test: fn()) -> Trial {
+    program(path, "tap-parser", "npm install --global tap-parser", test)
+}
+
+fn junitparser(path: &'static str, test: fn()) -> Trial {
+    program(path, "junitparser", "pip install junitparser", test)
+}
+
+fn program(path: &'static str, name: &'static str, how: &'static str, test: fn()) -> Trial {
+    needs::program(title(path), name, how, move || ended(test))
+}
+
+/// The parser of a kernel's source that the cache has, and Python to run it.
+fn kunit(path: &'static str, test: fn()) -> Trial {
+    Trial::ignorable_test(title(path), move || match reports::kunit() {
+        Some(_) => ended(test),
+        None => Ok(Completion::ignored_with(
+            "needs a kernel's source in the cache: `cargo kassay kernel build 6.12`",
+        )),
+    })
 }
 
 /// The path of a test without the name of this binary.

@@ -31,6 +31,19 @@ where
     })
 }
 
+/// A test that has a program of others read what kassay wrote. It is left out, on CI as well, where
+/// that program is not there, which `how` tells to get.
+#[allow(dead_code, reason = "the tests of reports do it")]
+pub fn program<T>(title: impl Into<String>, name: &'static str, how: &'static str, test: T) -> Trial
+where
+    T: FnOnce() -> Result<Completion, Failed> + Send + 'static,
+{
+    Trial::ignorable_test(title, move || match which::which(name) {
+        Ok(_) => test(),
+        Err(_) => Ok(Completion::ignored_with(format!("needs {name}: {how}"))),
+    })
+}
+
 /// Why no machine can be started here, or nothing made for one.
 pub fn lack() -> Option<String> {
     let (first, others) = MISSING.split_first()?;
