@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use crate::coverage::{File, Files, Total};
 use crate::report::table::aligned;
 
+/// The heads of two lists.
+pub(super) const ERRORS: &str = "error returns never seen";
+pub(super) const ALONE: &str = "lines that only one scenario reaches";
+
 /// How many of each kind are listed on a terminal.
 const LISTED: usize = 20;
 
@@ -145,14 +149,8 @@ impl Summary {
         for (head, of) in self.lists() {
             lines.extend(listed(head, of));
         }
-        lines.extend(listed(
-            "error returns never seen",
-            &errors.collect::<Vec<_>>(),
-        ));
-        lines.extend(listed(
-            "lines that only one scenario reaches",
-            &alone.collect::<Vec<_>>(),
-        ));
+        lines.extend(listed(ERRORS, &errors.collect::<Vec<_>>()));
+        lines.extend(listed(ALONE, &alone.collect::<Vec<_>>()));
         if self.silent > 0 {
             lines.push(String::new());
             lines.push(format!(
