@@ -1,5 +1,6 @@
 //! The command line: one thin file a subcommand.
 
+mod accepted;
 pub mod bench;
 pub mod bisect;
 pub mod cache;
