@@ -11,6 +11,7 @@ pub mod diff;
 pub mod doctor;
 pub mod error;
 pub mod exec;
+pub mod explain;
 pub mod faults;
 pub mod fuzz;
 pub mod header;
@@ -84,6 +85,8 @@ enum Command {
     Run(run::RunArgs),
     /// Run scenarios, and again those that a saved file touches
     Watch(watch::WatchArgs),
+    /// Say what a verdict or a title means, its usual causes, and what to look at
+    Explain(explain::ExplainArgs),
     /// Run a failed case again, from the folder that it left
     Repro(repro::ReproArgs),
     /// Call a module's kfuncs in sequences that nobody thought of, and keep what goes wrong
@@ -154,6 +157,7 @@ impl Command {
             Command::Init(args) => init::run(args).map(|()| 0),
             Command::Run(args) => run::run(args),
             Command::Watch(args) => watch::run(args).map(|()| 0),
+            Command::Explain(args) => explain::run(args),
             Command::Repro(args) => repro::run(args),
             Command::Fuzz(args) => fuzz::run(args),
             Command::Bisect(args) => bisect::run(args),

@@ -158,6 +158,11 @@ pub fn conclusion(run: &TestRun) -> Result<String> {
         [] | [_] => String::new(),
         _ => format!("\n{}\n\n", matrix::table(run.outcomes)?),
     };
+    let is_good = |verdict| matches!(verdict, Verdict::Pass | Verdict::Skipped);
+    let mut verdicts = run.outcomes.iter().map(Outcome::verdict);
+    if let Some(bad) = verdicts.find(|verdict| !is_good(*verdict)) {
+        let _ = writeln!(text, "`kassay explain {bad}` says what to look at");
+    }
     let _ = write!(text, "{}{}", summary(run.outcomes), run.foot.detectors);
     if let Some(cut) = run.cut() {
         let _ = write!(text, "\n{cut}");
