@@ -125,6 +125,24 @@ mod tests {
     }
 
     #[test]
+    fn rarer_titles_have_a_section_too() {
+        for title in [
+            "KFENCE: use-after-free read in f",
+            "KCSAN: data-race in f / g",
+            "BUG: hard lockup in f",
+            "BUG: spinlock bad magic in f",
+            "BUG: using smp_processor_id() in preemptible in f",
+            "INFO: trying to register non-static key in f",
+            "double fault in f",
+            "invalid opcode in f",
+            "Oops in f",
+            "ODEBUG: free active in free_module",
+        ] {
+            assert_eq!(heads(title).len(), 1, "{title}");
+        }
+    }
+
+    #[test]
     fn every_verdict_and_every_title_of_the_kernels_reports_has_a_section() {
         let verdicts = "pass skipped mismatch report panic hang oom leak lost infra";
         for verdict in verdicts.split(' ') {

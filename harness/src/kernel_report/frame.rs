@@ -33,6 +33,7 @@ const MACHINERY: &[&str] = &[
     "__asan_",
     "__kasan_",
     "__kcsan_",
+    "__sanitizer_cov_",
     "__tsan_",
     "__ubsan_",
     "kasan_",

@@ -96,6 +96,14 @@ logs! {
     no_memory "out-of-memory": OutOfMemory "Out of memory";
 }
 
+#[test]
+fn what_tells_of_coverage_is_not_what_a_stall_is_about() {
+    let text = "watchdog: BUG: soft lockup - CPU#0 stuck for 5s! [a:1]\n\
+                RIP: 0010:__sanitizer_cov_trace_pc+0x1/0x70\nCall Trace:\n <TASK>\n \
+                f+0x61/0xa0 [m]\n </TASK>";
+    assert_eq!(titles(text), ["BUG: soft lockup in f"]);
+}
+
 /// Titles of reports that a stack in `f` follows, by the formats of 6.11.
 #[test]
 fn what_a_stack_follows() {
