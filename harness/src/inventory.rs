@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use crate::assets;
 use crate::bisect;
 use crate::cache::Cache;
+use crate::history;
 use crate::kernel::tools;
 use crate::progress;
 use crate::vm::state;
@@ -73,10 +74,32 @@ impl Entry {
     }
 }
 
-/// All entries, kind by kind, the last used first.
+/// All entries, kind by kind, the last used first. The history is one of them, which stays.
 pub fn entries(cache: &Cache) -> Vec<Entry> {
     let kinds = DEAR.iter().chain(&CHEAP);
-    kinds.flat_map(|kind| of_kind(cache, kind)).collect()
+    let entries = kinds.flat_map(|kind| of_kind(cache, kind));
+    entries.chain(of_history(cache)).collect()
+}
+
+fn of_history(cache: &Cache) -> Option<Entry> {
+    let files = history::files(cache);
+    let modified = files
+        .iter()
+        .filter_map(|file| file.metadata().ok()?.modified().ok());
+    Some(Entry {
+        kind: "history",
+        key: file_name(files.first()?),
+        what: "results of runs".to_owned(),
+        used: modified.max()?,
+        bytes: files.iter().map(|file| size(file)).sum(),
+    })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn of_kind(cache: &Cache, kind: &'static str) -> Vec<Entry> {
@@ -220,6 +243,17 @@ mod tests {
         assert_eq!(keys(&evict(&cache, 160 << 10).unwrap()), ["old"]);
         assert_eq!(keys(&evict(&cache, 0).unwrap()), ["new", "mid"]);
         assert_eq!(keys(&entries(&cache)), ["oldest"]);
+    }
+
+    #[test]
+    fn the_history_is_listed_and_never_goes() {
+        let (_dir, cache) = cache();
+        let project = crate::Project::of(cache.root()).unwrap();
+        drop(history::History::open(&cache, &project, false));
+        assert!(evict(&cache, 0).unwrap().is_empty());
+        let listed = entries(&cache);
+        assert_eq!(keys(&listed), ["history.sqlite"]);
+        assert!(listed[0].bytes > 0 && !listed[0].is_cheap());
     }
 
     #[test]

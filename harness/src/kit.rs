@@ -268,9 +268,10 @@ impl Kept {
             modules: &self.modules,
             initramfs: &self.initramfs,
             fill: Box::new(|share| refill(&self.folder.join(SHARE), share)),
-            folder: self.folder.join("again"),
+            place: Box::new(|_, _| Some(self.folder.join("again"))),
             streams: None,
             is_idle: false,
+            is_again: false,
         }
     }
 }

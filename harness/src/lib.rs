@@ -70,6 +70,8 @@ pub mod fuzz;
 #[doc(hidden)]
 pub mod globals;
 #[doc(hidden)]
+pub mod history;
+#[doc(hidden)]
 pub mod interrupt;
 #[doc(hidden)]
 pub mod inventory;
@@ -104,9 +106,13 @@ pub mod progress;
 #[doc(hidden)]
 pub mod project;
 #[doc(hidden)]
+pub mod rate;
+#[doc(hidden)]
 pub mod record;
 #[doc(hidden)]
 pub mod refusal;
+#[doc(hidden)]
+pub mod repeat;
 #[doc(hidden)]
 pub mod report;
 #[doc(hidden)]

@@ -46,5 +46,9 @@ pub fn kernel(spec: &str) -> Result<Kernel> {
 /// The cache cannot be opened, or the user asked to stop.
 pub fn run(kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
     let store = Store::open()?;
-    run::run(&store.setting(Wish::Auto)?, kernel, scenario)
+    let mut outcome = run::run(&store.setting(Wish::Auto)?, kernel, scenario)?;
+    if let Some(mark) = run::unstable::mark(scenario, kernel) {
+        run::unstable::settle(&mut outcome, mark, None);
+    }
+    Ok(outcome)
 }

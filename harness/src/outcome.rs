@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::coverage::Covered;
 use crate::excerpt::bounded;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Unstable};
 use crate::snapshot::Snapshot;
 use crate::verdict::Verdict;
 
@@ -93,6 +93,17 @@ pub struct Judged {
     pub transcript: Option<(Snapshot, String)>,
     /// Whether nothing is wrong but that the transcript is not the reviewed one.
     pub is_comparison: bool,
+    /// The mark of a case that is known to be unstable.
+    pub marked: Option<Marked>,
+}
+
+/// What a case that is marked unstable came to.
+#[derive(Clone, Debug)]
+pub struct Marked {
+    /// The mark.
+    pub mark: Unstable,
+    /// The verdict that there would be without it.
+    pub verdict: Verdict,
 }
 
 impl Judged {
@@ -113,6 +124,7 @@ impl Judged {
             covered: None,
             transcript: None,
             is_comparison: false,
+            marked: None,
         }
     }
 
@@ -211,6 +223,11 @@ impl Outcome {
             End::Ran(judged) => Some(judged),
             _ => None,
         }
+    }
+
+    /// The mark of a case that is known to be unstable, and what it came to by itself.
+    pub fn marked(&self) -> Option<&Marked> {
+        self.judged()?.marked.as_ref()
     }
 
     /// Whether something could not be had or built for it.

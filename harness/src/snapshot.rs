@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use similar::{ChangeTag, TextDiff};
 
-use crate::arch::Arch;
 use crate::kernel::Kernel;
 use crate::plain;
 use crate::scenario::Scenario;
@@ -43,20 +42,9 @@ impl Snapshot {
     /// else the common one.
     pub fn of(scenario: &Scenario, kernel: &Kernel) -> Snapshot {
         let directory = scenario.snapshots.clone();
-        let (major, minor, _) = kernel.version();
-        let version = format!("{major}.{minor}");
-        let mut own = vec![kernel.name.replace('/', "_")];
-        if kernel.arch != Arch::default() {
-            let arch = kernel.arch;
-            own.extend([format!("{version}-{arch}"), arch.to_string()]);
-        }
-        if kernel.config_has("PREEMPT_RT").unwrap_or(false) {
-            own.extend([format!("{version}-rt"), "rt".to_owned()]);
-        }
-        own.push(version);
+        let own = kernel.names().into_iter();
         let name = own
-            .iter()
-            .map(|kernel| format!("{}@{kernel}", scenario.name))
+            .map(|kernel| format!("{}@{}", scenario.name, kernel.replace('/', "_")))
             .find(|name| directory.join(format!("{name}.snap")).exists())
             .unwrap_or_else(|| scenario.name.clone());
         Snapshot { name, directory }
@@ -195,6 +183,7 @@ pub fn side_by_side<'a>(reviewed: &'a str, seen: &'a str) -> Vec<Pair<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::Arch;
 
     fn snapshot(directory: &Path) -> Snapshot {
         Snapshot {

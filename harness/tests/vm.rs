@@ -12,11 +12,12 @@ use std::sync::{Arc, LazyLock};
 
 use anyhow::Result;
 use chosen::Chosen;
-use kassay::cli::run;
+use kassay::cli::{run, scenarios};
 use kassay::normalise::visible;
 use kassay::outcome::Outcome;
 use kassay::project::Project;
 use kassay::report::pretty::Told;
+use kassay::run::unstable;
 use kassay::scenario::Scenario;
 use kassay::verdict::Verdict;
 use libtest_mimic::{Completion, Failed, Trial};
@@ -34,16 +35,22 @@ fn trials(on: &Arc<Chosen>) -> Result<Vec<Trial>> {
         let title = format!("{}::{}", on.name, scenario.name);
         needs::qemu(title, move || test(&on, &scenario))
     };
-    let scenarios = run::scenarios(&[], &Project::or_here()?)?;
+    let scenarios = scenarios::scenarios(&[], &Project::or_here()?)?;
     Ok(scenarios.into_iter().map(trial).collect())
 }
 
 fn test(on: &Chosen, scenario: &Scenario) -> Result<Completion, Failed> {
-    let outcome = run::one(&on.setting, on.kernel(), &on.name, scenario)
+    let mut outcome = run::one(&on.setting, on.kernel(), &on.name, scenario)
         .map_err(|error| format!("{error:#}"))?;
+    if let Ok(kernel) = on.kernel()
+        && let Some(mark) = unstable::mark(scenario, kernel)
+    {
+        unstable::settle(&mut outcome, mark, None);
+    }
     match outcome.verdict() {
         Verdict::Pass => Ok(Completion::Completed),
         Verdict::Skipped => Ok(Completion::ignored_with(outcome.reason())),
+        Verdict::Unstable => Ok(Completion::ignored_with(visible(outcome.reason()))),
         Verdict::Mismatch if outcome.is_comparison() => review(&outcome, scenario),
         _ => Err(TOLD
             .case(&on.setting, &outcome)

@@ -13,6 +13,7 @@ use crate::compile::module::Module;
 use crate::kernel::Kernel;
 use crate::scenario::Scenario;
 use crate::streams::Streams;
+use crate::verdict::Verdict;
 use crate::{btf, detector, flaw, project, verdict};
 
 pub use requires::{lacks, lacks_built, lacks_probe, left_out};
@@ -20,6 +21,10 @@ pub use setting::{Setting, TIMEOUT};
 
 /// Lays out in a share what the guest reads.
 pub type Fill<'a> = Box<dyn Fn(&Path) -> Result<()> + 'a>;
+
+/// Says into which folder goes what a run leaves that came to this verdict and title, if it is to
+/// leave anything.
+pub type Place<'a> = Box<dyn Fn(Verdict, &str) -> Option<PathBuf> + 'a>;
 
 /// A case with all that it is made of.
 pub struct Case<'a> {
@@ -33,12 +38,14 @@ pub struct Case<'a> {
     pub initramfs: &'a Path,
     /// Lays out what the guest reads.
     pub fill: Fill<'a>,
-    /// The folder for what a failure leaves.
-    pub folder: PathBuf,
+    /// Where what a failure leaves goes.
+    pub place: Place<'a>,
     /// Who attends to the program in it, if somebody does.
     pub streams: Option<Streams>,
     /// Whether it mostly waits for a person, and so keeps no other machine from running.
     pub is_idle: bool,
+    /// Whether it has been run before, and what is said of it each time was said then.
+    pub is_again: bool,
 }
 
 impl<'a> Case<'a> {
@@ -50,9 +57,10 @@ impl<'a> Case<'a> {
             modules: &artifacts.modules,
             initramfs: &artifacts.initramfs,
             fill: Box::new(|folder| share::fill(folder, scenario, artifacts)),
-            folder: folder(&kernel.name, &scenario.name),
+            place: Box::new(|_, _| Some(folder(&kernel.name, &scenario.name))),
             streams: None,
             is_idle: false,
+            is_again: false,
         }
     }
 

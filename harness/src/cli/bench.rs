@@ -11,7 +11,7 @@ use serde_json::json;
 use super::chosen::kernel;
 use super::error::{Error, Result};
 use super::print;
-use super::run::scenarios;
+use super::scenarios::scenarios;
 use super::session::Session;
 use crate::bench::{Bench, Row, facts, growth, phases, picture};
 use crate::case::Setting;

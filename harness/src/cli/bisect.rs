@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::chosen;
 use super::error::{Error, Result};
-use super::run::{self, How};
+use super::run::How;
+use super::scenarios;
 use super::session::Session;
 use super::{is_left, print};
 use crate::bisect::{self, Answer, Asked, Bisect, Commit, Question, Repository, Search};
@@ -218,7 +219,7 @@ impl BisectArgs {
     fn asked(&self, top: Option<&Path>, base: &Path) -> anyhow::Result<Vec<Asked>> {
         let mut files = match self.how.scenario.is_empty() {
             true => files(top.map(|top| top.join(base)))?,
-            false => run::files(&self.how.scenario)?,
+            false => scenarios::files(&self.how.scenario)?,
         };
         files.retain(|file| self.wants(&file.file_stem().unwrap_or_default().to_string_lossy()));
         files.iter().map(|file| Asked::read(file, top)).collect()

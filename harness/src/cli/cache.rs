@@ -30,7 +30,7 @@ enum Action {
     },
     /// Remove what has been replaced, and what is over the limit
     Prune {
-        /// Remove all that takes a minute at most to make again; kernels, their sources and bisects stay
+        /// Remove all that takes a minute at most to make again; kernels, their sources, bisects and the history stay
         #[arg(long)]
         all: bool,
     },

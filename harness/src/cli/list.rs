@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::error::Result;
 use super::print;
-use super::run::scenarios;
+use super::scenarios::scenarios;
 use super::session::Session;
 use crate::arch::Arch;
 use crate::cache::Cache;

@@ -15,6 +15,7 @@ pub mod explain;
 pub mod faults;
 pub mod fuzz;
 pub mod header;
+pub mod history;
 pub mod init;
 pub mod kernel;
 pub mod kfuncs;
@@ -27,12 +28,16 @@ pub mod objects;
 mod options;
 mod packages;
 pub mod place;
+mod remember;
+pub mod repeat;
 pub mod reports;
 pub mod repro;
 pub mod run;
+pub mod scenarios;
 pub mod session;
 pub mod setup;
 pub mod shell;
+mod time;
 pub mod verify;
 pub mod watch;
 
@@ -64,6 +69,7 @@ Environment:
                      between them
   KASSAY_CATALOG     a catalog of kernels, instead of kassay's own
   KASSAY_LOCKED      as `--locked`, where it is not empty
+  KASSAY_NO_HISTORY  as `--no-history` of `run`, and `watch` too, where it is not empty
   KASSAY_TARGET      what failures leave [default: target/kassay of the project, the folder with a
                      `kassay.toml` here or above]
 
@@ -87,6 +93,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Say what a verdict or a title means, its usual causes, and what to look at
     Explain(explain::ExplainArgs),
+    /// Show how cases have done and how long they take, as far as runs of them are known
+    History(history::HistoryArgs),
     /// Run a failed case again, from the folder that it left
     Repro(repro::ReproArgs),
     /// Call a module's kfuncs in sequences that nobody thought of, and keep what goes wrong
@@ -158,6 +166,7 @@ impl Command {
             Command::Run(args) => run::run(args),
             Command::Watch(args) => watch::run(args).map(|()| 0),
             Command::Explain(args) => explain::run(args),
+            Command::History(args) => history::run(args).map(|()| 0),
             Command::Repro(args) => repro::run(args),
             Command::Fuzz(args) => fuzz::run(args),
             Command::Bisect(args) => bisect::run(args),

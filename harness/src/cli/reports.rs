@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 use crate::progress;
 use crate::report::place::Place;
 use crate::report::test_run::{Foot, RunFormat, TestRun};
-use crate::report::{github, html, json, pretty};
+use crate::report::{Format, github, html, json, pretty};
 
 /// How results are told.
 #[derive(Args)]
@@ -77,6 +77,21 @@ impl ReportArgs {
             told: pretty::Told::default(),
             ended: RefCell::default(),
         })
+    }
+
+    /// The format where each run is told by itself, and no report is made of them all.
+    ///
+    /// # Errors
+    /// A slip where another one was asked for.
+    pub fn by_run(&self) -> Result<Format> {
+        match self.format {
+            RunFormat::Pretty => Ok(Format::Pretty),
+            RunFormat::Json => Ok(Format::Json),
+            _ => Err(Error::Slip(
+                "`--repeat` and `--until-fail` are told in the formats `pretty` and `json`"
+                    .to_owned(),
+            )),
+        }
     }
 
     fn has(&self, format: RunFormat) -> bool {

@@ -1,30 +1,33 @@
 //! `kassay run`: scenarios on kernels.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::Args;
 
 use super::accepted::Accepted;
 use super::chosen::{Obtained, kernels, obtain};
 use super::coverage::{Counted, CoverageArgs};
 use super::error::{Error, Result};
+use super::remember::{self, Wanted};
+use super::repeat::{self as repeats, RepeatArgs};
 use super::reports::ReportArgs;
+use super::scenarios::scenarios;
 use super::session::{Session, Store};
 use super::{is_left, print};
 use crate::case::Setting;
 use crate::detector;
+use crate::history::{self, History};
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::pool;
 use crate::progress;
 use crate::project::Project;
+use crate::repeat;
 use crate::report::test_run::Foot;
 use crate::report::{self, REGRESSION, pretty};
 use crate::run::{self};
-use crate::scenario::{self, Scenario};
+use crate::scenario::Scenario;
 use crate::snapshot::Snapshot;
 use crate::step;
 use crate::vm::accelerator::Wish;
@@ -39,6 +42,14 @@ pub struct RunArgs {
     /// Leave out cases that passed when they were last run and have not changed since
     #[arg(long, conflicts_with_all = ["seed", "accept", "cold", "gdb"])]
     changed: bool,
+    /// Run only cases that were no pass when they were last run
+    #[arg(long, conflicts_with = "no_history")]
+    failed: bool,
+    #[command(flatten)]
+    repeat: RepeatArgs,
+    /// Keep no results for `kassay history`
+    #[arg(long)]
+    no_history: bool,
     #[command(flatten)]
     coverage: CoverageArgs,
     #[command(flatten)]
@@ -134,6 +145,15 @@ impl Case<'_> {
         &self.kernel.1
     }
 
+    /// What is to be repeated of it.
+    pub fn asked(&self) -> repeat::Asked<'_> {
+        repeat::Asked {
+            name: &self.kernel.0,
+            kernel: self.kernel.1.as_ref().map_err(String::as_str),
+            scenario: self.scenario,
+        }
+    }
+
     /// Sees whether the snapshot can be read.
     fn check(&self) -> anyhow::Result<()> {
         match &self.kernel.1 {
@@ -156,21 +176,30 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let mut scenarios = choice.how.scenarios(&session.project)?;
     let setting = args.setting(&session.store)?;
     let told = args.reports.begin()?;
-    let kernels = choice.kernels(&session, &scenarios)?;
+    let terms = args.repeat.terms()?;
+    let is_off = args.no_history || history::is_off();
+    let history = History::open(&session.store.cache, &session.project, is_off);
+    let wanted = Wanted::of(&history, args.failed)?;
+    let kernels = choice.kernels_of(&session, &scenarios, &wanted)?;
     args.coverage.begin(&mut scenarios, &kernels)?;
-    let cases = choice.cases(&kernels, &scenarios);
+    let mut cases = choice.cases(&kernels, &scenarios);
+    cases.retain(|case| wanted.has(&case.kernel.0, case.scenario));
+    if cases.is_empty() {
+        return wanted.tell_of_none().ok_or_else(|| choice.no_case());
+    }
     if setting.gdb && cases.len() > 1 {
         let why = format!("`--gdb` takes one case, and {} were chosen", cases.len());
         return Err(Error::Slip(why));
     }
-    if cases.is_empty() {
-        return Err(choice.no_case());
-    }
     let checked = cases.iter().try_for_each(Case::check);
     checked.map_err(Error::slip)?;
     let detectors = detectors(&kernels)?;
+    if let Some(terms) = terms {
+        let format = args.reports.by_run()?;
+        return repeats::run(&setting, &cases, terms, format, &history, &detectors);
+    }
     let show = |outcome: &Outcome| told.case(&setting, outcome);
-    let ran = each(&setting, &cases, args.accept, show).map_err(Error::from);
+    let ran = each(&setting, &cases, args.accept, &history, show).map_err(Error::from);
     let covered = match &ran {
         Ok(outcomes) => args.coverage.conclude(outcomes, &session.project),
         Err(_) => Ok(Counted::default()),
@@ -283,8 +312,21 @@ impl Choice {
     /// # Errors
     /// Those of [`kernels`] and [`obtain`].
     pub fn kernels(&self, session: &Session, scenarios: &[Scenario]) -> Result<Vec<Named>> {
+        self.kernels_of(session, scenarios, &Wanted::any())
+    }
+
+    /// The chosen kernels that a chosen scenario is to be run on, as far as it is wanted.
+    fn kernels_of(
+        &self,
+        session: &Session,
+        scenarios: &[Scenario],
+        wanted: &Wanted,
+    ) -> Result<Vec<Named>> {
         let mut names = kernels(session, &self.kernel)?;
-        names.retain(|name| scenarios.iter().any(|scenario| self.has(name, scenario)));
+        names.retain(|name| {
+            let is_one = |it: &Scenario| self.has(name, it) && wanted.has(name, it);
+            scenarios.iter().any(is_one)
+        });
         let (cache, catalog) = (&session.store.cache, &session.catalog);
         names
             .into_iter()
@@ -321,6 +363,7 @@ pub fn each<'a>(
     setting: &Setting,
     cases: &[Case<'a>],
     accepting: bool,
+    history: &History,
     show: impl Fn(&Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Outcome>> {
     let run = |case: &Case<'a>| {
@@ -330,11 +373,11 @@ pub fn each<'a>(
         one(setting, kernel, name, case.scenario)
     };
     // An interrupt takes no case with it that has ended by then.
-    let work = |case: &Case<'a>| Ok((run(case), case.scenario));
+    let work = |case| Ok((run(case), case));
     let mut outcomes = Vec::new();
     let mut accepted = Accepted::default();
     let mut stopped = Ok(());
-    pool::each(cases, setting.jobs, work, |(outcome, scenario)| {
+    pool::each(cases, setting.jobs, work, |(outcome, case)| {
         let mut outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -344,63 +387,15 @@ pub fn each<'a>(
         };
         // What comes after a gap may belong to another kernel than the first.
         if accepting && stopped.is_ok() {
-            accepted.accept(&mut outcome, scenario)?;
+            accepted.accept(&mut outcome, case.scenario)?;
         }
+        remember::settle(history, case.kernel(), case.scenario, &mut outcome);
         show(&outcome)?;
+        remember::note(history, setting, case.scenario, &outcome);
         outcomes.push(outcome);
         Ok(())
     })?;
     stopped.map(|()| outcomes)
-}
-
-/// Why there are no scenarios.
-const NO_PROJECT: &str = "find a project: neither the working directory nor a folder above it has \
-                          a `kassay.toml`; `--scenario` names a scenario or a folder of them";
-
-/// The scenarios of these files and directories, or of the project when there are none.
-///
-/// # Errors
-/// A slip where one makes no sense, or nothing says where they are; one cannot be read.
-pub fn scenarios(files: &[PathBuf], project: &Project) -> Result<Vec<Scenario>> {
-    let read = match files {
-        [] if !project.has_file => return Err(Error::Slip(NO_PROJECT.to_owned())),
-        [] => scenario::read_all(&project.scenarios, project),
-        files => self::files(files).and_then(|files| {
-            let read = files.iter().map(|path| Scenario::read(path, project));
-            read.collect()
-        }),
-    };
-    read.map_err(Error::slip)
-}
-
-/// These files, and those of these directories: scenarios, no two of one name.
-///
-/// # Errors
-/// Two have one name; a directory cannot be read, or has none.
-pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let files = |path: &PathBuf| match path.is_dir() {
-        true => scenario::files(path),
-        false => Ok(vec![path.clone()]),
-    };
-    let files = paths
-        .iter()
-        .map(files)
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let files = files.concat();
-    // What a failure leaves goes by the name.
-    let mut named = BTreeMap::new();
-    for path in &files {
-        if let Some(other) = named.insert(path.file_stem(), path) {
-            let name = path.file_stem().unwrap_or_default();
-            bail!(
-                "two scenarios are called `{}`, `{}` and `{}`: run one after the other",
-                name.display(),
-                other.display(),
-                path.display()
-            );
-        }
-    }
-    Ok(files)
 }
 
 /// Runs one case, on a kernel that may not have been had.

@@ -10,6 +10,7 @@ use super::error::{Error, Result};
 use super::print;
 use super::run::{Choice, Named, each, show};
 use super::session::{Session, Store};
+use crate::history::{self, History};
 use crate::progress;
 use crate::project::{self, Project};
 use crate::report::pretty;
@@ -38,14 +39,14 @@ pub fn run(args: &WatchArgs) -> Result<()> {
     if choice.cases(&kernels, &first).is_empty() {
         return Err(choice.no_case());
     }
-    batch(choice, &kernels, &first, Instant::now())?;
+    batch(choice, &project, &kernels, &first, Instant::now())?;
     let targets = project::targets();
     loop {
         let saved = saved(&watch, &targets)?;
         let began = Instant::now();
         tell(&saved, &project);
         match touched(choice, &watch, &saved) {
-            Ok(scenarios) => batch(choice, &kernels, &scenarios, began)?,
+            Ok(scenarios) => batch(choice, &project, &kernels, &scenarios, began)?,
             Err(error) => progress::note(format!("{error}")),
         }
     }
@@ -101,15 +102,22 @@ fn folders(project: &Project, scenarios: &[Scenario]) -> BTreeSet<PathBuf> {
 
 /// Runs the chosen cases of these scenarios. The cache is opened anew each time: as long as we
 /// only wait, others may clear it up.
-fn batch(choice: &Choice, kernels: &[Named], scenarios: &[Scenario], began: Instant) -> Result<()> {
+fn batch(
+    choice: &Choice,
+    project: &Project,
+    kernels: &[Named],
+    scenarios: &[Scenario],
+    began: Instant,
+) -> Result<()> {
     let cases = choice.cases(kernels, scenarios);
     if cases.is_empty() {
         return Ok(());
     }
     let store = Store::open()?;
     let setting = choice.how.setting(&store, false)?;
+    let history = History::open(&store.cache, project, history::is_off());
     let told = pretty::Told::default();
-    let outcomes = each(&setting, &cases, false, |outcome| {
+    let outcomes = each(&setting, &cases, false, &history, |outcome| {
         show(&told, &setting, outcome)
     })?;
     let (summary, seconds) = (pretty::summary(&outcomes), began.elapsed().as_secs_f64());

@@ -153,7 +153,7 @@ impl Keep<'_> {
         };
         let artifacts = compile::build(&setting.cache, self.target.kernel, scenario)?;
         let case = || Case {
-            folder: folder.to_owned(),
+            place: Box::new(|_, _| Some(folder.to_owned())),
             ..Case::of(self.target.kernel, scenario, &artifacts)
         };
         let mut outcome = run::built(&setting, &case())?;

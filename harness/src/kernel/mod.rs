@@ -128,6 +128,25 @@ impl Kernel {
         Ok(names.collect::<Vec<_>>().join("\n"))
     }
 
+    /// What it is called where kernels are told apart, the most particular first: by its name, by
+    /// its version (`6.1`), with PREEMPT_RT by `6.1-rt` and `rt`, for another processor by
+    /// `6.12-arm64` and `arm64`.
+    pub fn names(&self) -> Vec<String> {
+        let (major, minor, _) = self.version();
+        let version = format!("{major}.{minor}");
+        let mut names = vec![self.name.clone()];
+        if self.arch != Arch::default() {
+            let arch = self.arch;
+            names.extend([format!("{version}-{arch}"), arch.to_string()]);
+        }
+        // Of a config that cannot be read, whoever needs it tells.
+        if self.config_has("PREEMPT_RT").unwrap_or(false) {
+            names.extend([format!("{version}-rt"), "rt".to_owned()]);
+        }
+        names.push(version);
+        names
+    }
+
     /// The release's numbers, such as (6, 11, 0).
     pub fn version(&self) -> (u32, u32, u32) {
         numbers(&self.release)

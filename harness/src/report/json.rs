@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::test_run::TestRun;
 use crate::case::Setting;
-use crate::outcome::Outcome;
+use crate::outcome::{Marked, Outcome};
 
 /// The line of one case. `duration_ms` is from the start of QEMU to its end;
 /// `artifacts` is a folder, or null where there is none. The seeds of a scenario
@@ -35,9 +35,21 @@ pub(super) fn object(setting: &Setting, outcome: &Outcome) -> Map<String, Value>
         "duration_ms": outcome.duration().as_millis() as u64,
         "restored": outcome.judged().is_some_and(|judged| judged.restored),
         "artifacts": outcome.artifacts(),
+        "unstable": outcome.marked().map(unstable),
     });
     match object {
         Value::Object(object) => object,
         _ => Map::new(),
     }
+}
+
+/// The mark of a case, and the verdict that there would be without it.
+fn unstable(marked: &Marked) -> Value {
+    let Marked { mark, verdict } = marked;
+    json!({
+        "verdict": verdict.to_string(),
+        "reason": mark.reason,
+        "issue": mark.issue,
+        "until": mark.until.to_string(),
+    })
 }

@@ -13,6 +13,7 @@ pub mod matrix;
 pub mod place;
 pub mod pretty;
 pub mod table;
+pub mod tally;
 mod tap;
 pub mod test_run;
 
@@ -62,16 +63,19 @@ pub const UNJUDGED: u8 = 125;
 
 /// The exit code that these outcomes come to.
 pub fn exit_code(outcomes: &[Outcome]) -> u8 {
-    let any = |holds: fn(Verdict) -> bool| outcomes.iter().any(|outcome| holds(outcome.verdict()));
+    let verdicts: Vec<Verdict> = outcomes.iter().map(Outcome::verdict).collect();
+    exit_code_of(&verdicts)
+}
+
+/// The exit code that these verdicts come to.
+pub fn exit_code_of(verdicts: &[Verdict]) -> u8 {
+    let any = |holds: fn(Verdict) -> bool| verdicts.iter().any(|verdict| holds(*verdict));
     if any(Verdict::is_regression) {
         return REGRESSION;
     }
     let unjudged = any(|verdict| matches!(verdict, Verdict::Infra | Verdict::Lost));
-    if unjudged || !any(|verdict| verdict == Verdict::Pass) {
-        UNJUDGED
-    } else {
-        0
-    }
+    let is_judged = any(|verdict| matches!(verdict, Verdict::Pass | Verdict::Unstable));
+    if unjudged || !is_judged { UNJUDGED } else { 0 }
 }
 
 #[cfg(test)]
@@ -158,6 +162,14 @@ pub(crate) mod tests {
     fn code(verdicts: &[Verdict]) -> u8 {
         let outcome = |verdict: &Verdict| outcome("distro", "case", *verdict);
         exit_code(&verdicts.iter().map(outcome).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_known_to_be_unstable_is_no_failure() {
+        assert_eq!(code(&[Verdict::Pass, Verdict::Unstable]), 0);
+        assert_eq!(code(&[Verdict::Unstable]), 0);
+        assert_eq!(code(&[Verdict::Unstable, Verdict::Lost]), 125);
+        assert_eq!(code(&[Verdict::Unstable, Verdict::Leak]), 1);
     }
 
     #[test]

@@ -37,12 +37,19 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
         };
     }
     if outcome.verdict() != Verdict::Pass {
-        let _ = write!(text, ": {}", visible(outcome.title()));
+        let _ = match outcome.marked() {
+            Some(marked) if outcome.verdict() == Verdict::Unstable => {
+                write!(text, ": {}: {}", marked.verdict, visible(outcome.title()))
+            }
+            _ => write!(text, ": {}", visible(outcome.title())),
+        };
         for line in beyond(outcome.title(), outcome.reason()).lines() {
             let _ = write!(text, "\n    {}", visible(line));
         }
     } else if let Some(title) = outcome.judged().and_then(|judged| judged.expected.as_ref()) {
         let _ = write!(text, ": as expected, {title}");
+    } else if let Some(marked) = outcome.marked() {
+        let _ = write!(text, ": {}", visible(&marked.mark.to_string()));
     }
     if let Some(artifacts) = outcome.artifacts() {
         let _ = write!(
@@ -64,7 +71,7 @@ pub fn painted(text: &str) -> String {
         (0, Some((verdict, rest))) => {
             let colour = match verdict {
                 "pass" => AnsiColor::Green,
-                "skipped" | "unchanged" => AnsiColor::Yellow,
+                "skipped" | "unchanged" | "unstable" => AnsiColor::Yellow,
                 _ => AnsiColor::Red,
             };
             format!("{} {rest}", paint(verdict, colour))
@@ -174,7 +181,7 @@ pub fn conclusion(run: &TestRun) -> Result<String> {
 mod tests {
     use super::*;
     use crate::cache::Cache;
-    use crate::outcome::Unbuilt;
+    use crate::outcome::{Marked, Unbuilt};
     use crate::report::tests::{outcome, ran};
     use crate::vm::Accelerator;
 
@@ -213,6 +220,25 @@ mod tests {
             summary(&[one, other]),
             "stopped 2 cases: build the guest program\n0 of 2 passed, 2 infra"
         );
+    }
+
+    #[test]
+    fn what_is_unstable_says_what_it_is_and_a_pass_that_it_is_marked() {
+        let directory = tempfile::tempdir().unwrap();
+        let setting = Setting::new(Cache::at(directory.path()).unwrap(), Accelerator::Tcg);
+        let mark = toml::from_str("reason = 'a race'\nuntil = '2027-03-01'").unwrap();
+        let told = |verdict, was| {
+            let mut outcome = outcome("distro", "case", verdict);
+            let mark = Clone::clone(&mark);
+            ran(&mut outcome).marked = Some(Marked { mark, verdict: was });
+            case(&setting, &outcome)
+        };
+        assert_eq!(
+            told(Verdict::Pass, Verdict::Pass),
+            "pass      distro::case: marked unstable until 2027-03-01: a race"
+        );
+        let unstable = told(Verdict::Unstable, Verdict::Leak);
+        assert_eq!(unstable, "unstable  distro::case: leak: ");
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Class {
     pub fn of(outcome: &Outcome) -> Class {
         match outcome.verdict() {
             Verdict::Pass => Class::Pass,
-            Verdict::Skipped => Class::Skip,
+            // What is known to be unstable is told, and no failure.
+            Verdict::Skipped | Verdict::Unstable => Class::Skip,
             verdict if verdict.is_regression() => Class::Failure,
             _ => Class::Error,
         }

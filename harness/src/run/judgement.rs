@@ -22,7 +22,9 @@ use crate::verdict::{self, Fault, Verdict};
 /// A file that it is judged by cannot be read.
 pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Judged> {
     let facts = &ran.facts;
-    warn(case, facts)?;
+    if !case.is_again {
+        warn(case, facts)?;
+    }
     let known = case.known()?;
     let (judged, transcript) = verdict::judge(&known, facts);
     let snapshot = Snapshot::of(case.scenario, case.kernel);
@@ -105,8 +107,11 @@ pub(super) fn keep(
     judged: &mut Judged,
     ran: Option<(&Ran, &[(&Report, String)])>,
 ) {
+    let Some(folder) = (case.place)(judged.verdict, &judged.title) else {
+        return;
+    };
     let write = || -> Result<()> {
-        let kit = Kit::new(&case.folder)?;
+        let kit = Kit::new(&folder)?;
         kit.text("reason", &judged.reason)?;
         kit.case(setting, case, judged)?;
         let Some((Ran { plan, facts, .. }, reports)) = ran else {
@@ -123,7 +128,7 @@ pub(super) fn keep(
         kit.evidence(facts)
     };
     let written = write();
-    judged.artifacts = case.folder.is_dir().then(|| case.folder.clone());
+    judged.artifacts = folder.is_dir().then_some(folder);
     if let Err(error) = written {
         progress::note(format!("{error:#}"));
     }

@@ -4,11 +4,12 @@
 mod judgement;
 mod machine;
 mod reason;
+pub mod unstable;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::case::{Case, Setting, lacks, lacks_built};
-use crate::compile;
+use crate::compile::{self, Artifacts};
 use crate::excerpt::bounded;
 use crate::kernel::Kernel;
 use crate::outcome::{End, Judged, Outcome, Unbuilt};
@@ -26,23 +27,100 @@ pub use reason::{reports, told, verifier_logs};
 /// # Errors
 /// Only an interruption by the user.
 pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
-    let outcome = attempt(setting, kernel, scenario);
+    let ready = match Ready::make(setting, kernel, scenario)? {
+        Ok(ready) => ready,
+        Err(outcome) => return Ok(*outcome),
+    };
+    let outcome = ready.run(setting);
     interrupt::check()?;
-    let mut outcome =
-        outcome.unwrap_or_else(|error| unbuilt(&kernel.name, scenario, format!("{error:#}")));
-    outcome.release.clone_from(&kernel.release);
-    Ok(outcome)
+    Ok(outcome.unwrap_or_else(|error| failed(kernel, scenario, &error)))
 }
 
-/// Builds and runs a case, if it is one of this kernel and not as it was when it passed.
-fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Outcome> {
-    let ended = |end: End| Ok(Outcome::new(&kernel.name, scenario, end));
+/// The outcome of a case that this error keeps from being run.
+fn failed(kernel: &Kernel, scenario: &Scenario, error: &anyhow::Error) -> Outcome {
+    Outcome {
+        release: kernel.release.clone(),
+        ..unbuilt(&kernel.name, scenario, format!("{error:#}"))
+    }
+}
+
+/// A case of which all is built, to be run as often as one likes.
+pub struct Ready<'a> {
+    /// The kernel.
+    pub kernel: &'a Kernel,
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// What was built.
+    pub artifacts: Artifacts,
+    record: Record,
+    /// The digest of all that shapes the verdict.
+    inputs: String,
+}
+
+impl<'a> Ready<'a> {
+    /// Builds a case, if it is one of this kernel; else there is its outcome. Until [`Ready::keep`],
+    /// it has not passed.
+    ///
+    /// # Errors
+    /// Only an interruption by the user.
+    pub fn make(
+        setting: &Setting,
+        kernel: &'a Kernel,
+        scenario: &'a Scenario,
+    ) -> Result<Result<Ready<'a>, Box<Outcome>>> {
+        let made = make(setting, kernel, scenario);
+        interrupt::check()?;
+        Ok(made.unwrap_or_else(|error| Err(Box::new(failed(kernel, scenario, &error)))))
+    }
+
+    /// Takes note that the case passes as it is.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub fn keep(&self, setting: &Setting) -> Result<()> {
+        self.record.keep(&setting.cache, &self.inputs)
+    }
+
+    /// Runs it, if it is not as it was when it passed.
+    fn run(&self, setting: &Setting) -> Result<Outcome> {
+        let Ready {
+            kernel, scenario, ..
+        } = self;
+        // Nobody knows what programs of the host's root are made of, and a mark has a date.
+        let is_marked = unstable::mark(scenario, kernel).is_some();
+        let may_stay = setting.changed && !scenario.host_root && !is_marked;
+        if may_stay && self.record.has_passed(&self.inputs) {
+            self.keep(setting)?;
+            return Ok(Outcome {
+                release: kernel.release.clone(),
+                ..Outcome::new(&kernel.name, scenario, End::Unchanged)
+            });
+        }
+        let outcome = built(setting, &Case::of(kernel, scenario, &self.artifacts))?;
+        if outcome.verdict() == Verdict::Pass {
+            self.keep(setting)?;
+        }
+        Ok(outcome)
+    }
+}
+
+fn make<'a>(
+    setting: &Setting,
+    kernel: &'a Kernel,
+    scenario: &'a Scenario,
+) -> Result<Result<Ready<'a>, Box<Outcome>>> {
+    let ended = |end: End| {
+        Ok(Err(Box::new(Outcome {
+            release: kernel.release.clone(),
+            ..Outcome::new(&kernel.name, scenario, end)
+        })))
+    };
     if let Some(reason) = lacks(&setting.cache, kernel, scenario)? {
         return ended(End::Skipped(bounded(&reason)));
     }
     let missing = setting.strict.then(|| detector::missing(kernel));
     if let Some(reason) = missing.transpose()?.flatten() {
-        return Ok(unbuilt(&kernel.name, scenario, reason));
+        bail!(reason);
     }
     let accelerator = setting.accelerator_for(kernel.arch)?;
     let record = Record::take(&setting.cache, kernel, scenario, accelerator)?;
@@ -52,17 +130,13 @@ fn attempt(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     }
     let inputs = record::inputs(kernel, scenario, &artifacts)?;
     milestone::reached("host: all is built");
-    // Nobody knows what programs of the host's root are made of.
-    if setting.changed && !scenario.host_root && record.has_passed(&inputs) {
-        record.keep(&setting.cache, &inputs)?;
-        return ended(End::Unchanged);
-    }
-    let case = Case::of(kernel, scenario, &artifacts);
-    let outcome = built(setting, &case)?;
-    if outcome.verdict() == Verdict::Pass {
-        record.keep(&setting.cache, &inputs)?;
-    }
-    Ok(outcome)
+    Ok(Ok(Ready {
+        kernel,
+        scenario,
+        artifacts,
+        record,
+        inputs,
+    }))
 }
 
 /// The outcome of a case that something could not be had or built for.

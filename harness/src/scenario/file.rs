@@ -14,6 +14,7 @@ use super::budget::Budget;
 use super::expect::{Allow, Expect};
 use super::part::{DRIVER, FileModule, FileProgram, Kind, MODULE, PROGRAM, Part, is_plain};
 use super::requires::Requires;
+use super::unstable::Unstable;
 use super::{Scenario, home, name_of, parsed};
 use crate::step::{Asked, FileStep, Setting, sysctl};
 use crate::{entries, nearest};
@@ -41,6 +42,7 @@ pub(super) struct File {
     #[serde(default)]
     requires: Requires,
     expect: Option<Expect>,
+    unstable: Option<Unstable>,
     timeout: Option<u16>,
     cpus: Option<u8>,
     memory: Option<u32>,
@@ -99,6 +101,7 @@ impl File {
             host_root: self.host_root,
             requires: self.requires,
             expect: self.expect,
+            unstable: self.unstable,
             timeout: self.timeout.map(|secs| Duration::from_secs(secs.into())),
             cpus: self.cpus,
             memory_mib: self.memory,

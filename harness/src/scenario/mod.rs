@@ -6,6 +6,7 @@ mod expect;
 mod file;
 mod part;
 mod requires;
+mod unstable;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::cache::is_scratch;
 use crate::excerpt::bounded;
 use crate::project::{Defaults, Project};
-use crate::step::Asked;
+use crate::step::{self, Asked};
 use crate::vm::size::{LEAST_MIB, MOST_CPUS, Size};
 use crate::{entries, nearest, plain};
 
@@ -30,6 +31,7 @@ pub use file::{kernel_module, step};
 use part::Kind;
 pub use part::{Finder, Part, is_object, module, names};
 pub use requires::{Bound, Pinned, Requires};
+pub use unstable::Unstable;
 
 /// What make is given for modules that count how often their lines run (scripts/Makefile.lib, 6.1
 /// to 7.2).
@@ -73,6 +75,8 @@ pub struct Scenario {
     pub requires: Requires,
     /// The verdict that is its pass, where that is not a run without a fault.
     pub expect: Option<Expect>,
+    /// Where and why it sometimes fails, and how long that is put up with.
+    pub unstable: Option<Unstable>,
     /// How long its virtual machine may take, where that is not what the user says.
     pub timeout: Option<Duration>,
     /// CPUs of its guest, where that is not what the user says.
@@ -127,6 +131,7 @@ impl Scenario {
             maps: entries::Wanted::new(),
             requires: Requires::default(),
             expect: None,
+            unstable: None,
             timeout: None,
             cpus: None,
             memory_mib: None,
@@ -245,8 +250,23 @@ impl Scenario {
         for asked in &mut self.steps {
             if let Step::Drive(Drive { seed, .. }) = &mut asked.step {
                 *seed = to;
+                asked.is_random = false;
             }
         }
+    }
+
+    /// It with other seeds where they are left to chance.
+    ///
+    /// # Errors
+    /// The host's randomness cannot be had.
+    pub fn reseeded(&self) -> Result<Scenario> {
+        let mut scenario = self.clone();
+        for asked in scenario.steps.iter_mut().filter(|asked| asked.is_random) {
+            if let Step::Drive(Drive { seed, .. }) = &mut asked.step {
+                *seed = step::fresh_seed()?;
+            }
+        }
+        Ok(scenario)
     }
 
     /// What a project could have said for it, but for flags.

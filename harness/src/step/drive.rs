@@ -34,7 +34,10 @@ impl Kind for Drive {
             args: file.args,
             seed: file.seed.map_or_else(fresh_seed, Ok)?,
         };
-        Ok(step.into())
+        Ok(Asked {
+            is_random: file.seed.is_none(),
+            ..step.into()
+        })
     }
 
     /// A transcript names the driver, which is what is interesting.
@@ -68,7 +71,10 @@ impl Kind for Drive {
 }
 
 /// A seed that nobody has chosen.
-fn fresh_seed() -> Result<u32> {
+///
+/// # Errors
+/// The host's randomness cannot be had.
+pub fn fresh_seed() -> Result<u32> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).context("get random bytes of the host")?;
     Ok(u32::from_ne_bytes(bytes))

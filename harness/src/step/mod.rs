@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 
 use crate::excerpt::bounded;
 
+pub use drive::fresh_seed;
 pub use open::check_path;
 pub use udp::has_datagram;
 pub use write_sysctl::{Setting, sysctl};
@@ -22,6 +23,8 @@ pub struct Asked {
     pub step: Step,
     /// What the transcript calls its parts: for `udp`, the packets' names.
     pub names: Vec<String>,
+    /// Whether its seed is left to chance.
+    pub is_random: bool,
 }
 
 impl<S: Into<Step>> From<S> for Asked {
@@ -29,6 +32,7 @@ impl<S: Into<Step>> From<S> for Asked {
         Asked {
             step: step.into(),
             names: Vec::new(),
+            is_random: false,
         }
     }
 }

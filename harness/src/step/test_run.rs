@@ -73,8 +73,8 @@ impl Kind for TestRun {
         };
         let name = file.name.or(file.packet.map(|packet| packet.name));
         Ok(Asked {
-            step: step.into(),
             names: name.into_iter().collect(),
+            ..step.into()
         })
     }
 

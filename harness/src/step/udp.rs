@@ -82,8 +82,10 @@ impl Kind for Udp {
             packets.push(encode(&packet).with_context(|| format!("read packet `{name}`"))?);
             names.push(packet.name);
         }
-        let step = Udp { packets, by }.into();
-        Ok(Asked { step, names })
+        Ok(Asked {
+            names,
+            ..Udp { packets, by }.into()
+        })
     }
 
     fn tell(&self, came: &Arrived, names: &[String]) -> String {

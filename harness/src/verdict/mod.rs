@@ -53,6 +53,8 @@ pub enum Verdict {
     Infra,
     /// The kernel lacks what the scenario needs.
     Skipped,
+    /// A regression of a case that is marked unstable.
+    Unstable,
 }
 
 impl Verdict {
@@ -61,7 +63,7 @@ impl Verdict {
     pub fn is_regression(self) -> bool {
         !matches!(
             self,
-            Verdict::Pass | Verdict::Skipped | Verdict::Infra | Verdict::Lost
+            Verdict::Pass | Verdict::Skipped | Verdict::Infra | Verdict::Lost | Verdict::Unstable
         )
     }
 
@@ -78,6 +80,7 @@ impl Verdict {
             Verdict::Lost => "lost",
             Verdict::Infra => "infra",
             Verdict::Skipped => "skipped",
+            Verdict::Unstable => "unstable",
         }
     }
 }

@@ -19,12 +19,12 @@ fn scenario() -> Scenario {
     let names = ["drop", "accept"].map(str::to_owned).to_vec();
     let packets = vec![Packet::default(); names.len()];
     let udp = Asked {
-        step: Udp {
+        names,
+        ..Udp {
             packets,
             by: By::Frame,
         }
-        .into(),
-        names,
+        .into()
     };
     let part = |name: &str| Part {
         name: name.to_owned(),

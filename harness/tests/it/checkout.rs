@@ -130,6 +130,18 @@ impl Checkout {
         checkout
     }
 
+    /// A checkout with a cache of its own, in which a history begins, and with the saved states of
+    /// the shared one.
+    pub fn with_history() -> Checkout {
+        let checkout = Checkout::with_cache();
+        symlink(
+            Cache::open().unwrap().dir("state"),
+            checkout.path("cache/state"),
+        )
+        .unwrap();
+        checkout
+    }
+
     /// A checkout whose kernel `distro` has headers without vmlinux, and no module built for
     /// it; with the path where vmlinux belongs, and the vmlinux that was there.
     pub fn without_vmlinux() -> (Checkout, PathBuf, PathBuf) {
@@ -215,9 +227,11 @@ impl Checkout {
         if self.path("bin").is_dir() {
             command.env("PATH", self.path("bin")).env_remove("CARGO");
         }
-        if self.path("cache").is_dir() {
-            command.env("KASSAY_CACHE", self.path("cache"));
-        }
+        match self.path("cache").is_dir() {
+            true => command.env("KASSAY_CACHE", self.path("cache")),
+            // A checkout that is soon gone is nothing to remember for the user.
+            false => command.env("KASSAY_NO_HISTORY", "1"),
+        };
         command
     }
 

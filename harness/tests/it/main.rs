@@ -22,12 +22,14 @@ mod coverage;
 mod exec;
 mod external;
 mod faults;
+mod history;
 mod kernels;
 mod kit;
 #[path = "../needs/mod.rs"]
 mod needs;
 mod project;
 mod remote;
+mod repeat;
 mod reports;
 mod repository;
 mod run;
@@ -68,6 +70,8 @@ fn main() -> ExitCode {
         kit::trials(),
         run::trials(),
         reports::trials(),
+        repeat::trials(),
+        history::trials(),
         bench::trials(),
         upgrade::trials(),
         verify::trials(),

@@ -59,6 +59,7 @@ impl Folder {
         ] {
             command.env_remove(name);
         }
+        command.env("KASSAY_NO_HISTORY", "1");
         Ended::of(command.output().unwrap())
     }
 }

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use kassay::cli::run::scenarios;
+use kassay::cli::scenarios::scenarios;
 use kassay::step::{self, Asked};
 
 use crate::checkout::{Checkout, Ended, PATIENCE};

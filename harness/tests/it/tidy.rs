@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use kassay::cli::run::scenarios;
+use kassay::cli::scenarios::scenarios;
 use kassay::scenario::{Expect, Scenario, names as part_names, read_all};
 
 use crate::repository::{project, repository};
@@ -51,7 +51,7 @@ const PROGRAMS: [&str; 4] = [
 ];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 59] = [
+const ROOMS: [&str; 62] = [
     "plain",
     "frame",
     "milestone",
@@ -63,6 +63,7 @@ const ROOMS: [&str; 59] = [
     "interrupt",
     "normalise",
     "complaint",
+    "rate",
     "tool",
     "arch",
     "template",
@@ -100,6 +101,8 @@ const ROOMS: [&str; 59] = [
     "outcome",
     "kit",
     "run",
+    "repeat",
+    "history",
     "trial",
     "faults",
     "report",
