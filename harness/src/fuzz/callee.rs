@@ -97,6 +97,17 @@ const CONTEXTS: [&str; 6] = [
 const DYNPTRS: [&str; 2] = ["bpf_dynptr", "bpf_dynptr_kern"];
 
 impl Callee {
+    /// Has numbers without a name be these, more often than not.
+    pub fn know(&mut self, numbers: &[i64]) {
+        for role in &mut self.roles {
+            if let Role::Number(_, values) = role
+                && values.is_empty()
+            {
+                *values = numbers.to_vec();
+            }
+        }
+    }
+
     /// The kfunc; nothing where BTF does not have it.
     pub fn of(kfunc: &Kfunc, types: &[&'static str]) -> Option<Callee> {
         let signature = kfunc.signature.clone()?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use fastrand::Rng;
 use kassay_guest::Place;
 use object::read::ReadCache;
-use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
+use object::{Architecture, Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind};
 
 use super::program::Program;
 use super::way::Way;
@@ -89,10 +89,60 @@ pub fn places(modules: &[Module]) -> Result<usize> {
     Ok(counts.collect::<Result<Vec<_>>>()?.into_iter().sum())
 }
 
+/// How many numbers are taken from the code of a module at most.
+const NUMBERS: usize = 64;
+
+/// The numbers that the code of modules for x86 compares registers with. What only looks like such an
+/// instruction adds a number that helps nobody; code for other processors gives none.
+///
+/// # Errors
+/// A module's file cannot be read.
+pub fn numbers(modules: &[Module]) -> Result<Vec<i64>> {
+    let mut numbers = BTreeSet::new();
+    for module in modules {
+        let read = || format!("read the code of `{}`", module.file.display());
+        let cache = ReadCache::new(plain::open(&module.file).with_context(read)?);
+        let file = object::File::parse(&cache).with_context(read)?;
+        let is_code = |section: &object::Section<_>| section.kind() == SectionKind::Text;
+        for section in file.sections().filter(is_code) {
+            if file.architecture() == Architecture::X86_64 {
+                numbers.extend(compared(section.data().with_context(read)?));
+            }
+        }
+    }
+    Ok(numbers.into_iter().take(NUMBERS).collect())
+}
+
+/// The numbers of `cmp` with a register (opcodes 3d, 81 /7 and 83 /7 of Intel's manual).
+fn compared(code: &[u8]) -> impl Iterator<Item = i64> {
+    (0..code.len()).filter_map(|at| {
+        let long = |at: usize| {
+            let bytes = code.get(at..at + 4)?;
+            Some(i64::from(i32::from_le_bytes(bytes.try_into().ok()?)))
+        };
+        let is_register = |at: usize| code.get(at).is_some_and(|byte| *byte >= 0xf8);
+        match code[at] {
+            0x3d => long(at + 1),
+            0x81 if is_register(at + 1) => long(at + 2),
+            0x83 if is_register(at + 1) => code.get(at + 2).map(|byte| i64::from(*byte as i8)),
+            _ => None,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::way::WAYS;
     use super::*;
+
+    #[test]
+    fn numbers_are_those_of_comparisons() {
+        // cmp $3,%ebx; cmp $0x64,%r12d; cmp $0x200,%r13d; cmp $0x1000,%eax; mov $7,%eax
+        let code = b"\x83\xfb\x03\x41\x83\xfc\x64\x41\x81\xfd\x00\x02\x00\x00\
+                     \x3d\x00\x10\x00\x00\xb8\x07\x00\x00\x00";
+        assert_eq!(compared(code).collect::<Vec<_>>(), [3, 100, 512, 4096]);
+        assert_eq!(compared(b"\x81\xfd").count(), 0);
+    }
 
     #[test]
     fn only_programs_that_went_further_are_kept() {

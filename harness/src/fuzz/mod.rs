@@ -85,7 +85,11 @@ pub fn run(
         parts.for_each(|part| part.make.push(TELLING.to_owned()));
     }
     let modules = module::build(&subject.setting.cache, subject.kernel, &parts)?.concat();
-    let callees = callees(subject, &parts, &modules)?;
+    let mut callees = callees(subject, &parts, &modules)?;
+    if is_guided {
+        let numbers = guide::numbers(&modules)?;
+        callees.iter_mut().for_each(|callee| callee.know(&numbers));
+    }
     let of_types = |way: &&Way| callees.iter().any(|it| it.types.contains(&way.kind));
     let ways: Vec<&'static Way> = WAYS.iter().filter(of_types).collect();
     if ways.is_empty() {
