@@ -75,6 +75,7 @@ fuzz_target!(|data: &[u8]| {
         kfuncs: vec!["f".to_owned()],
         needs: Vec::new(),
         is_proprietary: false,
+        source: std::path::PathBuf::new(),
     };
     let case = Case {
         scenario: &scenario,

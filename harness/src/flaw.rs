@@ -141,6 +141,7 @@ mod tests {
             kfuncs: vec!["f".to_owned()],
             needs: vec!["other".to_owned()],
             is_proprietary: false,
+            source: std::path::PathBuf::new(),
         };
         let flaws = [Flaw::Unmarked("ids".to_owned())];
         let invalid = "Invalid argument (os error 22)";

@@ -44,7 +44,9 @@ impl CoverageArgs {
                 .iter()
                 .filter_map(|(_, kernel)| kernel.as_ref().ok());
             let checked = had.try_for_each(coverage::check);
-            checked.map_err(Error::slip)?;
+            checked
+                .and_then(|()| report::coverage::clear())
+                .map_err(Error::slip)?;
             scenarios.iter_mut().for_each(Scenario::cover);
         }
         Ok(())
@@ -67,9 +69,9 @@ impl CoverageArgs {
         let least = self.fail_under.map_or(0.0, f64::from);
         let is_under = told.percent < least;
         if is_under {
-            let percent = told.percent;
             progress::note(format!(
-                "{percent:.1} % of the modules' lines ran, and `--fail-under` wants {least} %"
+                "fewer lines of modules ran than `--fail-under` wants: {:.2} % of {least} %",
+                told.percent
             ));
         }
         Ok(Counted {

@@ -139,6 +139,7 @@ impl FuzzArgs {
                 );
             }
             can_write(corpus)?;
+            fuzz::check_corpus(corpus)?;
         }
         Ok(())
     }

@@ -151,6 +151,11 @@ impl Teller<'_> {
             failed.extend(github::summarise(&run).err());
         }
         let format = self.args.format;
+        if format != RunFormat::Pretty {
+            // Of coverage they say nothing: it has files of its own.
+            let files = run.foot.coverage.last();
+            files.into_iter().for_each(progress::note);
+        }
         let printed = match format {
             RunFormat::Pretty if error.is_none() => pretty::conclusion(&run),
             RunFormat::Github => Ok(github::conclusion(&run)),

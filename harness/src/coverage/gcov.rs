@@ -48,15 +48,20 @@ struct ListedBranch {
     count: u64,
 }
 
-/// The notes in a folder, each under the path of its object file from there.
+/// The notes in a folder, each under the path of its object file where that was built; none where
+/// there is no folder.
 pub(super) fn notes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut notes = Vec::new();
+    if !folder.is_dir() {
+        return Ok(notes);
+    }
     for entry in WalkDir::new(folder).sort_by_file_name() {
         let path = entry
             .with_context(|| format!("find what gcc noted, in `{}`", folder.display()))?
             .into_path();
         if path.is_file() {
-            let object = path.strip_prefix(folder)?.with_extension("o");
+            let object = Path::new("/").join(path.strip_prefix(folder)?);
+            let object = object.with_extension("o");
             notes.push((object.to_string_lossy().into_owned(), path));
         }
     }
@@ -66,10 +71,20 @@ pub(super) fn notes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 /// What an object file has counted, of that under the paths that the compiler gave them. None where
 /// it was not inserted.
 pub(super) fn counts_of<'a>(object: &str, counted: &'a [(String, Vec<u8>)]) -> Option<&'a [u8]> {
-    let is_its = |path: &str| Path::new(path).with_extension("o").ends_with(object);
     let mut counted = counted.iter();
-    let (_, counts) = counted.find(|(path, _)| is_its(path))?;
+    let (_, counts) = counted.find(|(path, _)| self::object(path) == object)?;
     Some(counts)
+}
+
+/// The path of the object file that has counted under this path.
+pub(super) fn object(path: &str) -> String {
+    let object = Path::new(path).with_extension("o");
+    object.to_string_lossy().into_owned()
+}
+
+/// Whether it is one of those that modpost adds to a module, which have no code.
+pub(super) fn is_of_modpost(path: &str) -> bool {
+    path.ends_with(".mod.gcda") || path.ends_with("/.module-common.gcda")
 }
 
 /// What gcov says of an object file without code.
@@ -208,13 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_found_by_the_end_of_their_path() {
+    fn counts_are_found_by_their_whole_path() {
         let counted = [
             ("/build/0/a/m.gcda".to_owned(), vec![1]),
             ("/build/0/b/m.gcda".to_owned(), vec![2]),
         ];
-        assert_eq!(counts_of("b/m.o", &counted), Some(&[2][..]));
-        assert_eq!(counts_of("c/m.o", &counted), None);
+        assert_eq!(counts_of("/build/0/b/m.o", &counted), Some(&[2][..]));
+        assert_eq!(counts_of("/build/1/b/m.o", &counted), None);
         assert_eq!(plain(Path::new("/a/b/../c.h")), Path::new("/a/c.h"));
     }
 }

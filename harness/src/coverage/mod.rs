@@ -4,14 +4,14 @@
 mod gcov;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::Fact;
 
 use crate::cache::Cache;
 use crate::case::Case;
-use crate::compile::module::{self, Module};
+use crate::compile::module;
 use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::kfuncs;
@@ -19,8 +19,7 @@ use crate::kfuncs;
 /// What one run of a case has counted.
 #[derive(Clone, Debug, Default)]
 pub struct Covered {
-    /// By the path of each object file from where its module was built, and by source files as
-    /// people know them.
+    /// By the whole path of each object file, and by source files as people know them.
     pub objects: BTreeMap<String, Files>,
     /// The kfuncs of its modules, by their names.
     pub kfuncs: BTreeMap<String, Kfunc>,
@@ -59,7 +58,7 @@ pub struct Line {
 /// What is known of a kfunc beside its lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kfunc {
-    /// Its flags, such as `KF_TRUSTED_ARGS`.
+    /// Those of its flags by which the verifier checks calls, such as `KF_TRUSTED_ARGS`.
     pub flags: Vec<String>,
     /// Whether a program that calls it was refused.
     pub is_refused: bool,
@@ -96,20 +95,27 @@ pub fn of(cache: &Cache, case: &Case, facts: &Facts) -> Result<Option<Covered>> 
         return Ok(None);
     };
     let gcov = case.kernel.arch.tool("gcov");
-    let folders: BTreeSet<PathBuf> = case.modules.iter().map(Module::notes).collect();
     let mut objects = BTreeMap::new();
-    for folder in folders {
-        for (object, notes) in gcov::notes(&folder)? {
+    for module in case.modules {
+        let mut parts = case.scenario.modules.iter();
+        let part = parts.find(|part| part.path == module.source);
+        let part = part.map_or(&[][..], std::slice::from_ref);
+        for (object, notes) in gcov::notes(&module.notes())? {
             let found = gcov::counts_of(&object, counted);
             let listed = gcov::read(&gcov, &notes, found)
                 .with_context(|| format!("read what `{object}` has counted"))?;
             let named = |path: &Path| {
                 let text = path.to_string_lossy();
-                let named = module::name_sources(&text, cache, &case.scenario.modules);
+                let named = module::name_sources(&text, cache, part);
                 (named != text).then_some(named)
             };
             objects.insert(object, gcov::files(&listed, named));
         }
+    }
+    let is_known =
+        |path: &str| gcov::is_of_modpost(path) || objects.contains_key(&gcov::object(path));
+    if let Some((path, _)) = counted.iter().find(|(path, _)| !is_known(path)) {
+        bail!("read what modules have counted: nothing is noted of `{path}`, which has");
     }
     let kfuncs = kfuncs_of(case, facts)?;
     Ok(Some(Covered { objects, kfuncs }))
@@ -128,8 +134,10 @@ fn kfuncs_of(case: &Case, facts: &Facts) -> Result<BTreeMap<String, Kfunc>> {
     });
     let refused: BTreeSet<&str> = logs.filter_map(|log| last_called(log)).collect();
     let kfunc = |it: kfuncs::Kfunc| {
+        let mut flags = it.flags().unwrap_or_default();
+        flags.retain(|flag| CHECKED.contains(&flag.as_str()));
         let known = Kfunc {
-            flags: it.flags().unwrap_or_default(),
+            flags,
             is_refused: refused.contains(it.name.as_str()),
         };
         (it.name, known)
@@ -137,14 +145,30 @@ fn kfuncs_of(case: &Case, facts: &Facts) -> Result<BTreeMap<String, Kfunc>> {
     Ok(listing.kfuncs.into_iter().map(kfunc).collect())
 }
 
-/// The kfunc whose call is the last that the verifier came to (`call NAME#ID` of
-/// kernel/bpf/disasm.c, 6.1 to 7.2).
+/// The flags by which the verifier checks where a kfunc is called, or with what.
+const CHECKED: [&str; 10] = [
+    "KF_RELEASE",
+    "KF_KPTR_GET",
+    "KF_TRUSTED_ARGS",
+    "KF_SLEEPABLE",
+    "KF_DESTRUCTIVE",
+    "KF_RCU",
+    "KF_ITER_NEW",
+    "KF_ITER_NEXT",
+    "KF_ITER_DESTROY",
+    "KF_RCU_PROTECTED",
+];
+
+/// The kfunc at whose call the verifier stopped: the last instruction that it came to (`call NAME#ID`
+/// of kernel/bpf/disasm.c, 6.1 to 7.2).
 fn last_called(log: &str) -> Option<&str> {
-    let called = |line| {
-        let (_, call) = str::split_once(line, ") call ")?;
-        Some(call.split_once('#')?.0)
+    let instruction = |line: &'_ str| {
+        let (number, _) = line.split_once(": (")?;
+        number.parse::<u32>().ok()
     };
-    log.lines().rev().find_map(called)
+    let last = log.lines().rfind(|line| instruction(line).is_some())?;
+    let (_, call) = last.split_once(") call ")?;
+    Some(call.split_once('#')?.0)
 }
 
 impl Covered {
@@ -211,13 +235,16 @@ pub struct Total {
     pub covered: Covered,
     /// The scenarios that reach each line of each file.
     pub reached: BTreeMap<(String, u32), BTreeSet<String>>,
-    /// How many runs have told nothing.
+    /// How many runs there were.
+    pub runs: usize,
+    /// How many of them have told nothing.
     pub silent: usize,
 }
 
 impl Total {
     /// Adds what a run of a scenario has counted, if it did.
     pub fn add(&mut self, scenario: &str, covered: Option<&Covered>) {
+        self.runs += 1;
         let Some(covered) = covered else {
             self.silent += 1;
             return;
@@ -275,5 +302,7 @@ mod tests {
         let log = "0: (85) call bpf_a#1\n1: (85) call bpf_b#2\nR1 must be referenced or trusted\n";
         assert_eq!(last_called(log), Some("bpf_b"));
         assert_eq!(last_called("1: (95) exit\n"), None);
+        let behind = "0: (85) call bpf_a#1\n1: (61) r0 = *(u32 *)(r0 +0)\nR0 invalid mem access\n";
+        assert_eq!(last_called(behind), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Programs that went further than others, kept in a folder between runs: a file of JSON for each.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::program::{Call, Program};
 use super::way::{WAYS, Way};
 use crate::cache::Key;
 use crate::plain;
+use crate::progress;
 
 /// The longest file that is read, in bytes.
 const MOST: u64 = 1 << 20;
@@ -31,25 +32,47 @@ struct KeptCall {
     arguments: Vec<Argument>,
 }
 
-/// The programs in a folder that these kfuncs can be called by, in the order of their files' names.
+/// The programs in a folder that call these kfuncs, in the order of their files' names. How many
+/// there are of others is said.
+///
+/// # Errors
+/// As [`check`].
+pub fn read(folder: &Path, callees: &[Callee]) -> Result<Vec<(&'static Way, Program)>> {
+    let kept = all(folder)?;
+    let count = kept.len();
+    let programs = kept.into_iter().filter_map(|kept| kept.program(callees));
+    let programs: Vec<_> = programs.collect();
+    let others = count - programs.len();
+    if others > 0 {
+        progress::note(format!(
+            "{others} of {count} programs in the corpus `{}` are of other kfuncs, and left out",
+            folder.display()
+        ));
+    }
+    Ok(programs)
+}
+
+/// Sees whether a folder is a corpus.
 ///
 /// # Errors
 /// The folder or a file cannot be read, or a file is none of these.
-pub fn read(folder: &Path, callees: &[Callee]) -> Result<Vec<(&'static Way, Program)>> {
+pub fn check(folder: &Path) -> Result<()> {
+    all(folder).map(drop)
+}
+
+fn all(folder: &Path) -> Result<Vec<Kept>> {
     let list = || format!("read the corpus `{}`", folder.display());
     let files = fs::read_dir(folder).with_context(list)?;
     let files = files.map(|file| Ok(file.with_context(list)?.path()));
     let mut files = files.collect::<Result<Vec<_>>>()?;
     files.retain(|file| file.extension().is_some_and(|it| it == "json"));
     files.sort();
-    let mut programs = Vec::new();
-    for file in files {
+    let read = |file: &PathBuf| {
         let read = || format!("read `{}` of the corpus", file.display());
-        let text = plain::text(&file, MOST).with_context(read)?;
-        let kept: Kept = serde_json::from_str(&text).with_context(read)?;
-        programs.extend(kept.program(callees));
-    }
-    Ok(programs)
+        let text = plain::text(file, MOST).with_context(read)?;
+        serde_json::from_str(&text).with_context(read)
+    };
+    files.iter().map(read).collect()
 }
 
 /// Keeps a program in a folder.

@@ -145,8 +145,8 @@ impl<'a> Hunt<'a> {
         };
         let progress = Progress::steps(name, None);
         let mut number = 0;
-        let mut batches = self.first();
-        batches.extend(kept);
+        let mut batches = kept;
+        batches.extend(self.first());
         while !self.clock.is_due() && !batches.is_empty() {
             if let Err(error) = self.generation(&batches, &progress, &mut tell) {
                 if !interrupt::requested() {

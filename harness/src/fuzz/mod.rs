@@ -35,6 +35,7 @@ use crate::trial::types;
 
 use batch::Target;
 use callee::Callee;
+pub use corpus::check as check_corpus;
 pub use finding::Finding;
 use guide::TELLING;
 pub use guide::guides as is_guided;

@@ -222,6 +222,7 @@ fn module() -> Module {
         kfuncs: vec!["f".to_owned()],
         needs: Vec::new(),
         is_proprietary: false,
+        source: std::path::PathBuf::new(),
     }
 }
 
@@ -1022,6 +1023,7 @@ fn a_taint_is_a_leak_unless_a_module_brings_it() {
     assert_eq!(tainted(1 << 18), "no fault");
     let proprietary = Module {
         is_proprietary: true,
+        source: std::path::PathBuf::new(),
         ..module()
     };
     let check = |bits| {

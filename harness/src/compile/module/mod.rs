@@ -4,14 +4,12 @@
 mod make;
 mod sources;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
-use walkdir::WalkDir;
 
 use crate::cache::{Cache, Key};
 use crate::compile::imports;
@@ -40,6 +38,8 @@ pub struct Module {
     pub needs: Vec<String>,
     /// Whether its license is none that goes with the kernel's.
     pub is_proprietary: bool,
+    /// The directory that it was built of; empty where only its file is known.
+    pub source: PathBuf,
 }
 
 /// The kfuncs of all these.
@@ -68,7 +68,7 @@ const ORDER: &str = "order";
 const SYMVERS: &str = "Module.symvers";
 
 /// The folder of an entry with what gcc noted of the lines of modules that count how often these
-/// run, by the paths of the object files from where they were built.
+/// run: a folder for each, and in it the whole path of each object file where it was built.
 const NOTES: &str = "notes";
 
 /// What the last build in a folder has read besides its sources, with a digest of it.
@@ -93,6 +93,7 @@ pub fn build(cache: &Cache, kernel: &Kernel, parts: &[Part]) -> Result<Vec<Vec<M
         let mut modules = chosen(part, &entry)?;
         for module in &mut modules {
             module.params.clone_from(&part.params);
+            module.source.clone_from(&part.path);
         }
         built.push(modules);
         let file = entry.join(SYMVERS);
@@ -155,7 +156,7 @@ fn entry(cache: &Cache, kernel: &Kernel, part: &Part, symvers: &[PathBuf]) -> Re
     }
     cache.get_or_make("modules", &key.finish(), &what, |directory| {
         keep(&built, directory, &sources)
-            .and_then(|()| keep_notes(&place, directory))
+            .and_then(|()| keep_notes(&built, directory))
             .with_context(|| format!("build {what}"))
     })
 }
@@ -244,15 +245,27 @@ fn keep(built: &Path, to: &Path, sources: &Sources) -> Result<()> {
     fs::write(to.join(ORDER), names.join("\n")).context("keep the order of the modules")
 }
 
-/// Keeps what gcc noted of the lines of objects below a folder.
-fn keep_notes(place: &Path, to: &Path) -> Result<()> {
-    for entry in WalkDir::new(place).sort_by_file_name() {
-        let path = entry.context("look for notes of gcc")?.into_path();
-        if path.extension() == Some(OsStr::new("gcno")) {
-            let to = to.join(NOTES).join(path.strip_prefix(place)?);
-            fs::create_dir_all(to.parent().unwrap_or(&to))
-                .and_then(|()| fs::copy(&path, &to))
-                .with_context(|| format!("keep `{}`", path.display()))?;
+/// Keeps what gcc noted of the lines of each module's objects, by the paths of these. What was left
+/// by an object that is no more part of one is not kept.
+fn keep_notes(built: &Path, to: &Path) -> Result<()> {
+    // As gcc finds its own folder.
+    let whole = built
+        .canonicalize()
+        .with_context(|| format!("find `{}`", built.display()))?;
+    for (name, file) in modules_of(built)? {
+        let list = file.with_extension("mod");
+        let objects =
+            fs::read_to_string(&list).with_context(|| format!("read `{}`", list.display()))?;
+        // Relative ones are so to where make ran.
+        for object in objects.split_whitespace().map(|object| whole.join(object)) {
+            let note = object.with_extension("gcno");
+            if note.is_file() {
+                let path = note.strip_prefix("/").unwrap_or(&note);
+                let to = to.join(NOTES).join(&name).join(path);
+                fs::create_dir_all(to.parent().unwrap_or(&to))
+                    .and_then(|()| fs::copy(&note, &to))
+                    .with_context(|| format!("keep `{}`", note.display()))?;
+            }
         }
     }
     Ok(())
@@ -310,9 +323,9 @@ fn chosen(part: &Part, entry: &Path) -> Result<Vec<Module>> {
 }
 
 impl Module {
-    /// Where what gcc noted of its lines is, and of those of modules that were built with it.
+    /// Where what gcc noted of its lines is.
     pub fn notes(&self) -> PathBuf {
-        self.file.with_file_name(NOTES)
+        self.file.with_file_name(NOTES).join(&self.name)
     }
 
     /// Whether its file has a section of this name.
@@ -388,6 +401,7 @@ impl Module {
                 .is_none_or(|license| !LICENSES.contains(&license.as_str())),
             file,
             params: String::new(),
+            source: PathBuf::new(),
         })
     }
 }

@@ -5,7 +5,8 @@ mod page;
 mod summary;
 
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -21,6 +22,33 @@ pub struct Told {
     pub percent: f64,
 }
 
+/// The folder of both files.
+fn folder() -> PathBuf {
+    project::target().join("coverage")
+}
+
+const PAGE: &str = "index.html";
+const TRACEFILE: &str = "lcov.info";
+
+/// Takes away what an earlier run has written, and sees that there can be something new.
+///
+/// # Errors
+/// It cannot be written there.
+pub fn clear() -> Result<()> {
+    let folder = folder();
+    fs::create_dir_all(&folder).with_context(|| format!("make `{}`", folder.display()))?;
+    for name in [PAGE, TRACEFILE] {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            done => done.with_context(|| format!("remove `{}`", path.display())),
+        }?;
+    }
+    let file = tempfile::tempfile_in(&folder);
+    file.with_context(|| format!("write to `{}`", folder.display()))?;
+    Ok(())
+}
+
 /// Writes a tracefile and a page with the sources, which lie in the project's folder `root`, into
 /// the folder of what runs leave, and returns what a terminal shows.
 ///
@@ -31,21 +59,30 @@ pub fn write(total: &Total, root: &Path) -> Result<Told> {
     // Headers that kassay lends, and what a Makefile writes, are none of the user's.
     files.retain(|path, _| root.join(path).is_file());
     if files.is_empty() {
-        bail!("count what runs: no run with a module came to its end, so that none has told");
+        bail!(match total.runs > total.silent {
+            true =>
+                "count what runs: these scenarios' modules have no file of the project that counts",
+            false => "count what runs: no run came to its end, so that no module has told",
+        });
     }
-    let folder = project::target().join("coverage");
-    fs::create_dir_all(&folder).with_context(|| format!("make `{}`", folder.display()))?;
+    let folder = folder();
     let keep = |name: &str, text: String| {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("write `{}`", path.display()))?;
         anyhow::Ok(format!("`{}`", path.display()))
     };
-    let read = |path: &str| plain::text(&root.join(path), plain::TEXT).ok();
+    let read = |path: &str| {
+        let bytes = plain::read(&root.join(path), plain::TEXT).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
     let summary = Summary::of(total, &files, read);
     let mut lines = summary.lines();
-    let page = keep("index.html", page::html(&files, &summary, read))?;
-    let tracefile = keep("lcov.info", lcov::tracefile(&files))?;
-    lines.push(format!("with the sources: {page}; for lcov: {tracefile}"));
+    let page = keep(PAGE, page::html(&files, &summary, read))?;
+    let tracefile = keep(TRACEFILE, lcov::tracefile(&files))?;
+    lines.push(format!(
+        "{:.1} % of the lines ran; with the sources: {page}; for lcov: {tracefile}",
+        summary::down(summary.percent())
+    ));
     Ok(Told {
         lines,
         percent: summary.percent(),

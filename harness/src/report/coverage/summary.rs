@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::coverage::{File, Files, Total};
+use crate::coverage::{File, Files, Line, Total};
 use crate::report::table::aligned;
 
 /// The heads of two lists.
@@ -74,9 +74,19 @@ impl Share {
     pub(super) fn words(self) -> String {
         match self.found {
             0 => "-".to_owned(),
-            _ => format!("{} of {} ({:.1} %)", self.hit, self.found, self.percent()),
+            _ => format!(
+                "{} of {} ({:.1} %)",
+                self.hit,
+                self.found,
+                down(self.percent())
+            ),
         }
     }
+}
+
+/// A number with one digit behind the point, never more than it is: 100 is all.
+pub(super) fn down(percent: f64) -> f64 {
+    (percent * 10.0).floor() / 10.0
 }
 
 impl Shares {
@@ -107,21 +117,31 @@ impl Summary {
         };
         let rows = files.iter().map(row).collect();
         let kfuncs = || total.covered.kfuncs.iter();
-        let calls = |name: &str| {
-            let mut calls = files.values().filter_map(|file| file.functions.get(name));
-            calls.next().map(|function| function.calls)
-        };
-        let uncalled = kfuncs().filter(|(name, _)| calls(name) == Some(0));
+        let mut uncalled = Vec::new();
+        for name in total.covered.kfuncs.keys() {
+            let of = files.iter();
+            let of = of.filter_map(|(path, file)| Some((path, file.functions.get(name)?)));
+            let of: Vec<_> = of.collect();
+            let not = of.iter().filter(|(_, function)| function.calls == 0);
+            uncalled.extend(not.map(|(path, _)| match of.len() {
+                1 => name.clone(),
+                _ => format!("{name} of {path}"),
+            }));
+        }
         let unrefused = kfuncs().filter(|(_, it)| !it.flags.is_empty() && !it.is_refused);
         Summary {
             files: rows,
             all,
-            uncalled: uncalled.map(|(name, _)| name.clone()).collect(),
+            uncalled,
             unrefused: unrefused
                 .map(|(name, it)| format!("{name} ({})", it.flags.join(", ")))
                 .collect(),
             errors: errors(files, read),
-            alone: alone(total, files),
+            alone: match total.runs {
+                // Of one that is alone nothing is to be told apart.
+                1 => BTreeMap::new(),
+                _ => alone(total, files),
+            },
             silent: total.silent,
         }
     }
@@ -152,11 +172,12 @@ impl Summary {
         lines.extend(listed(ERRORS, &errors.collect::<Vec<_>>()));
         lines.extend(listed(ALONE, &alone.collect::<Vec<_>>()));
         if self.silent > 0 {
+            let (runs, they) = match self.silent {
+                1 => ("run", "it was left out or did not come to its end"),
+                _ => ("runs", "they were left out or did not come to their end"),
+            };
             lines.push(String::new());
-            lines.push(format!(
-                "{} runs counted nothing, as they were left out or did not come to their end",
-                self.silent
-            ));
+            lines.push(format!("{} {runs} counted nothing, as {they}", self.silent));
         }
         lines.push(String::new());
         lines
@@ -213,9 +234,9 @@ fn ranges(numbers: &[u32]) -> String {
 fn errors(files: &Files, read: impl Fn(&str) -> Option<String>) -> Vec<(String, u32, String)> {
     let mut errors = Vec::new();
     for (path, file) in files {
-        let text = read(path).unwrap_or_default();
-        for (number, text) in (1..).zip(text.lines()) {
-            if names_error(text) && !may_have_run(file, number) {
+        let code = without_comments(&read(path).unwrap_or_default());
+        for (number, text) in (1..).zip(&code) {
+            if names_error(text) && never_ran(file, &code, number) {
                 errors.push((path.clone(), number, text.trim().to_owned()));
             }
         }
@@ -223,19 +244,72 @@ fn errors(files: &Files, read: impl Fn(&str) -> Option<String>) -> Vec<(String, 
     errors
 }
 
-/// Whether a line may have run. gcc makes no code of its own for what only chooses a value to
-/// return; then all ways out of the condition before it must have been taken.
-fn may_have_run(file: &File, number: u32) -> bool {
-    match file.lines.range(..=number).next_back() {
-        Some((at, line)) if *at == number => line.runs > 0,
-        Some((_, line)) => line.runs > 0 && !line.branches.contains(&0),
-        None => true,
+/// Whether a line never ran, as far as that is known. gcc makes no code of its own for what only
+/// chooses a value to return: then a way out of the condition before it was never taken.
+fn never_ran(file: &File, code: &[String], number: u32) -> bool {
+    let text = |number: u32| code[number as usize - 1].trim();
+    let is_untaken = |line: &Line| line.runs == 0 || line.branches.contains(&0);
+    match file.lines.get(&number) {
+        Some(line) if is_condition(text(number)) => is_untaken(line),
+        Some(line) => line.runs == 0,
+        None => {
+            let before = (1..number).rev().filter(|before| !text(*before).is_empty());
+            let mut before = before.take(CONDITION);
+            // One that goes over several lines has its branches at the first.
+            let first = before.next().filter(|at| text(*at).ends_with(')'));
+            let mut condition = first.into_iter().chain(before);
+            let condition = condition.find(|at| is_condition(text(*at)));
+            let line = condition.and_then(|at| file.lines.get(&at));
+            first.is_some() && line.is_some_and(is_untaken)
+        }
     }
+}
+
+/// Over how many lines a condition goes at most.
+const CONDITION: usize = 4;
+
+fn is_condition(text: &str) -> bool {
+    ["if (", "else if (", "} else if ("]
+        .iter()
+        .any(|begin| text.starts_with(begin))
 }
 
 fn names_error(text: &str) -> bool {
     let mut after = text.split("-E").skip(1);
-    after.any(|rest| rest.starts_with(|letter: char| letter.is_ascii_uppercase()))
+    after.any(|rest| {
+        let name = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        name.starts_with(|letter: char| letter.is_ascii_uppercase())
+    })
+}
+
+/// The lines of a text of C without its comments.
+fn without_comments(text: &str) -> Vec<String> {
+    let mut is_inside = false;
+    let line = |line: &str| {
+        let (mut code, mut rest) = (String::new(), line);
+        loop {
+            if is_inside {
+                let Some((_, after)) = rest.split_once("*/") else {
+                    break;
+                };
+                (rest, is_inside) = (after, false);
+            }
+            let end = rest.find("//").unwrap_or(rest.len());
+            match rest[..end].split_once("/*") {
+                None => {
+                    code.push_str(&rest[..end]);
+                    break;
+                }
+                Some((before, _)) => {
+                    code.push_str(before);
+                    rest = &rest[before.len() + 2..];
+                    is_inside = true;
+                }
+            }
+        }
+        code
+    };
+    text.lines().map(line).collect()
 }
 
 /// What only one scenario reaches.
@@ -254,7 +328,7 @@ fn alone(total: &Total, files: &Files) -> BTreeMap<String, Lines> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coverage::{Covered, Function, Kfunc, Line};
+    use crate::coverage::{Covered, Function, Kfunc};
 
     const TEXT: &str = "int f(int x)\n{\n\tif (x)\n\t\treturn -EINVAL;\n\treturn 0;\n}\n";
 
@@ -299,23 +373,51 @@ mod tests {
         assert!(summary.alone.is_empty());
     }
 
-    #[test]
-    fn an_error_without_code_of_its_own_is_seen_by_the_branch_before_it() {
-        let of = |branches: &[u64]| {
+    /// The lines of a text that name an error which was never seen, where these lines have code.
+    fn unseen(text: &str, lines: &[(u32, u64, &[u64])]) -> Vec<u32> {
+        let line = |(number, runs, branches): &(u32, u64, &[u64])| {
             let line = Line {
-                runs: 2,
+                runs: *runs,
                 branches: branches.to_vec(),
             };
-            let file = File {
-                lines: [(3, line)].into(),
-                ..File::default()
-            };
-            errors(&[("m.c".to_owned(), file)].into(), |_| {
-                Some(TEXT.to_owned())
-            })
-            .len()
+            (*number, line)
         };
-        assert_eq!([of(&[0, 2]), of(&[1, 1])], [1, 0]);
+        let file = File {
+            lines: lines.iter().map(line).collect(),
+            ..File::default()
+        };
+        let files = [("m.c".to_owned(), file)].into();
+        let errors = errors(&files, |_| Some(text.to_owned()));
+        errors.into_iter().map(|(_, number, _)| number).collect()
+    }
+
+    #[test]
+    fn an_error_without_code_of_its_own_is_seen_by_the_condition_before_it() {
+        assert_eq!(unseen(TEXT, &[(3, 2, &[0, 2])]), [4]);
+        assert_eq!(unseen(TEXT, &[(3, 2, &[1, 1])]), [0; 0]);
+        let long = "if (a &&\n    b)\n\treturn -E2BIG;\n";
+        assert_eq!(unseen(long, &[(1, 2, &[0, 2])]), [3]);
+        let short = "if (!p) return -ENOMEM;\n";
+        assert_eq!(unseen(short, &[(1, 2, &[0, 2])]), [1]);
+    }
+
+    #[test]
+    fn what_is_no_code_and_what_nothing_is_known_of_is_no_error_that_was_never_seen() {
+        let after = "if (x)\n\treturn 0;\nreturn -ENODEV;\n";
+        assert_eq!(unseen(after, &[(1, 2, &[0, 2]), (2, 0, &[])]), [0; 0]);
+        let comments = "if (x)\n/* -EIO\n * -EINVAL */ y(); // -EPERM\n";
+        assert_eq!(unseen(comments, &[(1, 2, &[0, 2]), (3, 0, &[])]), [0; 0]);
+        let left_out = "#ifdef NEVER\nif (x)\n\treturn -EIO;\n#endif\n";
+        assert_eq!(unseen(left_out, &[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_share_is_never_more_than_it_is() {
+        let share = Share {
+            hit: 2507,
+            found: 2508,
+        };
+        assert_eq!(share.words(), "2507 of 2508 (99.9 %)");
     }
 
     #[test]
