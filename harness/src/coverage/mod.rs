@@ -4,14 +4,14 @@
 mod gcov;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use kassay_guest::Fact;
 
 use crate::cache::Cache;
 use crate::case::Case;
-use crate::compile::module;
+use crate::compile::module::{self, Module};
 use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::kfuncs;
@@ -19,7 +19,8 @@ use crate::kfuncs;
 /// What one run of a case has counted.
 #[derive(Clone, Debug, Default)]
 pub struct Covered {
-    /// By the whole path of each object file, and by source files as people know them.
+    /// By what tells each object file from others on all kernels, and by source files as people know
+    /// them.
     pub objects: BTreeMap<String, Files>,
     /// The kfuncs of its modules, by their names.
     pub kfuncs: BTreeMap<String, Kfunc>,
@@ -95,7 +96,8 @@ pub fn of(cache: &Cache, case: &Case, facts: &Facts) -> Result<Option<Covered>> 
         return Ok(None);
     };
     let gcov = case.kernel.arch.tool("gcov");
-    let mut objects = BTreeMap::new();
+    let (mut objects, mut noted) = (BTreeMap::new(), BTreeSet::new());
+    let copies = cache.dir("build");
     for module in case.modules {
         let mut parts = case.scenario.modules.iter();
         let part = parts.find(|part| part.path == module.source);
@@ -109,16 +111,28 @@ pub fn of(cache: &Cache, case: &Case, facts: &Facts) -> Result<Option<Covered>> 
                 let named = module::name_sources(&text, cache, part);
                 (named != text).then_some(named)
             };
-            objects.insert(object, gcov::files(&listed, named));
+            let known: &mut Files = objects.entry(key(module, &object, &copies)).or_default();
+            for (path, file) in gcov::files(&listed, named) {
+                known.entry(path).or_default().join(&file);
+            }
+            noted.insert(object);
         }
     }
-    let is_known =
-        |path: &str| gcov::is_of_modpost(path) || objects.contains_key(&gcov::object(path));
+    let is_known = |path: &str| gcov::is_of_modpost(path) || noted.contains(&gcov::object(path));
     if let Some((path, _)) = counted.iter().find(|(path, _)| !is_known(path)) {
         bail!("read what modules have counted: nothing is noted of `{path}`, which has");
     }
     let kfuncs = kfuncs_of(case, facts)?;
     Ok(Some(Covered { objects, kfuncs }))
+}
+
+/// What an object is known by on all kernels, for each of which its module was built in a folder of
+/// its own below `copies`.
+fn key(module: &Module, object: &str, copies: &Path) -> String {
+    let inside = Path::new(object).strip_prefix(copies).ok();
+    let inside = inside.map(|path| path.components().skip(1).collect::<PathBuf>());
+    let inside = inside.unwrap_or_else(|| object.into());
+    format!("{}: {}", module.source.display(), inside.display())
 }
 
 fn kfuncs_of(case: &Case, facts: &Facts) -> Result<BTreeMap<String, Kfunc>> {
@@ -295,6 +309,28 @@ mod tests {
         let by: Vec<_> = total.reached[&("m.h".to_owned(), 1)].iter().collect();
         assert_eq!(by, ["a", "b"]);
         assert_eq!(total.silent, 1);
+    }
+
+    #[test]
+    fn an_object_is_the_same_on_all_kernels_and_another_in_each_directory() {
+        let of = |source: &str, build: &str| {
+            let module = Module {
+                name: "m".to_owned(),
+                file: PathBuf::new(),
+                params: String::new(),
+                kfuncs: Vec::new(),
+                needs: Vec::new(),
+                is_proprietary: false,
+                source: source.into(),
+            };
+            key(
+                &module,
+                &format!("/c/build/{build}/drv/m.o"),
+                Path::new("/c/build"),
+            )
+        };
+        assert_eq!(of("/one/drv", "0"), of("/one/drv", "1"));
+        assert_ne!(of("/one/drv", "0"), of("/two/drv", "0"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a terminal shows of coverage: a table of files, and what no scenario does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::coverage::{File, Files, Line, Total};
 use crate::report::table::aligned;
@@ -137,11 +137,7 @@ impl Summary {
                 .map(|(name, it)| format!("{name} ({})", it.flags.join(", ")))
                 .collect(),
             errors: errors(files, read),
-            alone: match total.runs {
-                // Of one that is alone nothing is to be told apart.
-                1 => BTreeMap::new(),
-                _ => alone(total, files),
-            },
+            alone: alone(total, files),
             silent: total.silent,
         }
     }
@@ -315,6 +311,10 @@ fn without_comments(text: &str) -> Vec<String> {
 /// What only one scenario reaches.
 fn alone(total: &Total, files: &Files) -> BTreeMap<String, Lines> {
     let mut alone: BTreeMap<String, Lines> = BTreeMap::new();
+    let scenarios: BTreeSet<&String> = total.reached.values().flatten().collect();
+    if scenarios.len() < 2 {
+        return alone;
+    }
     let reached = total.reached.iter();
     for ((path, number), by) in reached.filter(|((path, _), _)| files.contains_key(path)) {
         if let (1, Some(scenario)) = (by.len(), by.first()) {
