@@ -34,6 +34,13 @@ pub fn of(fact: &Fact) -> Option<Refusal> {
     })
 }
 
+/// The kfunc that an instruction calls, in the verifier's log (`call NAME#ID` of
+/// kernel/bpf/disasm.c, 6.1 to 7.2).
+pub fn called(line: &str) -> Option<&str> {
+    let (_, call) = line.split_once(") call ")?;
+    Some(call.split_once('#')?.0)
+}
+
 /// What was said last of an object that could not be loaded.
 pub fn message(error: &str, log: &str) -> String {
     let said = verifier(log).or_else(|| libbpf(log));

@@ -102,12 +102,11 @@ pub(super) fn read(gcov: &str, notes: &Path, counts: Option<&[u8]>) -> Result<Li
         fs::write(folder.path().join("it.gcda"), counts).context("write the counts")?;
     }
     let (mut json, mut complaints) = (None, Vec::new());
-    Tool::new(gcov)
+    let ran = Tool::new(gcov)
         .args(["--json-format", "--stdout", "--branch-probabilities"])
         .arg("it.gcno")
         .cwd(folder.path())
         .run_logged(&folder.path().join("log"), |line| {
-            // Of what does not go together it only complains, and counts nothing.
             match line.starts_with('{') {
                 true => json = Some(line.to_owned()),
                 false if line.is_empty() => {}
@@ -116,17 +115,18 @@ pub(super) fn read(gcov: &str, notes: &Path, counts: Option<&[u8]>) -> Result<Li
                 false if line.ends_with(NO_CODE) => json = Some(r#"{"files":[]}"#.to_owned()),
                 false => complaints.push(line.to_owned()),
             }
-        })?;
-    match (json, complaints.is_empty()) {
-        (Some(json), true) => {
-            serde_json::from_str(&json).with_context(|| format!("parse what `{gcov}` wrote"))
-        }
-        _ => bail!(
+        });
+    // What it says is told in its own words, without all that it could list.
+    if !complaints.is_empty() {
+        bail!(
             "run `{gcov}`: {}; its version must be that of the gcc which compiled the module, and \
              what was counted of the same build",
             complaints.join("; ")
-        ),
+        );
     }
+    ran?;
+    let json: String = json.with_context(|| format!("run `{gcov}`: it wrote nothing"))?;
+    serde_json::from_str(&json).with_context(|| format!("parse what `{gcov}` wrote"))
 }
 
 /// The files that people know, by the names that `named` gives them.
@@ -219,7 +219,10 @@ mod tests {
         counted(other.path(), &PROGRAM.replace("-1", "-2 * x"));
         let stale = read("gcov", &other.path().join("it.gcno"), counts.as_deref());
         let why = format!("{:#}", stale.unwrap_err());
-        assert!(why.contains("stamp mismatch"), "{why}");
+        assert!(
+            why.contains("stamp mismatch") && !why.contains('{'),
+            "{why}"
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::compile::module::{self, Module};
 use crate::facts::Facts;
 use crate::kernel::Kernel;
 use crate::kfuncs;
+use crate::refusal;
 
 /// What one run of a case has counted.
 #[derive(Clone, Debug, Default)]
@@ -173,16 +174,14 @@ const CHECKED: [&str; 10] = [
     "KF_RCU_PROTECTED",
 ];
 
-/// The kfunc at whose call the verifier stopped: the last instruction that it came to (`call NAME#ID`
-/// of kernel/bpf/disasm.c, 6.1 to 7.2).
+/// The kfunc at whose call the verifier stopped: the last instruction that it came to.
 fn last_called(log: &str) -> Option<&str> {
     let instruction = |line: &'_ str| {
         let (number, _) = line.split_once(": (")?;
         number.parse::<u32>().ok()
     };
     let last = log.lines().rfind(|line| instruction(line).is_some())?;
-    let (_, call) = last.split_once(") call ")?;
-    Some(call.split_once('#')?.0)
+    refusal::called(last)
 }
 
 impl Covered {

@@ -137,9 +137,10 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_comparisons() {
-        // cmp $3,%ebx; cmp $0x64,%r12d; cmp $0x200,%r13d; cmp $0x1000,%eax; mov $7,%eax
+        // cmp $3,%ebx; cmp $0x64,%r12d; cmp $0x200,%r13d; cmp $0x1000,%eax; mov $7,%eax;
+        // cmpl $5,(%rbx)
         let code = b"\x83\xfb\x03\x41\x83\xfc\x64\x41\x81\xfd\x00\x02\x00\x00\
-                     \x3d\x00\x10\x00\x00\xb8\x07\x00\x00\x00";
+                     \x3d\x00\x10\x00\x00\xb8\x07\x00\x00\x00\x83\x3b\x05";
         assert_eq!(compared(code).collect::<Vec<_>>(), [3, 100, 512, 4096]);
         assert_eq!(compared(b"\x81\xfd").count(), 0);
     }

@@ -6,6 +6,7 @@ use super::argument::Word;
 use super::callee::Callee;
 use super::program::Program;
 use super::way::Way;
+use crate::refusal;
 
 /// How often something has to be refused, and never taken, before it is left out.
 const ENOUGH: u32 = 2;
@@ -80,10 +81,7 @@ fn blamed(program: &Program, callees: &[Callee], log: &str) -> Option<usize> {
     if program.calls.len() == 1 {
         return Some(0);
     }
-    let called = log.lines().filter_map(|line| {
-        let (_, name) = line.split_once(") call ")?;
-        name.split('#').next()
-    });
+    let called = log.lines().filter_map(refusal::called);
     let mut called = called.filter(|name| callees.iter().any(|callee| callee.name == *name));
     let last = called.next_back()?;
     let is_it = |place: &usize| callees[program.calls[*place].callee].name == last;

@@ -156,6 +156,7 @@ mod tests {
         assert!(page.contains(
             "title=\"1 of 2 branches were taken\"><td>1</td><td>3</td><td>if (a &lt; b)</td>"
         ));
+        assert!(page.contains("class=\"some\"") && page.contains("class=\"missed\""));
         assert!(page.contains("<td>2</td><td>0</td><td>\treturn &quot;&lt;script&gt;&quot;;</td>"));
     }
 }
