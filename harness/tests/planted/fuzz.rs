@@ -39,7 +39,11 @@ const PLANTS: [Plant; 18] = [
         &["DEBUG_ATOMIC_SLEEP"],
     ),
     plant("locked", "bpf_plant_locked", &["DETECT_HUNG_TASK"]),
-    plant("deep", "plant_deep", &["VMAP_STACK"]),
+    plant(
+        "deep",
+        "stack guard page was hit in plant_deep",
+        &["VMAP_STACK"],
+    ),
     plant("divided", "bpf_plant_divided", &[]),
     plant("endless", "bpf_plant_endless", &["SOFTLOCKUP_DETECTOR"]),
     plant(

@@ -5,12 +5,16 @@
 
 static noinline u64 plant_deep(u32 depth)
 {
-	u64 sum = depth;
+	u32 kept[32] = { depth };
+	u64 sum;
 
-	OPTIMIZER_HIDE_VAR(sum);
 	if (!depth)
-		return sum;
-	return plant_deep(depth - 1) + sum;
+		return 0;
+	/* What has to be kept over the call keeps gcc from making a loop of it. */
+	barrier_data(kept);
+	sum = plant_deep(depth - 1);
+	barrier_data(kept);
+	return sum + kept[0];
 }
 
 __bpf_kfunc_start_defs();
