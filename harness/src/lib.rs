@@ -119,6 +119,7 @@ pub mod report;
 pub mod run;
 #[doc(hidden)]
 pub mod scenario;
+pub mod selftests;
 #[doc(hidden)]
 pub mod snapshot;
 #[doc(hidden)]

@@ -34,6 +34,7 @@ pub mod reports;
 pub mod repro;
 pub mod run;
 pub mod scenarios;
+mod selftests;
 pub mod session;
 pub mod setup;
 pub mod shell;
@@ -119,6 +120,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Have each allocation of scenarios' modules fail in turn, and see whether it is handled
     Faults(faults::FaultsArgs),
+    /// Run the kernel's own selftests of BPF, each on a pristine machine
+    Selftests(selftests::SelftestsArgs),
     /// Show what differs between two kernels: verdicts, transcripts, verifier messages, kfuncs
     Diff(diff::DiffArgs),
     /// Download, build or remove kernels
@@ -179,6 +182,7 @@ impl Command {
             Command::Matrix(args) => matrix::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Faults(args) => faults::run(args),
+            Command::Selftests(args) => selftests::run(args),
             Command::Diff(args) => diff::run(args),
             Command::Kernel(args) => kernel::run(args).map(|()| 0),
             Command::Cache(args) => cache::run(args).map(|()| 0),

@@ -80,6 +80,16 @@ pub const BENCH: Need = Need {
     apk: "qemu-guest-agent",
 };
 
+/// What `kassay selftests` needs on top.
+pub const SELFTESTS: Need = Need {
+    purpose: "build the kernel's selftests",
+    apt: &["lld-19|lld", "llvm-19|llvm", "zlib1g-dev"],
+    dnf: "lld llvm zlib-devel",
+    pacman: "lld llvm zlib",
+    zypper: "lld llvm zlib-devel",
+    apk: "lld llvm zlib-dev",
+};
+
 /// What kernels for another processor need on top.
 pub fn of(arch: Arch) -> Option<&'static Need> {
     match arch {
@@ -165,6 +175,8 @@ impl Manager {
                 need.apt
                     .join(" ")
                     .replace("clang-19|", "")
+                    .replace("lld-19|", "")
+                    .replace("llvm-19|", "")
                     .replace("|dwarves", "")
             }),
             Manager::Dnf => ("dnf install", |need| need.dnf.to_owned()),

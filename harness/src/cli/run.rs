@@ -110,6 +110,16 @@ pub struct How {
     /// A scenario file, or a directory of such, instead of those of the project
     #[arg(long, value_name = "FILE|DIR")]
     pub scenario: Vec<PathBuf>,
+    #[command(flatten)]
+    machines: Machines,
+    /// The seed of generated packets, instead of the scenario's or a fresh one
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
+}
+
+/// What cases are run on.
+#[derive(Args)]
+pub struct Machines {
     /// What executes the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     accel: Wish,
@@ -122,9 +132,6 @@ pub struct How {
     /// Boot every virtual machine instead of restoring a saved state
     #[arg(long)]
     cold: bool,
-    /// The seed of generated packets, instead of the scenario's or a fresh one
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u32>,
 }
 
 /// A scenario on a kernel.
@@ -214,7 +221,11 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 }
 
 /// The exit code of a run, of which reports were written or not.
-fn exit_code(outcomes: &[Outcome], covered: &Counted, written: anyhow::Result<()>) -> Result<u8> {
+pub fn exit_code(
+    outcomes: &[Outcome],
+    covered: &Counted,
+    written: anyhow::Result<()>,
+) -> Result<u8> {
     let code = match covered.is_under {
         true => REGRESSION,
         false => report::exit_code(outcomes),
@@ -232,7 +243,7 @@ impl RunArgs {
         let how = &self.choice.how;
         let setting = self
             .aids
-            .add_to(how.setting(store, self.changed)?, how.timeout);
+            .add_to(how.setting(store, self.changed)?, how.machines.timeout);
         Ok(Setting {
             // Machines of one saved state have the same pointers, hashed or not, and the same ids.
             cold: setting.cold || self.accept,
@@ -250,7 +261,7 @@ pub fn show(told: &pretty::Told, setting: &Setting, outcome: &Outcome) -> anyhow
 }
 
 /// The end of the last line: what of each kernel sees faults that leave no trace.
-fn detectors(kernels: &[Named]) -> anyhow::Result<String> {
+pub fn detectors(kernels: &[Named]) -> anyhow::Result<String> {
     let had = kernels
         .iter()
         .filter_map(|(_, kernel)| kernel.as_ref().ok());
@@ -294,12 +305,24 @@ impl How {
     /// The setting of these options.
     ///
     /// # Errors
-    /// Those of [`Store::setting`].
+    /// Those of [`Machines::setting`].
     pub fn setting(&self, store: &Store, changed: bool) -> Result<Setting> {
+        Ok(Setting {
+            changed,
+            ..self.machines.setting(store)?
+        })
+    }
+}
+
+impl Machines {
+    /// The setting of these options.
+    ///
+    /// # Errors
+    /// Those of [`Store::setting`].
+    pub fn setting(&self, store: &Store) -> Result<Setting> {
         Ok(Setting {
             timeout: self.timeout.map(Duration::from_secs),
             cold: self.cold,
-            changed,
             jobs: self.jobs.map_or_else(slot::default_jobs, usize::from),
             ..store.setting(self.accel)?
         })

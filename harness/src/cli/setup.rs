@@ -9,7 +9,7 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use super::error::Result;
-use super::packages::{self, BENCH, Manager, NEEDS, Need};
+use super::packages::{self, BENCH, Manager, NEEDS, Need, SELFTESTS};
 use super::print;
 use super::session::Store;
 use crate::arch::Arch;
@@ -29,11 +29,14 @@ pub struct SetupArgs {
     /// Install what `kassay bench` needs on top
     #[arg(long)]
     bench: bool,
+    /// Install what `kassay selftests` needs on top
+    #[arg(long)]
+    selftests: bool,
     /// Install what kernels for this processor need on top, such as arm64
     #[arg(long, value_name = "ARCH")]
     arch: Vec<Arch>,
     /// Fetch a newer pahole into the cache, by which kernels are built from then on
-    #[arg(long, conflicts_with_all = ["dry_run", "bench", "arch"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "bench", "selftests", "arch"])]
     pahole: bool,
 }
 
@@ -57,6 +60,7 @@ pub fn run(args: &SetupArgs) -> Result<()> {
         NEEDS
             .iter()
             .chain(args.bench.then_some(&BENCH))
+            .chain(args.selftests.then_some(&SELFTESTS))
             .chain(of_arch)
     };
     match Manager::here() {

@@ -12,6 +12,7 @@ use crate::kernel_report::Report;
 use crate::kit::Kit;
 use crate::outcome::Judged;
 use crate::progress;
+use crate::scenario::Allow;
 use crate::snapshot::{Comparison, Snapshot};
 use crate::verdict::{self, Fault, Verdict};
 
@@ -151,6 +152,7 @@ fn mismatch(
             }
             ("the transcript differs from the snapshot", diff)
         }
+        Comparison::Missing if case.scenario.allow.contains(&Allow::NoSnapshot) => return Ok(None),
         Comparison::Missing => {
             let how = "there is no snapshot yet; `kassay run --accept` makes this one";
             ("there is no snapshot", format!("{transcript}\n{how}"))

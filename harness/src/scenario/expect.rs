@@ -36,6 +36,8 @@ pub enum Allow {
     NoKfuncs,
     /// A step that could not be done, or a command that ended with another status than 0.
     FailedStep,
+    /// No transcript was reviewed: whether steps can be done decides, and how commands end.
+    NoSnapshot,
 }
 
 impl fmt::Display for Allow {
@@ -45,6 +47,7 @@ impl fmt::Display for Allow {
             Allow::NoPrograms => "no_programs",
             Allow::NoKfuncs => "no_kfuncs",
             Allow::FailedStep => "failed_step",
+            Allow::NoSnapshot => "no_snapshot",
         })
     }
 }

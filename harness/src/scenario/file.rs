@@ -86,6 +86,13 @@ impl File {
         if self.each && !self.show.maps.is_empty() {
             bail!("`show.maps` has nothing to show: with `each`, each program has maps of its own");
         }
+        if self.allow.contains(&Allow::NoSnapshot)
+            && (steps.is_empty() || self.allow.contains(&Allow::FailedStep))
+        {
+            bail!(
+                "`no_snapshot` leaves nothing that can fail, but for steps without `failed_step`"
+            );
+        }
         let program = |program: FileProgram| program.part(|asked| find(&PROGRAM, asked));
         Ok(Scenario {
             path: path.to_owned(),

@@ -776,6 +776,18 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_nothing_to_fail_is_refused() {
+        let says = |text: &str| read(&format!("about = 'x'\n{text}"));
+        let step = "[[step]]\nunlink = { times = 1 }";
+        assert!(says(&format!("allow = ['no_snapshot']\n{step}")).is_ok());
+        let both = format!("allow = ['no_snapshot', 'failed_step']\n{step}");
+        for text in ["allow = ['no_snapshot']", &both] {
+            let error = says(text).unwrap_err();
+            assert!(error.contains("nothing that can fail"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_scenario_is_never_named_like_a_path() {
         let name = |file: &str| {
             let path = Path::new("scenarios").join(file);

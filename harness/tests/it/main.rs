@@ -33,6 +33,7 @@ mod repeat;
 mod reports;
 mod repository;
 mod run;
+mod selftests;
 mod states;
 mod suites;
 mod tidy;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         verify::trials(),
         faults::trials(),
         coverage::trials(),
+        selftests::trials(),
         exec::trials(),
         external::trials(),
         states::trials(),

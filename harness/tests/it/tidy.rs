@@ -51,7 +51,7 @@ const PROGRAMS: [&str; 4] = [
 ];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 62] = [
+const ROOMS: [&str; 63] = [
     "plain",
     "frame",
     "milestone",
@@ -105,6 +105,7 @@ const ROOMS: [&str; 62] = [
     "history",
     "trial",
     "faults",
+    "selftests",
     "report",
     "live",
     "diff",

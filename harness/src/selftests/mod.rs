@@ -1,0 +1,277 @@
+//! The kernel's own selftests of BPF, `tools/testing/selftests/bpf` of its tree: `test_progs` is
+//! built for a kernel, and each of its tests is a scenario.
+
+mod choice;
+mod farm;
+mod said;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache::{Cache, Key};
+use crate::compile::bpf;
+use crate::kernel::Kernel;
+use crate::progress::{self, Progress};
+use crate::tool;
+use crate::{interrupt, plain};
+use choice::{Chosen, Sources};
+
+pub use said::settle;
+
+/// Where they lie in a tree.
+const PLACE: &str = "tools/testing/selftests/bpf";
+
+/// Names under which distributions install what takes debug info away from BPF objects.
+const STRIPS: [&str; 4] = [
+    "llvm-strip",
+    "llvm-strip-19",
+    "llvm-strip-18",
+    "llvm-strip-17",
+];
+
+/// What make's log is called.
+const LOG: &str = "selftests";
+
+/// A `test_progs` that is built.
+pub struct Suite {
+    /// The folder that it lies in, with all that it reads.
+    folder: PathBuf,
+    /// The names of the tests that were chosen, but for those that do not compile.
+    pub tests: Vec<String>,
+}
+
+/// The selftests of a tree, to be built for a kernel.
+struct Build<'a> {
+    cache: &'a Cache,
+    tree: PathBuf,
+    kernel: &'a Kernel,
+    clang: PathBuf,
+    strip: PathBuf,
+    /// A tree of links to the other, in which all is made.
+    farm: PathBuf,
+}
+
+/// Builds `test_progs` of a tree for a kernel, with the tests of which `is_chosen` is true. Make
+/// itself decides what has changed. What does not compile is left out, and that is told.
+///
+/// # Errors
+/// There are no such tests, or no tool to build them by; make's own lines.
+pub fn build(
+    cache: &Cache,
+    tree: &Path,
+    kernel: &Kernel,
+    is_chosen: impl Fn(&str) -> bool,
+) -> Result<Suite> {
+    let tree = tree.canonicalize();
+    let tree = tree.context("find the tree of the selftests")?;
+    let (clang, strip) = (bpf::clang(cache)?, strip()?);
+    let key = Key::new("selftests")
+        .text("tree", &tree.to_string_lossy())
+        .text("kernel", &kernel.key)
+        .text("clang", &tool::identity(&clang));
+    let key = format!("selftests-{}", key.finish());
+    let _lock = cache.lock("target", &key, "test_progs")?;
+    let build = Build {
+        cache,
+        farm: cache.dir("target").join(&key),
+        tree,
+        kernel,
+        clang,
+        strip,
+    };
+    let suite = build.all(is_chosen)?;
+    cache.touch("target", &key);
+    Ok(suite)
+}
+
+/// The names of all tests of a tree.
+///
+/// # Errors
+/// It has none, or they cannot be read.
+pub fn names(tree: &Path) -> Result<Vec<String>> {
+    let folder = tree.join(PLACE);
+    if !folder.is_dir() {
+        bail!(
+            "find selftests in `{}`: it has no `{PLACE}`",
+            tree.display()
+        );
+    }
+    let sources = Sources::read(&folder)?;
+    Ok(sources.tests().map(|(name, _)| name).collect())
+}
+
+/// What strips objects.
+fn strip() -> Result<PathBuf> {
+    STRIPS.iter().find_map(tool::find).with_context(|| {
+        format!(
+            "`{}` is not installed: install it with `kassay setup --selftests`",
+            STRIPS[0]
+        )
+    })
+}
+
+impl Build<'_> {
+    fn all(&self, is_chosen: impl Fn(&str) -> bool) -> Result<Suite> {
+        let sources = Sources::read(&self.tree.join(PLACE))?;
+        let tests = sources.tests().filter(|(name, _)| is_chosen(name));
+        let mut tests: Vec<(String, &str)> = tests.collect();
+        // What was built for an earlier choice stays, so that a second choice takes little.
+        let mut files = farm::stems(&self.folder().join("prog_tests"), ".c").unwrap_or_default();
+        files.extend(tests.iter().map(|(_, file)| (*file).to_owned()));
+        let mut chosen = sources.choose(files);
+        while let Err(error) = self.make(&chosen) {
+            interrupt::check()?;
+            let lost = self.lost(&chosen);
+            chosen.programs.retain(|it| !lost.programs.contains(it));
+            let is_lost = |file: &str| {
+                let takes = |program: &String| sources.takes(file, program);
+                lost.files.contains(file) || lost.programs.iter().any(takes)
+            };
+            let before = chosen.files.len();
+            for file in chosen.files.iter().filter(|file| is_lost(file)) {
+                let why = self.complaint(file).unwrap_or_default();
+                progress::note(format!(
+                    "without `{PLACE}/prog_tests/{file}.c`, which does not compile{why}"
+                ));
+            }
+            chosen.files.retain(|file| !is_lost(file));
+            tests.retain(|(_, file)| chosen.files.contains(*file));
+            if tests.is_empty() || chosen.files.len() == before {
+                return Err(error);
+            }
+        }
+        Ok(Suite {
+            folder: self.folder(),
+            tests: tests.into_iter().map(|(name, _)| name).collect(),
+        })
+    }
+
+    /// Makes `test_progs` of what is chosen, and goes on with the rest where something fails.
+    fn make(&self, chosen: &Chosen) -> Result<()> {
+        let what = format!("build test_progs for {}", self.kernel.name);
+        let folder = self.folder();
+        let keeps = |path: &Path| match (path.parent(), path.file_stem(), path.extension()) {
+            (Some(folder), Some(stem), Some(end)) if end == "c" => {
+                let stem = stem.to_string_lossy();
+                match folder.to_str() {
+                    Some("progs") => chosen.programs.contains(&*stem),
+                    Some("prog_tests") => chosen.files.contains(&*stem),
+                    _ => true,
+                }
+            }
+            _ => true,
+        };
+        if farm::plant(&self.tree, &self.farm, &keeps)? {
+            // Its rule knows of files that changed, and not of those that are gone or older.
+            let _ = fs::remove_file(folder.join("prog_tests/tests.h"));
+        }
+        let set = |name: &str, path: &Path| format!("{name}={}", path.display());
+        let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let progress = Progress::steps(&what, None);
+        // Of two folders make goes to the second, if that is a whole path. What stands before it
+        // names the compiler of the kernel, which modules for it take.
+        let make = self.kernel.kbuild()?.arg("-C").arg(&folder);
+        make.args(["-k", &format!("-j{jobs}")])
+            .arg(set("OUTPUT", &folder))
+            .arg(set("VMLINUX_BTF", &self.kernel.btf))
+            .arg(set("KDIR", &self.kernel.build))
+            .arg(set("CLANG", &self.clang))
+            .arg(set("LLVM_STRIP", &self.strip))
+            // What shows the JIT's code needs LLVM's libraries, and is left out.
+            .args(["BPF_GCC=", "feature-llvm=0", "test_progs"])
+            .showing(&self.farm, &self.tree)
+            .run_logged(&self.log()?, |line| {
+                if let Some(step) = line.strip_prefix("  ") {
+                    progress.inc(1);
+                    let name = step.rsplit([' ', '/']).next();
+                    progress.message(name.unwrap_or_default());
+                }
+            })
+            .context(what)?;
+        progress.finish();
+        Ok(())
+    }
+
+    /// What was not made: programs, or where all of those were, files of tests.
+    fn lost(&self, chosen: &Chosen) -> Chosen {
+        let folder = self.folder();
+        let lacks = |name: &String, end: &str| !folder.join(format!("{name}{end}")).is_file();
+        let programs = chosen.programs.iter().filter(|name| lacks(name, ".bpf.o"));
+        let programs = programs.cloned().collect();
+        let files = chosen.files.iter().filter(|name| lacks(name, ".test.o"));
+        match &programs {
+            programs if BTreeSet::is_empty(programs) => Chosen {
+                files: files.cloned().collect(),
+                ..Chosen::default()
+            },
+            _ => Chosen {
+                programs,
+                ..Chosen::default()
+            },
+        }
+    }
+
+    /// What a compiler said first of a file.
+    fn complaint(&self, file: &str) -> Option<String> {
+        let log = self.cache.dir("logs").join(format!("{LOG}.log"));
+        let log = plain::read(&log, plain::MADE).ok()?;
+        let log = String::from_utf8_lossy(&log);
+        let place = format!("/{file}.c:");
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains(&place) && line.contains("error: "))?;
+        let (_, said) = line.split_once("error: ")?;
+        Some(format!(": {said}"))
+    }
+
+    fn log(&self) -> Result<PathBuf> {
+        self.cache.log(LOG)
+    }
+
+    /// The folder of the selftests, where all has to be made: of another, 6.12's Makefile does not
+    /// find light skeletons a second time.
+    fn folder(&self) -> PathBuf {
+        self.farm.join(PLACE)
+    }
+}
+
+impl Suite {
+    /// Writes the scenario of a test beside `test_progs`, and returns its path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn scenario(&self, test: &str) -> Result<PathBuf> {
+        let path = self.folder.join(format!("{test}.toml"));
+        let text = format!(
+            "about = \"the selftest {test}\"\nhost_root = true\ncpus = 2\nmemory = 1024\n\
+             timeout = 600\nallow = [\"no_programs\", \"no_snapshot\"]\n\n\
+             [[step]]\nrun = \"./test_progs -a {test}\"\n"
+        );
+        // What has not changed is left alone: another kassay may be reading it.
+        if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+            fs::write(&path, text).with_context(|| format!("write `{}`", path.display()))?;
+        }
+        Ok(path)
+    }
+}
+
+/// The version of a tree, such as (6, 12).
+///
+/// # Errors
+/// It has no Makefile of a kernel.
+pub fn version(tree: &Path) -> Result<(u32, u32)> {
+    let path = tree.join("Makefile");
+    let bytes = plain::read(&path, plain::MADE)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let number = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        let value = lines.find(|(key, _)| key.trim() == name)?.1;
+        value.trim().parse().ok()
+    };
+    match (number("VERSION"), number("PATCHLEVEL")) {
+        (Some(major), Some(minor)) => Ok((major, minor)),
+        _ => bail!("read `{}`: it is no Makefile of a kernel", path.display()),
+    }
+}
