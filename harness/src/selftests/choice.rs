@@ -145,17 +145,19 @@ fn defined_by(line: &str) -> Option<&str> {
 
 /// Whether names of objects are put together of pieces.
 fn puts_together(text: &str) -> bool {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let before = text
-        .match_indices(".bpf.o")
-        .map(|(at, _)| at.checked_sub(1));
-    let mut before = before.map(|at| at.and_then(|at| text.as_bytes().get(at)));
-    before.any(|byte| !byte.is_some_and(|byte| is_word(*byte)))
+    let mut before = text.match_indices(".bpf.o").map(|(at, _)| &text[..at]);
+    before.any(|before| {
+        let rest = before.trim_end_matches(is_of_word);
+        rest.len() == before.len() || rest.ends_with('%')
+    })
+}
+
+fn is_of_word(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    text.split(move |letter| !is_word(letter))
+    text.split(|letter| !is_of_word(letter))
         .filter(|word| !word.is_empty())
 }
 
