@@ -1,4 +1,4 @@
-//! `kassay kernel`: downloads, builds and removes kernels.
+//! `kassay kernel`: downloads, builds and removes kernels, and takes them elsewhere.
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -7,6 +7,7 @@ use super::cache::line;
 use super::chosen::slip;
 use super::error::{Error, Result};
 use super::options::{self, OptionsArgs};
+use super::packs::{self, PackArgs, PullArgs, PushArgs, UnpackArgs};
 use super::print;
 use super::session::Session;
 use crate::inventory::{self, Entry};
@@ -32,6 +33,14 @@ enum Action {
     Update(Names),
     /// Show which options kernels are built with that users of BPF trip over
     Options(OptionsArgs),
+    /// Write a kernel into a file, with all that modules for it are built with
+    Pack(PackArgs),
+    /// Put the kernel of such a file into the cache, unless it is there
+    Unpack(UnpackArgs),
+    /// Put a kernel into a registry of container images, packed
+    Push(PushArgs),
+    /// Put the kernel that a registry has into the cache, unless it is there
+    Pull(PullArgs),
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +68,10 @@ pub fn run(args: &KernelArgs) -> Result<()> {
         Action::Build(specs) => (specs, build),
         Action::Remove(specs) => (specs, remove),
         Action::Options(args) => return options::run(&session, args),
+        Action::Pack(args) => return packs::pack(&session, args),
+        Action::Unpack(args) => return packs::unpack(&session, args),
+        Action::Push(args) => return packs::push(&session, args),
+        Action::Pull(args) => return packs::pull(&session, args),
         Action::Update(Names { names }) => return update_all(&session, names),
     };
     each(&session, specs, work)

@@ -27,6 +27,7 @@ pub mod new;
 pub mod objects;
 mod options;
 mod packages;
+mod packs;
 pub mod place;
 mod remember;
 pub mod repeat;
@@ -124,7 +125,7 @@ enum Command {
     Selftests(selftests::SelftestsArgs),
     /// Show what differs between two kernels: verdicts, transcripts, verifier messages, kfuncs
     Diff(diff::DiffArgs),
-    /// Download, build or remove kernels
+    /// Download, build or remove kernels, and take them to other machines
     Kernel(kernel::KernelArgs),
     /// Show what the cache holds, and clear it up
     Cache(cache::CacheArgs),

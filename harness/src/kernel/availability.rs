@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::kinds::{Prebuilt, Source};
-use super::{Catalog, Kernel, apt, build};
+use super::{Catalog, KIND, Kernel, apt, build, is_of};
 use crate::cache::Cache;
 
 /// Whether a kernel of the catalog can be had.
@@ -38,30 +38,29 @@ pub struct Chosen {
 pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
     use Availability::{NotLookedUp, Ready, Unobtainable};
     let from_apt = || apt::unusable().map_or(NotLookedUp, |why| Unobtainable(why.to_owned()));
-    let (source, fragments) = &catalog.get(name)?;
-    let (_, arch) = Catalog::processor(name);
-    let is_built = |from| -> Result<Availability> {
-        let base = match catalog.base(source)? {
-            Some((name, prebuilt)) => match prebuilt.cached(cache, name, &catalog.lock) {
-                Some(kernel) => Some(Prebuilt::config_file(&kernel?)),
-                None => return Ok(from_apt()),
-            },
-            None => None,
-        };
-        let config = build::Config::read(arch, base.as_deref(), fragments)?;
-        let is_cached = build::cached(cache, name, &from, &config)?;
-        Ok(if is_cached { Ready } else { NotLookedUp })
+    let source = &catalog.get(name)?.0;
+    let cached = built(cache, catalog, name);
+    if let Ok(Some(_)) = cached {
+        return Ok(Ready);
+    }
+    let has_base = match catalog.base(source)? {
+        Some((name, base)) => base.cached(cache, name, &catalog.lock).is_some(),
+        None => true,
     };
-    let built = |from| is_built(from).unwrap_or_else(|error| Unobtainable(format!("{error:#}")));
+    let unbuilt = || match &cached {
+        Err(error) => Unobtainable(format!("{error:#}")),
+        Ok(_) if has_base => NotLookedUp,
+        Ok(_) => from_apt(),
+    };
     Ok(match source {
         Source::Tarball(tarball) => match tarball.cached(cache) {
-            Some(source) => built(source),
+            Some(_) => unbuilt(),
             None => tarball
                 .unreachable(cache)
                 .map_or(NotLookedUp, |(why, age)| Unobtainable(ago(why, age))),
         },
         Source::Package(package) => match package.cached(cache) {
-            Some(source) => built(source),
+            Some(_) => unbuilt(),
             None => from_apt(),
         },
         Source::Remote(remote) => match remote.cached(cache, name) {
@@ -76,6 +75,46 @@ pub fn availability(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Avai
             },
         },
     })
+}
+
+/// The kernel of the catalog that was built from source, if it is cached; it may have been unpacked,
+/// so that its source is not there.
+///
+/// # Errors
+/// There is no such kernel, or no compiler; the build tree is not whole.
+pub fn built(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Option<Kernel>> {
+    let (source, _) = catalog.get(spec)?;
+    // To ask compilers for their versions takes long where it tells nothing.
+    if !cache.keys(KIND).iter().any(|key| is_of(key, spec)) {
+        return Ok(None);
+    }
+    let from = match &source {
+        Source::Tarball(tarball) => Some(tarball.key()),
+        Source::Package(package) => package.last(cache).map(|found| package.key(&found)),
+        Source::Prebuilt(_) | Source::Remote(_) => None,
+    };
+    match (from, config(cache, catalog, spec)?) {
+        (Some(from), Some(config)) => build::cached(cache, spec, &from, &config),
+        _ => Ok(None),
+    }
+}
+
+/// What a kernel of the catalog is configured with; nothing as long as the kernel that it starts
+/// from is not cached.
+///
+/// # Errors
+/// There is no such kernel; a fragment cannot be read.
+pub fn config(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Option<build::Config>> {
+    let (source, fragments) = catalog.get(spec)?;
+    let base = match catalog.base(&source)? {
+        Some((name, prebuilt)) => match prebuilt.cached(cache, name, &catalog.lock) {
+            Some(kernel) => Some(Prebuilt::config_file(&kernel?)),
+            None => return Ok(None),
+        },
+        None => None,
+    };
+    let (_, arch) = Catalog::processor(spec);
+    build::Config::read(arch, base.as_deref(), &fragments).map(Some)
 }
 
 /// What a kernel is that is cached: ready, unless no machine of it can be reached.
@@ -93,14 +132,17 @@ fn reached(kernel: Result<Kernel>) -> Availability {
 /// # Errors
 /// There is no such kernel, or the cache cannot be written.
 pub fn attainable(cache: &Cache, catalog: &Catalog, name: &str) -> Result<Availability> {
+    let known = availability(cache, catalog, name)?;
     match catalog.get(name)?.0 {
-        Source::Tarball(tarball) if tarball.cached(cache).is_none() => {
+        Source::Tarball(tarball)
+            if known != Availability::Ready && tarball.cached(cache).is_none() =>
+        {
             Ok(match tarball.probe(cache)? {
                 Some(why) => Availability::Unobtainable(why),
                 None => Availability::Obtainable,
             })
         }
-        _ => availability(cache, catalog, name),
+        _ => Ok(known),
     }
 }
 

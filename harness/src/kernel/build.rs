@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::source::Source;
-use super::{KIND, Kernel, read, tools};
+use super::{KIND, Kernel, pahole, read, tools};
 use crate::arch::{Arch, HOST};
 use crate::cache::{Cache, Key};
 use crate::progress::{self, Progress};
@@ -89,13 +89,17 @@ impl Config {
 /// # Errors
 /// A tool is missing, an option cannot be had, or the build fails.
 pub fn obtain(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<Kernel> {
-    let key = key(cache, name, source, config)?;
+    let key = key(cache, name, &source.key, config)?;
     let entry = cache.get_or_make(KIND, &key, name, |dir| {
         let build = dir.join("build");
         make(cache, name, &source.dir, &build, config)?;
         settle(&build, &cache.dir(KIND).join(&key).join("build"))?;
         sweep(&build)
     })?;
+    from_entry(cache, name, &entry, key)
+}
+
+fn from_entry(cache: &Cache, name: &str, entry: &Path, key: String) -> Result<Kernel> {
     Ok(Kernel {
         tools: tools::cached(cache, tools::PAHOLE),
         ..from_tree(name, &entry.join("build"), key)?
@@ -111,13 +115,17 @@ fn settle(build: &Path, place: &Path) -> Result<()> {
     fs::write(&file, text).with_context(|| format!("write `{}`", file.display()))
 }
 
-/// Whether [`obtain`] would find the kernel in the cache.
+/// The kernel that [`obtain`] would find in the cache, by the key of its source, which need not be
+/// there.
 ///
 /// # Errors
-/// There is no compiler.
-pub fn cached(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<bool> {
+/// There is no compiler; the build tree is not whole.
+pub fn cached(cache: &Cache, name: &str, source: &str, config: &Config) -> Result<Option<Kernel>> {
     let key = key(cache, name, source, config)?;
-    Ok(cache.get(KIND, &key).is_some())
+    let entry = cache.get(KIND, &key);
+    entry
+        .map(|entry| from_entry(cache, name, &entry, key))
+        .transpose()
 }
 
 /// Whether any kernel in the cache was built from this source, and so still needs it.
@@ -197,59 +205,48 @@ fn not_built_in(config: &str, arch: Arch) -> Vec<&'static str> {
     options.filter(is_missing).collect()
 }
 
+/// The key of a kernel that is built here, from a source by its key.
+///
+/// # Errors
+/// There is no compiler.
+pub fn key(cache: &Cache, name: &str, source: &str, config: &Config) -> Result<String> {
+    let tools = tools::cached(cache, tools::PAHOLE);
+    key_by(tools::key(tools.as_deref()), name, source, config)
+}
+
 /// All that shapes a build: the source, the config, and the tools that a kernel's own
-/// .config takes note of.
-fn key(cache: &Cache, name: &str, source: &Source, config: &Config) -> Result<String> {
+/// .config takes note of. `pahole` is the key of the newer one that there may be.
+///
+/// # Errors
+/// There is no compiler.
+pub fn key_by(pahole: Option<&str>, name: &str, source: &str, config: &Config) -> Result<String> {
     let mut key = Key::new(KIND)
-        .text("source", &source.key)
+        .text("source", source)
         .text("config", &config.text());
-    if let Some(tools) = tools::cached(cache, tools::PAHOLE) {
-        key = key.text("tools", &tools.display().to_string());
+    if let Some(pahole) = pahole {
+        key = key.text("tools", pahole);
     }
-    let tools = ["gcc", "ld"].map(|name| config.arch.tool(name));
-    // What runs while the kernel and its modules are built is this machine's.
-    let own = config.arch.is_foreign().then_some("gcc");
-    for tool in tools
-        .iter()
-        .map(String::as_str)
-        .chain(["pahole"])
-        .chain(own)
-    {
-        let program = config.arch.require(tool.to_owned())?;
-        key = key.text(tool, &Tool::new(program).arg("--version").output()?);
+    for (program, says) in programs(config.arch)? {
+        key = key.text(&program, &says);
     }
     Ok(format!("{}-{}", super::entry(name), key.finish()))
 }
 
-/// What an old pahole costs a kernel, whose source says which one it wants.
-fn lost_by_pahole(source: &Path) -> Result<Option<String>> {
-    let changes = source.join("Documentation/process/changes.rst");
-    let wanted = fs::read_to_string(changes).unwrap_or_default();
-    let Some(wanted) = wanted_pahole(&wanted) else {
-        return Ok(None);
+/// The programs that kernels for a processor, and modules for them, are built by, and the version
+/// that each says it has.
+///
+/// # Errors
+/// One is not installed.
+pub fn programs(arch: Arch) -> Result<Vec<(String, String)>> {
+    let tools = ["gcc", "ld"].map(|name| arch.tool(name));
+    // What runs while the kernel and its modules are built is this machine's.
+    let own = arch.is_foreign().then(|| "gcc".to_owned());
+    let all = tools.into_iter().chain(["pahole".to_owned()]).chain(own);
+    let version = |name: String| {
+        let program = arch.require(name.clone())?;
+        Ok((name, Tool::new(program).arg("--version").output()?))
     };
-    let said = Tool::new("pahole").arg("--version").output()?;
-    let here = version(said.trim().trim_start_matches('v'));
-    Ok(here.filter(|here| *here < wanted).map(|(major, minor)| {
-        format!(
-            "it wants pahole {}.{}, and here is {major}.{minor}: its BTF lacks what the newer one \
-             writes (1.26: which functions are kfuncs, so kfuncs with implicit arguments cannot \
-             be called and `bpftool btf dump` shows no prototypes of kfuncs); `kassay setup \
-             --pahole` fetches a newer one",
-            wanted.0, wanted.1
-        )
-    }))
-}
-
-/// The row of pahole in the table of tools (Documentation/process/changes.rst).
-fn wanted_pahole(changes: &str) -> Option<(u32, u32)> {
-    let mut rows = changes.lines().map(str::split_whitespace);
-    rows.find_map(|mut row| (row.next() == Some("pahole")).then(|| version(row.next()?))?)
-}
-
-fn version(text: &str) -> Option<(u32, u32)> {
-    let (major, minor) = text.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
+    all.map(version).collect()
 }
 
 /// Builds the kernel of `source` in the folder `build`, which may have an older build of it.
@@ -265,7 +262,7 @@ pub fn make(cache: &Cache, name: &str, source: &Path, build: &Path, config: &Con
     let kbuild = || kbuild(config.arch, source, build, tools.as_deref());
     configure(source, build, config, &log, &kbuild)?;
     if tools.is_none()
-        && let Some(lost) = lost_by_pahole(source)?
+        && let Some(lost) = pahole::lost(source)?
     {
         progress::note(format!("build kernel {name}: {lost}"));
     }
@@ -516,16 +513,6 @@ mod tests {
         assert_eq!(processor(tree.path()), Some(Arch::X86));
         put(".config", "CONFIG_ARM64=y\n");
         assert_eq!(processor(tree.path()), Some(Arch::Arm64));
-    }
-
-    #[test]
-    fn the_wanted_pahole_is_read_from_the_table() {
-        let table = "bison                  2.0              bison --version\n\
-                     pahole                 1.26             pahole --version\n\
-                     pahole\n------\n";
-        assert_eq!(wanted_pahole(table), Some((1, 26)));
-        assert_eq!(wanted_pahole("pahole\n------\n"), None);
-        assert!(version("1.9") < version("1.26"));
     }
 
     #[test]

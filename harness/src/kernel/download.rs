@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
-use ureq::{Agent, Body};
+use ureq::Agent;
 
 use super::unpack::Counted;
 use crate::cache::hex;
@@ -40,21 +40,30 @@ pub fn file(url: &str, sha256: &str, path: &Path) -> Result<()> {
     if !status.is_success() {
         return Err(anyhow::anyhow!("the server says {status}")).with_context(from);
     }
-    keep(answer.into_body(), url, sha256, path)
+    let body = answer.into_body();
+    let length = body.content_length();
+    keep(body.into_reader(), length, url, sha256, path)
 }
 
 fn from(url: &str) -> String {
     format!("download `{url}`: is there a network? `kassay list` shows the kernels to be had")
 }
 
-/// Writes what a server sends to `path`, and deletes it when its digest is another.
+/// Writes what a server sends, of some length in bytes, to `path`, and deletes it when its digest is
+/// another.
 ///
 /// # Errors
 /// Those of [`file()`].
-pub fn keep(body: Body, url: &str, sha256: &str, path: &Path) -> Result<()> {
+pub fn keep(
+    body: impl Read,
+    length: Option<u64>,
+    url: &str,
+    sha256: &str,
+    path: &Path,
+) -> Result<()> {
     let name = url.rsplit('/').next().unwrap_or(url);
-    let progress = Progress::bytes(format!("download {name}"), body.content_length());
-    let mut body = Counted::new(body.into_reader(), &progress);
+    let progress = Progress::bytes(format!("download {name}"), length);
+    let mut body = Counted::new(body, &progress);
     let mut file = File::create(path).with_context(|| format!("write `{}`", path.display()))?;
     let (mut sha, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {

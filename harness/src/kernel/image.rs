@@ -9,8 +9,7 @@ use flate2::read::GzDecoder;
 use liblzma::read::XzDecoder;
 use lz4_flex::frame::FrameDecoder;
 use object::{Object, ObjectSection};
-
-use super::unpack::unzstd;
+use zstd::stream::read::Decoder;
 
 /// How much of a kernel is decompressed at most, in bytes.
 const MOST: u64 = 1 << 30;
@@ -53,7 +52,10 @@ fn vmlinux(image: &[u8]) -> Result<Vec<u8>> {
     let mut vmlinux = Vec::new();
     match payload {
         [0xfd, b'7', b'z', ..] => XzDecoder::new(payload).take(MOST).read_to_end(&mut vmlinux),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => unzstd(payload)?.take(MOST).read_to_end(&mut vmlinux),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Decoder::with_buffer(payload)?
+            .single_frame()
+            .take(MOST)
+            .read_to_end(&mut vmlinux),
         [0x1f, 0x8b, ..] => GzDecoder::new(payload).take(MOST).read_to_end(&mut vmlinux),
         [0x02, 0x21, 0x4c, 0x18, ..] => {
             // A length would be one of a block to follow.

@@ -301,7 +301,7 @@ impl Tarball {
 impl Place {
     fn check(&self) -> Result<()> {
         match self {
-            Place::Image(image) => registry::reference(image).map(drop),
+            Place::Image(image) => registry::image::reference(image).map(drop),
             Place::Packages(files) if files.is_empty() => bail!("it names no files"),
             Place::Packages(files) => files.iter().try_for_each(|file| {
                 // A `+` in it may be written as the bytes that it is.

@@ -9,8 +9,10 @@ mod image;
 mod kinds;
 pub mod lock;
 mod modules;
+pub mod pack;
+mod pahole;
 mod prebuilt;
-mod registry;
+pub mod registry;
 mod remote;
 mod source;
 pub mod tools;
@@ -34,6 +36,7 @@ use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::tool::{self, Tool};
 use crate::{plain, progress};
+use availability::built;
 use kinds::Prebuilt;
 use lock::Lock;
 
@@ -128,6 +131,11 @@ impl Kernel {
         Ok(names.collect::<Vec<_>>().join("\n"))
     }
 
+    /// What its debug information begins the names of its source files with.
+    pub fn source_name(&self) -> PathBuf {
+        pack::source_name(&self.build)
+    }
+
     /// What it is called where kernels are told apart, the most particular first: by its name, by
     /// its version (`6.1`), with PREEMPT_RT by `6.1-rt` and `rt`, for another processor by
     /// `6.12-arm64` and `arm64`.
@@ -178,6 +186,11 @@ pub fn obtain(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<Kernel> {
         return tree::obtain(cache, spec, &asked, &catalog.for_tree(&asked)?);
     }
     let (source, fragments) = &catalog.get(spec)?;
+    let cached = built(cache, catalog, spec).with_context(|| format!("get kernel `{spec}`"))?;
+    if let Some(kernel) = cached {
+        cache.touch(KIND, &kernel.key);
+        return Ok(kernel);
+    }
     let arch = asked.arch;
     let built = |from: source::Source| {
         let base = match catalog.base(source)? {
@@ -320,10 +333,7 @@ pub fn remove(cache: &Cache, catalog: &Catalog, spec: &str) -> Result<bool> {
     };
     let mut removed = false;
     for key in cache.keys(KIND) {
-        if key
-            .rsplit_once('-')
-            .is_some_and(|(name, _)| name == entry(spec))
-        {
+        if is_of(&key, spec) {
             removed |= cache.remove(KIND, &key)?;
             cache.remove(MODULES, &key)?;
         }
@@ -367,6 +377,12 @@ pub fn processor(spec: &str) -> Arch {
 /// What the keys of a kernel's entries in the cache begin with: its spec, as a name of files.
 fn entry(spec: &str) -> String {
     spec.replace('/', "_")
+}
+
+/// Whether an entry in the cache is of the kernel of a spec.
+fn is_of(key: &str, spec: &str) -> bool {
+    let name = key.rsplit_once('-').map(|(name, _)| name);
+    name == Some(&entry(spec))
 }
 
 /// What a config sets an option to.

@@ -80,7 +80,7 @@ const KBUILD: &str = "linux-kbuild-";
 
 impl Prebuilt {
     /// What the kernel is made of: as the lock says, else as it was last.
-    fn found(&self, cache: &Cache, name: &str, lock: &Lock) -> Option<Found> {
+    pub fn found(&self, cache: &Cache, name: &str, lock: &Lock) -> Option<Found> {
         let locked = match self.suites.is_empty() {
             true => None,
             // One that cannot be read is told of when it is to be written.
@@ -206,8 +206,7 @@ impl Prebuilt {
         })?;
         let tools = wanted.map(|wanted| tools::obtain(cache, programs, &key, wanted, self.arch));
         let tools = tools.transpose()?;
-        cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
-        cache.forget(&self.unusable_memo())?;
+        self.settle_on(cache, &found)?;
         let moved = self.note(name, &found, lock)?;
         let kernel = unpacked::kernel(name, &found.release, &entry, &key)?;
         let arch = self.arch;
@@ -217,6 +216,15 @@ impl Prebuilt {
             ..kernel
         };
         Ok((kernel, moved))
+    }
+
+    /// Has packages be what the kernel is made of, where no lock says another.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub fn settle_on(&self, cache: &Cache, found: &Found) -> Result<()> {
+        cache.remember(&self.memo(), &serde_json::to_string(found)?)?;
+        cache.forget(&self.unusable_memo())
     }
 
     /// Takes note of why a kernel that was downloaded cannot be used.
@@ -284,7 +292,8 @@ impl Prebuilt {
         format!("prebuilt-{}", key.finish())
     }
 
-    fn key(&self, name: &str, found: &Found) -> String {
+    /// The cache's name for the kernel that some packages make.
+    pub fn key(&self, name: &str, found: &Found) -> String {
         let key = Key::new("prebuilt").text("modules", &self.boot_modules.join(" "));
         let key = match self.suites.is_empty() {
             true => key,

@@ -69,7 +69,8 @@ impl Remote {
         Modules::of_package(&cache.dir(KIND).join(&kernel.key).join(MODULES))
     }
 
-    fn key(&self, name: &str) -> String {
+    /// The cache's name for the kernel.
+    pub fn key(&self, name: &str) -> String {
         let key = Key::new("remote")
             .text("modules", &self.boot_modules.join(" "))
             .text("tools", &self.tools.join(" "));
@@ -87,7 +88,7 @@ impl Remote {
             Place::Image(image) => {
                 let all = dir.join("image");
                 fs::create_dir(&all).with_context(|| format!("make `{}`", all.display()))?;
-                registry::pull(image, &all)?;
+                registry::image::pull(image, &all)?;
                 move_up(&all, dir)?;
             }
             Place::Packages(files) => {

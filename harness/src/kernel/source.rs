@@ -81,7 +81,8 @@ impl Tarball {
         self.url.rsplit('/').next().unwrap_or_default()
     }
 
-    fn key(&self) -> String {
+    /// The cache's name for the source, which need not be there.
+    pub fn key(&self) -> String {
         key(self.file().trim_end_matches(".tar.xz"), &self.sha256)
     }
 
@@ -161,14 +162,28 @@ impl Package {
         format!("package-{}", self.package)
     }
 
-    fn key(&self, found: &apt::Package) -> String {
+    /// The cache's name for the source in some version, which need not be there.
+    pub fn key(&self, found: &apt::Package) -> String {
         key(&self.package, &found.sha256)
+    }
+
+    /// The version that was last asked for, whose source need not be in the cache.
+    pub fn last(&self, cache: &Cache) -> Option<apt::Package> {
+        let (memo, _) = cache.recall(&self.memo())?;
+        serde_json::from_str(&memo).ok()
+    }
+
+    /// Has a version be the one that was last asked for.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub fn settle_on(&self, cache: &Cache, found: &apt::Package) -> Result<()> {
+        cache.remember(&self.memo(), &serde_json::to_string(found)?)
     }
 
     /// The source, if it is cached, in the version that was last asked for.
     pub fn cached(&self, cache: &Cache) -> Option<Source> {
-        let (memo, _) = cache.recall(&self.memo())?;
-        Source::cached(cache, self.key(&serde_json::from_str(&memo).ok()?))
+        Source::cached(cache, self.key(&self.last(cache)?))
     }
 
     /// The source in the version that apt offers now, downloaded and unpacked unless cached.
@@ -186,7 +201,7 @@ impl Package {
         let source = Source::obtain(cache, self.key(&found), download, |deb, into| {
             self.unpack(&what, deb, into)
         })?;
-        cache.remember(&self.memo(), &serde_json::to_string(&found)?)?;
+        self.settle_on(cache, &found)?;
         Ok(source)
     }
 

@@ -53,6 +53,19 @@ pub fn cached(cache: &Cache, kernel: &str) -> Option<PathBuf> {
     tools.inspect(|_| cache.touch(KIND, &key))
 }
 
+/// The key of a folder of tools.
+pub fn key(tools: Option<&Path>) -> Option<&str> {
+    tools?.file_name()?.to_str()
+}
+
+/// Has tools of the cache be those for a kernel's key.
+///
+/// # Errors
+/// The cache cannot be written.
+pub fn adopt(cache: &Cache, kernel: &str, key: &str) -> Result<()> {
+    cache.remember(&memo(kernel), key)
+}
+
 /// The folder of tools for a kernel's key: its compiler, and the libraries that the programs of
 /// its `kbuild` package want; downloaded and unpacked unless cached.
 ///
@@ -116,7 +129,7 @@ fn keep(
         .finish();
     let make = |dir: &Path| make(archive, what, packages, dir);
     let tools = cache.get_or_make(KIND, &key, what, make)?;
-    cache.remember(&memo(kernel), &key)?;
+    adopt(cache, kernel, &key)?;
     Ok(tools)
 }
 

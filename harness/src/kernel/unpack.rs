@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use liblzma::read::XzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use zstd::stream::read::Decoder;
 
 use super::apt::{self, Archive, Package};
 use crate::interrupt;
@@ -39,12 +39,12 @@ pub fn unxz<R: Read>(compressed: R) -> XzDecoder<R> {
     XzDecoder::new_multi_decoder(compressed)
 }
 
-/// Decompresses a Zstandard stream.
+/// Decompresses the frames of a Zstandard stream, and passes over those that are to be skipped.
 ///
 /// # Errors
-/// It is none.
+/// There is no memory.
 pub fn unzstd<R: Read>(compressed: R) -> Result<impl Read> {
-    StreamingDecoder::new(compressed).map_err(|error| anyhow!("decompress: {error}"))
+    Decoder::new(compressed).context("decompress")
 }
 
 /// Unpacks a tar stream into a folder, with modes, links and times, but not owners.

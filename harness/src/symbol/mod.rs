@@ -48,8 +48,7 @@ pub fn add_lines(report: &str, kernel: &Kernel, modules: &[Module]) -> Result<St
             }
         }
     }
-    let root = kernel.build.join("source");
-    let root = root.read_link().unwrap_or(root);
+    let root = kernel.source_name();
     let lines = report.lines().map(|line| {
         let place = frame_of(line).and_then(|frame| places.get(&frame));
         let short = |place: &String| shorten(place, &root, modules);

@@ -27,6 +27,7 @@ mod kernels;
 mod kit;
 #[path = "../needs/mod.rs"]
 mod needs;
+mod packs;
 mod project;
 mod remote;
 mod repeat;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         kernels::trials(),
         suites::trials(),
         remote::trials(),
+        packs::trials(),
         project::trials(),
         kit::trials(),
         run::trials(),
@@ -107,6 +109,11 @@ fn prove(path: &'static str, test: fn()) -> Trial {
 
 fn tap_parser(path: &'static str, test: fn()) -> Trial {
     program(path, "tap-parser", "npm install --global tap-parser", test)
+}
+
+fn docker_registry(path: &'static str, test: fn()) -> Trial {
+    let how = "apt-get install docker-registry";
+    program(path, "docker-registry", how, test)
 }
 
 fn junitparser(path: &'static str, test: fn()) -> Trial {

@@ -27,10 +27,10 @@ tests! {
 }
 
 /// What a server has, by paths.
-type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// Serves files over HTTP, those under `/v2/` to whoever has a token; returns where.
-fn serve(files: impl FnOnce(&str) -> Files) -> String {
+pub fn serve(files: impl FnOnce(&str) -> Files) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (files, here) = (Arc::new(files(&address)), address.clone());
@@ -70,7 +70,7 @@ fn answer(mut stream: std::net::TcpStream, files: &Files, here: &str) {
 }
 
 /// What a kernel is packed of.
-const KERNEL: [(&str, &[u8]); 6] = [
+pub const KERNEL: [(&str, &[u8]); 6] = [
     ("boot/vmlinuz-1.0-tiny", b"image"),
     ("lib/modules/1.0-tiny/modules.builtin", b""),
     ("lib/modules/1.0-tiny/kernel/readme", b""),
@@ -83,7 +83,7 @@ const KERNEL: [(&str, &[u8]); 6] = [
 ];
 
 /// A tar file, in which the kernel lies below a folder.
-fn tar(below: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
+pub fn tar(below: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -95,14 +95,14 @@ fn tar(below: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), bytes).unwrap();
     kassay::cache::digest(file.path()).unwrap()
 }
 
 /// A Debian package of these files.
-fn deb(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub fn deb(files: &[(&str, &[u8])]) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let tree = dir.path().join("tree");
     let control = "Package: tiny\nVersion: 1\nArchitecture: all\nMaintainer: nobody\n\

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 tests! {
     plain:
         a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked,
+        a_packed_kernel_of_a_suite_has_its_tools_with_it,
+        a_packed_kernel_that_a_lock_has_another_for_is_refused,
         a_kernel_of_another_processor_has_the_programs_of_this_one,
         a_processor_that_nobody_has_is_named,
         a_list_tells_what_is_ready_for_other_processors,
@@ -247,6 +249,38 @@ fn a_kernel_of_a_suite_is_unpacked_with_its_tools_and_locked() {
     host.says(&["kernel", "remove", "tiny"], true);
     let tools = fs::read_dir(host.path("cache/tools")).unwrap();
     assert!(!host.has_any() && tools.count() == 0);
+}
+
+fn a_packed_kernel_of_a_suite_has_its_tools_with_it() {
+    let (host, other) = (Host::new(), Host::new());
+    let pack = other.path("pack");
+    host.says(&["kernel", "pack", "tiny", pack.to_str().unwrap()], true);
+    // The other one has a mirror that lacks it.
+    fs::remove_dir_all(other.path("archive")).unwrap();
+    other.says(&["kernel", "unpack", "pack"], true);
+    assert_eq!(other.state(), "ready");
+    other.says(&["kernel", "build", "tiny"], true);
+    assert_eq!(other.lock(), host.lock());
+    let tools = fs::read_dir(other.path("cache/tools")).unwrap().next();
+    let tools = tools.unwrap().unwrap().path();
+    assert!(tools.join("loader").is_file() && tools.join("usr/bin/gcc.elf").is_file());
+    // One that has lost its tools gets them again.
+    fs::remove_dir_all(tools).unwrap();
+    other.says(&["kernel", "unpack", "pack"], true);
+    assert_eq!(other.state(), "ready");
+}
+
+fn a_packed_kernel_that_a_lock_has_another_for_is_refused() {
+    let (host, other) = (Host::new(), Host::new());
+    let pack = other.path("pack");
+    host.says(&["kernel", "pack", "tiny", pack.to_str().unwrap()], true);
+    other.publish("2");
+    other.says(&["kernel", "fetch", "tiny"], true);
+    other.says(&["kernel", "remove", "tiny"], true);
+    let said = other.says(&["kernel", "unpack", "pack"], false);
+    let why = "kassay.lock has `tiny` stand for 1.0-tiny (2), and this is 1.0-tiny (1)";
+    assert_has(&said, why);
+    assert!(!other.has_any());
 }
 
 fn a_kernel_of_another_processor_has_the_programs_of_this_one() {

@@ -31,9 +31,9 @@ where
     })
 }
 
-/// A test that has a program of others read what kassay wrote. It is left out, on CI as well, where
+/// A test that has a program of others work with what kassay wrote. It is left out, on CI as well, where
 /// that program is not there, which `how` tells to get.
-#[allow(dead_code, reason = "the tests of reports do it")]
+#[allow(dead_code, reason = "the tests from outside do it")]
 pub fn program<T>(title: impl Into<String>, name: &'static str, how: &'static str, test: T) -> Trial
 where
     T: FnOnce() -> Result<Completion, Failed> + Send + 'static,

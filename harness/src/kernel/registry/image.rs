@@ -1,8 +1,7 @@
-//! Images of registries, read without a container engine: the manifest that a digest names, and
-//! its layers, each checked against its digest (the distribution specification of the OCI, 1.1).
+//! Images: what a digest names, and its layers, one unpacked over the other.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -10,35 +9,17 @@ use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
 use oci_spec::distribution::Reference;
 use oci_spec::image::{Arch, Descriptor, ImageIndex, ImageManifest};
-use ruzstd::decoding::StreamingDecoder;
-use ruzstd::decoding::errors::FrameDecoderError;
-use ruzstd::decoding::errors::ReadFrameHeaderError::SkipFrame;
-use ureq::{Agent, Body};
 
-use super::download;
-use super::unpack::Counted;
-use crate::cache::hex;
+use super::super::unpack::{Counted, unzstd};
+use super::Registry;
 use crate::progress::Progress;
-
-/// The kinds of manifests that are understood, docker's own ones too.
-const KINDS: [&str; 4] = [
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-];
-
-/// How long a manifest or a token may be, in bytes.
-const MOST: u64 = 4 << 20;
 
 /// The image that a text names, which must be one by digest.
 ///
 /// # Errors
 /// It names none, or by a tag alone.
 pub fn reference(image: &str) -> Result<Reference> {
-    let reference: Reference = image
-        .parse()
-        .with_context(|| format!("`{image}` is no name of an image"))?;
+    let reference = super::reference(image)?;
     match reference.digest() {
         Some(digest) if digest.starts_with("sha256:") => Ok(reference),
         _ => bail!(
@@ -55,40 +36,17 @@ pub fn pull(image: &str, into: &Path) -> Result<()> {
     let reference = reference(image)?;
     let mut registry = Registry::of(&reference);
     let digest = reference.digest().unwrap_or_default();
-    let manifest = registry.manifest(digest)?;
+    let manifest = registry.image(digest)?;
     for layer in manifest.layers() {
         registry.unpack(layer, into)?;
     }
     Ok(())
 }
 
-/// The part of a registry that an image lies in.
-struct Registry {
-    agent: Agent,
-    address: String,
-    /// What lets us in, once we were asked for it.
-    token: Option<String>,
-}
-
 impl Registry {
-    fn of(reference: &Reference) -> Registry {
-        let host = reference.resolve_registry();
-        let name = host.split(':').next().unwrap_or_default();
-        // As container engines have it: a registry on this machine needs no certificate.
-        let scheme = match ["localhost", "127.0.0.1"].contains(&name) {
-            true => "http",
-            false => "https",
-        };
-        Registry {
-            agent: download::agent(),
-            address: format!("{scheme}://{host}/v2/{}", reference.repository()),
-            token: None,
-        }
-    }
-
     /// The manifest of a digest: where that is of an index, the one for this processor.
-    fn manifest(&mut self, digest: &str) -> Result<ImageManifest> {
-        let bytes = self.manifest_bytes(digest)?;
+    fn image(&mut self, digest: &str) -> Result<ImageManifest> {
+        let (bytes, _) = self.manifest(digest)?;
         let Ok(index) = ImageIndex::from_reader(&*bytes) else {
             return ImageManifest::from_reader(&*bytes)
                 .with_context(|| format!("read the manifest {digest}"));
@@ -100,124 +58,36 @@ impl Registry {
         let ours = index.manifests().iter().find(is_ours);
         let ours = ours.with_context(|| format!("find amd64 in the index {digest}"))?;
         let digest = ours.digest().to_string();
-        let bytes = self.manifest_bytes(&digest)?;
+        let (bytes, _) = self.manifest(&digest)?;
         ImageManifest::from_reader(&*bytes).with_context(|| format!("read the manifest {digest}"))
-    }
-
-    fn manifest_bytes(&mut self, digest: &str) -> Result<Vec<u8>> {
-        let url = format!("{}/manifests/{digest}", self.address);
-        let mut bytes = Vec::new();
-        let body = self.get(&url)?.into_reader();
-        body.take(MOST)
-            .read_to_end(&mut bytes)
-            .with_context(|| format!("read `{url}`"))?;
-        let found = format!("sha256:{}", hex(&sha(&bytes)));
-        if found != digest {
-            bail!("`{url}` has the wrong digest\n    expected {digest}\n    found    {found}");
-        }
-        Ok(bytes)
     }
 
     /// Downloads a layer and unpacks it over those before it.
     fn unpack(&mut self, layer: &Descriptor, into: &Path) -> Result<()> {
         let digest = layer.digest().to_string();
-        let url = format!("{}/blobs/{digest}", self.address);
-        let sha256 = digest.strip_prefix("sha256:");
-        let sha256 = sha256.with_context(|| format!("`{digest}` is no SHA-256"))?;
         let file = into.join(".layer");
-        download::keep(self.get(&url)?, &url, sha256, &file)?;
+        self.download(layer, &file)?;
         let unpack = || format!("unpack the layer {digest}");
         let compressed = File::open(&file).with_context(unpack)?;
         let progress = Progress::bytes(unpack(), compressed.metadata().map(|it| it.len()).ok());
         let compressed = BufReader::new(Counted::new(compressed, &progress));
-        layer_into(plain(compressed, into)?, into).with_context(unpack)?;
+        layer_into(plain(compressed)?, into).with_context(unpack)?;
         progress.finish();
         fs::remove_file(&file).with_context(|| format!("remove `{}`", file.display()))
     }
-
-    /// What lies at an address, with a token where the registry wants one.
-    fn get(&mut self, url: &str) -> Result<Body> {
-        for _ in 0..2 {
-            let mut request = self.agent.get(url).header("accept", KINDS.join(", "));
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            let answer = request.call().with_context(|| format!("read `{url}`"))?;
-            let status = answer.status();
-            if status.is_success() {
-                return Ok(answer.into_body());
-            }
-            let wants = answer.headers().get("www-authenticate");
-            let wants = wants.and_then(|wants| wants.to_str().ok());
-            match wants.filter(|_| status == 401) {
-                Some(wants) => self.token = Some(self.authorize(wants)?),
-                None => bail!("read `{url}`: the registry says {status}"),
-            }
-        }
-        bail!("read `{url}`: the registry lets nobody in without a password")
-    }
-
-    /// The token that anybody gets from where a registry sends us:
-    /// `Bearer realm="ADDRESS",service="NAME",scope="WHAT"`.
-    fn authorize(&self, wants: &str) -> Result<String> {
-        let field = |name: &str| {
-            let (_, rest) = wants.split_once(&format!("{name}=\""))?;
-            rest.split('"').next()
-        };
-        let realm = field("realm").filter(|_| wants.starts_with("Bearer "));
-        let realm = realm.with_context(|| format!("understand `{wants}` of the registry"))?;
-        let mut request = self.agent.get(realm);
-        for name in ["service", "scope"] {
-            if let Some(value) = field(name) {
-                request = request.query(name, value);
-            }
-        }
-        let ask = || format!("ask `{realm}` for a token");
-        let mut text = String::new();
-        let body = request.call().with_context(ask)?.into_body().into_reader();
-        body.take(MOST)
-            .read_to_string(&mut text)
-            .with_context(ask)?;
-        let answer: serde_json::Value = serde_json::from_str(&text).with_context(ask)?;
-        let token = answer.get("token").or(answer.get("access_token"));
-        let token = token.and_then(serde_json::Value::as_str);
-        Ok(token.with_context(ask)?.to_owned())
-    }
-}
-
-fn sha(bytes: &[u8]) -> [u8; 32] {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).into()
 }
 
 /// A layer's tar stream, by what its first bytes say of how it is compressed.
-fn plain<'a>(mut compressed: impl BufRead + 'a, beside: &Path) -> Result<Box<dyn Read + 'a>> {
+fn plain<'a>(mut compressed: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>> {
     let first = compressed.fill_buf()?;
     Ok(match first {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(compressed)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            let mut whole = tempfile::tempfile_in(beside)?;
-            frames(compressed, &mut whole)?;
-            whole.rewind()?;
-            Box::new(whole)
+        // A frame may come after one that is to be skipped.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            Box::new(unzstd(compressed)?)
         }
         _ => Box::new(compressed),
     })
-}
-
-/// Decompresses all frames of a Zstandard stream: layers may have several, and some to skip.
-fn frames(mut from: impl BufRead, to: &mut File) -> Result<()> {
-    while !from.fill_buf()?.is_empty() {
-        match StreamingDecoder::new(&mut from) {
-            Ok(mut frame) => std::io::copy(&mut frame, to)?,
-            Err(FrameDecoderError::ReadFrameHeaderError(SkipFrame { length, .. })) => {
-                let mut skipped = from.by_ref().take(length.into());
-                std::io::copy(&mut skipped, &mut std::io::sink())?
-            }
-            Err(error) => bail!("decompress: {error}"),
-        };
-    }
-    Ok(())
 }
 
 /// Unpacks a layer: a file `.wh.NAME` takes NAME of the layers before away, and `.wh..wh..opq` all
@@ -314,7 +184,7 @@ mod tests {
         let skip = [0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9];
         let layer = [&frame(b"one ")[..], &skip, &frame(b"two")].concat();
         let mut text = String::new();
-        let mut all = plain(&layer[..], Path::new("/tmp")).unwrap();
+        let mut all = plain(&layer[..]).unwrap();
         all.read_to_string(&mut text).unwrap();
         assert_eq!(text, "one two");
     }
