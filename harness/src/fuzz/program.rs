@@ -2,13 +2,20 @@
 
 use fastrand::Rng;
 
-use super::argument::{Argument, Around};
+use super::argument::{Argument, Around, Place};
 use super::callee::{Callee, Gives, Part, Role};
 use super::learn::Learned;
 use super::way::Way;
 
 /// How many calls a program has at most.
 const CALLS: usize = 8;
+
+/// How many bytes of the stack arguments of a program take at most. A program has 512, of which the
+/// compiler needs some.
+const STACK: usize = 320;
+
+/// How many bytes a dynptr takes.
+const DYNPTR: usize = 16;
 
 /// How often something else is tried where something does not go here.
 const PATIENCE: usize = 12;
@@ -129,7 +136,7 @@ impl Making<'_> {
             let giver = needed[rng.usize(..needed.len())];
             calls.extend(self.call(&calls, giver, rng));
         }
-        Program { calls }
+        Program { calls }.fitted()
     }
 
     /// The kfuncs that give an object or an iterator that this one takes.
@@ -171,7 +178,7 @@ impl Making<'_> {
         }
         match calls.is_empty() {
             true => self.alone(callable[rng.usize(..callable.len())], rng),
-            false => Program { calls },
+            false => Program { calls }.fitted(),
         }
     }
 
@@ -202,7 +209,7 @@ impl Making<'_> {
         }
         match changed.calls.is_empty() {
             true => program.clone(),
-            false => changed,
+            false => changed.fitted(),
         }
     }
 
@@ -221,7 +228,7 @@ impl Making<'_> {
             self.change(&calls, &mut call, rng);
             calls.push(call);
         }
-        Some(Program { calls })
+        Some(Program { calls }.fitted())
     }
 
     /// Puts another argument in the place of one that no other call is concerned by.
@@ -325,6 +332,34 @@ impl Making<'_> {
 }
 
 impl Program {
+    /// It with no more on the stack than fits there: what does not is in a map, and where that cannot
+    /// be, the call and those behind it are left out.
+    fn fitted(mut self) -> Program {
+        let mut left = STACK;
+        for place in 0..self.calls.len() {
+            for argument in &mut self.calls[place].arguments {
+                let needed = match argument {
+                    Argument::Memory(memory) if memory.place == Place::Stack => {
+                        let needed = (memory.offset + memory.bytes).max(1).next_multiple_of(8);
+                        if needed > left {
+                            memory.place = Place::Map;
+                            continue;
+                        }
+                        needed
+                    }
+                    Argument::Dynptr(_) => DYNPTR,
+                    _ => 0,
+                };
+                if needed > left {
+                    self.calls.truncate(place);
+                    return self;
+                }
+                left -= needed;
+            }
+        }
+        self
+    }
+
     /// It without a call, and without those that need it.
     pub fn without(&self, gone: usize) -> Program {
         let mut left: Vec<Option<usize>> = Vec::new();
@@ -361,7 +396,7 @@ impl Program {
                 for other in argument.simpler(&roles[number]) {
                     let mut program = self.clone();
                     program.calls[place].arguments[number] = other;
-                    simpler.push(program);
+                    simpler.push(program.fitted());
                 }
             }
         }
@@ -371,6 +406,7 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
+    use super::super::argument::{Dynptr, Memory, Of};
     use super::*;
 
     fn call(arguments: &[Argument]) -> Call {
@@ -378,6 +414,31 @@ mod tests {
             callee: 0,
             arguments: arguments.to_vec(),
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_on_the_stack_is_in_a_map_or_left_out() {
+        let memory = Memory {
+            place: Place::Stack,
+            offset: 3,
+            bytes: 64,
+            content: Vec::new(),
+        };
+        let dynptr = Dynptr {
+            of: Of::Nothing,
+            bytes: 8,
+            trimmed: None,
+        };
+        let calls = vec![call(&[Argument::Memory(memory)]); 8];
+        let program = Program { calls }.fitted();
+        let places = program.calls.iter().map(|call| match &call.arguments[0] {
+            Argument::Memory(memory) => memory.place,
+            other => panic!("{other:?}"),
+        });
+        let places: Vec<Place> = places.collect();
+        assert_eq!(places, [[Place::Stack; 4], [Place::Map; 4]].concat());
+        let calls = vec![call(&[Argument::Dynptr(dynptr)]); 30];
+        assert_eq!(Program { calls }.fitted().calls.len(), 20);
     }
 
     #[test]
