@@ -25,6 +25,7 @@ pub mod man;
 pub mod matrix;
 pub mod new;
 pub mod objects;
+pub mod open;
 mod options;
 mod packages;
 mod packs;
@@ -72,7 +73,7 @@ Environment:
   KASSAY_CATALOG     a catalog of kernels, instead of kassay's own
   KASSAY_LOCKED      as `--locked`, where it is not empty
   KASSAY_NO_HISTORY  as `--no-history` of `run`, and `watch` too, where it is not empty
-  KASSAY_TARGET      what failures leave [default: target/kassay of the project, the folder with a
+  KASSAY_TARGET      what runs leave [default: target/kassay of the project, the folder with a
                      `kassay.toml` here or above]
 
 Exit codes:
@@ -93,6 +94,8 @@ enum Command {
     Run(run::RunArgs),
     /// Run scenarios, and again those that a saved file touches
     Watch(watch::WatchArgs),
+    /// Show the page of the last run in a browser, or a case of it
+    Open(open::OpenArgs),
     /// Say what a verdict or a title means, its usual causes, and what to look at
     Explain(explain::ExplainArgs),
     /// Show how cases have done and how long they take, as far as runs of them are known
@@ -169,6 +172,7 @@ impl Command {
             Command::Init(args) => init::run(args).map(|()| 0),
             Command::Run(args) => run::run(args),
             Command::Watch(args) => watch::run(args).map(|()| 0),
+            Command::Open(args) => open::run(args).map(|()| 0),
             Command::Explain(args) => explain::run(args),
             Command::History(args) => history::run(args).map(|()| 0),
             Command::Repro(args) => repro::run(args),

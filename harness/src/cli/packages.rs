@@ -37,6 +37,8 @@ pub const NEEDS: [Need; 4] = [
             "bc",
             "bison",
             "cpio",
+            // On Debian it is there. Elsewhere it has the keys of Debian's suites.
+            "debian-archive-keyring",
             "flex",
             "libelf-dev",
             "libssl-dev",
@@ -54,7 +56,13 @@ pub const NEEDS: [Need; 4] = [
     },
     Need {
         purpose: "compile BPF programs",
-        apt: &["bpftool", "clang-19|clang", "libbpf-dev", "linux-libc-dev"],
+        // Ubuntu has had a package of that name since 25.04.
+        apt: &[
+            "bpftool|linux-tools-generic",
+            "clang-19|clang",
+            "libbpf-dev",
+            "linux-libc-dev",
+        ],
         dnf: "bpftool clang libbpf-devel kernel-headers",
         pacman: "bpf clang libbpf linux-api-headers",
         zypper: "bpftool clang libbpf-devel linux-glibc-devel",
@@ -178,6 +186,7 @@ impl Manager {
                     .replace("lld-19|", "")
                     .replace("llvm-19|", "")
                     .replace("|dwarves", "")
+                    .replace("|linux-tools-generic", "")
             }),
             Manager::Dnf => ("dnf install", |need| need.dnf.to_owned()),
             Manager::Pacman => ("pacman -S --needed", |need| need.pacman.to_owned()),

@@ -142,6 +142,7 @@ impl Teller<'_> {
             stopped: error.map(|error| format!("{error:#}")),
             foot,
         };
+        keep(&run);
         // One that cannot be written keeps no other from it.
         let reports = self.args.report.iter().zip(&self.places);
         let mut failed: Vec<anyhow::Error> = reports
@@ -172,6 +173,15 @@ impl Teller<'_> {
             .iter()
             .for_each(|error| progress::note(format!("{error:#}")));
         last.map_or(Ok(()), Err)
+    }
+}
+
+/// Leaves the page for `kassay open`. A run is what it is without it.
+fn keep(run: &TestRun) {
+    let place = Place::of(&html::folder(), true);
+    let kept = place.and_then(|place| write(run, RunFormat::Html, &place));
+    if let Err(error) = kept {
+        progress::note(format!("{error:#}"));
     }
 }
 

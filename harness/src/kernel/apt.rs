@@ -43,6 +43,10 @@ pub fn unusable() -> Option<&'static str> {
     None
 }
 
+/// Where Debian's keys are, which other distributions have as a package of this name.
+const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const KEYRING: &str = "debian-archive-keyring";
+
 /// What apt says of a name that it does not know.
 const UNKNOWN: &str = "No packages found";
 
@@ -69,11 +73,12 @@ impl Archive {
     /// Suites of Debian, such as `sid`, with what they have for a processor, and their lists brought
     /// up to date in a folder of the cache; of what several of them have, the newest counts, or the
     /// first suite's where that is one of backports. They come from the mirror, and are checked with
-    /// the keys, that the machine's apt has for Debian, and for its security updates; nothing of the
-    /// machine's apt is changed, and no package counts as installed.
+    /// the keys, that the machine's apt has for Debian, and for its security updates; where it has
+    /// none, as on Ubuntu, from Debian's own, with the keys of the package `debian-archive-keyring`.
+    /// Nothing of the machine's apt is changed, and no package counts as installed.
     ///
     /// # Errors
-    /// The machine's apt has no such mirror, or it cannot be reached or has no such suite, which is
+    /// The machine has no such keys, or the mirror cannot be reached or has no such suite, which is
     /// remembered for [`unreachable`].
     pub fn of_suites(cache: &Cache, suites: &[String], arch: Arch) -> Result<Archive> {
         let of = match arch.is_foreign() {
@@ -172,6 +177,8 @@ impl Archive {
             .args(["show", "--no-all-versions", package])
             .output();
         let text = match shown {
+            // A name that only others provide.
+            Ok(text) if text.trim().is_empty() => return Ok(None),
             Ok(text) => text,
             Err(error) if format!("{error:#}").contains(UNKNOWN) => return Ok(None),
             Err(error) => return Err(error),
@@ -327,23 +334,30 @@ fn beside(state: &Path, sources: &str, first: &str) -> Result<Vec<String>> {
     ])
 }
 
-/// The line of a sources.list(5) for a suite of Debian, which comes from the machine's mirror.
+/// The line of a sources.list(5) for a suite of Debian: from the mirror that the machine's apt has,
+/// else from Debian's own.
 fn source(suite: &str) -> Result<String> {
-    let label = match suite.ends_with("-security") {
-        true => "Debian-Security",
-        false => "Debian",
+    let (label, own) = match suite.ends_with("-security") {
+        true => ("Debian-Security", "http://deb.debian.org/debian-security"),
+        false => ("Debian", "http://deb.debian.org/debian"),
     };
     let targets = Tool::new("apt-get")
         .args(["indextargets", "--format", "$(REPO_URI) $(SOURCESENTRY)"])
         .args(["Created-By: Packages", "Component: main"])
         .arg(format!("Label: {label}"))
         .output()?;
-    let (mirror, entry) = targets
-        .lines()
-        .find_map(|line| line.split_once(' '))
-        .with_context(|| format!("apt here has no archive that is labelled `{label}`"))?;
-    let file = entry.rsplit_once(':').map_or(entry, |(file, _)| file);
-    let keys = signed_by(&fs::read_to_string(file).unwrap_or_default());
+    let (mirror, keys) = match targets.lines().find_map(|line| line.split_once(' ')) {
+        Some((mirror, entry)) => {
+            let file = entry.rsplit_once(':').map_or(entry, |(file, _)| file);
+            let keys = signed_by(&fs::read_to_string(file).unwrap_or_default());
+            (mirror, keys)
+        }
+        None if Path::new(KEYS).is_file() => (own, Some(KEYS.to_owned())),
+        None => bail!(
+            "apt here has no archive that is labelled `{label}`, and `{KEYS}` is not there, by \
+             which one is checked: install the package `{KEYRING}`, as `kassay setup` does"
+        ),
+    };
     let keys = keys.map_or(String::new(), |keys| format!("[signed-by={keys}] "));
     Ok(format!("deb {keys}{mirror} {suite} main\n"))
 }

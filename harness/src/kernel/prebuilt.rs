@@ -18,13 +18,15 @@ use crate::cache::{Cache, Key};
 use crate::interrupt;
 
 /// What the names of packages begin with that hold a part of a kernel or its headers. Since 7.2
-/// Debian's image package is empty, and its parts are in the first three.
-const PARTS: [&str; 5] = [
+/// Debian's image package is empty, and its parts are in the first three. The last has the headers of
+/// Ubuntu's newer kernels.
+const PARTS: [&str; 6] = [
     "linux-base-",
     "linux-binary-",
     "linux-modules-",
     "linux-headers-",
     "linux-kbuild-",
+    "linux-hwe-",
 ];
 
 /// That a name of the lock stands for another kernel now, in words, if it does.

@@ -27,6 +27,7 @@ mod kernels;
 mod kit;
 #[path = "../needs/mod.rs"]
 mod needs;
+mod open;
 mod packs;
 mod project;
 mod remote;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         kit::trials(),
         run::trials(),
         reports::trials(),
+        open::trials(),
         repeat::trials(),
         history::trials(),
         bench::trials(),

@@ -43,6 +43,22 @@ pub fn section(run: &TestRun, outcome: &Outcome, links: &Links) -> Result<Markup
     })
 }
 
+/// What a page calls the case of this name, or else the first whose name contains it.
+pub fn find(page: &str, wanted: &str) -> Option<String> {
+    let wanted = html! { (printable(wanted)) }.into_string();
+    // Nothing that was sent is markup, so this begins a section.
+    let sections = page.split("<details class=\"case\" id=\"").skip(1);
+    let named = sections.filter_map(|section| {
+        let (id, rest) = section.split_once('"')?;
+        let (name, _) = rest.split_once("<b>")?.1.split_once("</b>")?;
+        Some((id, name))
+    });
+    let named: Vec<(&str, &str)> = named.collect();
+    let by = |is_it: &dyn Fn(&str) -> bool| named.iter().find(|(_, name)| is_it(name));
+    let found = by(&|name| name == wanted).or_else(|| by(&|name| name.contains(&wanted)));
+    found.map(|(id, _)| (*id).to_owned())
+}
+
 /// What it was run on, and how long it took.
 fn facts(run: &TestRun, outcome: &Outcome) -> Markup {
     let accelerator = run.setting.accelerator_of(&outcome.case.kernel).to_string();
@@ -131,5 +147,30 @@ fn files(outcome: &Outcome, links: &Links) -> Markup {
         @if let Some(folder) = outcome.artifacts() {
             p { "everything of this run: " code { (printable(&folder.display().to_string())) } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::html::page;
+    use crate::report::tests::{outcome, setting, whole};
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn a_case_is_found_by_its_name_or_a_part_of_it() {
+        let outcomes = [
+            outcome("6.1", "sums", Verdict::Pass),
+            outcome("6.1", "sum", Verdict::Pass),
+            outcome("a<b>&", "drop", Verdict::Panic),
+        ];
+        let page = page(&whole(&setting(), &outcomes), &[]).unwrap();
+        let find = |name| find(&page, name);
+        assert_eq!(find("6.1::sum").as_deref(), Some("case-2"));
+        assert_eq!(find("sum").as_deref(), Some("case-1"));
+        assert_eq!(find("a<b>&::").as_deref(), Some("case-3"));
+        // Failures come first.
+        assert_eq!(find("::").as_deref(), Some("case-3"));
+        assert_eq!(find("none"), None);
     }
 }

@@ -3,7 +3,7 @@
 mod case;
 mod kept;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -12,6 +12,8 @@ use super::place::MARK;
 use super::test_run::{Class, TestRun};
 use super::{matrix, pretty, printable};
 use crate::outcome::Outcome;
+use crate::project;
+pub use case::find;
 pub(super) use kept::keep;
 
 const STYLE: &str = include_str!("page.css");
@@ -19,6 +21,11 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The files that are kept of a case: their names, and where the page finds them.
 pub(super) type Links = Vec<(String, String)>;
+
+/// The folder of the page that each run leaves.
+pub fn folder() -> PathBuf {
+    project::target().join("report")
+}
 
 /// The page. `links` are those of each outcome; of one that has none there, no file is kept beside
 /// the page.
