@@ -15,6 +15,7 @@ macro_rules! tests {
     };
 }
 
+mod action;
 mod bench;
 mod bisect;
 mod checkout;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         project::trials(),
         kit::trials(),
         run::trials(),
+        action::trials(),
         reports::trials(),
         open::trials(),
         repeat::trials(),
