@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+
+use crate::checkout::edit;
 
 tests! {
     plain:
@@ -22,6 +24,8 @@ tests! {
         a_list_writes_no_lock,
         a_lock_that_must_stay_refuses_before_a_download,
         lists_that_are_past_their_day_are_used_and_that_is_said,
+        a_machine_without_debians_archive_goes_to_debians_own,
+        a_kernel_as_ubuntu_packs_it_is_unpacked,
         a_suite_that_the_mirror_lacks_is_named_and_known_to_the_list,
         a_package_that_the_suite_lacks_is_named,
         an_image_without_btf_is_told_and_nothing_stays,
@@ -35,7 +39,7 @@ tests! {
 const APT_GET: &str = r#"#!/bin/sh
 case "$*" in *Architecture=arm64*) ARCHIVE=$ARCHIVE/arm64 ;; esac
 case "$*" in
-*indextargets*) echo "http://mirror.invalid/debian /etc/no-sources:1" ;;
+*indextargets*) [ -e "$ARCHIVE/foreign" ] || echo "http://mirror.invalid/debian /etc/no-sources:1" ;;
 *update*)
     case "$*" in *Check-Valid-Until=false*) rm -f "$ARCHIVE/expired" ;; esac
     cat "$ARCHIVE/expired" "$ARCHIVE/missing" >&2 2>/dev/null
@@ -429,6 +433,43 @@ fn lists_that_are_past_their_day_are_used_and_that_is_said() {
         &said,
         "InRelease is expired (invalid since 3d), so there may be newer versions",
     );
+}
+
+fn a_machine_without_debians_archive_goes_to_debians_own() {
+    let host = Host::new();
+    fs::write(host.path("archive/foreign"), "").unwrap();
+    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    let has_keys = Path::new(keys).is_file();
+    let said = host.says(&["kernel", "fetch", "tiny"], has_keys);
+    if !has_keys {
+        assert_has(&said, "install the package `debian-archive-keyring`");
+        return;
+    }
+    let sources = fs::read_to_string(host.path("cache/apt/slim/sources.list")).unwrap();
+    let expected = format!("deb [signed-by={keys}] http://deb.debian.org/debian slim main\n");
+    assert_eq!(sources, expected);
+}
+
+fn a_kernel_as_ubuntu_packs_it_is_unpacked() {
+    let host = Host::new();
+    // A name that others provide, and headers that are in a package of another kind.
+    fs::write(host.path("archive/linux-image-virtual.fields"), "").unwrap();
+    let virtually = "['linux-image-virtual', 'linux-image-tiny']";
+    edit(
+        host.0.path(),
+        "kernels.toml",
+        "['linux-image-tiny']",
+        virtually,
+    );
+    let headers = host.path("archive/linux-headers-1.0-tiny.fields");
+    let fields = fs::read_to_string(&headers).unwrap();
+    fs::write(&headers, fields + "Depends: linux-hwe-1.0-headers-1.0\n").unwrap();
+    let file = ("usr/src/linux-hwe-1.0-headers-1.0/Kbuild", &b""[..]);
+    host.package("linux-hwe-1.0-headers-1.0", "1", "", &[file]);
+    host.says(&["kernel", "fetch", "tiny"], true);
+    let mut kernels = fs::read_dir(host.path("cache/kernel")).unwrap();
+    let kernel = kernels.next().unwrap().unwrap().path();
+    assert!(kernel.join(file.0).is_file());
 }
 
 fn a_suite_that_the_mirror_lacks_is_named_and_known_to_the_list() {
