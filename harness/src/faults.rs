@@ -209,7 +209,12 @@ impl Hunt<'_> {
     fn outcome(&self, scenario: &Scenario, judged: Judged) -> Outcome {
         Outcome {
             release: self.kernel.release.clone(),
-            ..Outcome::new(&self.kernel.name, scenario, End::Ran(Box::new(judged)))
+            ..Outcome::new(
+                &self.kernel.name,
+                self.setting.accelerator_of(&self.kernel.name),
+                scenario,
+                End::Ran(Box::new(judged)),
+            )
         }
     }
 }

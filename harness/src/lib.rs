@@ -121,6 +121,8 @@ pub mod run;
 pub mod scenario;
 pub mod selftests;
 #[doc(hidden)]
+pub mod shard;
+#[doc(hidden)]
 pub mod snapshot;
 #[doc(hidden)]
 pub mod step;

@@ -9,6 +9,7 @@ use crate::excerpt::bounded;
 use crate::scenario::{Scenario, Unstable};
 use crate::snapshot::Snapshot;
 use crate::verdict::Verdict;
+use crate::vm::Accelerator;
 
 /// What one case came to.
 #[derive(Clone, Debug)]
@@ -19,12 +20,14 @@ pub struct Outcome {
     pub file: PathBuf,
     /// The kernel's release, when it was obtained.
     pub release: String,
+    /// What executed the guest's instructions, or was to.
+    pub accelerator: Accelerator,
     /// How it ended.
     pub end: End,
 }
 
 /// The name of a case: `KERNEL::SCENARIO`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name {
     /// The kernel's name, as asked for.
     pub kernel: String,
@@ -152,11 +155,11 @@ impl Unbuilt {
 }
 
 /// Why nothing was run of a case that has not changed.
-const UNCHANGED: &str = "unchanged since it passed";
+pub const UNCHANGED: &str = "unchanged since it passed";
 
 impl Outcome {
     /// How a scenario ended on a kernel of this name.
-    pub fn new(kernel: &str, scenario: &Scenario, end: End) -> Outcome {
+    pub fn new(kernel: &str, accelerator: Accelerator, scenario: &Scenario, end: End) -> Outcome {
         Outcome {
             case: Name {
                 kernel: kernel.to_owned(),
@@ -164,6 +167,7 @@ impl Outcome {
             },
             file: scenario.path.clone(),
             release: String::new(),
+            accelerator,
             end,
         }
     }
@@ -279,6 +283,7 @@ mod tests {
             },
             file: PathBuf::new(),
             release: String::new(),
+            accelerator: Accelerator::Tcg,
             end: End::Skipped("needs a==1: `pip install a==1`".to_owned()),
         };
         assert_eq!(outcome.title(), outcome.reason());

@@ -53,7 +53,7 @@ fn test(on: &Chosen, scenario: &Scenario) -> Result<Completion, Failed> {
         Verdict::Unstable => Ok(Completion::ignored_with(visible(outcome.reason()))),
         Verdict::Mismatch if outcome.is_comparison() => review(&outcome, scenario),
         _ => Err(TOLD
-            .case(&on.setting, &outcome)
+            .case(&outcome)
             .unwrap_or_else(|| format!("{}, as of another case", outcome.title()))
             .into()),
     }

@@ -89,6 +89,7 @@ mod tests {
     use crate::outcome::{End, Unbuilt};
     use crate::project::Defaults;
     use crate::scenario::Scenario;
+    use crate::vm::Accelerator;
 
     #[test]
     fn what_does_not_build_fails_alike_on_each_kernel() {
@@ -100,7 +101,7 @@ mod tests {
                 Scenario::read_alone(&crate::repository().join(scenario), &Defaults::default())
                     .unwrap();
             let end = End::Unbuilt(Unbuilt::new(&text));
-            title(&Outcome::new(kernel, &scenario, end))
+            title(&Outcome::new(kernel, Accelerator::Tcg, &scenario, end))
         };
         assert_eq!(failed("1a2b3c4", "no f"), "build module m: error: no f");
         assert_eq!(failed("1a2b3c4", "no f"), failed("5d6e7f8", "no f"));

@@ -70,6 +70,7 @@ mod tests {
     use crate::outcome::Judged;
     use crate::project::Project;
     use crate::snapshot::Snapshot;
+    use crate::vm::Accelerator;
 
     /// What comes of accepting this transcript of a kernel that has no snapshot of its own.
     fn accept(
@@ -94,7 +95,12 @@ mod tests {
             transcript: Some((snapshot, transcript.to_owned())),
             ..Judged::new(verdict)
         };
-        let mut outcome = Outcome::new(kernel, &scenario, End::Ran(Box::new(judged)));
+        let mut outcome = Outcome::new(
+            kernel,
+            Accelerator::Tcg,
+            &scenario,
+            End::Ran(Box::new(judged)),
+        );
         accepted.accept(&mut outcome, &scenario).unwrap();
         outcome
     }

@@ -52,12 +52,12 @@ impl CoverageArgs {
         Ok(())
     }
 
-    /// Writes what all have counted; nothing where that was not asked for.
+    /// Writes what all have counted; nothing where that was not asked for, or there were no cases.
     ///
     /// # Errors
     /// Nothing was counted; it cannot be written.
     pub fn conclude(&self, outcomes: &[Outcome], project: &Project) -> Result<Counted> {
-        if !self.coverage {
+        if !self.coverage || outcomes.is_empty() {
             return Ok(Counted::default());
         }
         let mut total = Total::default();

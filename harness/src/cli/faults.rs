@@ -10,7 +10,6 @@ use super::error::Result;
 use super::print;
 use super::run::Choice;
 use super::session::Session;
-use crate::case::Setting;
 use crate::faults::{self, Came, Hunted, TOLD, Try};
 use crate::kernel::Kernel;
 use crate::outcome::Outcome;
@@ -83,7 +82,6 @@ pub fn run(args: &FaultsArgs) -> Result<u8> {
                 interrupt::check()?;
                 let shown = Shown {
                     args,
-                    setting: &setting,
                     kernel,
                     scenario,
                 };
@@ -117,7 +115,6 @@ impl Tally {
 /// What is being told of.
 struct Shown<'a> {
     args: &'a FaultsArgs,
-    setting: &'a Setting,
     kernel: &'a Kernel,
     scenario: &'a Scenario,
 }
@@ -144,9 +141,7 @@ impl Shown<'_> {
                     "without {name}: it goes wrong before anything fails"
                 ));
                 match self.args.format {
-                    Format::Pretty => {
-                        print(&pretty::painted(&pretty::case(self.setting, &outcome)))
-                    }
+                    Format::Pretty => print(&pretty::painted(&pretty::case(&outcome))),
                     Format::Json => {
                         let (title, reason) = (outcome.title(), outcome.reason());
                         print(&self.untried(outcome.verdict().name(), title, reason))
@@ -183,7 +178,7 @@ impl Shown<'_> {
             .try_for_each(|line| print(line))?;
         for tried in tries {
             if let Came::Unhandled(outcome, stack) = &tried.end {
-                print(&pretty::painted(&pretty::case(self.setting, outcome)))?;
+                print(&pretty::painted(&pretty::case(outcome)))?;
                 self.where_from(tried, outcome, stack)?;
             }
         }

@@ -32,6 +32,7 @@ mod packs;
 pub mod place;
 mod remember;
 pub mod repeat;
+pub mod report;
 pub mod reports;
 pub mod repro;
 pub mod run;
@@ -39,6 +40,8 @@ pub mod scenarios;
 mod selftests;
 pub mod session;
 pub mod setup;
+mod shard;
+pub mod shards;
 pub mod shell;
 mod time;
 pub mod verify;
@@ -100,6 +103,10 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show how cases have done and how long they take, as far as runs of them are known
     History(history::HistoryArgs),
+    /// Split a run over machines, so that they take equally long
+    Shards(shards::ShardsArgs),
+    /// Make one report of those of a run's shards
+    Report(report::ReportCommand),
     /// Run a failed case again, from the folder that it left
     Repro(repro::ReproArgs),
     /// Call a module's kfuncs in sequences that nobody thought of, and keep what goes wrong
@@ -175,6 +182,8 @@ impl Command {
             Command::Open(args) => open::run(args).map(|()| 0),
             Command::Explain(args) => explain::run(args),
             Command::History(args) => history::run(args).map(|()| 0),
+            Command::Shards(args) => shards::run(args).map(|()| 0),
+            Command::Report(args) => report::run(args),
             Command::Repro(args) => repro::run(args),
             Command::Fuzz(args) => fuzz::run(args),
             Command::Bisect(args) => bisect::run(args),

@@ -11,6 +11,7 @@ use crate::progress;
 use crate::report::UNJUDGED;
 use crate::run::unstable;
 use crate::scenario::Scenario;
+use crate::shard::Part;
 use crate::verdict::Verdict;
 
 /// Puts up with a failure of a case that is marked unstable, or sees that its mark has to go.
@@ -41,10 +42,13 @@ pub fn note(history: &History, setting: &Setting, scenario: &Scenario, outcome: 
     }
 }
 
-/// Which of the chosen cases are wanted: all, or those that were no pass when they were last run.
+/// Which of the chosen cases are wanted: all, those of a shard, or those that were no pass when they
+/// were last run.
 pub struct Wanted<'a> {
     /// Where it is looked up how a case did.
     history: Option<&'a History>,
+    /// The shard that a case is to be of.
+    part: Option<&'a Part>,
     /// Whether a case was asked for, and whether any of those is known.
     is_asked: Cell<bool>,
     is_known: Cell<bool>,
@@ -55,6 +59,7 @@ impl<'a> Wanted<'a> {
     pub fn any() -> Wanted<'a> {
         Wanted {
             history: None,
+            part: None,
             is_asked: Cell::new(false),
             is_known: Cell::new(false),
         }
@@ -75,8 +80,19 @@ impl<'a> Wanted<'a> {
         })
     }
 
+    /// Those of them that are of a shard, if there is one.
+    pub fn in_part(self, part: Option<&'a Part>) -> Wanted<'a> {
+        Wanted { part, ..self }
+    }
+
     /// Whether a chosen case is one of them.
     pub fn has(&self, kernel: &str, scenario: &Scenario) -> bool {
+        if self
+            .part
+            .is_some_and(|part| !part.has(kernel, &scenario.name))
+        {
+            return false;
+        }
         let Some(history) = self.history else {
             return true;
         };

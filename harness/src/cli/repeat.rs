@@ -72,8 +72,8 @@ pub fn run(
         history.note(setting, case.scenario, outcome);
         let is_told = outcome.artifacts().is_some() || outcome.verdict() == Verdict::Skipped;
         match format {
-            Format::Json => print(&json::line(setting, outcome)),
-            Format::Pretty if is_told => show(&told, setting, outcome),
+            Format::Json => print(&json::line(outcome)),
+            Format::Pretty if is_told => show(&told, outcome),
             Format::Pretty => Ok(()),
         }
     };

@@ -11,12 +11,12 @@ use clap::{Args, ValueEnum};
 use super::error::{Error, Result};
 use super::print;
 use super::run::show;
-use crate::case::Setting;
 use crate::outcome::Outcome;
 use crate::progress;
 use crate::report::place::Place;
 use crate::report::test_run::{Foot, RunFormat, TestRun};
 use crate::report::{Format, github, html, json, pretty};
+use crate::shard::Part;
 
 /// How results are told.
 #[derive(Args)]
@@ -112,35 +112,35 @@ impl Teller<'_> {
     ///
     /// # Errors
     /// stdout cannot be written.
-    pub fn case(&self, setting: &Setting, outcome: &Outcome) -> anyhow::Result<()> {
+    pub fn case(&self, outcome: &Outcome) -> anyhow::Result<()> {
         self.ended.borrow_mut().push(outcome.clone());
         match self.args.format {
-            RunFormat::Pretty => show(&self.told, setting, outcome),
-            RunFormat::Json => print(&json::line(setting, outcome)),
-            RunFormat::Github => print(&github::case(setting, outcome)),
+            RunFormat::Pretty => show(&self.told, outcome),
+            RunFormat::Json => print(&json::line(outcome)),
+            RunFormat::Github => print(&github::case(outcome)),
             _ => Ok(()),
         }
     }
 
-    /// Tells of the whole run, of which so many cases were chosen, and writes the reports. With an
-    /// error, it did not come to its end.
+    /// Tells of the whole run, of which so many cases were chosen, and writes the reports. Where it
+    /// was stopped, it did not come to its end. `part` is the shard that it was, if it was one.
     ///
     /// # Errors
     /// stdout or a report cannot be written.
     pub fn end(
         self,
-        setting: &Setting,
         chosen: usize,
         foot: Foot,
-        error: Option<&Error>,
+        stopped: Option<&str>,
+        part: Option<&Part>,
     ) -> anyhow::Result<()> {
         let outcomes = self.ended.take();
         let run = TestRun {
-            setting,
             outcomes: &outcomes,
             chosen,
-            stopped: error.map(|error| format!("{error:#}")),
+            stopped: stopped.map(str::to_owned),
             foot,
+            part,
         };
         keep(&run);
         // One that cannot be written keeps no other from it.
@@ -158,8 +158,9 @@ impl Teller<'_> {
             files.into_iter().for_each(progress::note);
         }
         let printed = match format {
-            RunFormat::Pretty if error.is_none() => pretty::conclusion(&run),
+            RunFormat::Pretty if stopped.is_none() => pretty::conclusion(&run),
             RunFormat::Github => Ok(github::conclusion(&run)),
+            RunFormat::Json => Ok(json::last(&run).unwrap_or_default()),
             format if format.is_by_case() => Ok(String::new()),
             format => format.text(&run),
         };

@@ -60,8 +60,8 @@ pub fn run(args: &ReproArgs) -> Result<u8> {
     let setting = args.aids.add_to(setting, args.timeout);
     let outcome = run::built(&setting, &kept.case())?;
     print(&match args.format {
-        Format::Pretty => pretty::painted(&pretty::case(&setting, &outcome)),
-        Format::Json => json::line(&setting, &outcome),
+        Format::Pretty => pretty::painted(&pretty::case(&outcome)),
+        Format::Json => json::line(&outcome),
     })?;
     compare(&kept, &outcome);
     Ok(report::exit_code(&[outcome]))

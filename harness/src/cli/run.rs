@@ -14,12 +14,13 @@ use super::repeat::{self as repeats, RepeatArgs};
 use super::reports::ReportArgs;
 use super::scenarios::scenarios;
 use super::session::{Session, Store};
+use super::shard::{self, ShardArgs};
 use super::{is_left, print};
 use crate::case::Setting;
 use crate::detector;
 use crate::history::{self, History};
 use crate::interrupt;
-use crate::outcome::Outcome;
+use crate::outcome::{Name, Outcome};
 use crate::pool;
 use crate::progress;
 use crate::project::Project;
@@ -45,6 +46,8 @@ pub struct RunArgs {
     /// Run only cases that were no pass when they were last run
     #[arg(long, conflicts_with = "no_history")]
     failed: bool,
+    #[command(flatten)]
+    shard: ShardArgs,
     #[command(flatten)]
     repeat: RepeatArgs,
     /// Keep no results for `kassay history`
@@ -187,11 +190,16 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let is_off = args.no_history || history::is_off();
     let history = History::open(&session.store.cache, &session.project, is_off);
     let wanted = Wanted::of(&history, args.failed)?;
-    let kernels = choice.kernels_of(&session, &scenarios, &wanted)?;
+    let plan = args.shard.plan()?;
+    let names = shard::kernels(&session, plan.as_ref(), &choice.kernel)?;
+    let all = choice.names(&names, &scenarios);
+    let part = args.shard.part(plan.as_ref(), &all, &scenarios)?;
+    let wanted = wanted.in_part(part.as_ref());
+    let kernels = choice.kernels_of(&session, names, &scenarios, &wanted)?;
     args.coverage.begin(&mut scenarios, &kernels)?;
     let mut cases = choice.cases(&kernels, &scenarios);
     cases.retain(|case| wanted.has(&case.kernel.0, case.scenario));
-    if cases.is_empty() {
+    if all.is_empty() || (cases.is_empty() && part.is_none()) {
         return wanted.tell_of_none().ok_or_else(|| choice.no_case());
     }
     if setting.gdb && cases.len() > 1 {
@@ -200,12 +208,15 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let checked = cases.iter().try_for_each(Case::check);
     checked.map_err(Error::slip)?;
-    let detectors = detectors(&kernels)?;
+    let foot = Foot {
+        detectors: detectors(&kernels)?,
+        ..Foot::default()
+    };
     if let Some(terms) = terms {
         let format = args.reports.by_run()?;
-        return repeats::run(&setting, &cases, terms, format, &history, &detectors);
+        return repeats::run(&setting, &cases, terms, format, &history, &foot.end());
     }
-    let show = |outcome: &Outcome| told.case(&setting, outcome);
+    let show = |outcome: &Outcome| told.case(outcome);
     let ran = each(&setting, &cases, args.accept, &history, show).map_err(Error::from);
     let covered = match &ran {
         Ok(outcomes) => args.coverage.conclude(outcomes, &session.project),
@@ -214,9 +225,10 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let lines = covered.as_ref().map(|covered| covered.lines.clone());
     let foot = Foot {
         coverage: lines.unwrap_or_default(),
-        detectors,
+        ..foot
     };
-    let written = told.end(&setting, cases.len(), foot, ran.as_ref().err());
+    let stopped = ran.as_ref().err().map(|error| format!("{error:#}"));
+    let written = told.end(cases.len(), foot, stopped.as_deref(), part.as_ref());
     exit_code(&ran?, &covered?, written)
 }
 
@@ -255,18 +267,17 @@ impl RunArgs {
 }
 
 /// Prints an outcome for people, unless all of it has been told.
-pub fn show(told: &pretty::Told, setting: &Setting, outcome: &Outcome) -> anyhow::Result<()> {
-    told.case(setting, outcome)
+pub fn show(told: &pretty::Told, outcome: &Outcome) -> anyhow::Result<()> {
+    told.case(outcome)
         .map_or(Ok(()), |text| print(&pretty::painted(&text)))
 }
 
 /// The end of the last line: what of each kernel sees faults that leave no trace.
-pub fn detectors(kernels: &[Named]) -> anyhow::Result<String> {
+pub fn detectors(kernels: &[Named]) -> anyhow::Result<Vec<String>> {
     let had = kernels
         .iter()
         .filter_map(|(_, kernel)| kernel.as_ref().ok());
-    let told = had.map(|kernel| Ok(format!("; {}", detector::told(kernel)?)));
-    told.collect()
+    had.map(detector::told).collect()
 }
 
 impl Aids {
@@ -335,17 +346,18 @@ impl Choice {
     /// # Errors
     /// Those of [`kernels`] and [`obtain`].
     pub fn kernels(&self, session: &Session, scenarios: &[Scenario]) -> Result<Vec<Named>> {
-        self.kernels_of(session, scenarios, &Wanted::any())
+        let names = kernels(session, &self.kernel)?;
+        self.kernels_of(session, names, scenarios, &Wanted::any())
     }
 
-    /// The chosen kernels that a chosen scenario is to be run on, as far as it is wanted.
+    /// Those of these kernels that a chosen scenario is to be run on, as far as it is wanted.
     fn kernels_of(
         &self,
         session: &Session,
+        mut names: Vec<String>,
         scenarios: &[Scenario],
         wanted: &Wanted,
     ) -> Result<Vec<Named>> {
-        let mut names = kernels(session, &self.kernel)?;
         names.retain(|name| {
             let is_one = |it: &Scenario| self.has(name, it) && wanted.has(name, it);
             scenarios.iter().any(is_one)
@@ -366,6 +378,18 @@ impl Choice {
         });
         all.filter(|case| self.has(&case.kernel.0, case.scenario))
             .collect()
+    }
+
+    /// The names of the chosen cases, kernel by kernel.
+    fn names(&self, kernels: &[String], scenarios: &[Scenario]) -> Vec<Name> {
+        let all = kernels.iter().flat_map(|kernel| {
+            let own = scenarios.iter().filter(|it| self.has(kernel, it));
+            own.map(|scenario| Name {
+                kernel: kernel.clone(),
+                scenario: scenario.name.clone(),
+            })
+        });
+        all.collect()
     }
 
     /// The slip of a user whose filter leaves nothing.
@@ -430,6 +454,6 @@ pub fn one(
 ) -> anyhow::Result<Outcome> {
     match kernel {
         Ok(kernel) => run::run(setting, kernel, scenario),
-        Err(why) => Ok(run::unbuilt(name, scenario, why.clone())),
+        Err(why) => Ok(run::unbuilt(setting, name, scenario, why.clone())),
     }
 }

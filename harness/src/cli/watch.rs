@@ -118,7 +118,7 @@ fn batch(
     let history = History::open(&store.cache, project, history::is_off());
     let told = pretty::Told::default();
     let outcomes = each(&setting, &cases, false, &history, |outcome| {
-        show(&told, &setting, outcome)
+        show(&told, outcome)
     })?;
     let (summary, seconds) = (pretty::summary(&outcomes), began.elapsed().as_secs_f64());
     print(&format!("{summary}, {seconds:.2} s"))?;

@@ -99,6 +99,18 @@ pub fn last(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Last>
     connection.query_row(sql, [id], Last::of).optional()
 }
 
+/// How long it takes, by those of its recent runs that passed.
+pub fn usual(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Duration>> {
+    let Some(id) = find(connection, key)? else {
+        return Ok(None);
+    };
+    let recent = "SELECT * FROM runs WHERE case_id = ?1 ORDER BY id DESC LIMIT ?2";
+    let sql = format!("SELECT duration_ms FROM ({recent}) WHERE verdict = 'pass'");
+    let mut runs = connection.prepare(&sql)?;
+    let took = runs.query_map(params![id, RECENT as i64], |row| row.get(0))?;
+    Ok(median(took.collect::<rusqlite::Result<_>>()?))
+}
+
 /// What is known of all cases, in the order of their names.
 pub fn all(connection: &Connection) -> rusqlite::Result<Vec<Past>> {
     let sql = "SELECT * FROM cases ORDER BY project, kernel, scenario";

@@ -7,6 +7,7 @@ mod run;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -100,6 +101,13 @@ impl History {
     pub fn last(&self, kernel: &str, scenario: &Scenario) -> Option<Last> {
         let key = self.key(kernel, scenario);
         self.with(|connection| case::last(connection, &key))
+            .flatten()
+    }
+
+    /// How long a case usually takes: the median of its recent runs that passed.
+    pub fn usual(&self, kernel: &str, scenario: &Scenario) -> Option<Duration> {
+        let key = self.key(kernel, scenario);
+        self.with(|connection| case::usual(connection, &key))
             .flatten()
     }
 

@@ -8,6 +8,7 @@ use super::case::Key;
 use super::run::Run;
 use super::*;
 use crate::outcome::{Judged, Marked, Unbuilt};
+use crate::vm::Accelerator;
 
 /// A history of its own, of a project in its folder.
 struct Fixture {
@@ -66,7 +67,12 @@ fn ended(verdict: Verdict, seconds: u64) -> Outcome {
         duration: Duration::from_secs(seconds),
         ..Judged::new(verdict)
     };
-    Outcome::new("6.1", &Scenario::new("case"), End::Ran(Box::new(judged)))
+    Outcome::new(
+        "6.1",
+        Accelerator::Tcg,
+        &Scenario::new("case"),
+        End::Ran(Box::new(judged)),
+    )
 }
 
 fn verdict(history: &History, scenario: &Scenario) -> Option<String> {
@@ -138,11 +144,19 @@ fn what_was_not_run_is_not_kept() {
     let fixture = Fixture::new();
     let (history, own) = (fixture.open(), fixture.own());
     for end in [End::Skipped("why".to_owned()), End::Unchanged] {
-        fixture.note(&history, &own, &Outcome::new("6.1", &own, end));
+        fixture.note(
+            &history,
+            &own,
+            &Outcome::new("6.1", Accelerator::Tcg, &own, end),
+        );
     }
     assert_eq!(verdict(&history, &own), None);
     let end = End::Unbuilt(Unbuilt::new("build m: no"));
-    fixture.note(&history, &own, &Outcome::new("6.1", &own, end));
+    fixture.note(
+        &history,
+        &own,
+        &Outcome::new("6.1", Accelerator::Tcg, &own, end),
+    );
     assert_eq!(verdict(&history, &own).as_deref(), Some("infra"));
 }
 

@@ -153,7 +153,7 @@ impl<'a> Repeated<'a> {
         let ready = self.ready.get_or_init(|| match kernel {
             Ok(kernel) => Ready::make(setting, kernel, scenario).ok(),
             Err(why) => {
-                let outcome = run::unbuilt(name, scenario, (*why).to_owned());
+                let outcome = run::unbuilt(setting, name, scenario, (*why).to_owned());
                 Some(Err(Box::new(outcome)))
             }
         });

@@ -130,6 +130,7 @@ mod tests {
     use super::*;
     use crate::outcome::{End, Judged, Unbuilt};
     use crate::scenario::Scenario;
+    use crate::vm::Accelerator;
 
     fn outcome(verdict: Verdict, title: &str) -> Outcome {
         let judged = Judged {
@@ -141,7 +142,7 @@ mod tests {
             Verdict::Infra => End::Unbuilt(Unbuilt::new(title)),
             _ => End::Ran(Box::new(judged)),
         };
-        Outcome::new("6.1", &Scenario::new("case"), end)
+        Outcome::new("6.1", Accelerator::Tcg, &Scenario::new("case"), end)
     }
 
     fn tally(seen: &[(Verdict, &str)]) -> Tally {

@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 
 use super::test_run::{Class, TestRun};
 use super::{first_line, markdown, pretty, printable};
-use crate::case::Setting;
 use crate::outcome::Outcome;
 
 /// What GitHub takes of an annotation and of the summary of a step, in bytes.
@@ -32,8 +31,8 @@ static RESUME: LazyLock<String> = LazyLock::new(|| {
 
 /// What is printed of a case: a line, and where it is neither a pass nor skipped a group with all
 /// that is said of it, and an annotation of its scenario.
-pub fn case(setting: &Setting, outcome: &Outcome) -> String {
-    let text = pretty::case(setting, outcome);
+pub fn case(outcome: &Outcome) -> String {
+    let text = pretty::case(outcome);
     if Class::of(outcome).is_good() {
         return uncommanded(&text);
     }
@@ -154,13 +153,13 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{outcome, ran, setting, three};
+    use crate::report::tests::{outcome, ran, three};
     use crate::verdict::Verdict;
 
     #[test]
     fn a_failure_is_a_group_and_an_annotation_in_which_nothing_is_a_command() {
-        let (setting, outcomes) = (setting(), three());
-        let text = case(&setting, &outcomes[2]);
+        let outcomes = three();
+        let text = case(&outcomes[2]);
         let resume = format!("::{}::", *RESUME);
         let (before, rest) = text.split_once("\n::stop-commands::").unwrap();
         let (inside, after) = rest.split_once(&resume).unwrap();
@@ -179,16 +178,16 @@ mod tests {
 
     #[test]
     fn a_pass_and_a_skip_are_lines() {
-        let (setting, outcomes) = (setting(), three());
-        assert_eq!(case(&setting, &outcomes[0]), "pass      6.12::sum");
-        assert_eq!(case(&setting, &outcomes[1]).lines().count(), 1);
+        let outcomes = three();
+        assert_eq!(case(&outcomes[0]), "pass      6.12::sum");
+        assert_eq!(case(&outcomes[1]).lines().count(), 1);
     }
 
     #[test]
     fn a_long_reason_leaves_an_annotation_that_github_takes() {
-        let (setting, mut outcome) = (setting(), outcome("6.1", "a", Verdict::Report));
+        let mut outcome = outcome("6.1", "a", Verdict::Report);
         ran(&mut outcome).reason = "%ä\n".repeat(ANNOTATION);
-        let text = case(&setting, &outcome);
+        let text = case(&outcome);
         let annotation = text.lines().last().unwrap();
         assert!(annotation.len() < ANNOTATION, "{}", annotation.len());
     }

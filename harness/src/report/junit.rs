@@ -8,7 +8,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::test_run::{Class, TestRun};
-use super::{first_line, left, printable, seeds};
+use super::{accelerators, first_line, left, printable, seeds, title};
 use crate::outcome::Outcome;
 
 // The library of JUnit reports, quick-junit, writes attributes that the schema does not have.
@@ -39,7 +39,7 @@ fn write(xml: &mut Xml, run: &TestRun) -> Result<()> {
     ]);
     root.write_inner_content(|xml| {
         for (kernel, outcomes) in run.kernels() {
-            suite(xml, run, kernel, &outcomes)?;
+            suite(xml, kernel, &outcomes)?;
         }
         cut.map_or(Ok(()), |cut| interrupted(xml, &cut))
     })?;
@@ -96,11 +96,11 @@ impl Counts {
 }
 
 /// The suite of a kernel.
-fn suite(xml: &mut Xml, run: &TestRun, kernel: &str, outcomes: &[&Outcome]) -> Result<()> {
+fn suite(xml: &mut Xml, kernel: &str, outcomes: &[&Outcome]) -> Result<()> {
     Counts::of(outcomes, false).suite(xml, kernel, |xml| {
         let properties = xml.create_element("properties");
         properties.write_inner_content(|xml| {
-            let properties = properties_of(run, kernel, outcomes);
+            let properties = properties_of(outcomes);
             properties.iter().try_for_each(|(name, value)| {
                 let property = xml.create_element("property");
                 let pair = [("name", name.as_str()), ("value", value.as_str())];
@@ -112,10 +112,10 @@ fn suite(xml: &mut Xml, run: &TestRun, kernel: &str, outcomes: &[&Outcome]) -> R
 }
 
 /// What the cases of a kernel were run by. The schema has no properties of cases.
-fn properties_of(run: &TestRun, kernel: &str, outcomes: &[&Outcome]) -> Vec<(String, String)> {
+fn properties_of(outcomes: &[&Outcome]) -> Vec<(String, String)> {
     let mut releases = outcomes.iter().map(|outcome| &outcome.release);
     let release = releases.find(|release| !release.is_empty());
-    let accelerator = run.setting.accelerator_of(kernel).to_string();
+    let accelerator = accelerators(outcomes).join(", ");
     let seed = |outcome: &&Outcome| {
         let seeds = seeds(outcome).trim_start_matches("seed ").to_owned();
         (!seeds.is_empty()).then(|| (format!("seed.{}", outcome.case.scenario), seeds))
@@ -147,7 +147,7 @@ fn case(xml: &mut Xml, outcome: &Outcome) -> Result<()> {
     let written = case.write_inner_content(|xml| {
         let status = xml.create_element(element).with_attributes([
             ("type", outcome.verdict().name()),
-            ("message", first_line(outcome.title()).as_str()),
+            ("message", first_line(&title(outcome)).as_str()),
         ]);
         status.write_text_content(BytesText::new(&printable(outcome.reason())))?;
         match left(outcome) {
@@ -192,7 +192,7 @@ fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{leave, outcome, setting, three, whole};
+    use crate::report::tests::{leave, outcome, three, unstable, whole};
     use crate::verdict::Verdict;
 
     /// The text of the element of this name in the case of a scenario, and one of its attributes.
@@ -213,8 +213,8 @@ mod tests {
 
     #[test]
     fn a_skip_has_its_reason_and_a_failure_all_that_was_said() {
-        let (setting, outcomes) = (setting(), three());
-        let xml = text(&whole(&setting, &outcomes)).unwrap();
+        let outcomes = three();
+        let xml = text(&whole(&outcomes)).unwrap();
         let skip = said(&xml, ("6_12", "drop"), "skipped", "message");
         assert_eq!(skip.1, "needs `X` & <Y>");
         let (reason, title) = said(&xml, ("_/a#b", "sum"), "failure", "message");
@@ -224,10 +224,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unstable_says_what_it_would_be() {
+        let outcomes = [unstable()];
+        let xml = text(&whole(&outcomes)).unwrap();
+        let said = |attribute| said(&xml, ("6_1", "flaky"), "skipped", attribute).1;
+        assert_eq!(said("message"), "leak: timer t stayed");
+        assert_eq!(said("type"), "unstable");
+    }
+
+    #[test]
     fn suites_say_what_they_were_run_by() {
-        let (setting, mut outcomes) = (setting(), three());
+        let mut outcomes = three();
         outcomes[2].release = "6.12.1".to_owned();
-        let xml = text(&whole(&setting, &outcomes)).unwrap();
+        let xml = text(&whole(&outcomes)).unwrap();
         for (name, value) in [
             ("release", "6.12.1"),
             ("accelerator", "tcg"),
@@ -241,10 +250,10 @@ mod tests {
     #[test]
     fn what_could_not_be_judged_is_an_error_that_says_what_it_left() {
         let folder = tempfile::tempdir().unwrap();
-        let (setting, mut outcomes) = (setting(), vec![outcome("6.1", "a", Verdict::Lost)]);
+        let mut outcomes = vec![outcome("6.1", "a", Verdict::Lost)];
         let files = [("console", "a\u{1}b"), ("verifier", "R1 !read_ok")];
         leave(&mut outcomes[0], folder.path(), &files);
-        let xml = text(&whole(&setting, &outcomes)).unwrap();
+        let xml = text(&whole(&outcomes)).unwrap();
         assert_eq!(said(&xml, ("6_1", "a"), "error", "type").1, "lost");
         let left = "\nverifier:\nR1 !read_ok\n\nconsole:\na\\u{1}b\n";
         assert!(xml.contains(left), "{xml}");
@@ -252,11 +261,11 @@ mod tests {
 
     #[test]
     fn a_run_that_was_interrupted_has_an_error_that_says_so() {
-        let (setting, outcomes) = (setting(), three());
+        let outcomes = three();
         let run = TestRun {
             chosen: 9,
             stopped: Some("interrupted".to_owned()),
-            ..whole(&setting, &outcomes)
+            ..whole(&outcomes)
         };
         let xml = text(&run).unwrap();
         let cut = r#"<error type="interrupted" message="interrupted: 3 of 9 cases had ended"/>"#;

@@ -1,7 +1,7 @@
 //! The kernel's own test protocol, version 1, as its `Documentation/dev-tools/ktap.rst` has it.
 
 use super::test_run::{Class, TestRun};
-use super::{first_line, printable, seeds};
+use super::{first_line, printable, seeds, title};
 use crate::outcome::Outcome;
 use crate::verdict::Verdict;
 
@@ -59,7 +59,7 @@ fn case(number: usize, outcome: &Outcome) -> Vec<String> {
     }
     let name = name(&outcome.case.scenario);
     // In a title, `# SKIP` would make a skip of a failure.
-    let title = self::name(&whole_log(first_line(outcome.title())));
+    let title = self::name(&whole_log(first_line(&title(outcome))));
     lines.push(match (class, outcome.verdict()) {
         (Class::Pass, _) => format!("ok {number} {name}"),
         (Class::Skip, _) => format!("ok {number} {name} # SKIP {title}"),
@@ -90,11 +90,11 @@ fn whole_log(line: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{outcome, ran, setting, three, whole as run};
+    use crate::report::tests::{outcome, ran, three, unstable, whole as run};
 
     #[test]
     fn a_subtest_for_each_kernel_with_all_that_was_said_as_diagnostics() {
-        let (setting, mut outcomes) = (setting(), three());
+        let mut outcomes = three();
         ran(&mut outcomes[2]).reason = "ok 9 z\n# Subtest: c".to_owned();
         let expected = "\
 KTAP version 1
@@ -111,14 +111,21 @@ ok 1 6.12
   #     seed 7
   not ok 1 sum # mismatch: differs: <b> % ]]> %23 SKIP, \\u{1b}[31m
 not ok 2 ./a%23b";
-        assert_eq!(text(&run(&setting, &outcomes)), expected);
+        assert_eq!(text(&run(&outcomes)), expected);
     }
 
     #[test]
     fn a_kernel_of_which_all_is_skipped_is_skipped() {
-        let (setting, outcomes) = (setting(), [outcome("6.1", "a", Verdict::Skipped)]);
-        let text = text(&run(&setting, &outcomes));
+        let outcomes = [outcome("6.1", "a", Verdict::Skipped)];
+        let text = text(&run(&outcomes));
         assert!(text.ends_with("\nok 1 6.1 # SKIP all of it"), "{text}");
+    }
+
+    #[test]
+    fn what_is_unstable_says_what_it_would_be() {
+        let text = text(&run(&[unstable()]));
+        let line = "\n  ok 1 flaky # SKIP leak: timer t stayed\n";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]
@@ -129,11 +136,11 @@ not ok 2 ./a%23b";
 
     #[test]
     fn a_run_that_was_interrupted_has_an_error_that_says_so() {
-        let (setting, outcomes) = (setting(), [outcome("6.1", "a", Verdict::Pass)]);
+        let outcomes = [outcome("6.1", "a", Verdict::Pass)];
         let run = TestRun {
             chosen: 2,
             stopped: Some("interrupted".to_owned()),
-            ..run(&setting, &outcomes)
+            ..run(&outcomes)
         };
         let text = text(&run);
         assert!(text.starts_with("KTAP version 1\n1..2\n"), "{text}");

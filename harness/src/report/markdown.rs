@@ -92,8 +92,9 @@ fn failure(outcome: &Outcome) -> String {
 }
 
 fn skip(outcome: &Outcome) -> String {
-    let (name, why) = (code(&outcome.case.to_string()), outcome.title());
-    format!("skipped: {name}: {}\n", code(&super::first_line(why)))
+    let (verdict, name) = (outcome.verdict(), code(&outcome.case.to_string()));
+    let why = super::first_line(&super::title(outcome));
+    format!("{verdict}: {name}: {}\n", code(&why))
 }
 
 /// A text as it is, in a line.
@@ -139,13 +140,13 @@ fn text_of(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{outcome, setting, three, whole};
+    use crate::report::tests::{outcome, three, whole};
     use crate::verdict::Verdict;
 
     #[test]
     fn a_table_with_what_differs_and_why_below_it() {
-        let (setting, outcomes) = (setting(), three());
-        let text = text(&whole(&setting, &outcomes), usize::MAX).unwrap();
+        let outcomes = three();
+        let text = text(&whole(&outcomes), usize::MAX).unwrap();
         let table = "\
             |  | `6.12` | `./a#b` |\n\
             | --- | --- | --- |\n\
@@ -162,12 +163,11 @@ mod tests {
 
     #[test]
     fn no_more_is_said_than_there_is_room_for() {
-        let setting = setting();
         let outcomes: Vec<Outcome> = (0..100)
             .map(|at| outcome("6.1", &format!("a{at}"), Verdict::Hang))
             .collect();
         for most in [0, 50, 150, 3000, 5000] {
-            let text = text(&whole(&setting, &outcomes), most).unwrap();
+            let text = text(&whole(&outcomes), most).unwrap();
             assert!(text.len() <= most, "{most}: {}", text.len());
             let is_told = text.ends_with(" more parts have no room here.\n");
             assert_eq!(is_told, most >= 100, "{most}: {text}");

@@ -10,6 +10,7 @@ mod ktap;
 mod left;
 mod markdown;
 pub mod matrix;
+pub mod merge;
 pub mod place;
 pub mod pretty;
 pub mod table;
@@ -33,13 +34,31 @@ pub enum Format {
 
 /// The seeds of a case that was run, as words; empty where it has none.
 fn seeds(outcome: &Outcome) -> String {
+    words(told_seeds(outcome))
+}
+
+/// The same, as numbers.
+fn told_seeds(outcome: &Outcome) -> &[u32] {
     let judged = outcome.judged().filter(|judged| !judged.duration.is_zero());
-    let seeds = judged.map_or(&[][..], |judged| &judged.seeds);
+    judged.map_or(&[], |judged| &judged.seeds)
+}
+
+fn words(seeds: &[u32]) -> String {
     let seeds: Vec<String> = seeds.iter().map(u32::to_string).collect();
-    if seeds.is_empty() {
-        return String::new();
+    match seeds.is_empty() {
+        true => String::new(),
+        false => format!("seed {}", seeds.join(" ")),
     }
-    format!("seed {}", seeds.join(" "))
+}
+
+/// The title of a case; of an unstable one, with the verdict that it would have without its mark.
+fn title(outcome: &Outcome) -> String {
+    match outcome.marked() {
+        Some(marked) if outcome.verdict() == Verdict::Unstable => {
+            format!("{}: {}", marked.verdict, outcome.title())
+        }
+        _ => outcome.title().to_owned(),
+    }
 }
 
 /// A text that formats of other programs can hold: XML and YAML have no room for control characters,
@@ -47,6 +66,18 @@ fn seeds(outcome: &Outcome) -> String {
 fn printable(text: &str) -> String {
     let text = visible(text).replace('\u{fffe}', "\\u{fffe}");
     text.replace('\u{ffff}', "\\u{ffff}")
+}
+
+/// What executed the instructions of these cases, each once.
+fn accelerators(outcomes: &[&Outcome]) -> Vec<String> {
+    let mut all = Vec::new();
+    for outcome in outcomes {
+        let name = outcome.accelerator.to_string();
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
 }
 
 /// A text as a line: the first of it that is not blank.
@@ -84,26 +115,28 @@ pub(crate) mod tests {
 
     use super::test_run::{Foot, TestRun};
     use super::*;
-    use crate::cache::Cache;
-    use crate::case::Setting;
-    use crate::outcome::{End, Judged, Name};
+    use crate::outcome::{End, Judged, Marked, Name};
     use crate::vm::Accelerator;
 
-    /// A setting that nothing is run in.
-    pub fn setting() -> Setting {
-        let cache = Cache::at(tempfile::tempdir().unwrap().path()).unwrap();
-        Setting::new(cache, Accelerator::Tcg)
-    }
-
     /// What these outcomes come to in a run that came to its end.
-    pub fn whole<'a>(setting: &'a Setting, outcomes: &'a [Outcome]) -> TestRun<'a> {
+    pub fn whole(outcomes: &[Outcome]) -> TestRun<'_> {
         TestRun {
-            setting,
             outcomes,
             chosen: outcomes.len(),
             stopped: None,
             foot: Foot::default(),
+            part: None,
         }
+    }
+
+    /// A leak of a case that is marked unstable.
+    pub fn unstable() -> Outcome {
+        let mut outcome = outcome("6.1", "flaky", Verdict::Unstable);
+        let mark = toml::from_str("reason = 'a race'\nuntil = '2027-03-01'").unwrap();
+        let verdict = Verdict::Leak;
+        ran(&mut outcome).title = "timer t stayed".to_owned();
+        ran(&mut outcome).marked = Some(Marked { mark, verdict });
+        outcome
     }
 
     /// A pass, a skip and a failure whose guest sent what no format may take for its own.
@@ -144,6 +177,7 @@ pub(crate) mod tests {
             },
             file: PathBuf::from(format!("scenarios/{scenario}.toml")),
             release: String::new(),
+            accelerator: Accelerator::Tcg,
             end: match verdict {
                 Verdict::Skipped => End::Skipped(String::new()),
                 _ => End::Ran(Box::new(Judged::new(verdict))),

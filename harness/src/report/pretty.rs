@@ -9,7 +9,6 @@ use anyhow::Result;
 
 use super::matrix;
 use super::test_run::TestRun;
-use crate::case::Setting;
 use crate::normalise::visible;
 use crate::outcome::{End, Outcome};
 use crate::verdict::Verdict;
@@ -17,7 +16,7 @@ use crate::verdict::Verdict;
 /// What one case came to: one line, and below it what there is to say of a
 /// verdict that is not a pass. What comes of a guest may have control characters,
 /// which are shown.
-pub fn case(setting: &Setting, outcome: &Outcome) -> String {
+pub fn case(outcome: &Outcome) -> String {
     let verdict = match outcome.end {
         End::Unchanged => "unchanged",
         _ => outcome.verdict().name(),
@@ -28,7 +27,7 @@ pub fn case(setting: &Setting, outcome: &Outcome) -> String {
             text,
             " ({:.2} s, {}",
             outcome.duration().as_secs_f64(),
-            setting.accelerator_of(&outcome.case.kernel)
+            outcome.accelerator
         );
         let seeds = super::seeds(outcome);
         let _ = match seeds.is_empty() {
@@ -90,10 +89,10 @@ pub struct Told(Mutex<BTreeSet<String>>);
 
 impl Told {
     /// What [`case`] says, unless the case was stopped by what was told of another already.
-    pub fn case(&self, setting: &Setting, outcome: &Outcome) -> Option<String> {
+    pub fn case(&self, outcome: &Outcome) -> Option<String> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = !outcome.is_unbuilt() || told.insert(outcome.reason().to_owned());
-        is_new.then(|| case(setting, outcome))
+        is_new.then(|| case(outcome))
     }
 }
 
@@ -170,7 +169,7 @@ pub fn conclusion(run: &TestRun) -> Result<String> {
     if let Some(bad) = verdicts.find(|verdict| !is_good(*verdict)) {
         let _ = writeln!(text, "`kassay explain {bad}` says what to look at");
     }
-    let _ = write!(text, "{}{}", summary(run.outcomes), run.foot.detectors);
+    let _ = write!(text, "{}{}", summary(run.outcomes), run.foot.end());
     if let Some(cut) = run.cut() {
         let _ = write!(text, "\n{cut}");
     }
@@ -180,10 +179,8 @@ pub fn conclusion(run: &TestRun) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Cache;
     use crate::outcome::{Marked, Unbuilt};
     use crate::report::tests::{outcome, ran};
-    use crate::vm::Accelerator;
 
     #[test]
     fn a_title_is_not_said_twice() {
@@ -207,15 +204,13 @@ mod tests {
 
     #[test]
     fn what_stops_several_cases_is_told_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let setting = Setting::new(Cache::at(directory.path()).unwrap(), Accelerator::Tcg);
         let stopped = |case| Outcome {
             end: End::Unbuilt(Unbuilt::new("build the guest program: no")),
             ..outcome("distro", case, Verdict::Infra)
         };
         let (told, one, other) = (Told::default(), stopped("one"), stopped("other"));
-        assert!(told.case(&setting, &one).is_some());
-        assert_eq!(told.case(&setting, &other), None);
+        assert!(told.case(&one).is_some());
+        assert_eq!(told.case(&other), None);
         assert_eq!(
             summary(&[one, other]),
             "stopped 2 cases: build the guest program\n0 of 2 passed, 2 infra"
@@ -224,14 +219,12 @@ mod tests {
 
     #[test]
     fn what_is_unstable_says_what_it_is_and_a_pass_that_it_is_marked() {
-        let directory = tempfile::tempdir().unwrap();
-        let setting = Setting::new(Cache::at(directory.path()).unwrap(), Accelerator::Tcg);
         let mark = toml::from_str("reason = 'a race'\nuntil = '2027-03-01'").unwrap();
         let told = |verdict, was| {
             let mut outcome = outcome("distro", "case", verdict);
             let mark = Clone::clone(&mark);
             ran(&mut outcome).marked = Some(Marked { mark, verdict: was });
-            case(&setting, &outcome)
+            case(&outcome)
         };
         assert_eq!(
             told(Verdict::Pass, Verdict::Pass),
@@ -243,13 +236,11 @@ mod tests {
 
     #[test]
     fn what_a_guest_says_does_nothing_to_a_terminal() {
-        let directory = tempfile::tempdir().unwrap();
-        let setting = Setting::new(Cache::at(directory.path()).unwrap(), Accelerator::Tcg);
         let mut outcome = outcome("distro", "case", Verdict::Report);
         ran(&mut outcome).title = "a\x1b[2Jb".to_owned();
         ran(&mut outcome).reason = "c\rd\x07\n\te".to_owned();
         assert_eq!(
-            case(&setting, &outcome),
+            case(&outcome),
             "report    distro::case: a\\u{1b}[2Jb\n    c\\rd\\u{7}\n    \te"
         );
     }

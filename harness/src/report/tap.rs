@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::test_run::{Class, TestRun};
-use super::{first_line, json, printable};
-use crate::case::Setting;
+use super::{first_line, json, printable, title};
 use crate::outcome::Outcome;
 
 /// The whole run.
@@ -12,7 +11,7 @@ pub fn text(run: &TestRun) -> String {
     let mut lines = vec!["TAP version 13".to_owned()];
     lines.push(format!("1..{}", run.chosen));
     for (number, outcome) in (1..).zip(run.outcomes) {
-        lines.extend(case(run.setting, number, outcome));
+        lines.extend(case(number, outcome));
     }
     lines.extend(
         run.cut()
@@ -21,7 +20,7 @@ pub fn text(run: &TestRun) -> String {
     lines.join("\n")
 }
 
-fn case(setting: &Setting, number: usize, outcome: &Outcome) -> Vec<String> {
+fn case(number: usize, outcome: &Outcome) -> Vec<String> {
     let class = Class::of(outcome);
     let result = match class.is_good() {
         true => "ok",
@@ -29,11 +28,13 @@ fn case(setting: &Setting, number: usize, outcome: &Outcome) -> Vec<String> {
     };
     let mut line = format!("{result} {number} - {}", escaped(&outcome.case.to_string()));
     if class == Class::Skip {
-        line += &format!(" # SKIP {}", escaped(&first_line(outcome.title())));
+        line += &format!(" # SKIP {}", escaped(&first_line(&title(outcome))));
     }
     let mut lines = vec![line, "  ---".to_owned()];
     // What is JSON is YAML, but for characters that YAML has no room for.
-    for (key, value) in json::object(setting, outcome) {
+    // A transcript is as long as a report of its own.
+    let said = json::object(outcome).into_iter();
+    for (key, value) in said.filter(|(key, _)| key != "transcript") {
         let value = match value {
             Value::String(text) => Value::String(printable(&text)),
             other => other,
@@ -53,12 +54,12 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{setting, three, whole};
+    use crate::report::tests::{three, whole};
 
     #[test]
     fn a_test_for_each_case_and_all_of_it_below() {
-        let (setting, outcomes) = (setting(), three());
-        let text = text(&whole(&setting, &outcomes));
+        let outcomes = three();
+        let text = text(&whole(&outcomes));
         let is_result = |line: &&str| line.starts_with("ok") || line.starts_with("not ok");
         let results: Vec<&str> = text.lines().filter(is_result).collect();
         let expected = [
@@ -73,11 +74,11 @@ mod tests {
 
     #[test]
     fn a_run_that_was_interrupted_bails_out() {
-        let (setting, outcomes) = (setting(), three());
+        let outcomes = three();
         let run = TestRun {
             chosen: 5,
             stopped: Some("interrupted".to_owned()),
-            ..whole(&setting, &outcomes)
+            ..whole(&outcomes)
         };
         let last = "\nBail out! interrupted: 3 of 5 cases had ended";
         assert!(text(&run).ends_with(last));

@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use super::{github, html, json, junit, ktap, markdown, matrix, pretty, tap};
-use crate::case::Setting;
 use crate::outcome::Outcome;
+use crate::shard::Part;
 use crate::verdict::Verdict;
 
 /// How the results of a run are written.
@@ -32,8 +32,6 @@ pub enum RunFormat {
 
 /// What a run has come to.
 pub struct TestRun<'a> {
-    /// How it was run.
-    pub setting: &'a Setting,
     /// The cases that have ended, in their order.
     pub outcomes: &'a [Outcome],
     /// How many there were to be.
@@ -42,6 +40,8 @@ pub struct TestRun<'a> {
     pub stopped: Option<String>,
     /// What is told below its cases.
     pub foot: Foot,
+    /// The shard that it was, if it was one.
+    pub part: Option<&'a Part>,
 }
 
 /// What is told of a run beside its cases, in words.
@@ -50,7 +50,15 @@ pub struct Foot {
     /// How much of the modules ran, in lines of a table.
     pub coverage: Vec<String>,
     /// What of each kernel sees faults that leave no trace, for the end of the last line.
-    pub detectors: String,
+    pub detectors: Vec<String>,
+}
+
+impl Foot {
+    /// The end of the last line.
+    pub fn end(&self) -> String {
+        let told = self.detectors.iter().map(|told| format!("; {told}"));
+        told.collect()
+    }
 }
 
 /// What programs of others tell apart.
@@ -121,17 +129,17 @@ impl RunFormat {
         let lines = match self {
             RunFormat::Pretty => {
                 let told = pretty::Told::default();
-                let mut lines = each(&|outcome| told.case(run.setting, outcome));
+                let mut lines = each(&|outcome| told.case(outcome));
                 lines.push(pretty::conclusion(run)?);
                 lines
             }
             RunFormat::Json => {
-                let mut lines = each(&|outcome| Some(json::line(run.setting, outcome)));
-                lines.extend(json::cut(run));
+                let mut lines = each(&|outcome| Some(json::line(outcome)));
+                lines.extend(json::last(run));
                 lines
             }
             RunFormat::Github => {
-                let mut lines = each(&|outcome| Some(github::case(run.setting, outcome)));
+                let mut lines = each(&|outcome| Some(github::case(outcome)));
                 lines.push(github::conclusion(run));
                 lines
             }

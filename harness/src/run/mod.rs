@@ -33,14 +33,19 @@ pub fn run(setting: &Setting, kernel: &Kernel, scenario: &Scenario) -> Result<Ou
     };
     let outcome = ready.run(setting);
     interrupt::check()?;
-    Ok(outcome.unwrap_or_else(|error| failed(kernel, scenario, &error)))
+    Ok(outcome.unwrap_or_else(|error| failed(setting, kernel, scenario, &error)))
 }
 
 /// The outcome of a case that this error keeps from being run.
-fn failed(kernel: &Kernel, scenario: &Scenario, error: &anyhow::Error) -> Outcome {
+fn failed(
+    setting: &Setting,
+    kernel: &Kernel,
+    scenario: &Scenario,
+    error: &anyhow::Error,
+) -> Outcome {
     Outcome {
         release: kernel.release.clone(),
-        ..unbuilt(&kernel.name, scenario, format!("{error:#}"))
+        ..unbuilt(setting, &kernel.name, scenario, format!("{error:#}"))
     }
 }
 
@@ -70,7 +75,7 @@ impl<'a> Ready<'a> {
     ) -> Result<Result<Ready<'a>, Box<Outcome>>> {
         let made = make(setting, kernel, scenario);
         interrupt::check()?;
-        Ok(made.unwrap_or_else(|error| Err(Box::new(failed(kernel, scenario, &error)))))
+        Ok(made.unwrap_or_else(|error| Err(Box::new(failed(setting, kernel, scenario, &error)))))
     }
 
     /// Takes note that the case passes as it is.
@@ -93,7 +98,7 @@ impl<'a> Ready<'a> {
             self.keep(setting)?;
             return Ok(Outcome {
                 release: kernel.release.clone(),
-                ..Outcome::new(&kernel.name, scenario, End::Unchanged)
+                ..outcome_of(setting, &kernel.name, scenario, End::Unchanged)
             });
         }
         let outcome = built(setting, &Case::of(kernel, scenario, &self.artifacts))?;
@@ -112,7 +117,7 @@ fn make<'a>(
     let ended = |end: End| {
         Ok(Err(Box::new(Outcome {
             release: kernel.release.clone(),
-            ..Outcome::new(&kernel.name, scenario, end)
+            ..outcome_of(setting, &kernel.name, scenario, end)
         })))
     };
     if let Some(reason) = lacks(&setting.cache, kernel, scenario)? {
@@ -140,13 +145,17 @@ fn make<'a>(
 }
 
 /// The outcome of a case that something could not be had or built for.
-pub fn unbuilt(kernel: &str, scenario: &Scenario, reason: String) -> Outcome {
+pub fn unbuilt(setting: &Setting, kernel: &str, scenario: &Scenario, reason: String) -> Outcome {
     let mut unbuilt = Unbuilt::new(&reason);
     match kit::keep_reason(kernel, scenario, &unbuilt.reason) {
         Ok(folder) => unbuilt.artifacts = Some(folder),
         Err(error) => progress::note(format!("{error:#}")),
     }
-    Outcome::new(kernel, scenario, End::Unbuilt(unbuilt))
+    outcome_of(setting, kernel, scenario, End::Unbuilt(unbuilt))
+}
+
+fn outcome_of(setting: &Setting, kernel: &str, scenario: &Scenario, end: End) -> Outcome {
+    Outcome::new(kernel, setting.accelerator_of(kernel), scenario, end)
 }
 
 /// Runs a case of which all is built.
@@ -166,7 +175,7 @@ pub fn built(setting: &Setting, case: &Case) -> Result<Outcome> {
     let end = End::Ran(Box::new(judged));
     Ok(Outcome {
         release: case.kernel.release.clone(),
-        ..Outcome::new(&case.kernel.name, case.scenario, end)
+        ..outcome_of(setting, &case.kernel.name, case.scenario, end)
     })
 }
 

@@ -68,6 +68,7 @@ fn refuse(judged: &mut Judged, title: String, reason: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vm::Accelerator;
 
     fn mark(until: &str) -> Unstable {
         toml::from_str(&format!("reason = 'a race'\nuntil = '{until}'")).unwrap()
@@ -82,7 +83,12 @@ mod tests {
             },
             ..Judged::new(verdict)
         };
-        let mut outcome = Outcome::new("6.1", &Scenario::new("case"), End::Ran(Box::new(judged)));
+        let mut outcome = Outcome::new(
+            "6.1",
+            Accelerator::Tcg,
+            &Scenario::new("case"),
+            End::Ran(Box::new(judged)),
+        );
         settle(&mut outcome, &mark(until), passed);
         let was = outcome.judged().unwrap().marked.as_ref().unwrap().verdict;
         (outcome.verdict(), outcome.title().to_owned(), was)

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use kassay_guest::Fact;
+use serde::{Deserialize, Serialize};
 
 use crate::compile::module::Module;
 use crate::facts::{Facts, Gap, codes};
@@ -31,7 +32,8 @@ pub use fault::Fault;
 pub use plan::LOG_OVERFLOW;
 
 /// What a run comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Facts complete, transcript as reviewed, console clean, orderly end.
     Pass,

@@ -10,11 +10,13 @@ use std::io;
 
 use anyhow::{Result, bail};
 use kvm_ioctls::Kvm;
+use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 
 /// What executes the guest's instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The host's CPU.
     Kvm,

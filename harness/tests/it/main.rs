@@ -37,6 +37,7 @@ mod reports;
 mod repository;
 mod run;
 mod selftests;
+mod shards;
 mod states;
 mod suites;
 mod tidy;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         reports::trials(),
         open::trials(),
         repeat::trials(),
+        shards::trials(),
         history::trials(),
         bench::trials(),
         upgrade::trials(),
@@ -122,6 +124,11 @@ fn docker_registry(path: &'static str, test: fn()) -> Trial {
 
 fn junitparser(path: &'static str, test: fn()) -> Trial {
     program(path, "junitparser", "pip install junitparser", test)
+}
+
+fn nextest(path: &'static str, test: fn()) -> Trial {
+    let how = "cargo install cargo-nextest --locked";
+    program(path, "cargo-nextest", how, test)
 }
 
 fn program(path: &'static str, name: &'static str, how: &'static str, test: fn()) -> Trial {

@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 
 use kassay::Outcome;
 use kassay::cache::Cache;
-use kassay::case::Setting;
 use kassay::outcome::{End, Judged, Name, Unbuilt};
 use kassay::report::html;
 use kassay::report::place::Place;
@@ -50,7 +49,6 @@ const NASTY: &str = "</pre><script>document.title = 'owned'</script>\n# Subtest:
 /// Cases of two kernels: a pass, a skip, what fails and what could not be judged, with folders of
 /// what they left.
 struct Sample {
-    setting: Setting,
     outcomes: Vec<Outcome>,
     folder: TempDir,
 }
@@ -58,10 +56,6 @@ struct Sample {
 impl Sample {
     fn new() -> Sample {
         let folder = tempfile::tempdir().unwrap();
-        let setting = Setting::new(
-            Cache::at(&folder.path().join("cache")).unwrap(),
-            Accelerator::Tcg,
-        );
         let left = folder.path().join("left");
         fs::create_dir(&left).unwrap();
         fs::write(left.join("console"), NASTY).unwrap();
@@ -98,10 +92,10 @@ impl Sample {
             },
             file: format!("scenarios/{scenario}.toml").into(),
             release: "6.12.1".to_owned(),
+            accelerator: Accelerator::Tcg,
             end,
         });
         Sample {
-            setting,
             outcomes: outcomes.into(),
             folder,
         }
@@ -109,11 +103,11 @@ impl Sample {
 
     fn run(&self) -> TestRun<'_> {
         TestRun {
-            setting: &self.setting,
             outcomes: &self.outcomes,
             chosen: self.outcomes.len(),
             stopped: None,
             foot: Foot::default(),
+            part: None,
         }
     }
 

@@ -51,7 +51,7 @@ const PROGRAMS: [&str; 4] = [
 ];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 63] = [
+const ROOMS: [&str; 64] = [
     "plain",
     "frame",
     "milestone",
@@ -99,6 +99,7 @@ const ROOMS: [&str; 63] = [
     "case",
     "coverage",
     "outcome",
+    "shard",
     "kit",
     "run",
     "repeat",

@@ -26,7 +26,7 @@ pub fn section(run: &TestRun, outcome: &Outcome, links: &Links) -> Result<Markup
                 b { (printable(&outcome.case.to_string())) }
                 @if let Some(title) = title { " " span.title { (first_line(&title)) } }
             }
-            (facts(run, outcome))
+            (facts(outcome))
             @if !outcome.reason().is_empty() {
                 h3 { "Reason" }
                 pre { (printable(outcome.reason())) }
@@ -60,8 +60,8 @@ pub fn find(page: &str, wanted: &str) -> Option<String> {
 }
 
 /// What it was run on, and how long it took.
-fn facts(run: &TestRun, outcome: &Outcome) -> Markup {
-    let accelerator = run.setting.accelerator_of(&outcome.case.kernel).to_string();
+fn facts(outcome: &Outcome) -> Markup {
+    let accelerator = outcome.accelerator.to_string();
     let judged = outcome.judged();
     let restored = judged.is_some_and(|judged| judged.restored);
     let time = match (outcome.duration().is_zero(), restored) {

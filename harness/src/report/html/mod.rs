@@ -10,7 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::place::MARK;
 use super::test_run::{Class, TestRun};
-use super::{matrix, pretty, printable};
+use super::{accelerators, matrix, pretty, printable};
 use crate::outcome::Outcome;
 use crate::project;
 pub use case::find;
@@ -94,7 +94,7 @@ fn title(run: &TestRun) -> String {
 }
 
 fn head(run: &TestRun) -> Markup {
-    let summary = pretty::summary(run.outcomes) + &run.foot.detectors;
+    let summary = pretty::summary(run.outcomes) + &run.foot.end();
     html! {
         header {
             h1 { "kassay" }
@@ -127,7 +127,7 @@ fn table(run: &TestRun) -> Markup {
                             th scope="col" {
                                 (printable(kernel))
                                 small { (release(outcomes)) " "
-                                    (run.setting.accelerator_of(kernel).to_string()) }
+                                    (accelerators(outcomes).join(", ")) }
                             }
                         }
                     }
@@ -242,14 +242,14 @@ fn release(outcomes: &[&Outcome]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{leave, outcome, ran, setting, three, whole};
+    use crate::report::tests::{leave, outcome, ran, three, whole};
     use crate::snapshot::Snapshot;
     use crate::verdict::Verdict;
 
     #[test]
     fn nothing_that_was_sent_is_markup() {
         let folder = tempfile::tempdir().unwrap();
-        let (setting, mut outcomes) = (setting(), three());
+        let mut outcomes = three();
         let evil = "</pre></td><script>alert(1)</script><img src=x onerror=alert(2)>\"'";
         let snapshot = Snapshot {
             name: "none".to_owned(),
@@ -259,7 +259,7 @@ mod tests {
         outcomes[2].case.scenario = "\"><script>x".to_owned();
         let files = [("console", evil), ("report", evil), ("verifier", evil)];
         leave(&mut outcomes[2], folder.path(), &files);
-        let page = page(&whole(&setting, &outcomes), &[]).unwrap();
+        let page = page(&whole(&outcomes), &[]).unwrap();
         assert_eq!(page.matches("<script").count(), 1, "{page}");
         assert_eq!(page.matches("<img").count(), 0, "{page}");
         // In the reason, the transcript and three files.
@@ -268,8 +268,8 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
-        let (setting, outcomes) = (setting(), three());
-        let page = page(&whole(&setting, &outcomes), &[]).unwrap();
+        let outcomes = three();
+        let page = page(&whole(&outcomes), &[]).unwrap();
         for outside in ["http://", "https://", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }
@@ -285,9 +285,9 @@ mod tests {
             directory: folder.path().to_owned(),
         };
         snapshot.accept("it", "same\n10\n").unwrap();
-        let (setting, mut outcomes) = (setting(), vec![outcome("6.1", "a", Verdict::Mismatch)]);
+        let mut outcomes = vec![outcome("6.1", "a", Verdict::Mismatch)];
         ran(&mut outcomes[0]).transcript = Some((snapshot, "same\n11\n".to_owned()));
-        let page = page(&whole(&setting, &outcomes), &[]).unwrap();
+        let page = page(&whole(&outcomes), &[]).unwrap();
         let rows = "<tr><td>same</td><td>same</td></tr>\
                     <tr><td class=\"gone\"><del>10</del></td><td class=\"new\"><ins>11</ins></td></tr>";
         assert!(page.contains(rows), "{page}");
@@ -295,11 +295,11 @@ mod tests {
 
     #[test]
     fn a_run_that_was_interrupted_says_so() {
-        let (setting, outcomes) = (setting(), three());
+        let outcomes = three();
         let run = TestRun {
             chosen: 9,
             stopped: Some("interrupted".to_owned()),
-            ..whole(&setting, &outcomes)
+            ..whole(&outcomes)
         };
         let page = page(&run, &[]).unwrap();
         assert!(page.contains("interrupted: 3 of 9 cases had ended</p>"));

@@ -1,0 +1,239 @@
+//! Which cases belong to which shard, as a file that all machines share.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::split::{KERNEL, split};
+use super::{MOST, Part, Shard};
+use crate::outcome::Name;
+use crate::plain;
+
+/// How long a case takes where no time of any is known.
+const TYPICAL: Duration = Duration::from_secs(2);
+
+/// Which cases belong to which shard. As JSON, it is a matrix of GitHub Actions.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The shards, in their order.
+    pub include: Vec<Entry>,
+}
+
+/// A shard of a plan.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Which one, `K/N`.
+    pub shard: String,
+    /// Its kernels, with commas between them.
+    pub kernels: String,
+    /// How long its cases take one after the other, with what its kernels cost.
+    pub seconds: f64,
+    /// Its cases.
+    pub cases: Vec<Planned>,
+}
+
+/// A case of a plan.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// Its place in the whole run, from 1.
+    pub number: usize,
+    /// Its kernel.
+    pub kernel: String,
+    /// Its scenario.
+    pub scenario: String,
+    /// How long it takes.
+    pub seconds: f64,
+}
+
+impl Plan {
+    /// A plan for cases, by how long each took as far as that is known. Any other one counts as the
+    /// median of these.
+    pub fn make(cases: &[Name], took: &[Option<Duration>], of: usize) -> Plan {
+        let usual = median(took).unwrap_or(TYPICAL);
+        let took: Vec<Duration> = took.iter().map(|took| took.unwrap_or(usual)).collect();
+        let kernels = cases.iter().map(|case| &*case.kernel);
+        let weighed: Vec<(&str, Duration)> = kernels.zip(took.iter().copied()).collect();
+        let planned = |place: &usize| Planned {
+            number: place + 1,
+            kernel: cases[*place].kernel.clone(),
+            scenario: cases[*place].scenario.clone(),
+            seconds: seconds(took[*place]),
+        };
+        let entry = |(shard, places): (Shard, Vec<usize>)| {
+            let mut kernels: Vec<&str> = places.iter().map(|place| weighed[*place].0).collect();
+            kernels.dedup();
+            let cases: Duration = places.iter().map(|place| took[*place]).sum();
+            Entry {
+                shard: shard.to_string(),
+                kernels: kernels.join(","),
+                seconds: seconds(cases + KERNEL * kernels.len() as u32),
+                cases: places.iter().map(planned).collect(),
+            }
+        };
+        let shards = Shard::all(of).zip(split(&weighed, of));
+        Plan {
+            include: shards.map(entry).collect(),
+        }
+    }
+
+    /// Reads a plan, which is one for so many shards.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no such plan.
+    pub fn read(path: &Path, shard: Shard) -> Result<Plan> {
+        let read = || {
+            let text = plain::text(path, plain::MADE)?;
+            let plan: Plan = serde_json::from_str(&text)
+                .context("it is no plan that `kassay shards N --format github` prints")?;
+            plan.check()?;
+            let of = plan.include.len();
+            ensure!(
+                of == shard.of,
+                "it is for {of} shards, and not for {}",
+                shard.of
+            );
+            Ok(plan)
+        };
+        read().with_context(|| format!("read the plan `{}`", path.display()))
+    }
+
+    /// Sees that it has each of its shards and each of its cases once.
+    fn check(&self) -> Result<()> {
+        let of = self.include.len();
+        if of == 0 || of > MOST {
+            bail!("it has {of} shards");
+        }
+        for (shard, entry) in Shard::all(of).zip(&self.include) {
+            let name = &entry.shard;
+            ensure!(
+                *name == shard.to_string(),
+                "`{name}` stands for shard {shard}"
+            );
+        }
+        for (number, case) in (1..).zip(self.sorted()) {
+            ensure!(
+                case.number == number,
+                "case {number} is missing or there twice"
+            );
+        }
+        Ok(())
+    }
+
+    /// The plan as a line of JSON.
+    ///
+    /// # Errors
+    /// None is expected.
+    pub fn json(&self) -> Result<String> {
+        serde_json::to_string(self).context("write the plan")
+    }
+
+    /// The kernels of the whole run, in their order.
+    pub fn kernels(&self) -> Vec<String> {
+        let cases = self.sorted().into_iter();
+        let mut kernels: Vec<String> = cases.map(|case| case.kernel.clone()).collect();
+        kernels.dedup();
+        kernels
+    }
+
+    /// A shard with its cases.
+    pub fn part(&self, shard: Shard) -> Part {
+        let name = |case: &Planned| Name {
+            kernel: case.kernel.clone(),
+            scenario: case.scenario.clone(),
+        };
+        let own = self.include.get(shard.index - 1);
+        let own = own.map_or(&[][..], |entry| &entry.cases);
+        Part {
+            shard,
+            own: own.iter().map(name).collect(),
+            all: self.sorted().into_iter().map(name).collect(),
+        }
+    }
+
+    /// The cases of the whole run, in their order.
+    fn sorted(&self) -> Vec<&Planned> {
+        let mut cases: Vec<&Planned> = self.include.iter().flat_map(|it| &it.cases).collect();
+        cases.sort_by_key(|case| case.number);
+        cases
+    }
+}
+
+/// The median of the times that are known; of an even number, the higher one in the middle.
+pub fn median(took: &[Option<Duration>]) -> Option<Duration> {
+    let mut known: Vec<Duration> = took.iter().copied().flatten().collect();
+    known.sort_unstable();
+    known.get(known.len() / 2).copied()
+}
+
+/// Seconds to the millisecond.
+fn seconds(took: Duration) -> f64 {
+    took.as_millis() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cases(kernels: &[&str], scenarios: usize) -> Vec<Name> {
+        let of = |kernel: &&str| {
+            let kernel = (*kernel).to_owned();
+            (0..scenarios).map(move |at| Name {
+                kernel: kernel.clone(),
+                scenario: format!("s{at}"),
+            })
+        };
+        kernels.iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn a_plan_is_the_same_when_it_is_read_and_has_each_case_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan");
+        let cases = cases(&["b", "a"], 7);
+        let plan = Plan::make(&cases, &[None; 14], 3);
+        std::fs::write(&path, serde_json::to_string(&plan).unwrap()).unwrap();
+        let read = Plan::read(&path, Shard { index: 1, of: 3 }).unwrap();
+        assert_eq!(read, plan);
+        let parts: Vec<Part> = Shard::all(3).map(|shard| read.part(shard)).collect();
+        let mut own: Vec<Name> = parts.iter().flat_map(|part| part.own.clone()).collect();
+        assert!(parts.iter().all(|part| part.all == cases));
+        own.sort_by_key(|name| cases.iter().position(|case| case == name));
+        assert_eq!(own, cases);
+    }
+
+    #[test]
+    fn what_is_no_plan_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan");
+        let plan = Plan::make(&cases(&["a"], 4), &[None; 4], 2);
+        let whole = serde_json::to_string(&plan).unwrap();
+        for (text, why) in [
+            (whole[..whole.len() / 2].to_owned(), "it is no plan that"),
+            (whole.replace("1/2", "2/2"), "`2/2` stands for shard 1/2"),
+            (
+                whole.replace("\"number\":3", "\"number\":2"),
+                "case 3 is missing",
+            ),
+            (whole.clone(), "it is for 2 shards, and not for 3"),
+            ("{\"include\":[]}".to_owned(), "it has 0 shards"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Plan::read(&path, Shard { index: 1, of: 3 }).unwrap_err();
+            assert!(format!("{error:#}").contains(why), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_counts_as_the_median() {
+        let took = [Some(9), None, Some(5), Some(1)].map(|it| it.map(Duration::from_secs));
+        let plan = Plan::make(&cases(&["a"], 4), &took, 1);
+        let told: Vec<f64> = plan.include[0].cases.iter().map(|it| it.seconds).collect();
+        assert_eq!(told, [9.0, 5.0, 5.0, 1.0]);
+        assert_eq!(plan.include[0].seconds, 40.0);
+    }
+}

@@ -1,0 +1,201 @@
+//! Cases dealt to shards so that these take equally long, and each has few kernels.
+
+use std::time::Duration;
+
+/// What a kernel costs each shard that has it: a boot, after which others are restored.
+pub const KERNEL: Duration = Duration::from_secs(20);
+
+/// By how much the time of the longest shard is raised, as long as the cases do not fit.
+const STEP: f64 = 1.02;
+
+/// A kernel's cases: their places, and how long each takes, in seconds, the longest first.
+struct Group(Vec<(usize, f64)>);
+
+/// What a shard has so far.
+#[derive(Clone, Default)]
+struct Bin {
+    seconds: f64,
+    cases: Vec<usize>,
+}
+
+/// The places of the cases that each shard has, in their order. A case is the name of its kernel and
+/// how long it takes.
+pub fn split(cases: &[(&str, Duration)], of: usize) -> Vec<Vec<usize>> {
+    let groups = groups(cases);
+    let total: f64 = groups.iter().map(Group::seconds).sum();
+    // No shard can take less than the mean.
+    let mut most = total / of as f64;
+    let bins = loop {
+        if let Some(bins) = pack(&groups, of, most) {
+            break bins;
+        }
+        most *= STEP;
+    };
+    let mut shards: Vec<Vec<usize>> = bins.into_iter().map(|bin| bin.cases).collect();
+    share(&mut shards, cases);
+    shards.iter_mut().for_each(|shard| shard.sort_unstable());
+    shards
+}
+
+/// Has no shard idle as long as another one has several cases, of which it takes half.
+fn share(shards: &mut [Vec<usize>], cases: &[(&str, Duration)]) {
+    let took = |places: &[usize]| -> Duration { places.iter().map(|place| cases[*place].1).sum() };
+    loop {
+        let idle = shards.iter().position(Vec::is_empty);
+        let several = (0..shards.len()).filter(|shard| shards[*shard].len() > 1);
+        let busy = several.max_by_key(|shard| took(&shards[*shard]));
+        let (Some(idle), Some(busy)) = (idle, busy) else {
+            return;
+        };
+        let last = shards[busy].len() - 1;
+        let own = &mut shards[busy];
+        let half = took(own) / 2;
+        let cut = (1..last).find(|cut| took(&own[..*cut]) >= half);
+        shards[idle] = own.split_off(cut.unwrap_or(last));
+    }
+}
+
+/// The cases by their kernels, of which that comes first that takes longest. What takes equally
+/// long stays in its order, so that the same cases are always split in the same way.
+fn groups(cases: &[(&str, Duration)]) -> Vec<Group> {
+    let mut groups: Vec<(&str, Group)> = Vec::new();
+    for (place, (kernel, took)) in cases.iter().enumerate() {
+        let case = (place, took.as_secs_f64());
+        match groups.iter_mut().find(|(known, _)| known == kernel) {
+            Some((_, group)) => group.0.push(case),
+            None => groups.push((kernel, Group(vec![case]))),
+        }
+    }
+    let mut groups: Vec<Group> = groups.into_iter().map(|(_, group)| group).collect();
+    for group in &mut groups {
+        group.0.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    }
+    groups.sort_by(|one, other| other.seconds().total_cmp(&one.seconds()));
+    groups
+}
+
+/// The shards, none of which takes longer than `most`, if the cases fit.
+fn pack(groups: &[Group], of: usize, most: f64) -> Option<Vec<Bin>> {
+    let mut bins = vec![Bin::default(); of];
+    for group in groups {
+        let mut chosen = room(&bins, group, most)?;
+        for bin in &chosen {
+            bins[*bin].seconds += KERNEL.as_secs_f64();
+        }
+        for (place, seconds) in &group.0 {
+            // The longest that is left goes to the shard that has least to do.
+            let less = |one: &&mut usize, other: &&mut usize| {
+                bins[**one].seconds.total_cmp(&bins[**other].seconds)
+            };
+            let bin = *chosen.iter_mut().min_by(less)?;
+            bins[bin].seconds += seconds;
+            bins[bin].cases.push(*place);
+            if bins[bin].seconds > most {
+                return None;
+            }
+        }
+    }
+    Some(bins)
+}
+
+/// As few shards as a kernel's cases fit into: the fullest one that has room for all of them, else
+/// the emptiest ones.
+fn room(bins: &[Bin], group: &Group, most: f64) -> Option<Vec<usize>> {
+    let needed = group.seconds() - KERNEL.as_secs_f64();
+    let room = |bin: &usize| most - bins[*bin].seconds - KERNEL.as_secs_f64();
+    let mut order: Vec<usize> = (0..bins.len()).collect();
+    order.sort_by(|one, other| room(other).total_cmp(&room(one)));
+    let has_all = order.iter().rposition(|bin| room(bin) >= needed);
+    if let Some(place) = has_all {
+        return Some(vec![order[place]]);
+    }
+    let (mut chosen, mut had) = (Vec::new(), 0.0);
+    for bin in order.into_iter().filter(|bin| room(bin) > 0.0) {
+        had += room(&bin);
+        chosen.push(bin);
+        if had >= needed {
+            return Some(chosen);
+        }
+    }
+    None
+}
+
+impl Group {
+    /// How long all of it takes on one machine.
+    fn seconds(&self) -> f64 {
+        let cases: f64 = self.0.iter().map(|(_, seconds)| seconds).sum();
+        cases + KERNEL.as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long cases of kernels take, in seconds.
+    fn cases(kernels: &[(&'static str, &[u64])]) -> Vec<(&'static str, Duration)> {
+        let of = |(kernel, took): &(&'static str, &[u64])| -> Vec<(&'static str, Duration)> {
+            let case = |took: &u64| (*kernel, Duration::from_secs(*took));
+            took.iter().map(case).collect()
+        };
+        kernels.iter().flat_map(of).collect()
+    }
+
+    /// How many kernels each shard has, and how long its cases take.
+    fn told(cases: &[(&str, Duration)], of: usize) -> Vec<(usize, u64)> {
+        let shards = split(cases, of);
+        let mut all: Vec<usize> = shards.concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..cases.len()).collect::<Vec<_>>());
+        let of = |shard: &Vec<usize>| {
+            let mut kernels: Vec<&str> = shard.iter().map(|case| cases[*case].0).collect();
+            kernels.dedup();
+            let took = shard.iter().map(|case| cases[*case].1.as_secs()).sum();
+            (kernels.len(), took)
+        };
+        shards.iter().map(of).collect()
+    }
+
+    #[test]
+    fn shards_of_one_kernel_take_equally_long() {
+        let cases = cases(&[("a", &[9, 7, 6, 5, 5, 4, 3, 3, 2, 2, 1, 1])]);
+        assert_eq!(told(&cases, 4), [(1, 12); 4]);
+        assert_eq!(told(&cases, 1), [(1, 48)]);
+    }
+
+    #[test]
+    fn a_kernel_is_in_few_shards() {
+        let fifty = [2; 50];
+        let two = cases(&[("a", &fifty), ("b", &fifty)]);
+        assert_eq!(told(&two, 4), [(1, 50); 4]);
+        assert_eq!(told(&two, 2), [(1, 100); 2]);
+        let four = cases(&[
+            ("a", &fifty),
+            ("b", &[9; 3]),
+            ("c", &[9; 3]),
+            ("d", &[9; 3]),
+        ]);
+        assert!(told(&four, 3).iter().all(|(kernels, _)| *kernels <= 2));
+    }
+
+    #[test]
+    fn what_takes_no_time_is_dealt_as_well_and_a_shard_may_be_empty() {
+        assert_eq!(told(&cases(&[("a", &[0, 0])]), 3).len(), 3);
+        assert_eq!(
+            told(&cases(&[("a", &[5])]), 3)
+                .iter()
+                .filter(|it| it.0 == 0)
+                .count(),
+            2
+        );
+        assert_eq!(split(&[], 2), [vec![], vec![]] as [Vec<usize>; 2]);
+    }
+
+    #[test]
+    fn a_long_case_has_a_shard_of_its_own() {
+        let cases = cases(&[("a", &[90, 10, 10, 10, 10, 10])]);
+        let mut took: Vec<u64> = told(&cases, 3).iter().map(|it| it.1).collect();
+        took.sort_unstable();
+        assert_eq!(took, [20, 30, 90]);
+    }
+}
