@@ -22,9 +22,13 @@ const EXAMPLE: [(&str, &str); 5] = [
     ("snapshots/NAME.snap", include_str!("../template/NAME.snap")),
 ];
 
-const COMMON: [(&str, &str); 3] = [
+const COMMON: [(&str, &str); 4] = [
     ("kassay.toml", include_str!("../template/kassay.toml")),
     (".gitignore", include_str!("../template/gitignore")),
+    (
+        ".config/nextest.toml",
+        include_str!("../template/nextest.toml"),
+    ),
     (
         ".github/workflows/kassay.yml",
         include_str!("../template/workflow.yml"),
