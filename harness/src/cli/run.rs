@@ -212,7 +212,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         detectors: detectors(&kernels)?,
         ..Foot::default()
     };
-    if let Some(terms) = terms {
+    // Nothing is never over.
+    if let Some(terms) = terms.filter(|_| !cases.is_empty()) {
         let format = args.reports.by_run()?;
         return repeats::run(&setting, &cases, terms, format, &history, &foot.end());
     }

@@ -157,6 +157,7 @@ fn merged(reports: Vec<Report>) -> Result<Merged> {
     let is_interrupted = reports
         .iter()
         .any(|report| report.last.stopped.as_ref() == Some(&interrupted));
+    let known: BTreeSet<&String> = cases.iter().collect();
     let mut ended: BTreeMap<String, (Shard, Outcome)> = BTreeMap::new();
     let mut detectors = BTreeSet::new();
     for report in reports {
@@ -165,7 +166,7 @@ fn merged(reports: Vec<Report>) -> Result<Merged> {
         for outcome in report.outcomes {
             let name = outcome.case.to_string();
             ensure!(
-                cases.contains(&name),
+                known.contains(&name),
                 "shard {shard} has `{name}`, which is not of its run"
             );
             if let Some((other, _)) = ended.insert(name.clone(), (shard, outcome)) {
