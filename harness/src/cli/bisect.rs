@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::chosen;
 use super::error::{Error, Result};
-use super::run::How;
+use super::how::How;
 use super::scenarios;
 use super::session::Session;
 use super::{is_left, print};

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::chosen;
 use super::error::{Error, Result};
-use super::run::{How, one};
+use super::how::How;
+use super::run::one;
 use super::session::Session;
 use super::{is_left, print};
 use crate::case::Setting;

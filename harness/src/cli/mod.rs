@@ -16,6 +16,7 @@ pub mod faults;
 pub mod fuzz;
 pub mod header;
 pub mod history;
+pub mod how;
 pub mod init;
 pub mod kernel;
 pub mod kfuncs;

@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::error::{Error, Result};
+use super::how::How;
 use super::is_left;
 use super::place::path_of;
-use super::run::How;
 use super::session::Session;
 use crate::scenario::{Finder, Part, Scenario};
 

@@ -7,8 +7,9 @@ use clap::Args;
 use super::chosen;
 use super::coverage::Counted;
 use super::error::{Error, Result};
+use super::how::Machines;
 use super::reports::ReportArgs;
-use super::run::{Machines, detectors, exit_code};
+use super::run::{detectors, exit_code};
 use super::scenarios::scenarios;
 use super::session::Session;
 use super::{is_left, print};
@@ -85,15 +86,17 @@ pub fn run(args: &SelftestsArgs) -> Result<u8> {
     let ran = each(&setting, &kernel, &tests, |outcome| {
         let count = selftests::settle(outcome);
         (passed, skipped) = (passed + count.0, skipped + count.1);
-        told.case(&setting, outcome)
+        told.case(outcome)
     });
     let ran = ran.map_err(Error::from);
-    let detectors = detectors(&[(kernel.name.clone(), Ok(kernel))])?;
+    let mut last = vec![format!("{passed} subtests passed, {skipped} skipped")];
+    last.extend(detectors(&[(kernel.name.clone(), Ok(kernel))])?);
     let foot = Foot {
-        detectors: format!("; {passed} subtests passed, {skipped} skipped{detectors}"),
+        detectors: last,
         ..Foot::default()
     };
-    let written = told.end(&setting, tests.len(), foot, ran.as_ref().err());
+    let stopped = ran.as_ref().err().map(|error| format!("{error:#}"));
+    let written = told.end(tests.len(), foot, stopped.as_deref(), None);
     exit_code(&ran?, &Counted::default(), written)
 }
 

@@ -154,7 +154,7 @@ fn files(outcome: &Outcome, links: &Links) -> Markup {
 mod tests {
     use super::*;
     use crate::report::html::page;
-    use crate::report::tests::{outcome, setting, whole};
+    use crate::report::tests::{outcome, whole};
     use crate::verdict::Verdict;
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
             outcome("6.1", "sum", Verdict::Pass),
             outcome("a<b>&", "drop", Verdict::Panic),
         ];
-        let page = page(&whole(&setting(), &outcomes), &[]).unwrap();
+        let page = page(&whole(&outcomes), &[]).unwrap();
         let find = |name| find(&page, name);
         assert_eq!(find("6.1::sum").as_deref(), Some("case-2"));
         assert_eq!(find("sum").as_deref(), Some("case-1"));
