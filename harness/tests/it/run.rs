@@ -270,7 +270,8 @@ fn json_has_the_keys_of_the_contract_one_object_a_line() {
     checkout.scenario("future", "requires = { kernel = '>=99.0' }");
     checkout.scenario("future_too", "requires = { config = ['NO_SUCH_OPTION'] }");
     let ended = checkout.run(&["future", "--format", "json"]);
-    let keys = "kernel release accel scenario verdict title reason duration_ms restored artifacts unstable";
+    let keys = "kernel release accel scenario file verdict title reason seeds expected duration_ms \
+                restored peak_kib unbuilt artifacts unstable transcript";
     let keys: BTreeSet<&str> = keys.split(' ').collect();
     for (object, scenario) in ended
         .with(125)
