@@ -14,9 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 version=6.12.117-1~deb12u1
 
-mmdebstrap --quiet --variant=apt bookworm "$work/root" \
-	http://deb.debian.org/debian \
-	'deb http://deb.debian.org/debian-security bookworm-security main'
+mmdebstrap --quiet --variant=apt bookworm "$work/root"
 chroot "$work/root" apt-get update -qq
 chroot "$work/root" apt-get download -qq "linux-source-6.12=$version"
 dpkg-deb --fsys-tarfile "$work/root"/linux-source-6.12_*.deb |

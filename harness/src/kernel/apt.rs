@@ -335,11 +335,14 @@ fn beside(state: &Path, sources: &str, first: &str) -> Result<Vec<String>> {
 }
 
 /// The line of a sources.list(5) for a suite of Debian: from the mirror that the machine's apt has,
-/// else from Debian's own.
+/// else from that of kernel.org.
 fn source(suite: &str) -> Result<String> {
     let (label, own) = match suite.ends_with("-security") {
-        true => ("Debian-Security", "http://deb.debian.org/debian-security"),
-        false => ("Debian", "http://deb.debian.org/debian"),
+        true => (
+            "Debian-Security",
+            "http://mirrors.kernel.org/debian-security",
+        ),
+        false => ("Debian", "http://mirrors.kernel.org/debian"),
     };
     let targets = Tool::new("apt-get")
         .args(["indextargets", "--format", "$(REPO_URI) $(SOURCESENTRY)"])

@@ -24,7 +24,7 @@ tests! {
         a_list_writes_no_lock,
         a_lock_that_must_stay_refuses_before_a_download,
         lists_that_are_past_their_day_are_used_and_that_is_said,
-        a_machine_without_debians_archive_goes_to_debians_own,
+        a_machine_without_debians_archive_goes_to_that_of_kernel_org,
         a_kernel_as_ubuntu_packs_it_is_unpacked,
         a_suite_that_the_mirror_lacks_is_named_and_known_to_the_list,
         a_package_that_the_suite_lacks_is_named,
@@ -435,7 +435,7 @@ fn lists_that_are_past_their_day_are_used_and_that_is_said() {
     );
 }
 
-fn a_machine_without_debians_archive_goes_to_debians_own() {
+fn a_machine_without_debians_archive_goes_to_that_of_kernel_org() {
     let host = Host::new();
     fs::write(host.path("archive/foreign"), "").unwrap();
     let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -446,7 +446,7 @@ fn a_machine_without_debians_archive_goes_to_debians_own() {
         return;
     }
     let sources = fs::read_to_string(host.path("cache/apt/slim/sources.list")).unwrap();
-    let expected = format!("deb [signed-by={keys}] http://deb.debian.org/debian slim main\n");
+    let expected = format!("deb [signed-by={keys}] http://mirrors.kernel.org/debian slim main\n");
     assert_eq!(sources, expected);
 }
 
