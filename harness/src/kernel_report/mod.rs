@@ -56,6 +56,9 @@ const CUT: &str = "------------[ cut here ]------------";
 /// How many lines of a message may come between [`CUT`] and what it is about.
 const MESSAGE: usize = 8;
 
+/// How many lines of a list in a report are kept.
+const ITEMS: usize = 16;
+
 /// How many reports are told apart. Another one counts if it is graver than these.
 const MOST: usize = 100;
 
@@ -159,7 +162,9 @@ fn same_caller<'a>(lines: &'a [Line], at: usize) -> impl Iterator<Item = usize> 
 
 impl Sighting {
     fn at(lines: &[Line], at: usize, opening: &Opening) -> Sighting {
-        let rest: Vec<usize> = same_caller(lines, at).take(LINES).collect();
+        let is_item = |at: &usize| opening::is_item(lines[*at].text);
+        let rest = same_caller(lines, at).filter(|at| !is_item(at));
+        let rest: Vec<usize> = rest.take(LINES).collect();
         let texts: Vec<&str> = rest.iter().map(|at| lines[*at].text).collect();
         let other = |at: &usize| lines[*at].opening.is_some_and(|other| !other.shows_stack());
         let mut head = rest
@@ -169,6 +174,7 @@ impl Sighting {
         let next = head.position(other).map(|at| at + 1);
         let length = opening.length(&texts, next);
         let texts = &texts[..length];
+        let last = rest[length - 1];
         let culprit = match opening.kind {
             Kind::Leak => frame::allocator(texts),
             Kind::Stall => frame::stalled(texts),
@@ -181,13 +187,19 @@ impl Sighting {
             is_echo: opening.is_echo(texts[0]),
             opening: at,
             lines: preamble(lines, at, opening)
-                .chain(rest[..length].iter().copied())
+                .chain(same_caller(lines, at).take_while(|at| *at <= last))
                 .collect(),
         }
     }
 
     fn report(&self, lines: &[Line]) -> Report {
-        let texts: Vec<&str> = self.lines.iter().map(|at| lines[*at].text).collect();
+        let mut items = 0;
+        let texts = self.lines.iter().map(|at| lines[*at].text);
+        let texts = texts.filter(|text| {
+            items += usize::from(opening::is_item(text));
+            items <= ITEMS || !opening::is_item(text)
+        });
+        let texts: Vec<&str> = texts.collect();
         Report {
             kind: self.kind,
             title: self.title.clone(),

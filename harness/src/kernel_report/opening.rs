@@ -319,6 +319,17 @@ pub fn is_head(line: &str) -> bool {
     line.eq_ignore_ascii_case("Call Trace:")
 }
 
+/// Whether a line is one of a list that a report may have before its stack: the objects of a slab, or the
+/// bytes of one (list_slab_objects and print_trailer of mm/slub.c, 6.12). There are up to hundreds, and
+/// how many there are must not decide whether the stack is looked at.
+pub fn is_item(line: &str) -> bool {
+    let is_object = line.starts_with("Object 0x") && line.contains(" @offset=");
+    is_object
+        || ["Object   ", "Redzone  ", "Padding  "]
+            .iter()
+            .any(|it| line.starts_with(it))
+}
+
 /// Whether a line is one of those that only draw a rule.
 pub fn is_rule(line: &str) -> bool {
     line.len() > 20 && line.bytes().all(|byte| byte == b'=')

@@ -104,6 +104,29 @@ fn what_tells_of_coverage_is_not_what_a_stall_is_about() {
     assert_eq!(titles(text), ["BUG: soft lockup in f"]);
 }
 
+#[test]
+fn how_long_a_list_before_the_stack_is_does_not_change_a_title() {
+    let items = [
+        "Object 0x0000000083ec0d59 @offset=32",
+        "Object   0000000083ec0d59: 6b 6b",
+    ];
+    for item in items {
+        let text = |count: usize| {
+            let list = format!("{item}\n").repeat(count);
+            with_stack(
+                &format!("BUG c (Tainted: G OE ): Object corrupt\n{list}"),
+                "f",
+            )
+        };
+        let title = "BUG c: Object corrupt in f";
+        assert_eq!(titles(&format!("{}\n{}", text(1), text(256))), [title]);
+        assert_eq!(brief(&text(256)), [title]);
+        let kept = &find(&text(256))[0].text;
+        assert_eq!(kept.matches(item).count(), ITEMS);
+        assert!(kept.ends_with("</TASK>"), "{kept}");
+    }
+}
+
 /// Titles of reports that a stack in `f` follows, by the formats of 6.11.
 #[test]
 fn what_a_stack_follows() {
