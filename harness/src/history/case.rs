@@ -90,22 +90,32 @@ pub fn make(transaction: &Transaction, key: &Key) -> rusqlite::Result<i64> {
     Ok(transaction.last_insert_rowid())
 }
 
+/// The runs of a case, the last one first. That it was skipped is a row of its own, and no run.
+const RUNS: &str =
+    "SELECT * FROM runs WHERE case_id = ?1 AND verdict != 'skipped' ORDER BY id DESC";
+
 /// Its last run.
 pub fn last(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Last>> {
     let Some(id) = find(connection, key)? else {
         return Ok(None);
     };
-    let sql = "SELECT * FROM runs WHERE case_id = ?1 ORDER BY id DESC LIMIT 1";
-    connection.query_row(sql, [id], Last::of).optional()
+    let sql = format!("{RUNS} LIMIT 1");
+    connection.query_row(&sql, [id], Last::of).optional()
 }
 
-/// How long it takes, by those of its recent runs that passed.
+/// How long it takes: no time if it was last skipped, else by those of its recent runs that passed.
 pub fn usual(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Duration>> {
     let Some(id) = find(connection, key)? else {
         return Ok(None);
     };
-    let recent = "SELECT * FROM runs WHERE case_id = ?1 ORDER BY id DESC LIMIT ?2";
-    let sql = format!("SELECT duration_ms FROM ({recent}) WHERE verdict = 'pass'");
+    let last = "SELECT verdict = 'skipped' FROM runs WHERE case_id = ?1 ORDER BY id DESC LIMIT 1";
+    let is_skipped = connection
+        .query_row(last, [id], |row| row.get(0))
+        .optional()?;
+    if is_skipped == Some(true) {
+        return Ok(Some(Duration::ZERO));
+    }
+    let sql = format!("SELECT duration_ms FROM ({RUNS} LIMIT ?2) WHERE verdict = 'pass'");
     let mut runs = connection.prepare(&sql)?;
     let took = runs.query_map(params![id, RECENT as i64], |row| row.get(0))?;
     Ok(median(took.collect::<rusqlite::Result<_>>()?))
@@ -115,8 +125,7 @@ pub fn usual(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Dura
 pub fn all(connection: &Connection) -> rusqlite::Result<Vec<Past>> {
     let sql = "SELECT * FROM cases ORDER BY project, kernel, scenario";
     let mut cases = connection.prepare(sql)?;
-    let sql = "SELECT * FROM runs WHERE case_id = ?1 ORDER BY id DESC";
-    let mut runs = connection.prepare(sql)?;
+    let mut runs = connection.prepare(RUNS)?;
     let past = |row: &Row| {
         let found = runs.query_map([row.get::<_, i64>("id")?], |run| {
             Ok((Last::of(run)?, run.get("duration_ms")?))

@@ -87,9 +87,9 @@ impl History {
         )
     }
 
-    /// Keeps what a case came to, if it was run.
+    /// Keeps what a case came to, if anything was found out.
     pub fn note(&self, setting: &Setting, scenario: &Scenario, outcome: &Outcome) {
-        if matches!(outcome.end, End::Skipped(_) | End::Unchanged) {
+        if matches!(outcome.end, End::Unchanged) {
             return;
         }
         let key = self.key(&outcome.case.kernel, scenario);
@@ -104,7 +104,8 @@ impl History {
             .flatten()
     }
 
-    /// How long a case usually takes: the median of its recent runs that passed.
+    /// How long a case usually takes: the median of its recent runs that passed, and no time where it
+    /// was last skipped.
     pub fn usual(&self, kernel: &str, scenario: &Scenario) -> Option<Duration> {
         let key = self.key(kernel, scenario);
         self.with(|connection| case::usual(connection, &key))

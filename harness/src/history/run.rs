@@ -96,6 +96,9 @@ fn host() -> String {
 pub fn insert(connection: &mut Connection, key: &Key, run: &Run) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let id = case::make(&transaction, key)?;
+    // That it is skipped is known once, and is known no longer when it is run.
+    let sql = "DELETE FROM runs WHERE case_id = ?1 AND verdict = 'skipped'";
+    transaction.execute(sql, [id])?;
     let sql = "INSERT INTO runs (case_id, at_ms, release, verdict, unmarked, title, duration_ms, \
                accelerator, jobs, restored, host, ci, marked_until) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
@@ -128,7 +131,7 @@ pub fn passed_in_a_row(connection: &Connection, key: &Key, until: &str) -> rusql
         return Ok(0);
     };
     let sql = "SELECT unmarked = 'pass' FROM runs WHERE case_id = ?1 AND ci AND marked_until = ?2 \
-               AND unmarked NOT IN ('infra', 'lost') ORDER BY id DESC";
+               AND unmarked NOT IN ('infra', 'lost', 'skipped') ORDER BY id DESC";
     let mut runs = connection.prepare(sql)?;
     let runs = runs.query_map(params![id, until], |row| row.get::<_, bool>(0))?;
     let passed = runs.take_while(|run| !matches!(run, Ok(false)));

@@ -161,6 +161,23 @@ fn what_was_not_run_is_not_kept() {
 }
 
 #[test]
+fn a_case_that_was_skipped_takes_no_time_until_it_is_run() {
+    let fixture = Fixture::new();
+    let (history, own) = (fixture.open(), fixture.own());
+    let skipped = || End::Skipped("why".to_owned());
+    let skipped = || Outcome::new("6.1", Accelerator::Tcg, &own, skipped());
+    let usual = || history.usual("6.1", &own).map(|took| took.as_secs());
+    fixture.note(&history, &own, &ended(Verdict::Pass, 3));
+    fixture.note(&history, &own, &skipped());
+    fixture.note(&history, &own, &skipped());
+    assert_eq!(usual(), Some(0));
+    assert_eq!(history.cases(false)[0].failed.of, 1);
+    assert_eq!(verdict(&history, &own).as_deref(), Some("pass"));
+    fixture.note(&history, &own, &ended(Verdict::Pass, 3));
+    assert_eq!(usual(), Some(3));
+}
+
+#[test]
 fn scenarios_of_one_name_are_told_apart_by_their_folders() {
     let fixture = Fixture::new();
     let history = fixture.open();

@@ -163,9 +163,11 @@ impl Plan {
     }
 }
 
-/// The median of the times that are known; of an even number, the higher one in the middle.
+/// The median of the times that are known, without what was skipped; of an even number, the higher one
+/// in the middle.
 pub fn median(took: &[Option<Duration>]) -> Option<Duration> {
-    let mut known: Vec<Duration> = took.iter().copied().flatten().collect();
+    let known = took.iter().copied().flatten();
+    let mut known: Vec<Duration> = known.filter(|took| !took.is_zero()).collect();
     known.sort_unstable();
     known.get(known.len() / 2).copied()
 }
@@ -230,10 +232,10 @@ mod tests {
 
     #[test]
     fn what_is_not_known_counts_as_the_median() {
-        let took = [Some(9), None, Some(5), Some(1)].map(|it| it.map(Duration::from_secs));
-        let plan = Plan::make(&cases(&["a"], 4), &took, 1);
+        let took = [9, 5, 1, 0, 0].map(|it| Some(Duration::from_secs(it)));
+        let plan = Plan::make(&cases(&["a"], 6), &[&took[..], &[None]].concat(), 1);
         let told: Vec<f64> = plan.include[0].cases.iter().map(|it| it.seconds).collect();
-        assert_eq!(told, [9.0, 5.0, 5.0, 1.0]);
+        assert_eq!(told, [9.0, 5.0, 1.0, 0.0, 0.0, 5.0]);
         assert_eq!(plan.include[0].seconds, 40.0);
     }
 }

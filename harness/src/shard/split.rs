@@ -78,21 +78,19 @@ fn groups(cases: &[(&str, Duration)]) -> Vec<Group> {
 fn pack(groups: &[Group], of: usize, most: f64) -> Option<Vec<Bin>> {
     let mut bins = vec![Bin::default(); of];
     for group in groups {
-        let mut chosen = room(&bins, group, most)?;
+        let chosen = room(&bins, group, most)?;
         for bin in &chosen {
             bins[*bin].seconds += KERNEL.as_secs_f64();
         }
         for (place, seconds) in &group.0 {
-            // The longest that is left goes to the shard that has least to do.
-            let less = |one: &&mut usize, other: &&mut usize| {
-                bins[**one].seconds.total_cmp(&bins[**other].seconds)
-            };
-            let bin = *chosen.iter_mut().min_by(less)?;
+            // Shards are filled one after the other, so that the last one has room for another kernel.
+            let fits = chosen
+                .iter()
+                .filter(|bin| bins[**bin].seconds + seconds <= most);
+            let bin =
+                *fits.max_by(|one, other| bins[**one].seconds.total_cmp(&bins[**other].seconds))?;
             bins[bin].seconds += seconds;
             bins[bin].cases.push(*place);
-            if bins[bin].seconds > most {
-                return None;
-            }
         }
     }
     Some(bins)
@@ -176,6 +174,14 @@ mod tests {
             ("d", &[9; 3]),
         ]);
         assert!(told(&four, 3).iter().all(|(kernels, _)| *kernels <= 2));
+    }
+
+    #[test]
+    fn kernels_share_a_shard_where_these_take_equally_long_then() {
+        let cases = cases(&[("a", &[2; 73]), ("b", &[2; 47])]);
+        let total = |(kernels, took): &(usize, u64)| took + 20 * *kernels as u64;
+        let took: Vec<u64> = told(&cases, 4).iter().map(total).collect();
+        assert!(took.iter().all(|took| (80..=90).contains(took)), "{took:?}");
     }
 
     #[test]
