@@ -1,5 +1,6 @@
 //! Programs on one machine, and what comes of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub struct Came {
     pub steps: usize,
     /// What was wrong.
     pub fault: Option<Fault>,
+    /// The titles of what else was wrong in the same way.
+    pub others: Vec<String>,
     /// The console, where something was wrong.
     pub console: String,
 }
@@ -97,16 +100,27 @@ impl Target<'_> {
         let artifacts = compile::build(&self.setting.cache, self.kernel, &scenario)?;
         let case = Case::of(self.kernel, &scenario, &artifacts);
         let known = case.known()?;
-        let judge = |ran: &Ran| Ok(verdict::judge(&known, &ran.facts).0);
-        let (ran, judged) = run::decide(self.setting, &case, judge, Result::is_ok)?;
+        let judge = |ran: &Ran| Ok(verdict::faults(&known, &ran.facts).0);
+        let (ran, faults) = run::decide(self.setting, &case, judge, Vec::is_empty)?;
         let told = &ran.facts.told;
-        let fault = judged.err().filter(is_of_module);
+        let fault = faults.first().filter(|fault| is_of_module(fault)).cloned();
+        let decides = fault.as_ref().map(|fault| (fault.verdict, &fault.title));
+        let is_alike = |other: &&Fault| {
+            decides
+                .is_some_and(|(verdict, title)| other.verdict == verdict && other.title != *title)
+        };
+        let others = faults
+            .iter()
+            .filter(is_alike)
+            .map(|other| other.title.clone());
+        let others: BTreeSet<String> = others.collect();
         let console = fault.as_ref().and(ran.facts.evidence.console.clone());
         let is_step = |fact: &&Fact| matches!(fact, Fact::Stepped { .. });
         Ok(Came {
             answers: answers(programs.len(), told),
             reached: reached(programs.len(), told),
             steps: told.iter().filter(is_step).count(),
+            others: others.into_iter().collect(),
             fault,
             console: console.unwrap_or_default(),
         })

@@ -66,16 +66,22 @@ impl Finding {
     }
 }
 
+/// The titles of a finding, the one that it is named after first.
+fn titles(fault: &Fault, smallest: &Smallest) -> Vec<String> {
+    let own = std::iter::once(&fault.title);
+    own.chain(&smallest.others).cloned().collect()
+}
+
 /// The expectation of such a verdict.
-fn expect(verdict: Verdict, title: &str) -> Option<Expect> {
-    let title = title.to_owned();
+fn expect(verdict: Verdict, titles: Vec<String>) -> Option<Expect> {
+    let titles = titles.into();
     Some(match verdict {
-        Verdict::Report => Expect::Report(title),
-        Verdict::Panic => Expect::Panic(title),
-        Verdict::Hang => Expect::Hang(title),
-        Verdict::Oom => Expect::Oom(title),
-        Verdict::Leak => Expect::Leak(title),
-        Verdict::Lost => Expect::Lost(title),
+        Verdict::Report => Expect::Report(titles),
+        Verdict::Panic => Expect::Panic(titles),
+        Verdict::Hang => Expect::Hang(titles),
+        Verdict::Oom => Expect::Oom(titles),
+        Verdict::Leak => Expect::Leak(titles),
+        Verdict::Lost => Expect::Lost(titles),
         _ => return None,
     })
 }
@@ -125,7 +131,7 @@ impl Keep<'_> {
             .target
             .scenario(directory.path(), &name, way, programs, *form)?;
         scenario.about = format!("{}: {}", fault.verdict, fault.title);
-        scenario.expect = expect(fault.verdict, &fault.title);
+        scenario.expect = expect(fault.verdict, titles(fault, smallest));
         scenario.path = directory.path().join(format!("{name}.toml"));
         scenario.snapshots = snapshots(&scenario.path, self.project);
         let text = self.text(&scenario, way, fault, smallest, folder)?;
@@ -168,7 +174,7 @@ impl Keep<'_> {
             outcome = run::built(&setting, &case())?;
         }
         if outcome.verdict() != Verdict::Pass {
-            // A scenario expects one thing, and one mistake may be reported twice.
+            // A scenario expects one verdict, and one mistake may come to several.
             let (verdict, title) = (outcome.verdict(), outcome.title());
             progress::note(format!(
                 "the scenario of it does not pass by itself: {verdict}: {title}"
@@ -209,9 +215,16 @@ impl Keep<'_> {
             let _ = writeln!(text, "sysctl = {{ {} }}", all.join(", "));
         }
         text.push_str("allow = [\"no_kfuncs\", \"failed_step\"]\n");
-        if expect(fault.verdict, &fault.title).is_some() {
-            let title = quoted(&fault.title);
-            let _ = writeln!(text, "expect = {{ {} = {title} }}", fault.verdict);
+        if scenario.expect.is_some() {
+            let titles: Vec<String> = titles(fault, smallest)
+                .iter()
+                .map(|it| quoted(it))
+                .collect();
+            let said = match &titles[..] {
+                [title] => title.clone(),
+                titles => format!("[{}]", titles.join(", ")),
+            };
+            let _ = writeln!(text, "expect = {{ {} = {said} }}", fault.verdict);
         }
         let unattached: Vec<String> = scenario.attach.keys().cloned().collect();
         if !unattached.is_empty() {

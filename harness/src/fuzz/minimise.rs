@@ -16,6 +16,8 @@ pub struct Smallest {
     pub programs: Vec<Program>,
     /// How they are run.
     pub form: Form,
+    /// The titles of what else went wrong with them in the same way.
+    pub others: Vec<String>,
     /// Whether the same went wrong again.
     pub is_again: bool,
     /// How many machines that took.
@@ -41,6 +43,7 @@ pub fn minimise(
         smallest: Smallest {
             programs: programs.to_vec(),
             form: Form::Sifted,
+            others: came.others.clone(),
             is_again: false,
             machines: 0,
         },
@@ -76,12 +79,13 @@ impl Search<'_> {
         self.left -= 1;
         self.smallest.machines += 1;
         let came = self.target.run(self.way, programs, form)?;
-        let is_same = came.fault.is_some_and(|fault| {
+        let is_same = came.fault.as_ref().is_some_and(|fault| {
             (fault.verdict, &fault.title) == (self.fault.verdict, &self.fault.title)
         });
         if is_same {
             self.smallest.programs = programs.to_vec();
             self.smallest.form = form;
+            self.smallest.others = came.others;
             self.smallest.is_again = true;
         }
         Ok(is_same)

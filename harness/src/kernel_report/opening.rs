@@ -373,7 +373,9 @@ fn slab(rest: &str) -> String {
         Some((kind, copy)) => format!("{kind}-{}", copy.rsplit('-').next().unwrap_or_default()),
         None => cache.to_owned(),
     };
-    format!("BUG {cache}: {}", constant(text))
+    // 6.1 names the cache twice.
+    let text = text.replace(&format!("remaining in {cache} on"), "remaining on");
+    format!("BUG {cache}: {}", constant(&text))
 }
 
 /// `divide error` of `Oops: divide error: 0000 [#1] SMP`.

@@ -105,6 +105,13 @@ fn what_tells_of_coverage_is_not_what_a_stall_is_about() {
 }
 
 #[test]
+fn objects_that_remain_have_the_title_of_newer_kernels() {
+    let old = "BUG c (Tainted: G OE ): Objects remaining in c on __kmem_cache_shutdown()";
+    let title = "BUG c: Objects remaining on __kmem_cache_shutdown() in f";
+    assert_eq!(title_of(old), title);
+}
+
+#[test]
 fn how_long_a_list_before_the_stack_is_does_not_change_a_title() {
     let items = [
         "Object 0x0000000083ec0d59 @offset=32",

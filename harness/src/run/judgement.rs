@@ -70,7 +70,7 @@ pub fn conclude(setting: &Setting, case: &Case, ran: &Ran) -> Result<Judged> {
         judged.is_comparison = is_comparison && fault.verdict == Verdict::Mismatch;
     } else {
         let expect = case.scenario.expect.as_ref().map(verdict::expected);
-        judged.expected = expect.map(|(_, title)| title.to_owned());
+        judged.expected = expect.map(|(_, titles)| titles.to_string());
     }
     if is_kept {
         keep(setting, case, &mut judged, Some((ran, &reports)));

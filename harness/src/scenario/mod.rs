@@ -25,7 +25,7 @@ use crate::vm::size::{LEAST_MIB, MOST_CPUS, Size};
 use crate::{entries, nearest, plain};
 
 use budget::Budget;
-pub use expect::{Allow, Expect};
+pub use expect::{Allow, Expect, Titles};
 use file::File;
 pub use file::{kernel_module, step};
 use part::Kind;
@@ -635,12 +635,21 @@ mod tests {
     #[test]
     fn one_verdict_is_expected() {
         let expect = |verdicts: &str| read(&format!("about = 'x'\nexpect = {{ {verdicts} }}"));
-        let report = Expect::Report("WARNING in f".to_owned());
+        let report = Expect::Report("WARNING in f".into());
         let scenario = expect("report = 'WARNING in f'").unwrap();
         assert_eq!(scenario.expect, Some(report));
+        let several = Titles::from(vec!["a".to_owned(), "b".to_owned()]);
+        let scenario = expect("report = ['a', 'b']").unwrap();
+        assert_eq!(scenario.expect, Some(Expect::Report(several)));
         let error = expect("reprot = 'WARNING in f'").unwrap_err();
         assert!(error.contains("did you mean `report`?"), "{error}");
-        for wrong in ["pass = ''", "report = 'a', panic = 'b'", "", "report = 1"] {
+        for wrong in [
+            "pass = ''",
+            "report = 'a', panic = 'b'",
+            "",
+            "report = 1",
+            "report = []",
+        ] {
             assert!(expect(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,41 +1,47 @@
 //! The verdict that a scenario expects, and the faults that come of it.
 
 use super::{Fault, Verdict};
-use crate::scenario::Expect;
+use crate::scenario::{Expect, Titles};
 
-/// Whether the fault that decides is the expected one, and no other is there but
-/// what follows from it.
+/// Whether the fault that decides is an expected one, all that are expected are there, and no other is
+/// but what follows from them.
 pub fn meet(expect: &Expect, faults: &[Fault]) -> Result<(), Fault> {
-    let (verdict, title) = expected(expect);
-    let is_expected = |fault: &Fault| fault.verdict == verdict && fault.title == title;
-    let other = match faults {
-        [] => None,
-        [first, rest @ ..] if is_expected(first) => {
-            match rest.iter().find(|fault| !follows(first, fault)) {
-                None => return Ok(()),
-                other => other,
-            }
-        }
-        [first, ..] => Some(first),
+    let (verdict, titles) = expected(expect);
+    let is_expected = |fault: &&Fault| fault.verdict == verdict && titles.has(&fault.title);
+    let follows = |fault: &Fault| {
+        let mut earlier = faults.iter().filter(is_expected);
+        earlier.any(|earlier| follows(earlier, fault))
     };
-    let seen = other.map_or("no fault".to_owned(), |fault| {
-        format!("{}: {}", fault.verdict, fault.title)
-    });
-    let title = format!("expected only {verdict}: {title}, but there is {seen}");
+    let decides = faults.first().filter(|first| !is_expected(first));
+    let mut rest = faults.iter().skip(1);
+    let other = decides.or_else(|| rest.find(|fault| !is_expected(fault) && !follows(fault)));
+    let is_seen = |title: &&str| {
+        faults
+            .iter()
+            .any(|it| is_expected(&it) && it.title == **title)
+    };
+    let missing = titles.iter().find(|title| !is_seen(title));
+    let seen = match (other, missing) {
+        (Some(fault), _) => format!("{}: {}", fault.verdict, fault.title),
+        (None, Some(_)) if faults.is_empty() => "no fault".to_owned(),
+        (None, Some(title)) => format!("no {verdict}: {title}"),
+        (None, None) => return Ok(()),
+    };
+    let title = format!("expected only {verdict}: {titles}, but there is {seen}");
     let reason = other.map_or("", |fault| &fault.reason);
     Err(Fault::new(Verdict::Mismatch, title).because(reason))
 }
 
-/// The verdict and title that an expectation is of.
-pub fn expected(expect: &Expect) -> (Verdict, &str) {
+/// The verdict and the titles that an expectation is of.
+pub fn expected(expect: &Expect) -> (Verdict, &Titles) {
     match expect {
-        Expect::Mismatch(title) => (Verdict::Mismatch, title),
-        Expect::Report(title) => (Verdict::Report, title),
-        Expect::Panic(title) => (Verdict::Panic, title),
-        Expect::Hang(title) => (Verdict::Hang, title),
-        Expect::Oom(title) => (Verdict::Oom, title),
-        Expect::Leak(title) => (Verdict::Leak, title),
-        Expect::Lost(title) => (Verdict::Lost, title),
+        Expect::Mismatch(titles) => (Verdict::Mismatch, titles),
+        Expect::Report(titles) => (Verdict::Report, titles),
+        Expect::Panic(titles) => (Verdict::Panic, titles),
+        Expect::Hang(titles) => (Verdict::Hang, titles),
+        Expect::Oom(titles) => (Verdict::Oom, titles),
+        Expect::Leak(titles) => (Verdict::Leak, titles),
+        Expect::Lost(titles) => (Verdict::Lost, titles),
     }
 }
 

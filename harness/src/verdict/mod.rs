@@ -142,7 +142,7 @@ pub fn judge(case: &Case, facts: &Facts) -> (Result<(), Fault>, Option<String>) 
 }
 
 /// Every fault, the one that decides first, and the transcript of complete facts.
-fn faults(case: &Case, facts: &Facts) -> (Vec<Fault>, Option<String>) {
+pub fn faults(case: &Case, facts: &Facts) -> (Vec<Fault>, Option<String>) {
     let evidence = &facts.evidence;
     let mut faults: Vec<Fault> = facts.reports.iter().map(reports::fault).collect();
     // The gravest report decides, and among equals the first.
@@ -173,8 +173,9 @@ fn faults(case: &Case, facts: &Facts) -> (Vec<Fault>, Option<String>) {
     let offered = contract::offered(case, &facts.told);
     let transcript = transcript::write(case.scenario, facts, &offered);
     faults.extend(check_facts(case, facts, &offered, !faults.is_empty()));
-    if let (Some(Expect::Mismatch(title)), Some(refusal)) = (&case.scenario.expect, facts.refusal())
-        && *title == refusal
+    if let (Some(Expect::Mismatch(titles)), Some(refusal)) =
+        (&case.scenario.expect, facts.refusal())
+        && titles.has(&refusal)
         && !faults.iter().any(|fault| fault.title == refusal)
     {
         faults.push(Fault::new(Verdict::Mismatch, refusal));

@@ -348,7 +348,7 @@ fn a_step_that_failed_or_a_program_that_is_not_attached_is_a_mismatch() {
     };
     *error = Some("Invalid argument".to_owned());
     let title = "p was not attached to tc/ingress";
-    let expected = expecting(Expect::Mismatch(title.to_owned()), &evidence(facts.clone()));
+    let expected = expecting(Expect::Mismatch(title.into()), &evidence(facts.clone()));
     assert_eq!(judged(&evidence(facts)), format!("mismatch: {title}"));
     assert_eq!(expected, "no fault");
 }
@@ -551,7 +551,7 @@ fn a_guest_that_did_not_end_is_not_looked_for_on_the_console() {
 
 #[test]
 fn incomplete_facts_are_not_compared() {
-    let expect = Expect::Lost("the facts are not those of the plan".to_owned());
+    let expect = Expect::Lost("the facts are not those of the plan".into());
     let scenario = Scenario {
         expect: Some(expect),
         ..scenario()
@@ -660,7 +660,7 @@ fn a_kernel_that_does_not_boot_was_not_tested_whatever_is_expected() {
         };
         change(&mut evidence);
         let seen = judged(&evidence);
-        let expect = Expect::Panic("panic: no way".to_owned());
+        let expect = Expect::Panic("panic: no way".into());
         assert_eq!(expecting(expect, &evidence), seen);
         seen
     };
@@ -814,7 +814,7 @@ const LOCKUP: &str = "watchdog: BUG: soft lockup - CPU#0 stuck\nRIP: 0010:f+0x1/
 
 #[test]
 fn an_expected_verdict_is_a_pass() {
-    let expect = Expect::Report("WARNING in f".to_owned());
+    let expect = Expect::Report("WARNING in f".into());
     assert_eq!(
         expecting(expect.clone(), &printing(facts(), &[WARNING])),
         "no fault"
@@ -824,11 +824,11 @@ fn an_expected_verdict_is_a_pass() {
     tainted[9] = left(&[], &[], 0, 1 << 9);
     let twice = printing(tainted, &[WARNING, WARNING]);
     assert_eq!(expecting(expect, &twice), "no fault");
-    let expect = Expect::Panic("Oops in f".to_owned());
+    let expect = Expect::Panic("Oops in f".into());
     let mut stopped = printing(facts(), &[OOPS]);
     (stopped.exit_code, stopped.file) = (None, None);
     assert_eq!(expecting(expect, &stopped), "no fault");
-    let expect = Expect::Report("BUG: soft lockup in f".to_owned());
+    let expect = Expect::Report("BUG: soft lockup in f".into());
     let mut late = printing(facts(), &[LOCKUP]);
     late.timed_out = true;
     assert_eq!(expecting(expect, &late), "no fault");
@@ -841,17 +841,31 @@ fn a_hang_follows_from_a_stall_alone() {
         (evidence.timed_out, evidence.exit_code) = (true, None);
         evidence
     };
-    let expect = Expect::Report("WARNING in f".to_owned());
+    let expect = Expect::Report("WARNING in f".into());
     let due = "mismatch: expected only report: WARNING in f, but there is hang: deadline passed";
     assert_eq!(expecting(expect, &late(WARNING)), due);
-    let expect = Expect::Report("BUG: soft lockup in f".to_owned());
+    let expect = Expect::Report("BUG: soft lockup in f".into());
     assert_eq!(expecting(expect, &late(LOCKUP)), "no fault");
+}
+
+#[test]
+fn each_of_several_expected_titles_is_to_be_there() {
+    let seen = |texts: &[&str]| {
+        let titles = ["BUG: another", "WARNING in f"].map(str::to_owned).to_vec();
+        expecting(Expect::Report(titles.into()), &printing(facts(), texts))
+    };
+    let due = "mismatch: expected only report: BUG: another and WARNING in f, but there is";
+    assert_eq!(seen(&[WARNING, "BUG: another"]), "no fault");
+    assert_eq!(seen(&[WARNING]), format!("{due} no report: BUG: another"));
+    assert_eq!(seen(&[]), format!("{due} no fault"));
+    let three = [WARNING, "BUG: another", "BUG: a third"];
+    assert_eq!(seen(&three), format!("{due} report: BUG: a third"));
 }
 
 #[test]
 fn any_other_verdict_than_the_expected_is_a_mismatch() {
     let seen = |facts: Vec<Fact>, texts: &[&str]| {
-        let expect = Expect::Report("WARNING in f".to_owned());
+        let expect = Expect::Report("WARNING in f".into());
         expecting(expect, &printing(facts, texts))
     };
     let due = "mismatch: expected only report: WARNING in f, but there is";
@@ -873,7 +887,7 @@ fn what_stays_may_be_expected_and_nothing_else_with_it() {
     let module = "m".to_owned();
     let mut facts = facts();
     facts[8] = Fact::Removed { module, error };
-    let expect = || Expect::Leak("module m could not be removed".to_owned());
+    let expect = || Expect::Leak("module m could not be removed".into());
     assert_eq!(expecting(expect(), &evidence(facts.clone())), "no fault");
     facts[9] = left(&["p"], &[], 0, 0);
     let seen = expecting(expect(), &evidence(facts));
@@ -925,7 +939,7 @@ fn what_was_told_to_stay_decides_over_the_panic_that_it_brings() {
     stopped.console = Some("Kernel panic - not syncing: no\n".to_owned());
     stopped.shutdown = None;
     assert_eq!(judged(&stopped), "leak: timer f stayed");
-    let expect = Expect::Leak("timer f stayed".to_owned());
+    let expect = Expect::Leak("timer f stayed".into());
     assert_eq!(expecting(expect, &stopped), "no fault");
     stopped.port.truncate(9);
     assert_eq!(judged(&stopped), "panic: panic: no");
@@ -941,7 +955,7 @@ fn what_holds_a_module_keeps_it_in() {
     let link = "1 BPF link left behind";
     let left = evidence(facts);
     assert_eq!(judged(&left), format!("leak: {link}"));
-    let expect = Expect::Leak(link.to_owned());
+    let expect = Expect::Leak(link.into());
     assert_eq!(expecting(expect, &left), "no fault");
 }
 
@@ -952,7 +966,7 @@ fn a_module_whose_btf_the_kernel_does_not_take_has_none() {
     let mut facts = facts();
     facts[1] = inserted(Err("No such file or directory".to_owned()), &["f"]);
     let seen = |title: &str, texts: &[&str]| {
-        let expect = Expect::Report(title.to_owned());
+        let expect = Expect::Report(title.into());
         expecting(expect, &printing(facts.clone(), texts))
     };
     assert_eq!(seen("BPF: missing module BTF", &[MISSING]), "no fault");
