@@ -48,9 +48,18 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use kassay::vm::slot;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// How long each test took that was run.
+static TOOK: Mutex<Vec<(Duration, &str)>> = Mutex::new(Vec::new());
+
+/// Of how many of those that took longest that is told, if it was at least so long.
+const SLOWEST: usize = 12;
+const LONG: Duration = Duration::from_secs(5);
 
 thread_local! {
     /// What the panic of this thread's test said; none where there is no test.
@@ -94,15 +103,16 @@ fn main() -> ExitCode {
     ];
     let conclusion = libtest_mimic::run(&arguments, modules.into_iter().flatten().collect());
     needs::tell();
+    tell_slowest();
     conclusion.exit_code()
 }
 
 fn plain(path: &'static str, test: fn()) -> Trial {
-    Trial::ignorable_test(title(path), move || ended(test))
+    Trial::ignorable_test(title(path), move || ended(path, test))
 }
 
 fn qemu(path: &'static str, test: fn()) -> Trial {
-    needs::qemu(title(path), move || ended(test))
+    needs::qemu(title(path), move || ended(path, test))
 }
 
 fn chromium(path: &'static str, test: fn()) -> Trial {
@@ -132,13 +142,13 @@ fn nextest(path: &'static str, test: fn()) -> Trial {
 }
 
 fn program(path: &'static str, name: &'static str, how: &'static str, test: fn()) -> Trial {
-    needs::program(title(path), name, how, move || ended(test))
+    needs::program(title(path), name, how, move || ended(path, test))
 }
 
 /// The parser of a kernel's source that the cache has, and Python to run it.
 fn kunit(path: &'static str, test: fn()) -> Trial {
     Trial::ignorable_test(title(path), move || match reports::kunit() {
-        Some(_) => ended(test),
+        Some(_) => ended(path, test),
         None => Ok(Completion::ignored_with(
             "needs a kernel's source in the cache: `cargo kassay kernel build 6.12`",
         )),
@@ -146,18 +156,33 @@ fn kunit(path: &'static str, test: fn()) -> Trial {
 }
 
 /// The path of a test without the name of this binary.
-fn title(path: &str) -> &str {
+fn title(path: &'static str) -> &'static str {
     path.split_once("::").map_or(path, |(_, title)| title)
 }
 
 /// Runs a test, which fails by a panic.
-fn ended(test: fn()) -> Result<Completion, Failed> {
+fn ended(path: &'static str, test: fn()) -> Result<Completion, Failed> {
     SAID.set(Some(String::new()));
+    let begun = Instant::now();
     let ended = panic::catch_unwind(test);
+    let took = (begun.elapsed(), title(path));
+    TOOK.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(took);
     let said = SAID.take().unwrap_or_default();
     ended
         .map(|()| Completion::Completed)
         .map_err(|_| said.into())
+}
+
+/// Says at the end which tests took longest, as they are what keeps a change waiting.
+fn tell_slowest() {
+    let mut took = TOOK.lock().unwrap_or_else(PoisonError::into_inner);
+    took.sort_unstable_by(|one, other| other.cmp(one));
+    let long = took.iter().take_while(|(took, _)| *took >= LONG);
+    for (took, title) in long.take(SLOWEST) {
+        eprintln!("{:6.1} s  {title}", took.as_secs_f64());
+    }
 }
 
 /// Has the panic of a test shown where its failure is. Any other is shown as ever: that of a thread
