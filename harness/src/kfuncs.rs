@@ -205,7 +205,7 @@ fn read(file: &Path, base: Option<Arc<Btf>>) -> Result<Listing> {
     // What a module's BTF needs of the kernel's may be in the module itself (since 6.11).
     let is_distilled = section(BASE).is_some();
     let base = match section(BASE) {
-        Some(own) => Some(Arc::new(Btf::parse(own?, None)?)),
+        Some(own) => Some(Arc::new(Btf::parse(own?, None)?.distilled(base))),
         None => base,
     };
     let btf = Btf::parse(section(".BTF").context("no section .BTF")??, base)?;

@@ -6,7 +6,8 @@
 mod chosen;
 mod needs;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, LazyLock};
 
@@ -25,7 +26,18 @@ use libtest_mimic::{Completion, Failed, Trial};
 /// What stops many cases fills no screen for each.
 static TOLD: LazyLock<Told> = LazyLock::new(Told::default);
 
+thread_local! {
+    /// Whether this thread has insta look at a transcript, which says by a panic that it differs.
+    static REVIEWS: Cell<bool> = const { Cell::new(false) };
+}
+
 fn main() -> ExitCode {
+    let as_ever = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !REVIEWS.get() {
+            as_ever(info);
+        }
+    }));
     chosen::main(trials)
 }
 
@@ -70,9 +82,11 @@ fn review(outcome: &Outcome, scenario: &Scenario) -> Result<Completion, Failed> 
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_description(scenario.about.as_str());
+    REVIEWS.set(true);
     let asserted = catch_unwind(AssertUnwindSafe(|| {
         settings.bind(|| insta::assert_snapshot!(snapshot.name.as_str(), transcript));
     }));
+    REVIEWS.set(false);
     asserted
         .map(|()| Completion::Completed)
         .map_err(|_| visible(outcome.reason()).into())

@@ -36,6 +36,8 @@ pub struct Btf {
     /// Where each type stands.
     places: Vec<usize>,
     base: Option<Arc<Btf>>,
+    /// The kernel's own, of which a base that is distilled has names and sizes alone.
+    whole: Option<Arc<Btf>>,
     /// The byte order of what it is about; its own types are in this machine's.
     pub order: Endianness,
 }
@@ -58,8 +60,15 @@ impl Btf {
             strings: strings.to_vec(),
             places,
             base,
+            whole: None,
             order: Header::parse(data)?.order,
         })
+    }
+
+    /// A base that is distilled (`.BTF.base` of a module, since 6.11) of the kernel's own BTF: its
+    /// structures have names and sizes, and no members.
+    pub fn distilled(self, whole: Option<Arc<Btf>>) -> Btf {
+        Btf { whole, ..self }
     }
 
     /// The id of its first type; 0 is `void`, everywhere.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::raw::{kind, word};
+use super::raw::{Raw, kind, word};
 use super::{Btf, DEPTH, Layout};
 
 /// What a function takes and returns.
@@ -122,7 +122,22 @@ impl Btf {
         })
     }
 
+    /// The structure of this name and size that has members.
+    fn structure(&self, name: &str, bytes: u32) -> Result<Option<u32>> {
+        for (id, place) in (self.first() as u32..).zip(&self.places) {
+            let raw = Raw::at(&self.types, *place)?;
+            let is_like = raw.kind == kind::STRUCT && raw.of == bytes && !raw.behind.is_empty();
+            if is_like && self.name(raw.name)? == name {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
     fn is_plain(&self, id: u32, structures: usize, depth: usize) -> Result<bool> {
+        if let Some(base) = self.base.as_ref().filter(|base| (id as usize) < base.end()) {
+            return base.is_plain(id, structures, depth);
+        }
         let depth = depth.checked_sub(1).context("a type without an end")?;
         let raw = self.raw(id)?;
         match raw.kind {
@@ -131,6 +146,13 @@ impl Btf {
                 self.is_plain(raw.of, structures, depth)
             }
             kind::ARRAY => self.is_plain(word(raw.behind, 0)?, structures, depth),
+            kind::STRUCT if raw.behind.is_empty() && raw.of > 0 => match &self.whole {
+                Some(whole) => match whole.structure(&self.name(raw.name)?, raw.of)? {
+                    Some(id) => whole.is_plain(id, structures, depth),
+                    None => Ok(false),
+                },
+                None => Ok(false),
+            },
             kind::STRUCT if structures > 0 => {
                 for member in raw.behind.chunks_exact(12) {
                     if !self.is_plain(word(member, 4)?, structures - 1, depth)? {

@@ -100,6 +100,34 @@ fn split_btf_goes_on_where_its_base_ends() {
 }
 
 #[test]
+fn a_structure_of_a_distilled_base_has_the_members_that_the_kernel_s_has() {
+    let pointed: [&[u32]; 2] = [&INT, &[0, kind::PTR << 24, 1]];
+    // A structure `s` of 4 bytes with one member.
+    let whole = |member: u32| {
+        let of = [5, kind::STRUCT << 24 | 1, 4, 0, member, 0];
+        let types = [&pointed[..], &[&of[..]]].concat();
+        Arc::new(Btf::parse(&raw(&types, &["int", "s"]), None).unwrap())
+    };
+    let is_plain = |whole: Option<Arc<Btf>>| {
+        let base = raw(&[&[1, kind::STRUCT << 24, 4]], &["s"]);
+        let base = Btf::parse(&base, None).unwrap().distilled(whole);
+        // A function that takes a pointer to it.
+        let types: [&[u32]; 3] = [
+            &[0, kind::PTR << 24, 1],
+            &[0, kind::FUNC_PROTO << 24 | 1, 0, 3, 2],
+            &[3, kind::FUNC << 24, 3],
+        ];
+        let split = Btf::parse(&raw(&types, &["f"]), Some(Arc::new(base))).unwrap();
+        let signature = split.signature(4).unwrap();
+        format!("{:?}", signature.parameters[0].of).contains("is_plain: true")
+    };
+    assert_eq!(
+        [None, Some(whole(1)), Some(whole(2))].map(is_plain),
+        [false, true, false]
+    );
+}
+
+#[test]
 fn an_object_calls_kfuncs_if_functions_of_its_are_the_kernels() {
     let types = |kind: u32| -> [Vec<u32>; 3] {
         [

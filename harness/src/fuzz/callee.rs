@@ -1,5 +1,6 @@
 //! A kfunc as its BTF and its flags describe it: what each of its parameters is, and what it gives.
 
+use super::argument::DATA;
 use super::value::Width;
 use crate::btf::{Parameter, Signature, Type};
 use crate::kfuncs::Kfunc;
@@ -49,7 +50,7 @@ pub enum Role {
     /// An iterator on the stack.
     Iterator,
     /// An object of the kernel's, a structure of this name. Where it is made of numbers alone,
-    /// memory of its size will do.
+    /// memory of its size will do, if there is so much.
     Object(String, Option<usize>),
     /// What no program of this room has, in C.
     Unknown(String),
@@ -215,7 +216,10 @@ fn pointer(to: &Type) -> Role {
             name,
             bytes,
             is_plain,
-        } => Role::Object(name.clone(), Some(*bytes).filter(|_| *is_plain)),
+        } => Role::Object(
+            name.clone(),
+            Some(*bytes).filter(|it| *is_plain && *it <= DATA),
+        ),
         Type::Int { bytes, .. } | Type::Enum { bytes, .. } => Role::Memory(Some(*bytes)),
         Type::Void => Role::Memory(None),
         Type::Pointer(_) => Role::Unknown("a pointer to a pointer".to_owned()),

@@ -33,6 +33,9 @@ const MACHINES: usize = 4;
 /// at once, so that a seed always gives the same programs.
 const BATCHES: u64 = 4;
 
+/// How often a finding is made smaller that does not come again.
+const TRIES: u32 = 3;
+
 /// How often the first batches call each kfunc by itself.
 const ALONE: usize = 3;
 
@@ -274,17 +277,21 @@ impl<'a> Hunt<'a> {
         Ok(())
     }
 
-    /// Makes a finding of what went wrong, unless it is known; whether it did.
+    /// Makes a finding of what went wrong, unless it is known; whether it did. One that did not come again
+    /// is tried with other programs that come to it.
     fn find(&mut self, way: &'static Way, ran: &Ran, fault: &Fault) -> Result<bool> {
         if fault.verdict == Verdict::Infra {
             bail!("run programs: {}: {}", fault.title, fault.reason);
         }
-        let after = self.summary.machines.0;
-        let mut findings = self.summary.findings.iter_mut();
-        let is_same = |it: &&mut Finding| (it.verdict, &it.title) == (fault.verdict, &fault.title);
-        if let Some(known) = findings.find(is_same) {
+        let findings = &mut self.summary.findings;
+        let is_same = |it: &Finding| (it.verdict, &it.title) == (fault.verdict, &fault.title);
+        let known = findings.iter().position(is_same);
+        if let Some(place) = known {
+            let known = &mut findings[place];
             known.seen += 1;
-            return Ok(false);
+            if known.smallest.is_again || known.seen > TRIES {
+                return Ok(false);
+            }
         }
         progress::note(format!(
             "{}: {}; making it smaller…",
@@ -292,11 +299,31 @@ impl<'a> Hunt<'a> {
         ));
         let (smallest, done) = minimise(self.target, way, &ran.programs, &ran.came, fault);
         self.summary.machines.1 += smallest.machines;
-        if smallest.is_again {
+        let is_again = smallest.is_again;
+        if known.is_some() && !is_again {
+            return done.map(|()| false);
+        }
+        if is_again {
             let last = smallest.programs.iter().filter_map(|it| it.calls.last());
             last.for_each(|call| self.learned.find(call.callee));
         }
-        let folder = self.folder().join(slug(&fault.title));
+        let finding = Finding {
+            verdict: fault.verdict,
+            title: fault.title.clone(),
+            folder: self.folder().join(slug(&fault.title)),
+            smallest,
+            way,
+            seen: known.map_or(1, |place| self.summary.findings.remove(place).seen),
+            after: self.summary.machines.0,
+        };
+        let kept = self.keep(&finding, fault, &ran.came.console, done.is_err());
+        self.summary.findings.push(finding);
+        kept.and(done)?;
+        Ok(true)
+    }
+
+    /// Keeps a finding in its folder.
+    fn keep(&self, finding: &Finding, fault: &Fault, console: &str, is_hasty: bool) -> Result<()> {
         let keep = Keep {
             target: self.target,
             project: self.subject.project,
@@ -307,19 +334,8 @@ impl<'a> Hunt<'a> {
                 self.clock.terms.seed
             ),
         };
-        let console = &ran.came.console;
-        let kept = keep.write(&folder, way, fault, &smallest, done.is_err(), console);
-        self.summary.findings.push(Finding {
-            verdict: fault.verdict,
-            title: fault.title.clone(),
-            folder,
-            smallest,
-            way,
-            seen: 1,
-            after,
-        });
-        kept.and(done)?;
-        Ok(true)
+        let (folder, smallest) = (&finding.folder, &finding.smallest);
+        keep.write(folder, finding.way, fault, smallest, is_hasty, console)
     }
 
     /// The folder of all findings.

@@ -36,8 +36,6 @@ impl Chosen {
 /// Runs the tests that are made for each chosen kernel, side by side.
 pub fn main(trials: impl Fn(&Arc<Chosen>) -> Result<Vec<Trial>>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // A test fails by what it returns; there is nothing to trace.
-    std::panic::set_hook(Box::new(|_| {}));
     arguments
         .test_threads
         .get_or_insert_with(slot::default_jobs);
