@@ -1,7 +1,8 @@
 //! `kassay bisect` from outside: scratch repositories with a module that some commit breaks.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
+use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::checkout::{self, Ended};
+use crate::gate::Gate;
 
 tests! {
     qemu:
@@ -82,6 +84,21 @@ struct Scratch {
 impl Scratch {
     /// A repository whose module returns, at each commit, one of these expressions.
     fn new(results: &[&str]) -> Scratch {
+        Scratch::with(results, "")
+    }
+
+    /// Such a repository, the modules of which are not built in this step of a search.
+    fn gated(results: &[&str], gate: &Gate, step: usize) -> Scratch {
+        let said = gate.path("said");
+        let is_there = format!("grep -qs 'step {step} of' {}", said.display());
+        Scratch::with(
+            results,
+            &format!("$(shell {is_there} && {{ {}; }})\n", gate.wait()),
+        )
+    }
+
+    /// A repository each Kbuild of which has this as well.
+    fn with(results: &[&str], more: &str) -> Scratch {
         let dir = tempfile::tempdir().unwrap();
         let mut scratch = Scratch {
             dir,
@@ -97,9 +114,9 @@ impl Scratch {
             // Modules and programs take turns, so that each commit changes something.
             let program = format!("/* {} */\n{PROGRAM}", number / 2);
             let module = module(result, number.div_ceil(2));
-            let kbuild = "obj-m := scratch.o\nccflags-y += -I$(src)/../include\n";
+            let kbuild = format!("{more}obj-m := scratch.o\nccflags-y += -I$(src)/../include\n");
             for (path, text) in [
-                ("modules/scratch/Kbuild", kbuild),
+                ("modules/scratch/Kbuild", &kbuild),
                 ("modules/scratch/scratch.c", &module),
                 ("bpf/scratch.bpf.c", &program),
             ] {
@@ -210,20 +227,23 @@ fn module(result: &str, number: usize) -> String {
     )
 }
 
-/// Starts a bisect, waits until it says a line with this in it, and sends it a signal. Returns
-/// its exit code, if it has one, and what it said after that line.
-fn signal_at(mut command: Command, line: &str, signal: Signal) -> Ended {
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
+/// Starts a search of the whole history, and sends it a signal in the step that ends at the gate.
+/// Returns its exit code, if it has one, and what it said.
+fn signal_at(gate: &Gate, scratch: &Scratch, signal: Signal) -> Ended {
+    let mut command = scratch.command(&scratch.whole());
+    let said = fs::File::create(gate.path("said")).unwrap();
+    command.stdout(Stdio::null()).stderr(said);
     let mut bisect = command.spawn().unwrap();
-    let mut lines = BufReader::new(bisect.stderr.take().unwrap()).lines();
-    let mut lines = lines.by_ref().map(Result::unwrap);
-    assert!(lines.any(|said| said.contains(line)), "no {line:?}");
+    gate.reached();
     kill_process(Pid::from_child(&bisect), signal).unwrap();
-    let rest: Vec<String> = lines.collect();
+    let code = bisect.wait().unwrap().code();
+    let stderr = fs::read_to_string(gate.path("said")).unwrap();
+    // The next search goes past the gate.
+    fs::remove_file(gate.path("said")).unwrap();
     Ended {
-        code: bisect.wait().unwrap().code(),
+        code,
         stdout: String::new(),
-        stderr: rest.join("\n"),
+        stderr,
     }
 }
 
@@ -240,10 +260,11 @@ fn a_regression_among_64_commits_is_found_though_the_search_is_killed() {
     let results: Vec<&str> = (0..64)
         .map(|number| if number < first_bad { "10" } else { "11" })
         .collect();
-    let scratch = Scratch::new(&results);
+    let gate = Gate::new();
+    let scratch = Scratch::gated(&results, &gate, 4);
     let before = scratch.seen();
 
-    signal_at(scratch.command(&scratch.whole()), "step 4 of", Signal::KILL);
+    signal_at(&gate, &scratch, Signal::KILL);
     let ended = scratch.bisect(&scratch.whole());
 
     let hash = &scratch.commits[first_bad];
@@ -321,8 +342,12 @@ fn a_failure_that_comes_and_goes_is_said_and_found() {
 }
 
 fn a_search_that_was_stopped_goes_on_with_the_same_question_only() {
-    let scratch = Scratch::new(&["10", "10", "10", "10", "10", "11", "11", "11"]);
-    let stopped = signal_at(scratch.command(&scratch.whole()), "step 2 of", Signal::INT);
+    let (gate, results) = (
+        Gate::new(),
+        ["10", "10", "10", "10", "10", "11", "11", "11"],
+    );
+    let scratch = Scratch::gated(&results, &gate, 2);
+    let stopped = signal_at(&gate, &scratch, Signal::INT);
     stopped
         .with(130)
         .says("1 steps judged; the same command goes on from here");
@@ -330,7 +355,7 @@ fn a_search_that_was_stopped_goes_on_with_the_same_question_only() {
     scratch.write("snapshots/scratch.snap", &SNAPSHOT.replace("10", "11"));
     let ended = scratch.bisect(&scratch.whole());
     ended.with(2).says("is under way, with 1 steps judged");
-    std::fs::write(asked, SNAPSHOT).unwrap();
+    fs::write(asked, SNAPSHOT).unwrap();
     let ended = scratch.bisect(&scratch.whole());
     ended.with(0).says("going on, with 1 steps judged before");
     ended.says(&format!("{} is the first bad commit", scratch.commits[5]));

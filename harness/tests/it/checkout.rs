@@ -248,9 +248,10 @@ impl Checkout {
         self.run_on("distro", args)
     }
 
-    /// Starts a run and waits for its QEMU.
+    /// Starts a run, which may take as long as a test does, and waits for its QEMU.
     pub fn start(&self, scenario: &str) -> (Child, Machine) {
-        let mut command = self.command(&["run", "--kernel", "distro", "--jobs", "3", scenario]);
+        let run = ["run", "--kernel", "distro", "--jobs", "3"];
+        let mut command = self.command(&[&run[..], &["--timeout", "600", scenario]].concat());
         let mut kassay = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())

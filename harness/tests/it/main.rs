@@ -23,6 +23,7 @@ mod coverage;
 mod exec;
 mod external;
 mod faults;
+mod gate;
 mod history;
 mod kernels;
 mod kit;

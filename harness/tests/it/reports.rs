@@ -13,11 +13,11 @@ use kassay::report::test_run::{Foot, RunFormat, TestRun};
 use kassay::snapshot::Snapshot;
 use kassay::verdict::Verdict;
 use kassay::vm::Accelerator;
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::checkout::{ALONE, Checkout, Ended, LOOP, wait};
+use crate::checkout::{ALONE, Checkout, Ended, LOOP};
+use crate::gate::Gate;
 
 tests! {
     plain:
@@ -308,23 +308,20 @@ fn formats_go_to_stdout_and_nowhere_else() {
 }
 
 /// A checkout in which `broken` never ends, and a pipe that can be read from when `second` has ended
-/// and the module of `third` is being built.
-fn endless() -> (Checkout, File) {
+/// and the module of `third` is being built, which does not end either.
+fn endless() -> (Checkout, Gate) {
     let checkout = Checkout::broken(LOOP);
-    let pipe = checkout.path("pipe");
-    mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
-    let kbuild = format!("$(shell echo >{})\nobj-m := third.o\n", pipe.display());
+    let gate = Gate::new();
+    let kbuild = format!("$(shell {})\nobj-m := third.o\n", gate.wait());
     checkout.write("modules/third/Kbuild", &kbuild);
     checkout.write("modules/third/third.c", "#include <linux/module.h>\n");
     checkout.scenario("second", &format!("modules = ['kfunc_sum']\n{ALONE}"));
     checkout.scenario("third", &format!("modules = ['third']\n{ALONE}"));
-    // With a writer of its own, it can be opened before the module is built.
-    let pipe = File::options().read(true).write(true).open(pipe).unwrap();
-    (checkout, pipe)
+    (checkout, gate)
 }
 
 fn ctrl_c_leaves_reports_of_what_had_ended() {
-    let (checkout, pipe) = endless();
+    let (checkout, gate) = endless();
     let args = [
         "run", "--kernel", "distro", "--jobs", "2", "broken", "second", "third",
     ];
@@ -335,14 +332,15 @@ fn ctrl_c_leaves_reports_of_what_had_ended() {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut kassay = command.spawn().unwrap();
-    assert_eq!(wait(&pipe), Ok(1), "the third case was never begun");
+    gate.reached();
     kill_process(Pid::from_child(&kassay), Signal::INT).unwrap();
     assert_eq!(kassay.wait().unwrap().code(), Some(130));
     let text = |name: &str| fs::read_to_string(checkout.path("o").join(name)).unwrap();
-    let cut = "interrupted: 1 of 3 cases had ended";
+    let (cut, json) = ("interrupted: 1 of 3 cases had ended", text("json"));
+    assert!(json.contains(r#""scenario":"second""#), "{json}");
+    let last = "{\"chosen\":3,\"ended\":1,\"stopped\":\"interrupted\"}\n";
+    assert!(json.ends_with(last), "{json}");
     assert!(text("junit").contains(&format!(r#"<error type="interrupted" message="{cut}"/>"#)));
-    assert!(text("json").contains(r#""scenario":"second""#));
-    assert!(text("json").ends_with("{\"chosen\":3,\"ended\":1,\"stopped\":\"interrupted\"}\n"));
     assert!(text("tap").ends_with(&format!("\nBail out! {cut}\n")));
     assert!(text("html/index.html").contains("<title>kassay: interrupted</title>"));
 }
