@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::coverage::Counted;
 use super::error::{Error, Result};
 use super::reports::ReportArgs;
+use super::run::{exit_code, tell_unwritten};
 use crate::interrupt;
 use crate::progress;
-use crate::report::{self, UNJUDGED, merge};
+use crate::report::{UNJUDGED, merge};
 
 /// The arguments of `kassay report`.
 #[derive(Args)]
@@ -39,19 +41,21 @@ struct MergeArgs {
 pub fn run(args: &ReportCommand) -> Result<u8> {
     let Action::Merge(args) = &args.action;
     let merged = merge::read(&args.files).map_err(Error::slip)?;
-    let told = args.reports.begin()?;
+    let told = args.reports.begin(&args.files)?;
+    merged.differing.iter().for_each(progress::note);
     for outcome in &merged.outcomes {
         told.case(outcome)?;
     }
     let stopped = merged.stopped.as_deref();
-    told.end(merged.chosen, merged.foot, stopped, None)?;
-    if let Some(why) = stopped {
-        let (ended, chosen) = (merged.outcomes.len(), merged.chosen);
-        progress::note(format!("{why}: {ended} of {chosen} cases had ended"));
-    }
+    let written = told.end(merged.chosen, merged.foot, stopped, None);
+    let Some(why) = stopped else {
+        return exit_code(Ok(merged.outcomes), &Counted::default(), written);
+    };
+    let (ended, chosen) = (merged.outcomes.len(), merged.chosen);
+    progress::note(format!("{why}: {ended} of {chosen} cases had ended"));
+    tell_unwritten(written);
     Ok(match merged.is_interrupted {
         true => interrupt::EXIT_CODE as u8,
-        false if stopped.is_some() => UNJUDGED,
-        false => report::exit_code(&merged.outcomes),
+        false => UNJUDGED,
     })
 }

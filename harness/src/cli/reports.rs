@@ -52,17 +52,19 @@ fn asked(text: &OsString) -> Result<(RunFormat, PathBuf), String> {
 }
 
 impl ReportArgs {
-    /// Begins to tell, once it is seen that every report can be written.
+    /// Begins to tell, once it is seen that every report can be written, and in the place of none of
+    /// these files.
     ///
     /// # Errors
     /// A slip where one cannot.
-    pub fn begin(&self) -> Result<Teller<'_>> {
+    pub fn begin(&self, spared: &[PathBuf]) -> Result<Teller<'_>> {
         let begin = || {
             let place =
                 |(format, path): &(RunFormat, PathBuf)| Place::of(path, *format == RunFormat::Html);
             let places = self.report.iter().map(place);
             let places = places.collect::<anyhow::Result<Vec<_>>>()?;
             Place::check_apart(&places)?;
+            places.iter().try_for_each(|place| place.spares(spared))?;
             places.iter().try_for_each(Place::prepare)?;
             if self.has(RunFormat::Github) {
                 github::check_summary()?;

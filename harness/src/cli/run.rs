@@ -151,7 +151,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let (session, choice) = (Session::open()?, &args.choice);
     let mut scenarios = choice.how.scenarios(&session.project)?;
     let setting = args.setting(&session.store)?;
-    let told = args.reports.begin()?;
+    let told = args.reports.begin(&[])?;
     let terms = args.repeat.terms()?;
     let is_off = args.no_history || history::is_off();
     let history = History::open(&session.store.cache, &session.project, is_off);
@@ -196,27 +196,37 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     };
     let stopped = ran.as_ref().err().map(|error| format!("{error:#}"));
     let written = told.end(cases.len(), foot, stopped.as_deref(), part.as_ref());
-    let code = exit_code(&ran?, &covered?, written)?;
+    let code = exit_code(ran, &covered?, written)?;
     // Only a shard gets here without a case: the others have them.
     Ok(if cases.is_empty() { 0 } else { code })
 }
 
 /// The exit code of a run, of which reports were written or not.
+///
+/// # Errors
+/// Why it was stopped; a report was not written.
 pub fn exit_code(
-    outcomes: &[Outcome],
+    ran: Result<Vec<Outcome>>,
     covered: &Counted,
     written: anyhow::Result<()>,
 ) -> Result<u8> {
-    let code = match covered.is_under {
+    let code = ran.map(|outcomes| match covered.is_under {
         true => REGRESSION,
-        false => report::exit_code(outcomes),
-    };
-    match written {
-        // What is broken counts more than that one report does not say so.
-        Err(error) if code == REGRESSION => progress::note(format!("{error:#}")),
-        written => written?,
+        false => report::exit_code(&outcomes),
+    });
+    match code {
+        // That it was stopped, or what is broken, counts more than that one report does not say so.
+        Err(_) | Ok(REGRESSION) => tell_unwritten(written),
+        Ok(_) => written?,
     }
-    Ok(code)
+    code
+}
+
+/// Says on stderr what was not written.
+pub fn tell_unwritten(written: anyhow::Result<()>) {
+    if let Err(error) = written {
+        progress::note(format!("{error:#}"));
+    }
 }
 
 impl RunArgs {

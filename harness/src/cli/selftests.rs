@@ -75,7 +75,7 @@ pub fn run(args: &SelftestsArgs) -> Result<u8> {
     }
     let session = Session::open()?;
     let setting = args.machines.setting(&session.store)?;
-    let told = args.reports.begin()?;
+    let told = args.reports.begin(&[])?;
     let kernel = args.kernel(&session)?;
     let cache = &session.store.cache;
     let suite = selftests::build(cache, &args.tree, &kernel, |name| args.has(name))?;
@@ -97,7 +97,7 @@ pub fn run(args: &SelftestsArgs) -> Result<u8> {
     };
     let stopped = ran.as_ref().err().map(|error| format!("{error:#}"));
     let written = told.end(tests.len(), foot, stopped.as_deref(), None);
-    exit_code(&ran?, &Counted::default(), written)
+    exit_code(ran, &Counted::default(), written)
 }
 
 impl SelftestsArgs {

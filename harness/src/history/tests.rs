@@ -171,6 +171,9 @@ fn a_case_that_was_skipped_takes_no_time_until_it_is_run() {
     fixture.note(&history, &own, &skipped());
     fixture.note(&history, &own, &skipped());
     assert_eq!(usual(), Some(0));
+    let connection = Connection::open(fixture.file()).unwrap();
+    let count = connection.query_row("SELECT count(*) FROM runs", [], |row| row.get(0));
+    assert_eq!(count, Ok(2));
     assert_eq!(history.cases(false)[0].failed.of, 1);
     assert_eq!(verdict(&history, &own).as_deref(), Some("pass"));
     fixture.note(&history, &own, &ended(Verdict::Pass, 3));

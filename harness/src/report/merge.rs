@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::json::{Last, Line, VERSION};
 use super::test_run::Foot;
 use crate::interrupt::Interrupted;
+use crate::normalise::visible;
 use crate::outcome::Outcome;
 use crate::plain;
 use crate::shard::Shard;
@@ -24,6 +25,8 @@ pub struct Merged {
     pub stopped: Option<String>,
     /// Whether somebody interrupted one of them.
     pub is_interrupted: bool,
+    /// Of which kernels shards had different releases, in words.
+    pub differing: Vec<String>,
 }
 
 /// The report of a shard.
@@ -67,6 +70,12 @@ fn report(path: &Path) -> Result<Report> {
         "it is damaged: it has {} cases, and {} had ended",
         outcomes.len(),
         last.ended
+    );
+    ensure!(
+        last.ended == last.chosen || (last.ended < last.chosen && last.stopped.is_some()),
+        "it is damaged: {} of {} cases had ended",
+        last.ended,
+        last.chosen
     );
     Ok(Report {
         path: path.to_owned(),
@@ -157,6 +166,8 @@ fn merged(reports: Vec<Report>) -> Result<Merged> {
     let is_interrupted = reports
         .iter()
         .any(|report| report.last.stopped.as_ref() == Some(&interrupted));
+    let differing = differing(&reports);
+    let chosen: usize = reports.iter().map(|report| report.last.chosen).sum();
     let known: BTreeSet<&String> = cases.iter().collect();
     let mut ended: BTreeMap<String, (Shard, Outcome)> = BTreeMap::new();
     let mut detectors = BTreeSet::new();
@@ -182,27 +193,55 @@ fn merged(reports: Vec<Report>) -> Result<Merged> {
     {
         bail!("`{name}` is in no shard: run each shard with the same plan, or each without one");
     }
+    ensure!(
+        chosen == cases.len(),
+        "the shards have {chosen} cases together, and the whole run has {}: run each shard with \
+         the same plan, or each without one",
+        cases.len()
+    );
     let outcomes = cases.iter().filter_map(|name| ended.remove(name));
     let outcomes: Vec<Outcome> = outcomes.map(|(_, outcome)| outcome).collect();
     Ok(Merged {
         foot: Foot {
-            detectors: sorted(detectors, &outcomes),
+            detectors: sorted(detectors, &cases),
             ..Foot::default()
         },
         chosen: cases.len(),
         stopped: (!stopped.is_empty()).then(|| stopped.join("; ")),
         is_interrupted,
+        differing,
         outcomes,
     })
 }
 
-/// What is told of kernels, in the order of their cases.
-fn sorted(told: BTreeSet<String>, outcomes: &[Outcome]) -> Vec<String> {
+/// What is told of kernels, in the order of the cases of the whole run.
+fn sorted(told: BTreeSet<String>, cases: &[String]) -> Vec<String> {
     let mut told: Vec<String> = told.into_iter().collect();
     let place = |told: &String| {
-        let is_of = |outcome: &Outcome| told.starts_with(&format!("{}: ", outcome.case.kernel));
-        outcomes.iter().position(is_of)
+        let (kernel, _) = told.split_once(": ")?;
+        let start = format!("{kernel}::");
+        cases.iter().position(|name| name.starts_with(&start))
     };
     told.sort_by_key(place);
     told
+}
+
+/// Of which kernels shards had different releases: machines may know different ones by one name.
+fn differing(reports: &[Report]) -> Vec<String> {
+    let mut known: BTreeMap<&str, BTreeMap<&str, Shard>> = BTreeMap::new();
+    for report in reports {
+        for outcome in report.outcomes.iter().filter(|it| !it.release.is_empty()) {
+            let releases = known.entry(&outcome.case.kernel).or_default();
+            let shard = releases.entry(&outcome.release);
+            shard.or_insert(report.last.shard);
+        }
+    }
+    let differing = known.into_iter().filter(|(_, releases)| releases.len() > 1);
+    let told = differing.map(|(kernel, releases)| {
+        let each = releases.iter();
+        let each = each.map(|(release, shard)| format!("{release} in shard {shard}"));
+        let each: Vec<String> = each.collect();
+        format!("{kernel} is {}", visible(&each.join(", ")))
+    });
+    told.collect()
 }

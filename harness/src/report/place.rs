@@ -61,6 +61,25 @@ impl Place {
         Ok(())
     }
 
+    /// Sees that none of these files is lost where the report is written.
+    ///
+    /// # Errors
+    /// One is; there is no working directory.
+    pub fn spares(&self, files: &[PathBuf]) -> Result<()> {
+        for file in files {
+            let path = resolved(file)?;
+            let is_lost = match self.is_folder {
+                true => path.starts_with(self.path.join(FILES)),
+                false => path == self.path,
+            };
+            if is_lost {
+                let (asked, file) = (self.asked.display(), file.display());
+                bail!("the report `{asked}` would take the place of `{file}`: name another path");
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the folders above, and sees that the report can be written.
     ///
     /// # Errors

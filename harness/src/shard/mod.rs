@@ -80,6 +80,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_part_has_a_scenario_on_its_own_kernel_alone() {
+        let name = |kernel: &str| Name {
+            kernel: kernel.to_owned(),
+            scenario: "s".to_owned(),
+        };
+        let part = Part {
+            shard: Shard { index: 1, of: 2 },
+            own: vec![name("a")],
+            all: vec![name("a"), name("b")],
+        };
+        assert!(part.has("a", "s") && !part.has("b", "s") && !part.has("a", "t"));
+    }
+
+    #[test]
     fn a_shard_is_one_of_those_that_there_are() {
         assert_eq!("2/4".parse(), Ok(Shard { index: 2, of: 4 }));
         assert_eq!("4/4".parse::<Shard>().unwrap().to_string(), "4/4");

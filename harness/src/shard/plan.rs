@@ -1,5 +1,6 @@
 //! Which cases belong to which shard, as a file that all machines share.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -115,10 +116,17 @@ impl Plan {
                 "`{name}` stands for shard {shard}"
             );
         }
+        let mut known = BTreeSet::new();
         for (number, case) in (1..).zip(self.sorted()) {
             ensure!(
                 case.number == number,
                 "case {number} is missing or there twice"
+            );
+            ensure!(
+                known.insert((&case.kernel, &case.scenario)),
+                "`{}::{}` is there twice",
+                case.kernel,
+                case.scenario
             );
         }
         Ok(())
@@ -136,7 +144,8 @@ impl Plan {
     pub fn kernels(&self) -> Vec<String> {
         let cases = self.sorted().into_iter();
         let mut kernels: Vec<String> = cases.map(|case| case.kernel.clone()).collect();
-        kernels.dedup();
+        let mut known = BTreeSet::new();
+        kernels.retain(|kernel| known.insert(kernel.clone()));
         kernels
     }
 
@@ -209,6 +218,13 @@ mod tests {
     }
 
     #[test]
+    fn a_kernel_is_one_wherever_its_cases_are() {
+        let cases = [cases(&["b", "a"], 2), cases(&["b"], 1)].concat();
+        let kernels = Plan::make(&cases, &[None; 5], 2).kernels();
+        assert_eq!(kernels, ["b", "a"]);
+    }
+
+    #[test]
     fn what_is_no_plan_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan");
@@ -221,6 +237,7 @@ mod tests {
                 whole.replace("\"number\":3", "\"number\":2"),
                 "case 3 is missing",
             ),
+            (whole.replace("\"s3\"", "\"s2\""), "`a::s2` is there twice"),
             (whole.clone(), "it is for 2 shards, and not for 3"),
             ("{\"include\":[]}".to_owned(), "it has 0 shards"),
         ] {
@@ -228,6 +245,14 @@ mod tests {
             let error = Plan::read(&path, Shard { index: 1, of: 3 }).unwrap_err();
             assert!(format!("{error:#}").contains(why), "{error:#}");
         }
+    }
+
+    #[test]
+    fn a_shard_takes_as_long_as_its_cases_and_its_kernels() {
+        let took = [1, 2, 3, 4].map(|it| Some(Duration::from_secs(it)));
+        let plan = Plan::make(&cases(&["b", "a"], 2), &took, 1);
+        let entry = &plan.include[0];
+        assert_eq!((&*entry.kernels, entry.seconds), ("b,a", 50.0));
     }
 
     #[test]

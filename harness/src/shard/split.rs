@@ -156,9 +156,28 @@ mod tests {
 
     #[test]
     fn shards_of_one_kernel_take_equally_long() {
-        let cases = cases(&[("a", &[9, 7, 6, 5, 5, 4, 3, 3, 2, 2, 1, 1])]);
-        assert_eq!(told(&cases, 4), [(1, 12); 4]);
-        assert_eq!(told(&cases, 1), [(1, 48)]);
+        for took in [
+            [9, 7, 6, 5, 5, 4, 3, 3, 2, 2, 1, 1],
+            [1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 7, 9],
+        ] {
+            let cases = cases(&[("a", &took)]);
+            assert_eq!(told(&cases, 4), [(1, 12); 4]);
+            assert_eq!(told(&cases, 1), [(1, 48)]);
+        }
+    }
+
+    #[test]
+    fn the_largest_kernel_comes_first_and_goes_where_it_leaves_the_least_room() {
+        let cases = cases(&[
+            ("a", &[40]),
+            ("b", &[20]),
+            ("c", &[20]),
+            ("d", &[40]),
+            ("e", &[20]),
+        ]);
+        let mut told = told(&cases, 2);
+        told.sort_unstable();
+        assert_eq!(told, [(2, 80), (3, 60)]);
     }
 
     #[test]

@@ -328,13 +328,16 @@ fn ctrl_c_leaves_reports_of_what_had_ended() {
     let mut command = checkout.command(&args);
     command.args(["junit", "json", "tap", "html"].map(|it| format!("--report={it}=o/{it}")));
     command
-        .args(["--timeout", "500"])
+        .args(["--report=ktap=gone/x", "--timeout", "500"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut kassay = command.spawn().unwrap();
+        .stderr(Stdio::piped());
+    let kassay = command.spawn().unwrap();
     gate.reached();
+    fs::remove_dir(checkout.path("gone")).unwrap();
+    checkout.write("gone", "");
     kill_process(Pid::from_child(&kassay), Signal::INT).unwrap();
-    assert_eq!(kassay.wait().unwrap().code(), Some(130));
+    let ended = Ended::of(kassay.wait_with_output().unwrap());
+    ended.with(130).says("write the report `gone/x`");
     let text = |name: &str| fs::read_to_string(checkout.path("o").join(name)).unwrap();
     let (cut, json) = ("interrupted: 1 of 3 cases had ended", text("json"));
     assert!(json.contains(r#""scenario":"second""#), "{json}");

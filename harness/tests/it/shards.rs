@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -27,7 +28,12 @@ tests! {
         a_shard_that_is_missing_or_there_twice_is_told,
         what_is_no_report_of_a_shard_is_told,
         shards_of_different_runs_are_not_merged,
-        a_shard_that_was_stopped_leaves_a_run_that_was;
+        a_shard_that_was_stopped_leaves_a_run_that_was,
+        each_shard_that_was_stopped_is_told_in_their_order,
+        kernels_are_told_in_their_order_though_no_case_of_one_has_ended,
+        a_kernel_that_is_another_on_each_machine_is_told,
+        a_report_takes_the_place_of_none_that_is_merged,
+        what_is_broken_counts_more_than_what_is_not_written;
     qemu:
         shards_come_to_what_the_whole_run_does,
         a_plan_goes_by_the_history_and_says_what_is_run,
@@ -323,6 +329,8 @@ fn what_is_no_report_of_a_shard_is_told() {
         ("no last line", cut),
         ("half a line", damaged),
         ("a case less", "it has 1 cases, and 2 had ended"),
+        ("a case that did not end", "2 of 3 cases had ended"),
+        ("a case too many", "2 of 1 cases had ended"),
         ("a case that is none", "line 1 is no case"),
         ("nothing", "it is empty"),
     ] {
@@ -335,6 +343,8 @@ fn what_is_no_report_of_a_shard_is_told() {
             "no last line" => lines[..2].join("\n"),
             "half a line" => text[..text.len() - 20].to_owned(),
             "a case less" => lines[1..].join("\n"),
+            "a case that did not end" => text.replace("\"chosen\":2", "\"chosen\":3"),
+            "a case too many" => text.replace("\"chosen\":2", "\"chosen\":1"),
             "a case that is none" => text.replacen("\"verdict\"", "\"other\"", 1),
             _ => String::new(),
         };
@@ -343,14 +353,14 @@ fn what_is_no_report_of_a_shard_is_told() {
         ended.with(2).says("read the report `3.json`").says(why);
         assert!(!sample.folder.path().join("out").exists(), "{what}");
     }
-    let sample = Sample::new();
-    sample.write();
-    let own = format!("\"kassay\":\"{}\"", env!("CARGO_PKG_VERSION"));
-    sample.edit(2, &own, "\"kassay\":\"9.9.9\",\"new\":1");
-    sample
-        .merge(&[1, 2, 3], &[])
-        .with(2)
-        .says("kassay 9.9.9 wrote it");
+    for new in ["", ",\"new\":1"] {
+        let sample = Sample::new();
+        sample.write();
+        let own = format!("\"kassay\":\"{}\"", env!("CARGO_PKG_VERSION"));
+        sample.edit(2, &own, &format!("\"kassay\":\"9.9.9\"{new}"));
+        let ended = sample.merge(&[1, 2, 3], &[]);
+        ended.with(2).says("kassay 9.9.9 wrote it");
+    }
 }
 
 fn shards_of_different_runs_are_not_merged() {
@@ -365,6 +375,11 @@ fn shards_of_different_runs_are_not_merged() {
         "\"of\":4",
         "are not of one run: shards 1/3 and 3/4",
     );
+    differing(
+        "\"index\":3",
+        "\"index\":4",
+        "are not of one run: shards 1/3 and 4/3",
+    );
     let filter = "only one of them knows `./linux::b`";
     differing(
         "\"cases\":[",
@@ -372,6 +387,11 @@ fn shards_of_different_runs_are_not_merged() {
         "only one of them knows `distro::a`",
     );
     differing(",\"./linux::b\"]", "]", filter);
+    differing(
+        "\"scenario\":\"a\"",
+        "\"scenario\":\"z\"",
+        "shard 3/3 has `./linux::z`, which is not of its run",
+    );
     // Other files have all that they should, and yet not all cases.
     let other = |shards| {
         let sample = Sample {
@@ -403,7 +423,108 @@ fn a_shard_that_was_stopped_leaves_a_run_that_was() {
         let cut = format!("shard 3/3: {why}: 4 of 5 cases had ended");
         ended.with(code).says(&format!("\nBail out! {cut}"));
         assert!(ended.stderr.contains(&cut), "{ended:?}");
+        // What the other shards have to have is known all the same.
+        sample.edit(
+            2,
+            "\"chosen\":0,\"detectors\":[],\"ended\":0",
+            "\"chosen\":1,\"detectors\":[],\"ended\":0",
+        );
+        sample.edit(2, "\"stopped\":null", "\"stopped\":\"interrupted\"");
+        let ended = sample.merge(&[1, 2, 3], &[]);
+        ended
+            .with(2)
+            .says("the shards have 6 cases together, and the whole run has 5");
     }
+}
+
+fn each_shard_that_was_stopped_is_told_in_their_order() {
+    let sample = Sample::new();
+    sample.write();
+    for (shard, why) in [(2, "interrupted"), (3, "the disk is full")] {
+        sample.edit(shard, "\"stopped\":null", &format!("\"stopped\":\"{why}\""));
+    }
+    let ended = sample.merge(&[3, 2, 1], &[]);
+    ended
+        .with(130)
+        .says("shard 2/3: interrupted; shard 3/3: the disk is full: 5 of 5 cases had ended");
+}
+
+fn kernels_are_told_in_their_order_though_no_case_of_one_has_ended() {
+    let sample = Sample {
+        shards: [&[0, 1, 2], &[], &[3, 4]],
+        ..Sample::new()
+    };
+    sample.write();
+    let text = fs::read_to_string(sample.path(3)).unwrap();
+    fs::write(sample.path(3), text.lines().last().unwrap()).unwrap();
+    sample.edit(3, "\"ended\":2", "\"ended\":0");
+    sample.edit(3, "\"stopped\":null", "\"stopped\":\"interrupted\"");
+    sample
+        .merge(&[1, 2, 3], &["--report", "pretty=out"])
+        .with(130);
+    let told = fs::read_to_string(sample.folder.path().join("out")).unwrap();
+    let kernels = "; distro: KASAN no; ./linux: KASAN no\n";
+    assert!(told.contains(kernels), "{told}");
+}
+
+fn a_kernel_that_is_another_on_each_machine_is_told() {
+    let sample = Sample::new();
+    sample.write();
+    let quiet = sample.merge(&[1, 2, 3], &[]);
+    assert_eq!(quiet.with(1).stderr, "");
+    // A kernel that could not be had has no release.
+    sample.edit(1, "6.12.1", "");
+    let quiet = sample.merge(&[1, 2, 3], &[]);
+    assert_eq!(quiet.with(1).stderr, "");
+    sample.write();
+    sample.edit(3, "6.12.1", "6.12.2");
+    let ended = sample.merge(&[1, 2, 3], &[]);
+    assert_eq!(
+        ended.with(1).stderr,
+        "./linux is 6.12.1 in shard 1/3, 6.12.2 in shard 3/3\n\
+         distro is 6.12.1 in shard 1/3, 6.12.2 in shard 3/3\n"
+    );
+}
+
+fn a_report_takes_the_place_of_none_that_is_merged() {
+    let sample = Sample::new();
+    sample.write();
+    let before = fs::read_to_string(sample.path(2)).unwrap();
+    symlink("2.json", sample.folder.path().join("link")).unwrap();
+    for report in ["json=2.json", "tap=./none/../2.json", "junit=link"] {
+        let ended = sample.merge(&[1, 2, 3], &["--report", report]);
+        ended.with(2).says("would take the place of `2.json`");
+        assert_eq!(ended.stdout, "");
+    }
+    assert_eq!(fs::read_to_string(sample.path(2)).unwrap(), before);
+    sample.merge(&[1, 2, 3], &["--report", "html=."]).with(1);
+    fs::copy(sample.path(2), sample.folder.path().join("cases/2.json")).unwrap();
+    let files = ["1.json", "cases/2.json", "3.json"].map(str::to_owned);
+    merge(sample.folder.path(), &files, &["--report", "html=."])
+        .with(2)
+        .says("the report `.` would take the place of `cases/2.json`");
+}
+
+fn what_is_broken_counts_more_than_what_is_not_written() {
+    let merge = |sample: &Sample| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kassay"));
+        command.args(["report", "merge", "1.json", "2.json", "3.json"]);
+        command.args(["--format", "ktap"]);
+        let full = fs::File::create("/dev/full").unwrap();
+        let ended = command.current_dir(sample.folder.path()).stdout(full);
+        let ended = Ended::of(ended.output().unwrap());
+        ended.says("No space left on device");
+        ended
+    };
+    let sample = Sample::new();
+    sample.write();
+    merge(&sample).with(1);
+    sample.edit(3, "\"stopped\":null", "\"stopped\":\"interrupted\"");
+    merge(&sample).with(130);
+    let sample = Sample::new();
+    sample.write();
+    sample.edit(3, "mismatch", "pass");
+    merge(&sample).with(125);
 }
 
 /// A case without what differs from run to run.
