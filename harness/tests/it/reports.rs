@@ -16,7 +16,7 @@ use kassay::vm::Accelerator;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::checkout::{ALONE, Checkout, Ended, LOOP};
+use crate::checkout::{ALONE, Checkout, Ended};
 use crate::gate::Gate;
 
 tests! {
@@ -307,11 +307,13 @@ fn formats_go_to_stdout_and_nowhere_else() {
     assert!(text.contains("| `kfunc_sum` | **mismatch** |"), "{text}");
 }
 
-/// A checkout in which `broken` never ends, and a pipe that can be read from when `second` has ended
-/// and the module of `third` is being built, which does not end either.
+/// A checkout in which the module of `broken` is never built, and a gate that is reached when `second`
+/// has ended and the module of `third` is being built, which does not end either. A machine that
+/// loops would end by itself: its kernel's watchdog barks after 26 s.
 fn endless() -> (Checkout, Gate) {
-    let checkout = Checkout::broken(LOOP);
-    let gate = Gate::new();
+    let (checkout, gate) = (Checkout::broken(""), Gate::new());
+    let kbuild = format!("$(shell cat {})\n", gate.path("shut").display());
+    checkout.write("modules/broken/Kbuild", &kbuild);
     let kbuild = format!("$(shell {})\nobj-m := third.o\n", gate.wait());
     checkout.write("modules/third/Kbuild", &kbuild);
     checkout.write("modules/third/third.c", "#include <linux/module.h>\n");
