@@ -12,9 +12,20 @@ use anyhow::{Context, Result};
 
 use super::PLACE;
 
-/// What a build in the tree itself leaves between the sources, by the ends of names.
-const PRODUCTS: [&str; 8] = [
-    ".o", ".d", ".ko", ".cmd", ".mod", ".mod.c", "skel.h", "/tests.h",
+/// What a build in the tree itself leaves between the sources, by the ends of names. What shells and
+/// modpost write to would be written to the tree, if there were a link to it.
+const PRODUCTS: [&str; 11] = [
+    ".o",
+    ".d",
+    ".ko",
+    ".cmd",
+    ".mod",
+    ".mod.c",
+    "skel.h",
+    "/tests.h",
+    "/modules.order",
+    "/Module.symvers",
+    "/FEATURE-DUMP.selftests",
 ];
 
 /// Folders that such a build makes.
@@ -99,12 +110,14 @@ fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
     read.with_context(|| format!("read the folder `{}`", folder.display()))
 }
 
-/// The files of a folder that end like this, without that, in the order of their names.
+/// The files of a folder that end like this, without that, in the order of their names. What is
+/// hidden, such as an editor's lock, is none of them, as for make.
 ///
 /// # Errors
 /// The folder cannot be read.
 pub fn stems(folder: &Path, end: &str) -> Result<BTreeSet<String>> {
     let names = entries(folder)?.into_iter().map(|entry| entry.file_name());
     let stem = |name: &OsStr| Some(name.to_str()?.strip_suffix(end)?.to_owned());
-    Ok(names.filter_map(|name| stem(&name)).collect())
+    let stems = names.filter_map(|name| stem(&name));
+    Ok(stems.filter(|name| !name.starts_with('.')).collect())
 }
