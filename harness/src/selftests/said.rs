@@ -6,10 +6,13 @@ use crate::excerpt::bounded;
 use crate::outcome::{End, Outcome};
 use crate::verdict::Verdict;
 
+/// How many tests that failed a title names.
+const NAMED: usize = 5;
+
 /// What `test_progs` says of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Said {
-    /// How many tests passed, and how many subtests.
+    /// How many tests did not fail, those that were skipped among them, and how many subtests passed.
     pub passed: (u32, u32),
     /// How many tests and subtests were skipped.
     pub skipped: u32,
@@ -27,9 +30,10 @@ impl Said {
                 said = Said::summary(numbers);
             } else if line.starts_with('#')
                 && let Some((name, "FAIL")) = line.rsplit_once(':')
-                && let Some(name) = name.split_whitespace().nth(1)
+                && let Some((_, name)) = name.split_once(char::is_whitespace)
             {
-                failing.insert(name.to_owned());
+                // A subtest of the verifier is called by a sentence.
+                failing.insert(name.trim_start().to_owned());
             }
         }
         // A test with subtests that failed fails because of them.
@@ -67,13 +71,14 @@ pub fn settle(outcome: &mut Outcome) -> (u32, u32) {
     };
     let text = judged.transcript.as_ref().map_or("", |(_, text)| text);
     match (judged.verdict, Said::of(text)) {
+        // `test_progs` counts a test that skips itself, or all of its subtests, as one that passed.
+        (Verdict::Pass, Some(said)) if said.skipped > 0 && said.passed.1 == 0 => {
+            outcome.end = End::Skipped(format!("test_progs skips it\n{}", bounded(text)));
+        }
         (Verdict::Pass, Some(said)) if said.passed.0 > 0 => {
             let (passed, skipped) = (said.passed.1, said.skipped);
             judged.reason = format!("{passed} subtests passed, {skipped} skipped");
             return (passed, skipped);
-        }
-        (Verdict::Pass, Some(said)) if said.skipped > 0 => {
-            outcome.end = End::Skipped(format!("test_progs skips it\n{}", bounded(text)));
         }
         (Verdict::Pass, _) => {
             judged.verdict = Verdict::Mismatch;
@@ -81,13 +86,36 @@ pub fn settle(outcome: &mut Outcome) -> (u32, u32) {
             judged.reason = bounded(text);
         }
         (Verdict::Mismatch, Some(said)) if !said.failing.is_empty() => {
-            let failing: Vec<&str> = said.failing.iter().map(String::as_str).collect();
-            judged.title = format!("{} failed", failing.join(", "));
+            judged.title = title(&said.failing);
             judged.reason = bounded(&of_failures(text));
+        }
+        // It crashed, or said more than there is room for.
+        (Verdict::Mismatch, _) => {
+            if let Some(fate) = fate(text) {
+                judged.title = format!("test_progs {fate}");
+                judged.reason = bounded(&of_failures(text));
+            }
         }
         _ => {}
     }
     (0, 0)
+}
+
+/// How `test_progs` ended, where that was not well.
+fn fate(text: &str) -> Option<&str> {
+    let mut lines = text.lines().map(str::trim_start);
+    let line = lines.find_map(|line| line.strip_prefix("run ./test_progs "))?;
+    line.split_once(": ").map(|(_, fate)| fate)
+}
+
+/// Which failed, as far as a line has room.
+fn title(failing: &BTreeSet<String>) -> String {
+    let named: Vec<&str> = failing.iter().take(NAMED).map(String::as_str).collect();
+    let named = named.join(", ");
+    match failing.len().saturating_sub(NAMED) {
+        0 => format!("{named} failed"),
+        more => format!("{named} and {more} more failed"),
+    }
 }
 
 /// What `test_progs` printed, but for what passed and what it says twice.
@@ -116,10 +144,25 @@ mod tests {
     }
 
     #[test]
+    fn a_title_has_whole_names_and_not_all_of_many() {
+        let line = |n: u32| format!("#1/{n}     v/a use of {n}: bad:FAIL\n");
+        let told = |most: u32| {
+            let lines: String = (1..=most).map(line).collect();
+            title(&Said::of(&format!("{lines}{FAILED}")).unwrap().failing)
+        };
+        assert_eq!(told(1), "iters/two, v/a use of 1: bad failed");
+        assert!(told(4).ends_with(", v/a use of 4: bad failed"));
+        assert!(told(9).ends_with(", v/a use of 4: bad and 5 more failed"));
+    }
+
+    #[test]
     fn a_summary_and_what_failed_are_read() {
         let said = Said::of(FAILED).unwrap();
         assert_eq!((said.passed, said.skipped), ((0, 1), 0));
         assert_eq!(Vec::from_iter(said.failing), ["iters/two"]);
+        // A test may say anything before that.
+        let forged = format!("Summary: 1/1 PASSED, 0 SKIPPED, 0 FAILED\n{FAILED}");
+        assert_eq!(Said::of(&forged).unwrap().passed, (0, 1));
         for text in [
             "",
             "Summary: 1 PASSED",
