@@ -90,12 +90,20 @@ pub const BENCH: Need = Need {
 
 /// What `kassay selftests` needs on top.
 pub const SELFTESTS: Need = Need {
-    purpose: "build the kernel's selftests",
-    apt: &["lld-19|lld", "llvm-19|llvm", "zlib1g-dev"],
-    dnf: "lld llvm zlib-devel",
-    pacman: "lld llvm zlib",
-    zypper: "lld llvm zlib-devel",
-    apk: "lld llvm zlib-dev",
+    purpose: "build the kernel's selftests, and run them",
+    apt: &[
+        "lld-19|lld",
+        "llvm-19|llvm",
+        "zlib1g-dev",
+        "ethtool",
+        "iproute2",
+        "iptables",
+        "iputils-ping",
+    ],
+    dnf: "lld llvm zlib-devel ethtool iproute iproute-tc iptables-legacy iputils",
+    pacman: "lld llvm zlib ethtool iproute2 iptables iputils",
+    zypper: "lld llvm zlib-devel ethtool iproute2 iptables iputils",
+    apk: "lld llvm zlib-dev ethtool iproute2 iptables iputils",
 };
 
 /// What kernels for another processor need on top.

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::{is_left, print};
 use crate::case::Setting;
 use crate::kernel::Kernel;
-use crate::outcome::Outcome;
+use crate::outcome::{End, Outcome};
 use crate::report::test_run::Foot;
 use crate::scenario::Scenario;
 use crate::selftests;
@@ -23,8 +23,8 @@ use crate::{interrupt, pool, progress, run as case};
 
 const HELP: &str = "\
 `test_progs` is built for the kernel from the tree's tools/testing/selftests/bpf, which stays as it
-is, with the tests that are chosen alone. What does not compile is left out, and that is told. Each
-test then runs on a restored machine, and is judged as any case is: a test that passes while the
+is, with the tests that are chosen alone. A test that does not compile is skipped. Each of the others
+then runs on a restored machine, and is judged as any case is: a test that passes while the
 kernel reports trouble is a report, one that leaves something behind is a leak.
 
 Examples:
@@ -64,10 +64,7 @@ pub fn run(args: &SelftestsArgs) -> Result<u8> {
     let names = selftests::names(&args.tree).map_err(Error::slip)?;
     let mut names = names.iter().filter(|name| args.has(name)).peekable();
     if names.peek().is_none() {
-        let (filter, tree) = (args.filter.join("`, `"), args.tree.display());
-        return Err(Error::Slip(format!(
-            "no test matches `{filter}`; `kassay selftests --tree {tree} --list` shows what there is"
-        )));
+        return Err(args.none());
     }
     if args.list {
         names.try_for_each(|name| print(name))?;
@@ -83,7 +80,11 @@ pub fn run(args: &SelftestsArgs) -> Result<u8> {
     let files = files.collect::<anyhow::Result<Vec<PathBuf>>>()?;
     let tests = scenarios(&files, &session.project)?;
     let (mut passed, mut skipped) = (0, 0);
-    let ran = each(&setting, &kernel, &tests, |outcome| {
+    let run = |test: &Scenario| match suite.left_out.get(&test.name) {
+        Some(why) => Ok(left_out(&setting, &kernel, test, why)),
+        None => case::run(&setting, &kernel, test),
+    };
+    let ran = each(&setting, &kernel, &tests, run, |outcome| {
         let count = selftests::settle(outcome);
         (passed, skipped) = (passed + count.0, skipped + count.1);
         told.case(outcome)
@@ -101,6 +102,23 @@ pub fn run(args: &SelftestsArgs) -> Result<u8> {
 }
 
 impl SelftestsArgs {
+    /// That the filter leaves none.
+    fn none(&self) -> Error {
+        let tree = self.tree.display();
+        let filter = self.filter.join("`, `");
+        Error::Slip(match self.filter.iter().any(|part| part.contains('/')) {
+            _ if self.filter.is_empty() => format!("find tests in `{tree}`: there are none"),
+            true => format!(
+                "no test matches `{filter}`: a filter is a part of a test's name, and subtests run \
+                 with their test"
+            ),
+            false => format!(
+                "no test matches `{filter}`; `kassay selftests --tree {tree} --list` shows what \
+                 there is"
+            ),
+        })
+    }
+
     fn has(&self, test: &str) -> bool {
         is_left(&self.filter, test)
     }
@@ -130,18 +148,29 @@ impl SelftestsArgs {
     }
 }
 
+/// The outcome of a test that is not in `test_progs`.
+fn left_out(setting: &Setting, kernel: &Kernel, test: &Scenario, why: &str) -> Outcome {
+    let accelerator = setting.accelerator_of(&kernel.name);
+    let end = End::Skipped(why.to_owned());
+    Outcome {
+        release: kernel.release.clone(),
+        ..Outcome::new(&kernel.name, accelerator, test, end)
+    }
+}
+
 /// Runs tests side by side, and shows each as soon as all before it have ended.
 fn each(
     setting: &Setting,
     kernel: &Kernel,
     tests: &[Scenario],
+    run: impl Fn(&Scenario) -> anyhow::Result<Outcome> + Sync,
     mut show: impl FnMut(&mut Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     let work = |test: &Scenario| {
         interrupt::check()?;
         let _line = progress::Live::new(format!("{}::{}", kernel.name, test.name));
-        case::run(setting, kernel, test)
+        run(test)
     };
     pool::each(tests, setting.jobs, work, |mut outcome| {
         show(&mut outcome)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::farm::stems;
-use crate::plain;
+use super::read;
 
 /// The sources of all tests and of all their programs.
 pub struct Sources {
@@ -39,13 +39,13 @@ impl Sources {
         let headers: Result<Vec<String>> = stems(&tests, ".h")?
             .into_iter()
             .filter(|name| name != "tests")
-            .map(|name| text(&tests.join(name + ".h")))
+            .map(|name| read(&tests.join(name + ".h")))
             .collect();
         Ok(Sources {
             files: texts(&tests)?,
             headers: headers?.concat(),
             programs: texts(&programs)?,
-            makefile: text(&folder.join("Makefile"))?,
+            makefile: read(&folder.join("Makefile"))?,
         })
     }
 
@@ -114,12 +114,8 @@ impl Sources {
 /// The texts of the C files of a folder, by their names without `.c`.
 fn texts(folder: &Path) -> Result<BTreeMap<String, String>> {
     let names = stems(folder, ".c")?.into_iter();
-    let read = |name: String| Ok((name.clone(), text(&folder.join(name + ".c"))?));
-    names.map(read).collect()
-}
-
-fn text(path: &Path) -> Result<String> {
-    Ok(String::from_utf8_lossy(&plain::read(path, plain::MADE)?).into_owned())
+    let pair = |name: String| Ok((name.clone(), read(&folder.join(name + ".c"))?));
+    names.map(pair).collect()
 }
 
 /// The name of the test that a line of C begins, as the Makefile looks for it.

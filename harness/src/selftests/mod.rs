@@ -5,8 +5,8 @@ mod choice;
 mod farm;
 mod said;
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::cache::{Cache, Key};
 use crate::compile::bpf;
 use crate::kernel::Kernel;
-use crate::progress::{self, Progress};
+use crate::progress::Progress;
 use crate::tool;
 use crate::{interrupt, plain};
 use choice::{Chosen, Sources};
@@ -35,12 +35,19 @@ const STRIPS: [&str; 4] = [
 /// What make's log is called.
 const LOG: &str = "selftests";
 
+/// What the kernel's config is called beside `test_progs`.
+const CONFIG: &str = "kernel.config";
+
 /// A `test_progs` that is built.
 pub struct Suite {
     /// The folder that it lies in, with all that it reads.
     folder: PathBuf,
-    /// The names of the tests that were chosen, but for those that do not compile.
+    /// The names of the tests that were chosen.
     pub tests: Vec<String>,
+    /// Why some of them are not in it, by their names.
+    pub left_out: BTreeMap<String, String>,
+    /// Nobody else builds there while it is run.
+    _lock: File,
 }
 
 /// The selftests of a tree, to be built for a kernel.
@@ -55,7 +62,7 @@ struct Build<'a> {
 }
 
 /// Builds `test_progs` of a tree for a kernel, with the tests of which `is_chosen` is true. Make
-/// itself decides what has changed. What does not compile is left out, and that is told.
+/// itself decides what has changed. What does not compile is left out.
 ///
 /// # Errors
 /// There are no such tests, or no tool to build them by; make's own lines.
@@ -73,7 +80,7 @@ pub fn build(
         .text("kernel", &kernel.key)
         .text("clang", &tool::identity(&clang));
     let key = format!("selftests-{}", key.finish());
-    let _lock = cache.lock("target", &key, "test_progs")?;
+    let lock = cache.lock("target", &key, "test_progs")?;
     let build = Build {
         cache,
         farm: cache.dir("target").join(&key),
@@ -82,9 +89,16 @@ pub fn build(
         clang,
         strip,
     };
-    let suite = build.all(is_chosen)?;
+    let (tests, left_out) = build.all(is_chosen)?;
+    let config = build.folder().join(CONFIG);
+    fs::copy(&kernel.config, &config).with_context(|| format!("write `{}`", config.display()))?;
     cache.touch("target", &key);
-    Ok(suite)
+    Ok(Suite {
+        folder: build.folder(),
+        tests,
+        left_out,
+        _lock: lock,
+    })
 }
 
 /// The names of all tests of a tree.
@@ -114,39 +128,37 @@ fn strip() -> Result<PathBuf> {
 }
 
 impl Build<'_> {
-    fn all(&self, is_chosen: impl Fn(&str) -> bool) -> Result<Suite> {
+    /// Makes it. The names of the tests that are chosen, and why some of them are not in it.
+    fn all(
+        &self,
+        is_chosen: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<String>, BTreeMap<String, String>)> {
         let sources = Sources::read(&self.tree.join(PLACE))?;
         let tests = sources.tests().filter(|(name, _)| is_chosen(name));
-        let mut tests: Vec<(String, &str)> = tests.collect();
+        let tests: Vec<(String, &str)> = tests.collect();
         // What was built for an earlier choice stays, so that a second choice takes little.
         let mut files = farm::stems(&self.folder().join("prog_tests"), ".c").unwrap_or_default();
         files.extend(tests.iter().map(|(_, file)| (*file).to_owned()));
         let mut chosen = sources.choose(files);
+        let mut left_out = BTreeMap::new();
         while let Err(error) = self.make(&chosen) {
             interrupt::check()?;
             let lost = self.lost(&chosen);
+            let (without, kept) = lost.split(&sources, chosen.files);
+            let is_stuck = without.is_empty();
+            chosen.files = kept;
             chosen.programs.retain(|it| !lost.programs.contains(it));
-            let is_lost = |file: &str| {
-                let takes = |program: &String| sources.takes(file, program);
-                lost.files.contains(file) || lost.programs.iter().any(takes)
-            };
-            let before = chosen.files.len();
-            for file in chosen.files.iter().filter(|file| is_lost(file)) {
-                let why = self.complaint(file).unwrap_or_default();
-                progress::note(format!(
-                    "without `{PLACE}/prog_tests/{file}.c`, which does not compile{why}"
-                ));
+            for (test, file) in &tests {
+                if let Some(culprits) = without.get(*file) {
+                    left_out.insert(test.clone(), self.complaint(culprits));
+                }
             }
-            chosen.files.retain(|file| !is_lost(file));
-            tests.retain(|(_, file)| chosen.files.contains(*file));
-            if tests.is_empty() || chosen.files.len() == before {
+            if is_stuck || left_out.len() == tests.len() {
                 return Err(error);
             }
         }
-        Ok(Suite {
-            folder: self.folder(),
-            tests: tests.into_iter().map(|(name, _)| name).collect(),
-        })
+        let tests = tests.into_iter().map(|(name, _)| name).collect();
+        Ok((tests, left_out))
     }
 
     /// Makes `test_progs` of what is chosen, and goes on with the rest where something fails.
@@ -198,32 +210,33 @@ impl Build<'_> {
     /// What was not made: programs, or where all of those were, files of tests.
     fn lost(&self, chosen: &Chosen) -> Chosen {
         let folder = self.folder();
-        let lacks = |name: &String, end: &str| !folder.join(format!("{name}{end}")).is_file();
-        let programs = chosen.programs.iter().filter(|name| lacks(name, ".bpf.o"));
-        let programs = programs.cloned().collect();
-        let files = chosen.files.iter().filter(|name| lacks(name, ".test.o"));
-        match &programs {
-            programs if BTreeSet::is_empty(programs) => Chosen {
-                files: files.cloned().collect(),
-                ..Chosen::default()
-            },
-            _ => Chosen {
-                programs,
-                ..Chosen::default()
-            },
-        }
+        let of = |names: &BTreeSet<String>, end: &str| -> BTreeSet<String> {
+            let is_lost = |name: &&String| !folder.join(format!("{name}{end}")).is_file();
+            names.iter().filter(is_lost).cloned().collect()
+        };
+        let programs = of(&chosen.programs, ".bpf.o");
+        let files = match programs.is_empty() {
+            true => of(&chosen.files, ".test.o"),
+            false => BTreeSet::new(),
+        };
+        Chosen { files, programs }
     }
 
-    /// What a compiler said first of a file.
-    fn complaint(&self, file: &str) -> Option<String> {
-        let log = self.cache.dir("logs").join(format!("{LOG}.log"));
-        let log = plain::read(&log, plain::MADE).ok()?;
-        let log = String::from_utf8_lossy(&log);
-        let place = format!("/{file}.c:");
-        let mut lines = log.lines();
-        let line = lines.find(|line| line.contains(&place) && line.contains("error: "))?;
-        let (_, said) = line.split_once("error: ")?;
-        Some(format!(": {said}"))
+    /// Which of these sources do not compile, and what a compiler said first of them.
+    fn complaint(&self, culprits: &[String]) -> String {
+        let log = read(&self.cache.dir("logs").join(format!("{LOG}.log"))).unwrap_or_default();
+        let said = log.lines().find_map(|line| {
+            let (place, said) = line.split_once("error: ")?;
+            let is_of = |path: &String| place.contains(&format!("{path}:"));
+            culprits.iter().any(is_of).then_some(said)
+        });
+        let said = said.map_or(String::new(), |said| format!(": {said}"));
+        let culprits: Vec<String> = culprits.iter().map(|it| format!("`{it}`")).collect();
+        let (all, does) = (
+            culprits.join(", "),
+            ["does", "do"][usize::from(culprits.len() > 1)],
+        );
+        format!("{all} {does} not compile{said}")
     }
 
     fn log(&self) -> Result<PathBuf> {
@@ -237,6 +250,37 @@ impl Build<'_> {
     }
 }
 
+impl Chosen {
+    /// Of these files of tests, those that cannot do without what these are, each with what of
+    /// these it takes, by paths from the folder of the selftests on; and the others.
+    fn split(
+        &self,
+        sources: &Sources,
+        files: BTreeSet<String>,
+    ) -> (BTreeMap<String, Vec<String>>, BTreeSet<String>) {
+        let mut without = BTreeMap::new();
+        let mut kept = BTreeSet::new();
+        for file in files {
+            let own = self.files.get(&file).map(|it| format!("prog_tests/{it}.c"));
+            let programs = self.programs.iter();
+            let taken = programs.filter(|program| sources.takes(&file, program));
+            let taken = taken.map(|it| format!("progs/{it}.c"));
+            let culprits: Vec<String> = own.into_iter().chain(taken).collect();
+            match culprits.is_empty() {
+                true => drop(kept.insert(file)),
+                false => drop(without.insert(file, culprits)),
+            }
+        }
+        (without, kept)
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = plain::read(path, plain::MADE);
+    let bytes = bytes.with_context(|| format!("read `{}`", path.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 impl Suite {
     /// Writes the scenario of a test beside `test_progs`, and returns its path.
     ///
@@ -247,6 +291,8 @@ impl Suite {
         let text = format!(
             "about = \"the selftest {test}\"\nhost_root = true\ncpus = 2\nmemory = 1024\n\
              timeout = 600\nallow = [\"no_programs\", \"no_snapshot\"]\n\n\
+             # There libbpf looks for the values of externs in `.kconfig`.\n\
+             [[step]]\nrun = \"mkdir -p /boot && cp {CONFIG} /boot/config-$(uname -r)\"\n\n\
              [[step]]\nrun = \"./test_progs -a {test}\"\n"
         );
         // What has not changed is left alone: another kassay may be reading it.
@@ -263,8 +309,7 @@ impl Suite {
 /// It has no Makefile of a kernel.
 pub fn version(tree: &Path) -> Result<(u32, u32)> {
     let path = tree.join("Makefile");
-    let bytes = plain::read(&path, plain::MADE)?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = read(&path)?;
     let number = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once('='));
         let value = lines.find(|(key, _)| key.trim() == name)?.1;

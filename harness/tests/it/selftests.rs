@@ -1,6 +1,13 @@
 //! `kassay selftests` seen from outside, with a tree that is no more than its selftests, and those no
 //! more than what kassay knows of them.
 
+use std::fs;
+use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::fs::symlink;
+use std::process::{Child, ChildStderr, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::checkout::{Checkout, Ended};
 
 tests! {
@@ -8,14 +15,18 @@ tests! {
         what_selftests_cannot_do_is_wrong_usage;
     qemu:
         each_test_is_judged_by_what_it_said_and_left,
-        what_does_not_compile_is_left_out_and_what_is_missing_is_named;
+        nobody_builds_what_another_runs,
+        what_is_chosen_later_is_built_too,
+        what_does_not_compile_is_skipped_and_what_is_missing_is_named;
 }
 
 /// Builds an object of each program and of each file of tests, and `test_progs`.
 const MAKEFILE: &str = "\
     PROGRAMS := $(patsubst progs/%.c,$(OUTPUT)/%.bpf.o,$(wildcard progs/*.c))\n\
     TESTS := $(patsubst prog_tests/%.c,$(OUTPUT)/%.test.o,$(wildcard prog_tests/*.c))\n\
-    test_progs: $(TESTS)\n\tinstall runner $(OUTPUT)/test_progs\n\
+    test_progs: $(TESTS) prog_tests/tests.h\n\tinstall runner $(OUTPUT)/test_progs\n\
+    \techo ours >$(OUTPUT)/bpf_testmod/modules.order\n\
+    prog_tests/tests.h: $(wildcard prog_tests/*.c)\n\tcat $^ >$@\n\
     $(TESTS): $(PROGRAMS)\n\
     $(OUTPUT)/%.bpf.o: progs/%.c\n\t$(CLANG) --target=bpf -c $< -o $@\n\
     $(OUTPUT)/%.test.o: prog_tests/%.c\n\tgcc -c $< -o $@\n";
@@ -25,36 +36,51 @@ const RUNNER: &str = "#!/bin/sh\n\
     said() { echo \"Summary: $1 PASSED, $2 SKIPPED, $3 FAILED\"; }\n\
     case $2 in\n\
     good) said 1/2 1 0;;\n\
+    config) grep -q ^CONFIG_BPF= /boot/config-$(uname -r) && said 1/0 0 0;;\n\
+    dies) said 1/1 0 0; kill -SEGV $$;;\n\
+    late) grep -q 'test_late(' prog_tests/tests.h && said 1/0 0 0;;\n\
     partly) echo '#1/2     partly/two:FAIL'; echo '#1       partly:FAIL'; said 0/1 0 1; exit 1;;\n\
-    skips) echo '#1       skips:SKIP'; said 0/0 1 0;;\n\
+    stuck) sleep 600;;\n\
+    skips) echo '#1       skips:SKIP'; said 1/0 1 0;;\n\
     splat) echo 1 >/proc/sys/kernel/panic_on_warn; echo c >/proc/sysrq-trigger; said 1/0 0 0;;\n\
     *) said 0/0 0 0;;\n\
     esac\n";
 
+const RUN: [&str; 5] = ["selftests", "--tree", "linux", "--kernel", "distro"];
+
+/// What a kassay says.
+type Said = Lines<BufReader<ChildStderr>>;
+
+/// Where the tests lie.
+const PLACE: &str = "linux/tools/testing/selftests/bpf";
+
+/// What kbuild writes beside the sources of a module.
+const ORDER: &str = "bpf_testmod/modules.order";
+
 /// A checkout with a tree in its folder `linux`, of tests with these bodies.
 fn with_tree(tests: &[(&str, &str)]) -> Checkout {
     let checkout = Checkout::with_cache();
-    let place = "linux/tools/testing/selftests/bpf";
-    checkout.write("linux/Makefile", "VERSION = 6\nPATCHLEVEL = 12\n");
-    checkout.write(&format!("{place}/Makefile"), MAKEFILE);
-    checkout.write(&format!("{place}/runner"), RUNNER);
-    checkout.write(&format!("{place}/progs/one.c"), "int one;\n");
+    checkout.write("linux/Makefile", "VERSION = 2\nPATCHLEVEL = 6\n");
+    checkout.write(&format!("{PLACE}/Makefile"), MAKEFILE);
+    checkout.write(&format!("{PLACE}/runner"), RUNNER);
+    checkout.write(&format!("{PLACE}/progs/one.c"), "int one;\n");
     checkout.write(
-        &format!("{place}/progs/other.c"),
+        &format!("{PLACE}/progs/other.c"),
         "#error nobody takes it\n",
     );
     for (name, body) in tests {
         let text = format!("/* one.skel.h */\nvoid test_{name}(void)\n{{{body}}}\n");
-        checkout.write(&format!("{place}/prog_tests/{name}.c"), &text);
+        checkout.write(&format!("{PLACE}/prog_tests/{name}.c"), &text);
     }
+    // The tree was built in before.
+    checkout.write(&format!("{PLACE}/{ORDER}"), "theirs");
     checkout.hide("llvm-strip");
     checkout.program("llvm-strip", "exit 0");
     checkout
 }
 
 fn selftests(checkout: &Checkout, more: &[&str]) -> Ended {
-    let args = ["selftests", "--tree", "linux", "--kernel", "distro"];
-    checkout.kassay(&[&args, more].concat())
+    checkout.kassay(&[&RUN, more].concat())
 }
 
 fn what_selftests_cannot_do_is_wrong_usage() {
@@ -63,18 +89,26 @@ fn what_selftests_cannot_do_is_wrong_usage() {
     ended
         .with(2)
         .says("it has no `tools/testing/selftests/bpf`");
-    let tests = "linux/tools/testing/selftests/bpf/prog_tests";
-    checkout.write(&format!("{tests}/a.c"), "void serial_test_a(void)\n{}\n");
-    checkout.write("linux/tools/testing/selftests/bpf/progs/x.c", "");
-    checkout.write("linux/tools/testing/selftests/bpf/Makefile", "");
+    checkout.write(&format!("{PLACE}/progs/x.c"), "");
+    checkout.write(&format!("{PLACE}/prog_tests/b.c"), "static int b;\n");
     let list = ["selftests", "--tree", "linux", "--list"];
+    let ended = checkout.kassay(&list);
+    ended.with(2).says("bpf/Makefile`: No such file");
+    checkout.write(&format!("{PLACE}/Makefile"), "");
+    let ended = checkout.kassay(&list);
+    ended.with(2).says("find tests in `linux`: there are none");
+    let tests = format!("{PLACE}/prog_tests");
+    checkout.write(&format!("{tests}/a.c"), "void serial_test_a(void)\n{}\n");
+    // The lock of an editor leads nowhere.
+    symlink("nobody", checkout.path(&tests).join(".#a.c")).unwrap();
     assert_eq!(checkout.kassay(&list).with(0).stdout, "a\n");
-    let ended = selftests(&checkout, &["b"]);
-    ended.with(2).says("no test matches `b`");
+    selftests(&checkout, &["b"])
+        .with(2)
+        .says("no test matches `b`");
 }
 
 fn each_test_is_judged_by_what_it_said_and_left() {
-    let names = ["good", "partly", "skips", "splat", "idle"];
+    let names = ["good", "config", "dies", "partly", "skips", "splat", "idle"];
     let checkout = with_tree(&names.map(|name| (name, "")));
     let ended = selftests(&checkout, &["--format", "json"]);
     let told = |object: &serde_json::Value| {
@@ -85,6 +119,8 @@ fn each_test_is_judged_by_what_it_said_and_left() {
     assert_eq!(
         told,
         [
+            "config pass ",
+            "dies mismatch test_progs ended with status 139",
             "good pass ",
             "idle mismatch test_progs ran no test",
             "partly mismatch partly/two failed",
@@ -92,20 +128,65 @@ fn each_test_is_judged_by_what_it_said_and_left() {
             "splat panic panic: sysrq triggered crash",
         ]
     );
-    assert_eq!(ended.objects()[0]["reason"], "2 subtests passed, 1 skipped");
+    assert_eq!(ended.objects()[2]["reason"], "2 subtests passed, 1 skipped");
+    let order = checkout.path(&format!("{PLACE}/{ORDER}"));
+    assert_eq!(fs::read_to_string(order).unwrap(), "theirs");
 }
 
-fn what_does_not_compile_is_left_out_and_what_is_missing_is_named() {
-    let checkout = with_tree(&[("good", ""), ("bad", "no_such_thing;")]);
-    let ended = selftests(&checkout, &["good", "bad"]);
+fn what_does_not_compile_is_skipped_and_what_is_missing_is_named() {
+    let tests = [
+        ("good", ""),
+        ("bad", "no_such_thing;"),
+        ("taker", "/* other */"),
+    ];
+    let checkout = with_tree(&tests);
+    let ended = selftests(&checkout, &["good", "bad", "taker"]);
     ended
         .with(0)
         .says("pass      distro::good")
-        .says("without `tools/testing/selftests/bpf/prog_tests/bad.c`, which does not compile: ")
-        .says("undeclared");
+        .says("skipped   distro::bad: `prog_tests/bad.c` does not compile: ")
+        .says("undeclared")
+        .says("skipped   distro::taker: `progs/other.c` does not compile: nobody takes it");
     selftests(&checkout, &["bad"]).with(125).says("undeclared");
-    std::fs::remove_file(checkout.path("bin/llvm-strip")).unwrap();
+    fs::remove_file(checkout.path("bin/llvm-strip")).unwrap();
     selftests(&checkout, &["good"])
         .with(125)
         .says("install it with `kassay setup --selftests`");
+}
+
+fn what_is_chosen_later_is_built_too() {
+    let checkout = with_tree(&[("good", ""), ("late", "")]);
+    let ended = selftests(&checkout, &["good"]);
+    ended
+        .with(0)
+        .says("the selftests are those of 2.6, and the kernel is ")
+        .says("1 of 1 passed; 2 subtests passed, 1 skipped");
+    let ended = selftests(&checkout, &["late"]);
+    ended.with(0).says("pass      distro::late");
+}
+
+fn nobody_builds_what_another_runs() {
+    let checkout = with_tree(&[("good", ""), ("stuck", "")]);
+    let (mut first, mut said) = start(&checkout, "stuck");
+    wait_for(&mut said, "save its state: done");
+    let (mut second, mut of_second) = start(&checkout, "good");
+    wait_for(&mut of_second, "waiting until `test_progs` is made");
+    kill_process(Pid::from_child(&first), Signal::INT).unwrap();
+    said.for_each(drop);
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+    of_second.for_each(drop);
+    assert_eq!(second.wait().unwrap().code(), Some(0));
+}
+
+/// Starts a run of a test, with what it says on stderr.
+fn start(checkout: &Checkout, test: &str) -> (Child, Said) {
+    let mut command = checkout.command(&[&RUN[..], &[test]].concat());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap()).lines();
+    (child, said)
+}
+
+#[track_caller]
+fn wait_for(said: &mut Said, part: &str) {
+    assert!(said.any(|line| line.unwrap().contains(part)), "no {part:?}");
 }
