@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::symlink;
 use std::process::{Child, ChildStderr, Stdio};
+use std::thread::available_parallelism;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -134,19 +135,31 @@ fn each_test_is_judged_by_what_it_said_and_left() {
 }
 
 fn what_does_not_compile_is_skipped_and_what_is_missing_is_named() {
-    let tests = [
-        ("good", ""),
+    // More than are made at once, so that some would come after the one that fails.
+    let programs = 0..4 * available_parallelism().unwrap().get();
+    let programs: Vec<String> = programs.map(|number| format!("p{number}")).collect();
+    let taken = format!("/* {} */", programs.join(" "));
+    let checkout = with_tree(&[
+        ("good", taken.as_str()),
         ("bad", "no_such_thing;"),
-        ("taker", "/* other */"),
-    ];
-    let checkout = with_tree(&tests);
-    let ended = selftests(&checkout, &["good", "bad", "taker"]);
+        ("asks", "/* wanting */"),
+        ("takes", "/* other */"),
+    ]);
+    for program in programs {
+        checkout.write(&format!("{PLACE}/progs/{program}.c"), "int x;\n");
+    }
+    checkout.write(
+        &format!("{PLACE}/progs/wanting.c"),
+        "#error nobody has it\n",
+    );
+    let ended = selftests(&checkout, &[]);
     ended
         .with(0)
         .says("pass      distro::good")
         .says("skipped   distro::bad: `prog_tests/bad.c` does not compile: ")
         .says("undeclared")
-        .says("skipped   distro::taker: `progs/other.c` does not compile: nobody takes it");
+        .says("skipped   distro::asks: `progs/wanting.c` does not compile: nobody has it")
+        .says("skipped   distro::takes: `progs/other.c` does not compile: nobody takes it");
     selftests(&checkout, &["bad"]).with(125).says("undeclared");
     fs::remove_file(checkout.path("bin/llvm-strip")).unwrap();
     selftests(&checkout, &["good"])
