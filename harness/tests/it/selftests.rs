@@ -9,15 +9,15 @@ use std::thread::available_parallelism;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::checkout::{Checkout, Ended};
+use crate::checkout::{Checkout, Ended, copy};
 
 tests! {
     plain:
         what_selftests_cannot_do_is_wrong_usage;
     qemu:
+        a_later_choice_and_another_tree_are_built_too,
         each_test_is_judged_by_what_it_said_and_left,
         nobody_builds_what_another_runs,
-        what_is_chosen_later_is_built_too,
         what_does_not_compile_is_skipped_and_what_is_missing_is_named;
 }
 
@@ -167,7 +167,7 @@ fn what_does_not_compile_is_skipped_and_what_is_missing_is_named() {
         .says("install it with `kassay setup --selftests`");
 }
 
-fn what_is_chosen_later_is_built_too() {
+fn a_later_choice_and_another_tree_are_built_too() {
     let checkout = with_tree(&[("good", ""), ("late", "")]);
     let ended = selftests(&checkout, &["good"]);
     ended
@@ -176,6 +176,13 @@ fn what_is_chosen_later_is_built_too() {
         .says("1 of 1 passed; 2 subtests passed, 1 skipped");
     let ended = selftests(&checkout, &["late"]);
     ended.with(0).says("pass      distro::late");
+    copy(&checkout.path("linux"), &checkout.path("other"));
+    let runner = PLACE.replace("linux", "other") + "/runner";
+    checkout.edit(&runner, "good) said 1/2 1 0", "good) said 1/7 0 0");
+    let ended = checkout.kassay(&["selftests", "--tree", "other", "--kernel", "distro", "good"]);
+    ended
+        .with(0)
+        .says("1 of 1 passed; 7 subtests passed, 0 skipped");
 }
 
 fn nobody_builds_what_another_runs() {
