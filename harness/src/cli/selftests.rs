@@ -23,9 +23,9 @@ use crate::{interrupt, pool, progress, run as case};
 
 const HELP: &str = "\
 `test_progs` is built for the kernel from the tree's tools/testing/selftests/bpf, which stays as it
-is, with the tests that are chosen alone. A test that does not compile is skipped. Each of the others
-then runs on a restored machine, and is judged as any case is: a test that passes while the
-kernel reports trouble is a report, one that leaves something behind is a leak.
+is, with the tests that are chosen alone. A test that does not compile is skipped. Each other test
+runs on a restored machine, and is judged as any case is: a test that passes while the kernel reports
+trouble is a report, one that leaves something behind is a leak.
 
 Examples:
   kassay selftests --tree linux kfunc_call dynptr           on the kernel that is built in the tree
