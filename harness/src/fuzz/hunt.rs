@@ -307,14 +307,16 @@ impl<'a> Hunt<'a> {
             let last = smallest.programs.iter().filter_map(|it| it.calls.last());
             last.for_each(|call| self.learned.find(call.callee));
         }
+        let first = known.map(|place| self.summary.findings.remove(place));
+        let (seen, after) = first.map_or((1, self.summary.machines.0), |it| (it.seen, it.after));
         let finding = Finding {
             verdict: fault.verdict,
             title: fault.title.clone(),
             folder: self.folder().join(slug(&fault.title)),
             smallest,
             way,
-            seen: known.map_or(1, |place| self.summary.findings.remove(place).seen),
-            after: self.summary.machines.0,
+            seen,
+            after,
         };
         let kept = self.keep(&finding, fault, &ran.came.console, done.is_err());
         self.summary.findings.push(finding);
