@@ -10,7 +10,8 @@ use super::session::Session;
 use crate::outcome::Name;
 use crate::progress;
 use crate::scenario::Scenario;
-use crate::shard::{Part, Plan, Shard};
+use crate::shard::{Part, Plan, Shard, Weighed};
+use crate::vm::size::Size;
 
 /// Which part of the run is this machine's.
 #[derive(Args)]
@@ -52,7 +53,7 @@ impl ShardArgs {
         };
         let part = match plan {
             Some(plan) => plan.part(shard),
-            None => Plan::make(all, &vec![None; all.len()], shard.of).part(shard),
+            None => Plan::make(&alike(all), shard.of).part(shard),
         };
         let is_there = |name: &Name| scenarios.iter().any(|it| it.name == name.scenario);
         if let Some(name) = part.all.iter().find(|name| !is_there(name)) {
@@ -66,6 +67,16 @@ impl ShardArgs {
         }
         Ok(Some(part))
     }
+}
+
+/// Cases of which nothing is known but their names, which are the same on all machines.
+fn alike(all: &[Name]) -> Vec<Weighed> {
+    let weighed = |name: &Name| Weighed {
+        name: name.clone(),
+        size: Size::default(),
+        took: None,
+    };
+    all.iter().map(weighed).collect()
 }
 
 /// The names of the kernels to choose from: those of a plan, or those that were asked for.

@@ -15,12 +15,14 @@ use crate::kernel;
 use crate::outcome::Name;
 use crate::progress;
 use crate::report::table::aligned;
-use crate::shard::{MOST, Plan, median};
+use crate::shard::{MOST, Plan, Weighed, median};
+use crate::vm::size::Size;
 
 const HELP: &str = "\
 `kassay run --shard K/N --plan FILE` runs a shard of what `--format github` prints, and `kassay
 report merge` makes one report of those of all shards. Times are those of the history in the cache
-(see `kassay history`). A kernel costs each shard that has it 20 s more.";
+(see `kassay history`). A kernel costs each shard that has it 6 s more, and so does another size of
+guest.";
 
 /// The arguments of `kassay shards`.
 #[derive(Args)]
@@ -61,7 +63,7 @@ pub fn run(args: &ShardsArgs) -> Result<()> {
     let session = Session::as_it_is()?;
     let scenarios = scenarios(&args.scenario, &session.project)?;
     let history = History::open(&session.store.cache, &session.project, false);
-    let (mut cases, mut took) = (Vec::new(), Vec::new());
+    let mut cases = Vec::new();
     for kernel in kernels(&session, &args.kernel)? {
         if !kernel::is_known(&session.catalog, &kernel) {
             return Err(Error::Slip(format!(
@@ -74,8 +76,11 @@ pub fn run(args: &ShardsArgs) -> Result<()> {
                 scenario: scenario.name.clone(),
             };
             if is_left(&args.filter, &name.to_string()) {
-                took.push(history.usual(&kernel, scenario));
-                cases.push(name);
+                cases.push(Weighed {
+                    name,
+                    size: scenario.size(Size::default()),
+                    took: history.usual(&kernel, scenario),
+                });
             }
         }
     }
@@ -85,8 +90,8 @@ pub fn run(args: &ShardsArgs) -> Result<()> {
             "no case matches `{filter}`; `kassay list` shows what there is"
         )));
     }
-    tell_of_unknown(&took);
-    let plan = Plan::make(&cases, &took, args.count.into());
+    tell_of_unknown(&cases);
+    let plan = Plan::make(&cases, args.count.into());
     match args.format {
         PlanFormat::Github => print(&plan.json()?)?,
         PlanFormat::Pretty => aligned(&rows(&plan))
@@ -97,9 +102,10 @@ pub fn run(args: &ShardsArgs) -> Result<()> {
 }
 
 /// Says on stderr which cases count for something that was not measured.
-fn tell_of_unknown(took: &[Option<Duration>]) {
+fn tell_of_unknown(cases: &[Weighed]) {
+    let took: Vec<Option<Duration>> = cases.iter().map(|case| case.took).collect();
     let unknown = took.iter().filter(|took| took.is_none()).count();
-    match median(took) {
+    match median(&took) {
         None => progress::note("no case has a time in the history: all count alike"),
         Some(_) if unknown == 0 => {}
         Some(usual) => progress::note(format!(

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::Name;
 
-pub use plan::{Plan, median};
+pub use plan::{Plan, Weighed, median};
 
 /// The most shards of a run.
 pub const MOST: usize = 1000;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::split::{KERNEL, split};
+use super::split::{self, Case, split};
 use super::{MOST, Part, Shard};
 use crate::outcome::Name;
 use crate::plain;
+use crate::vm::size::Size;
 
 /// How long a case takes where no time of any is known.
 const TYPICAL: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ pub struct Entry {
     pub shard: String,
     /// Its kernels, with commas between them.
     pub kernels: String,
-    /// How long its cases take one after the other, with what its kernels cost.
+    /// How long its cases take one after the other, with what boots cost.
     pub seconds: f64,
     /// Its cases.
     pub cases: Vec<Planned>,
@@ -51,28 +52,51 @@ pub struct Planned {
     pub seconds: f64,
 }
 
+/// A case that is to be planned.
+#[derive(Clone)]
+pub struct Weighed {
+    /// Which one.
+    pub name: Name,
+    /// How large its guest is.
+    pub size: Size,
+    /// How long it takes, as far as that is known: nothing, where it was skipped.
+    pub took: Option<Duration>,
+}
+
+impl Weighed {
+    fn case(&self, usual: Duration) -> Case<'_> {
+        Case {
+            kernel: &self.name.kernel,
+            // What is skipped needs no guest.
+            size: match self.took {
+                Some(Duration::ZERO) => Size::default(),
+                _ => self.size,
+            },
+            took: self.took.unwrap_or(usual),
+        }
+    }
+}
+
 impl Plan {
-    /// A plan for cases, by how long each took as far as that is known. Any other one counts as the
-    /// median of these.
-    pub fn make(cases: &[Name], took: &[Option<Duration>], of: usize) -> Plan {
-        let usual = median(took).unwrap_or(TYPICAL);
-        let took: Vec<Duration> = took.iter().map(|took| took.unwrap_or(usual)).collect();
-        let kernels = cases.iter().map(|case| &*case.kernel);
-        let weighed: Vec<(&str, Duration)> = kernels.zip(took.iter().copied()).collect();
+    /// A plan for cases. One whose time is not known counts as the median of the others.
+    pub fn make(cases: &[Weighed], of: usize) -> Plan {
+        let took: Vec<Option<Duration>> = cases.iter().map(|case| case.took).collect();
+        let usual = median(&took).unwrap_or(TYPICAL);
+        let weighed: Vec<Case> = cases.iter().map(|case| case.case(usual)).collect();
         let planned = |place: &usize| Planned {
             number: place + 1,
-            kernel: cases[*place].kernel.clone(),
-            scenario: cases[*place].scenario.clone(),
-            seconds: seconds(took[*place]),
+            kernel: cases[*place].name.kernel.clone(),
+            scenario: cases[*place].name.scenario.clone(),
+            seconds: seconds(weighed[*place].took),
         };
         let entry = |(shard, places): (Shard, Vec<usize>)| {
-            let mut kernels: Vec<&str> = places.iter().map(|place| weighed[*place].0).collect();
+            let cases: Vec<Case> = places.iter().map(|place| weighed[*place]).collect();
+            let mut kernels: Vec<&str> = cases.iter().map(|case| case.kernel).collect();
             kernels.dedup();
-            let cases: Duration = places.iter().map(|place| took[*place]).sum();
             Entry {
                 shard: shard.to_string(),
                 kernels: kernels.join(","),
-                seconds: seconds(cases + KERNEL * kernels.len() as u32),
+                seconds: seconds(split::time(&cases)),
                 cases: places.iter().map(planned).collect(),
             }
         };
@@ -190,13 +214,18 @@ fn seconds(took: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    fn cases(kernels: &[&str], scenarios: usize) -> Vec<Name> {
-        let of = |kernel: &&str| {
-            let kernel = (*kernel).to_owned();
-            (0..scenarios).map(move |at| Name {
-                kernel: kernel.clone(),
-                scenario: format!("s{at}"),
-            })
+    /// Cases of kernels, each of which takes that long, in seconds, if it is known.
+    fn cases(kernels: &[&str], took: &[Option<u64>]) -> Vec<Weighed> {
+        let of = |kernel: &&str| -> Vec<Weighed> {
+            let case = |(at, took): (usize, &Option<u64>)| Weighed {
+                name: Name {
+                    kernel: (*kernel).to_owned(),
+                    scenario: format!("s{at}"),
+                },
+                size: Size::default(),
+                took: took.map(Duration::from_secs),
+            };
+            took.iter().enumerate().map(case).collect()
         };
         kernels.iter().flat_map(of).collect()
     }
@@ -205,8 +234,9 @@ mod tests {
     fn a_plan_is_the_same_when_it_is_read_and_has_each_case_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan");
-        let cases = cases(&["b", "a"], 7);
-        let plan = Plan::make(&cases, &[None; 14], 3);
+        let cases = cases(&["b", "a"], &[None; 7]);
+        let plan = Plan::make(&cases, 3);
+        let cases: Vec<Name> = cases.into_iter().map(|case| case.name).collect();
         std::fs::write(&path, serde_json::to_string(&plan).unwrap()).unwrap();
         let read = Plan::read(&path, Shard { index: 1, of: 3 }).unwrap();
         assert_eq!(read, plan);
@@ -219,8 +249,8 @@ mod tests {
 
     #[test]
     fn a_kernel_is_one_wherever_its_cases_are() {
-        let cases = [cases(&["b", "a"], 2), cases(&["b"], 1)].concat();
-        let kernels = Plan::make(&cases, &[None; 5], 2).kernels();
+        let cases = [cases(&["b", "a"], &[None; 2]), cases(&["b"], &[None])].concat();
+        let kernels = Plan::make(&cases, 2).kernels();
         assert_eq!(kernels, ["b", "a"]);
     }
 
@@ -228,7 +258,7 @@ mod tests {
     fn what_is_no_plan_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan");
-        let plan = Plan::make(&cases(&["a"], 4), &[None; 4], 2);
+        let plan = Plan::make(&cases(&["a"], &[None; 4]), 2);
         let whole = serde_json::to_string(&plan).unwrap();
         for (text, why) in [
             (whole[..whole.len() / 2].to_owned(), "it is no plan that"),
@@ -248,19 +278,25 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_takes_as_long_as_its_cases_and_its_kernels() {
-        let took = [1, 2, 3, 4].map(|it| Some(Duration::from_secs(it)));
-        let plan = Plan::make(&cases(&["b", "a"], 2), &took, 1);
-        let entry = &plan.include[0];
-        assert_eq!((&*entry.kernels, entry.seconds), ("b,a", 50.0));
+    fn a_shard_takes_as_long_as_its_cases_and_its_boots() {
+        let mut cases = cases(&["b", "a"], &[Some(3), Some(4)]);
+        let took = |cases: &[Weighed]| {
+            let plan = Plan::make(cases, 1);
+            (plan.include[0].kernels.clone(), plan.include[0].seconds)
+        };
+        assert_eq!(took(&cases), ("b,a".to_owned(), 26.0));
+        cases[1].size.cpus = 2;
+        assert_eq!(took(&cases), ("b,a".to_owned(), 32.0));
+        cases[1].took = Some(Duration::ZERO);
+        assert_eq!(took(&cases), ("b,a".to_owned(), 22.0));
     }
 
     #[test]
     fn what_is_not_known_counts_as_the_median() {
-        let took = [9, 5, 1, 0, 0].map(|it| Some(Duration::from_secs(it)));
-        let plan = Plan::make(&cases(&["a"], 6), &[&took[..], &[None]].concat(), 1);
+        let took = [Some(9), Some(5), Some(1), Some(0), Some(0), None];
+        let plan = Plan::make(&cases(&["a"], &took), 1);
         let told: Vec<f64> = plan.include[0].cases.iter().map(|it| it.seconds).collect();
         assert_eq!(told, [9.0, 5.0, 1.0, 0.0, 0.0, 5.0]);
-        assert_eq!(plan.include[0].seconds, 40.0);
+        assert_eq!(plan.include[0].seconds, 26.0);
     }
 }

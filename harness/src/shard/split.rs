@@ -1,26 +1,43 @@
 //! Cases dealt to shards so that these take equally long, and each has few kernels.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What a kernel costs each shard that has it: a boot, after which others are restored.
-pub const KERNEL: Duration = Duration::from_secs(20);
+use crate::vm::size::Size;
+
+/// What each kernel and size of guest costs a shard that has it. It is halfway between a boot, which
+/// takes a CPU for about 12 s under emulation, and nothing, where a saved state is there.
+pub const BOOT: Duration = Duration::from_secs(6);
 
 /// By how much the time of the longest shard is raised, as long as the cases do not fit.
 const STEP: f64 = 1.02;
 
-/// A kernel's cases: their places, and how long each takes, in seconds, the longest first.
-struct Group(Vec<(usize, f64)>);
+/// A case, as far as a split is about it.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// Its kernel.
+    pub kernel: &'a str,
+    /// How large its guest is.
+    pub size: Size,
+    /// How long it takes.
+    pub took: Duration,
+}
+
+/// A kernel's cases and their places: those of one size of guest together, the size that takes
+/// longest last, and of its cases the longest first.
+struct Group<'a>(Vec<(usize, Case<'a>)>);
 
 /// What a shard has so far.
 #[derive(Clone, Default)]
-struct Bin {
+struct Bin<'a> {
     seconds: f64,
+    booted: BTreeSet<(&'a str, Size)>,
     cases: Vec<usize>,
 }
 
-/// The places of the cases that each shard has, in their order. A case is the name of its kernel and
-/// how long it takes.
-pub fn split(cases: &[(&str, Duration)], of: usize) -> Vec<Vec<usize>> {
+/// The places of the cases that each shard has, in their order.
+pub fn split(cases: &[Case], of: usize) -> Vec<Vec<usize>> {
     let groups = groups(cases);
     let total: f64 = groups.iter().map(Group::seconds).sum();
     // No shard can take less than the mean.
@@ -37,9 +54,17 @@ pub fn split(cases: &[(&str, Duration)], of: usize) -> Vec<Vec<usize>> {
     shards
 }
 
+/// How long cases take on one machine, with what boots cost.
+pub fn time(cases: &[Case]) -> Duration {
+    let booted: BTreeSet<(&str, Size)> =
+        cases.iter().map(|case| (case.kernel, case.size)).collect();
+    cases.iter().map(|case| case.took).sum::<Duration>() + BOOT * booted.len() as u32
+}
+
 /// Has no shard idle as long as another one has several cases, of which it takes half.
-fn share(shards: &mut [Vec<usize>], cases: &[(&str, Duration)]) {
-    let took = |places: &[usize]| -> Duration { places.iter().map(|place| cases[*place].1).sum() };
+fn share(shards: &mut [Vec<usize>], cases: &[Case]) {
+    let took =
+        |places: &[usize]| -> Duration { places.iter().map(|place| cases[*place].took).sum() };
     loop {
         let idle = shards.iter().position(Vec::is_empty);
         let several = (0..shards.len()).filter(|shard| shards[*shard].len() > 1);
@@ -57,40 +82,41 @@ fn share(shards: &mut [Vec<usize>], cases: &[(&str, Duration)]) {
 
 /// The cases by their kernels, of which that comes first that takes longest. What takes equally
 /// long stays in its order, so that the same cases are always split in the same way.
-fn groups(cases: &[(&str, Duration)]) -> Vec<Group> {
+fn groups<'a>(cases: &[Case<'a>]) -> Vec<Group<'a>> {
     let mut groups: Vec<(&str, Group)> = Vec::new();
-    for (place, (kernel, took)) in cases.iter().enumerate() {
-        let case = (place, took.as_secs_f64());
-        match groups.iter_mut().find(|(known, _)| known == kernel) {
-            Some((_, group)) => group.0.push(case),
-            None => groups.push((kernel, Group(vec![case]))),
+    for (place, case) in cases.iter().enumerate() {
+        match groups.iter_mut().find(|(known, _)| *known == case.kernel) {
+            Some((_, group)) => group.0.push((place, *case)),
+            None => groups.push((case.kernel, Group(vec![(place, *case)]))),
         }
     }
     let mut groups: Vec<Group> = groups.into_iter().map(|(_, group)| group).collect();
     for group in &mut groups {
-        group.0.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        group.sort();
     }
     groups.sort_by(|one, other| other.seconds().total_cmp(&one.seconds()));
     groups
 }
 
 /// The shards, none of which takes longer than `most`, if the cases fit.
-fn pack(groups: &[Group], of: usize, most: f64) -> Option<Vec<Bin>> {
+fn pack<'a>(groups: &[Group<'a>], of: usize, most: f64) -> Option<Vec<Bin<'a>>> {
     let mut bins = vec![Bin::default(); of];
     for group in groups {
         let chosen = room(&bins, group, most)?;
-        for bin in &chosen {
-            bins[*bin].seconds += KERNEL.as_secs_f64();
-        }
-        for (place, seconds) in &group.0 {
-            // Shards are filled one after the other, so that the last one has room for another kernel.
-            let fits = chosen
-                .iter()
-                .filter(|bin| bins[**bin].seconds + seconds <= most);
-            let bin =
-                *fits.max_by(|one, other| bins[**one].seconds.total_cmp(&bins[**other].seconds))?;
-            bins[bin].seconds += seconds;
-            bins[bin].cases.push(*place);
+        let usual = group.0.last().map(|(_, case)| case.size);
+        for (place, case) in &group.0 {
+            // Shards are filled one after the other, so that the last one has room for another
+            // kernel. Rare sizes go apart, as each of them is a boot.
+            let fits = chosen.iter().map(|bin| (*bin, &bins[*bin]));
+            let fits = fits.filter(|(_, bin)| bin.with(case) <= most);
+            let is_rare = Some(case.size) != usual;
+            let apart = |bin: &Bin| Reverse(if is_rare { bin.booted.len() } else { 0 });
+            let (bin, _) = fits.max_by(|(_, one), (_, other)| {
+                let order = |bin: &Bin| (bin.has(case), apart(bin));
+                let order = order(one).cmp(&order(other));
+                order.then(one.seconds.total_cmp(&other.seconds))
+            })?;
+            bins[bin].add(*place, case);
         }
     }
     Some(bins)
@@ -99,8 +125,8 @@ fn pack(groups: &[Group], of: usize, most: f64) -> Option<Vec<Bin>> {
 /// As few shards as a kernel's cases fit into: the fullest one that has room for all of them, else
 /// the emptiest ones.
 fn room(bins: &[Bin], group: &Group, most: f64) -> Option<Vec<usize>> {
-    let needed = group.seconds() - KERNEL.as_secs_f64();
-    let room = |bin: &usize| most - bins[*bin].seconds - KERNEL.as_secs_f64();
+    let needed = group.seconds() - BOOT.as_secs_f64();
+    let room = |bin: &usize| most - bins[*bin].seconds - BOOT.as_secs_f64();
     let mut order: Vec<usize> = (0..bins.len()).collect();
     order.sort_by(|one, other| room(other).total_cmp(&room(one)));
     let has_all = order.iter().rposition(|bin| room(bin) >= needed);
@@ -118,11 +144,38 @@ fn room(bins: &[Bin], group: &Group, most: f64) -> Option<Vec<usize>> {
     None
 }
 
-impl Group {
-    /// How long all of it takes on one machine.
+impl Group<'_> {
+    fn sort(&mut self) {
+        let mut took: BTreeMap<Size, Duration> = BTreeMap::new();
+        for (_, case) in &self.0 {
+            *took.entry(case.size).or_default() += case.took;
+        }
+        self.0
+            .sort_by_key(|(_, case)| (took[&case.size], case.size, Reverse(case.took)));
+    }
+
+    /// How long all of it takes on one machine, in seconds.
     fn seconds(&self) -> f64 {
-        let cases: f64 = self.0.iter().map(|(_, seconds)| seconds).sum();
-        cases + KERNEL.as_secs_f64()
+        let cases: Vec<Case> = self.0.iter().map(|(_, case)| *case).collect();
+        time(&cases).as_secs_f64()
+    }
+}
+
+impl<'a> Bin<'a> {
+    fn has(&self, case: &Case<'a>) -> bool {
+        self.booted.contains(&(case.kernel, case.size))
+    }
+
+    /// How long it takes with another case.
+    fn with(&self, case: &Case<'a>) -> f64 {
+        let boot = if self.has(case) { Duration::ZERO } else { BOOT };
+        self.seconds + (boot + case.took).as_secs_f64()
+    }
+
+    fn add(&mut self, place: usize, case: &Case<'a>) {
+        self.seconds = self.with(case);
+        self.booted.insert((case.kernel, case.size));
+        self.cases.push(place);
     }
 }
 
@@ -131,24 +184,28 @@ mod tests {
     use super::*;
 
     /// How long cases of kernels take, in seconds.
-    fn cases(kernels: &[(&'static str, &[u64])]) -> Vec<(&'static str, Duration)> {
-        let of = |(kernel, took): &(&'static str, &[u64])| -> Vec<(&'static str, Duration)> {
-            let case = |took: &u64| (*kernel, Duration::from_secs(*took));
+    fn cases(kernels: &[(&'static str, &[u64])]) -> Vec<Case<'static>> {
+        let of = |(kernel, took): &(&'static str, &[u64])| -> Vec<Case<'static>> {
+            let case = |took: &u64| Case {
+                kernel,
+                size: Size::default(),
+                took: Duration::from_secs(*took),
+            };
             took.iter().map(case).collect()
         };
         kernels.iter().flat_map(of).collect()
     }
 
     /// How many kernels each shard has, and how long its cases take.
-    fn told(cases: &[(&str, Duration)], of: usize) -> Vec<(usize, u64)> {
+    fn told(cases: &[Case], of: usize) -> Vec<(usize, u64)> {
         let shards = split(cases, of);
         let mut all: Vec<usize> = shards.concat();
         all.sort_unstable();
         assert_eq!(all, (0..cases.len()).collect::<Vec<_>>());
         let of = |shard: &Vec<usize>| {
-            let mut kernels: Vec<&str> = shard.iter().map(|case| cases[*case].0).collect();
+            let mut kernels: Vec<&str> = shard.iter().map(|case| cases[*case].kernel).collect();
             kernels.dedup();
-            let took = shard.iter().map(|case| cases[*case].1.as_secs()).sum();
+            let took = shard.iter().map(|case| cases[*case].took.as_secs()).sum();
             (kernels.len(), took)
         };
         shards.iter().map(of).collect()
@@ -198,9 +255,34 @@ mod tests {
     #[test]
     fn kernels_share_a_shard_where_these_take_equally_long_then() {
         let cases = cases(&[("a", &[2; 73]), ("b", &[2; 47])]);
-        let total = |(kernels, took): &(usize, u64)| took + 20 * *kernels as u64;
+        let total = |(kernels, took): &(usize, u64)| took + BOOT.as_secs() * *kernels as u64;
         let took: Vec<u64> = told(&cases, 4).iter().map(total).collect();
-        assert!(took.iter().all(|took| (80..=90).contains(took)), "{took:?}");
+        assert!(took.iter().all(|took| (66..=70).contains(took)), "{took:?}");
+    }
+
+    #[test]
+    fn guests_of_one_size_share_a_shard_and_each_size_costs_a_boot() {
+        let mut cases = cases(&[("a", &[2; 30])]);
+        for case in cases.iter_mut().step_by(9) {
+            case.size.cpus = 2;
+        }
+        let large = |shard: &&Vec<usize>| shard.iter().any(|case| cases[*case].size.cpus == 2);
+        let shards = split(&cases, 3);
+        assert_eq!(shards.iter().filter(large).count(), 1);
+        let mut took: Vec<usize> = shards.iter().map(Vec::len).collect();
+        took.sort_unstable();
+        assert_eq!(took, [8, 11, 11]);
+    }
+
+    #[test]
+    fn rare_sizes_of_guests_go_apart() {
+        let mut cases = cases(&[("a", &[2; 30])]);
+        cases[3].size.cpus = 2;
+        cases[9].size.cpus = 3;
+        let rare = |shard: &Vec<usize>| shard.iter().filter(|case| [3, 9].contains(*case)).count();
+        let mut rare: Vec<usize> = split(&cases, 2).iter().map(rare).collect();
+        rare.sort_unstable();
+        assert_eq!(rare, [1, 1]);
     }
 
     #[test]
