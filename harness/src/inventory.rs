@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::history;
 use crate::kernel::tools;
 use crate::progress;
-use crate::vm::state;
+use crate::state;
 
 /// Kinds of entries that take a minute at most to make again, and no kernel build.
 const CHEAP: [&str; 13] = [

@@ -123,7 +123,11 @@ pub mod selftests;
 #[doc(hidden)]
 pub mod shard;
 #[doc(hidden)]
+pub mod size;
+#[doc(hidden)]
 pub mod snapshot;
+#[doc(hidden)]
+pub mod state;
 #[doc(hidden)]
 pub mod step;
 #[doc(hidden)]

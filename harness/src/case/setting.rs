@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::arch::Arch;
 use crate::cache::Cache;
 use crate::kernel;
-use crate::vm::size::Size;
+use crate::size::Size;
 use crate::vm::{Accelerator, slot};
 
 /// How to run, for every case alike.

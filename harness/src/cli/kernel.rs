@@ -12,7 +12,7 @@ use super::print;
 use super::session::Session;
 use crate::inventory::{self, Entry};
 use crate::kernel;
-use crate::vm::state;
+use crate::state;
 
 /// The arguments of `kassay kernel`.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use super::chosen::slip;
 use super::error::{Error, Result};
 use super::print;
 use super::session::Session;
-use crate::kernel::pack::{self, Pack, Place};
+use crate::kernel::pack::{self, News, Pack, Place};
 use crate::kernel::registry;
 
 /// The arguments of `kassay kernel pack`.
@@ -20,6 +20,9 @@ pub struct PackArgs {
     name: String,
     /// Where the file goes [default: NAME.tar.zst, with `_` for each `/`]
     file: Option<PathBuf>,
+    /// With the saved states of it in the cache, for machines with the same QEMU and CPU
+    #[arg(long)]
+    states: bool,
 }
 
 /// The arguments of `kassay kernel unpack`.
@@ -36,6 +39,9 @@ pub struct PushArgs {
     name: String,
     /// Where it goes, as `HOST/NAME:TAG`; who may write there is whom docker or podman is logged in as
     reference: String,
+    /// With the saved states of it in the cache, for machines with the same QEMU and CPU
+    #[arg(long)]
+    states: bool,
 }
 
 /// The arguments of `kassay kernel pull`.
@@ -57,7 +63,7 @@ pub fn pack(session: &Session, args: &PackArgs) -> Result<()> {
     let usual = || PathBuf::from(format!("{}.tar.zst", name.replace('/', "_")));
     let file = args.file.clone().unwrap_or_else(usual);
     let place = Place::of(&file).map_err(|error| Error::Slip(format!("{error:#}")))?;
-    let packed = pack::pack(cache, catalog, name, place);
+    let packed = pack::pack(cache, catalog, name, args.states, place);
     let packed = packed.map_err(|error| slip(catalog, name, error))?;
     let (release, file, size) = (packed.release, file.display(), BinaryBytes(packed.bytes));
     let digest = packed.sha256;
@@ -73,14 +79,19 @@ pub fn pack(session: &Session, args: &PackArgs) -> Result<()> {
 pub fn unpack(session: &Session, args: &UnpackArgs) -> Result<()> {
     let pack = Pack::open(&args.file).map_err(Error::slip)?;
     let (name, release) = (pack.header.name.clone(), pack.header.release.clone());
-    let is_new = pack.unpack(&session.store.cache, &session.catalog)?;
-    Ok(print(&format!("{name}: {release} is {}", there(is_new)))?)
+    let news = pack.unpack(&session.store.cache, &session.catalog)?;
+    Ok(print(&format!("{name}: {release} is {}", there(news)))?)
 }
 
-fn there(is_new: bool) -> &'static str {
-    match is_new {
-        true => "unpacked",
-        false => "there already",
+fn there(news: News) -> String {
+    let states = match news.states {
+        0 => String::new(),
+        1 => ", 1 saved state is new".to_owned(),
+        states => format!(", {states} saved states are new"),
+    };
+    match news.is_new {
+        true => format!("unpacked{states}"),
+        false => format!("there already{states}"),
     }
 }
 
@@ -96,7 +107,13 @@ pub fn push(session: &Session, args: &PushArgs) -> Result<()> {
             "push `{name}` to `{to}`: its digest is not known before it is packed; name a tag alone"
         )));
     }
-    let digest = pack::push(&session.store.cache, &session.catalog, name, &to)?;
+    let digest = pack::push(
+        &session.store.cache,
+        &session.catalog,
+        name,
+        args.states,
+        &to,
+    )?;
     Ok(print(&format!("{name}: {to}@{digest}"))?)
 }
 
@@ -106,9 +123,9 @@ pub fn push(session: &Session, args: &PushArgs) -> Result<()> {
 /// A slip where the reference is none; those of [`pack::pull`].
 pub fn pull(session: &Session, args: &PullArgs) -> Result<()> {
     let from = reference(&args.reference)?;
-    let (header, digest, is_new) = pack::pull(&session.store.cache, &session.catalog, &from)?;
+    let (header, digest, news) = pack::pull(&session.store.cache, &session.catalog, &from)?;
     let (name, release) = (header.name, header.release);
-    let is = there(is_new);
+    let is = there(news);
     Ok(print(&format!("{name}: {release} is {is}, {digest}"))?)
 }
 

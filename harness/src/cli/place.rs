@@ -17,8 +17,8 @@ use crate::kernel::{self, Kernel};
 use crate::live::{self, Asked};
 use crate::progress;
 use crate::scenario::{self, Allow, Finder, Part, Scenario};
+use crate::size::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
 use crate::vm::accelerator::Wish;
-use crate::vm::size::{LEAST_MIB, MEMORY_MIB, MOST_CPUS, Size};
 use crate::vm::slot;
 
 /// The arguments that say where.

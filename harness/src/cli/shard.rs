@@ -11,7 +11,7 @@ use crate::outcome::Name;
 use crate::progress;
 use crate::scenario::Scenario;
 use crate::shard::{Part, Plan, Shard, Weighed};
-use crate::vm::size::Size;
+use crate::size::Size;
 
 /// Which part of the run is this machine's.
 #[derive(Args)]

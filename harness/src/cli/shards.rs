@@ -16,7 +16,7 @@ use crate::outcome::Name;
 use crate::progress;
 use crate::report::table::aligned;
 use crate::shard::{MOST, Plan, Weighed, median};
-use crate::vm::size::Size;
+use crate::size::Size;
 
 const HELP: &str = "\
 `kassay run --shard K/N --plan FILE` runs a shard of what `--format github` prints, and `kassay

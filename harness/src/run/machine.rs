@@ -10,8 +10,9 @@ use crate::cache::Cache;
 use crate::case::{Case, Setting, TIMEOUT, share};
 use crate::facts::Facts;
 use crate::kernel::Kernel;
-use crate::vm::size::Size;
-use crate::vm::{Accelerator, Machine, Run, Slot, Start, State, Terms, tsc};
+use crate::size::Size;
+use crate::state::State;
+use crate::vm::{Accelerator, Machine, Run, Slot, Start, Terms, tsc};
 use crate::{debugger, interrupt, milestone, progress, vm};
 
 /// What is there once the machine has ended.

@@ -20,8 +20,8 @@ use serde::de::DeserializeOwned;
 use crate::cache::is_scratch;
 use crate::excerpt::bounded;
 use crate::project::{Defaults, Project};
+use crate::size::{LEAST_MIB, MOST_CPUS, Size};
 use crate::step::{self, Asked};
-use crate::vm::size::{LEAST_MIB, MOST_CPUS, Size};
 use crate::{entries, nearest, plain};
 
 use budget::Budget;

@@ -11,7 +11,7 @@ use super::split::{self, Case, split};
 use super::{MOST, Part, Shard};
 use crate::outcome::Name;
 use crate::plain;
-use crate::vm::size::Size;
+use crate::size::Size;
 
 /// How long a case takes where no time of any is known.
 const TYPICAL: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::vm::size::Size;
+use crate::size::Size;
 
 /// What each kernel and size of guest costs a shard that has it. It is halfway between a boot, which
 /// takes a CPU for about 12 s under emulation, and nothing, where a saved state is there.

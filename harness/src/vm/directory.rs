@@ -9,8 +9,9 @@ use rustix::fs::{CWD, FallocateFlags, FileType, Mode, fallocate};
 use rustix::io::Errno;
 use serde_json::json;
 
+use super::Start;
 use super::Terms;
-use super::state::{self, MEMORY, Start, State};
+use crate::state::{self, MEMORY, State};
 
 /// What is started in QEMU's place.
 pub(super) const QEMU: &str = "qemu";

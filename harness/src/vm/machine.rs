@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use kassay_guest::{GATE_PORT, HOST_ROOT, IO_PORT};
 
+use super::Start;
 use super::Terms;
 use super::accelerator::Accelerator;
 use super::directory::{EVENTS, IO, NO_ROOT, ORDERS, RESTORE, SOCKET};
-use super::size::Size;
-use super::state::{MEMORY, Start};
 use crate::arch::Arch;
+use crate::cache::Cache;
+use crate::size::Size;
+use crate::state::MEMORY;
 
 /// QEMU's `-machine`. A PC has no keyboard and no mouse, whose probing takes a while and ends when
 /// it likes.
@@ -107,9 +109,16 @@ impl Machine {
         arguments
     }
 
-    /// Everything about the machine that is not its kernel, for cache keys.
-    pub(super) fn identity(&self) -> String {
-        let (arguments, kernel_args) = (self.arguments(), self.kernel_args());
+    /// Everything about the machine that is not its kernel, for cache keys: the same in whichever
+    /// folder the cache is.
+    pub(super) fn identity(&self, cache: &Cache) -> String {
+        let initramfs = &self.initramfs;
+        let inside = initramfs.strip_prefix(cache.root()).unwrap_or(initramfs);
+        let machine = Machine {
+            initramfs: inside.to_owned(),
+            ..self.clone()
+        };
+        let (arguments, kernel_args) = (machine.arguments(), machine.kernel_args());
         format!("{arguments:?} {kernel_args} {:?}", self.size)
     }
 
@@ -190,5 +199,29 @@ impl Machine {
                 format!("memory-backend-file,id=ram,size={size}M,mem-path={MEMORY},share=off")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_the_same_in_whichever_folder_its_cache_is() {
+        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [one, other] = folders.each_ref().map(|folder| {
+            let cache = Cache::at(folder.path()).unwrap();
+            let machine = Machine {
+                arch: Arch::X86,
+                image: cache.root().join("image"),
+                initramfs: cache.root().join("initramfs/1/initramfs.cpio"),
+                accelerator: Accelerator::Tcg,
+                size: Size::default(),
+                tsc_khz: None,
+            };
+            machine.identity(&cache)
+        });
+        assert_eq!(one, other);
+        assert!(one.contains("initramfs/1/initramfs.cpio"), "{one}");
     }
 }

@@ -12,9 +12,7 @@ pub mod qmp;
 mod run;
 mod save;
 mod session;
-pub mod size;
 pub mod slot;
-pub mod state;
 pub mod tsc;
 mod vmtest;
 pub mod written;
@@ -22,6 +20,7 @@ pub mod written;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::state::State;
 use crate::streams::Streams;
 
 pub use accelerator::Accelerator;
@@ -31,8 +30,18 @@ pub use held::own_kib;
 pub use machine::Machine;
 pub use run::Run;
 pub use slot::Slot;
-pub use state::{Start, State};
 pub use vmtest::require_programs;
+
+/// How a machine comes up.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// It boots.
+    Boot,
+    /// It boots and then waits at the gate, for its state to be saved.
+    Wait,
+    /// It goes on from a saved state.
+    Restore(&'a State),
+}
 
 /// How a machine is run, whatever it is.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! Has a machine boot to the gate, and saves its state.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
@@ -15,17 +14,14 @@ use super::directory::GATE_OUT;
 use super::machine::Machine;
 use super::run::Run;
 use super::session::BOOT_PATIENCE;
-use super::state::{self, KIND, Label, MEMORY, Start, State, capabilities};
 use super::vmtest::Started;
-use super::{Terms, written};
+use super::{Start, Terms, written};
 use crate::cache::{Cache, Key};
 use crate::kernel::Kernel;
 use crate::progress::Progress;
+use crate::state::{self, KIND, LABEL, Label, MEMORY, State, capabilities};
 use crate::tool;
 use crate::{interrupt, kernel_report};
-
-/// The pages of a guest's memory.
-const PAGE: usize = 4096;
 
 /// How long QEMU may take to save a machine, on a disk that is busy.
 const SAVE_DEADLINE: Duration = Duration::from_secs(120);
@@ -39,7 +35,7 @@ impl State {
     /// # Errors
     /// The kernel does not come up to the gate, or QEMU does not save it.
     pub fn obtain(cache: &Cache, kernel: &Kernel, machine: &Machine) -> Result<State> {
-        let key = key(kernel, machine)?;
+        let key = key(cache, kernel, machine)?;
         if let Some(entry) = cache.get(KIND, &key)
             && state::label(&entry, &key).is_none()
         {
@@ -59,7 +55,7 @@ impl State {
                 bytes: state::lengths(directory)?,
                 digests: state::digests(directory)?,
             };
-            fs::write(directory.join("label.json"), serde_json::to_vec(&label)?)?;
+            fs::write(directory.join(LABEL), serde_json::to_vec(&label)?)?;
             progress.finish();
             Ok(())
         })?;
@@ -73,30 +69,12 @@ impl State {
     }
 }
 
-/// Everything that shapes a state. QEMU is known by its file, since asking it
-/// for its version takes longer than restoring a machine.
-fn key(kernel: &Kernel, machine: &Machine) -> Result<String> {
-    let qemu = machine.arch.require(machine.arch.qemu())?;
-    let file = qemu
-        .metadata()
-        .with_context(|| format!("look at `{}`", qemu.display()))?;
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .filter(|line| line.starts_with("model name") || line.starts_with("microcode"));
+/// Everything that shapes a state.
+fn key(cache: &Cache, kernel: &Kernel, machine: &Machine) -> Result<String> {
     Ok(Key::new(KIND)
         .text("kernel", &kernel.key)
-        .text("machine", &machine.identity())
-        .text(
-            "qemu",
-            &format!(
-                "{} {:?} {}",
-                qemu.display(),
-                file.modified().ok(),
-                file.len()
-            ),
-        )
-        .text("cpu", model.take(2).collect::<Vec<_>>().join("\n").as_str())
+        .text("machine", &machine.identity(cache))
+        .text("host", &state::host(machine.arch)?)
         .finish())
 }
 
@@ -124,24 +102,9 @@ fn save(cache: &Cache, machine: &Machine, folder: &Path) -> Result<(u64, u64)> {
     run.reap();
     interrupt::check()?;
     let qemu = saved?;
-    copy_sparse(&run.path().join(MEMORY), &folder.join(MEMORY)).context("copy the memory")?;
+    state::copy_sparse(&run.path().join(MEMORY), &folder.join(MEMORY))
+        .context("copy the memory")?;
     Ok(qemu)
-}
-
-/// Copies a file, with holes where there are pages of zeros: most of a guest's memory is free.
-fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
-    let (from, to) = (File::open(from)?, File::create(to)?);
-    let length = from.metadata()?.len();
-    to.set_len(length)?;
-    let mut page = [0; PAGE];
-    for place in (0..length).step_by(PAGE) {
-        interrupt::check()?;
-        from.read_exact_at(&mut page, place)?;
-        if page != [0; PAGE] {
-            to.write_all_at(&page, place)?;
-        }
-    }
-    Ok(())
 }
 
 /// Waits for the byte with which the guest says that it is at the gate.

@@ -17,11 +17,11 @@ use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::Start;
 use super::directory::{self, EVENTS, GATE_IN, GATE_OUT, IO, ORDERS};
 use super::machine::Machine;
 use super::qmp::Qmp;
 use super::run::{GRACE, Run};
-use super::state::Start;
 use super::vmtest::{self, Output, Started};
 use super::written::MOST;
 use super::{Evidence, Shutdown, Terms, written};

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 
-use super::size::MEMORY_MIB;
 use crate::cache::Cache;
 use crate::interrupt;
+use crate::size::MEMORY_MIB;
 
 /// What QEMU needs beside the guest's memory, in MiB: its own code, and the
 /// translated guest code.

@@ -30,10 +30,10 @@ use serde_json::{Value, json};
 pub use vmtest::{Config, output::Output};
 use vmtest::{Target, VMConfig, Vmtest};
 
+use super::Start;
 use super::Terms;
 use super::directory::QEMU;
 use super::machine::Machine;
-use super::state::Start;
 use crate::arch::Arch;
 use crate::cache::{Cache, Key};
 use crate::tool;

@@ -21,6 +21,10 @@ tests! {
         what_would_lie_or_lead_elsewhere_is_refused_and_nothing_stays,
         a_kernel_for_other_machines_is_refused,
         a_kernel_that_is_another_one_here_is_refused,
+        saved_states_come_along_where_they_are_wanted,
+        a_kernel_without_saved_states_is_not_packed_with_them,
+        saved_states_of_another_host_stay_out,
+        a_saved_state_that_is_not_what_was_saved_is_refused,
         a_registry_that_does_not_have_it_is_quoted,
         an_image_that_is_no_kernel_is_told;
     qemu:
@@ -133,6 +137,38 @@ impl Host {
     fn pack(&self) -> Packed {
         self.succeeds(&["pack", "tiny", "pack"]);
         Packed::read(&self.path("pack"))
+    }
+
+    fn pack_with_states(&self) -> Packed {
+        self.succeeds(&["pack", "tiny", "pack", "--states"]);
+        Packed::read(&self.path("pack"))
+    }
+
+    /// Sees what it says when it unpacks a pack.
+    #[track_caller]
+    fn unpacks(&self, pack: &Packed, is: &str) {
+        fs::write(self.path("pack"), pack.bytes()).unwrap();
+        let said = self.succeeds(&["unpack", "pack"]);
+        assert_eq!(said, format!("tiny: 1.0-tiny is {is}\n"));
+    }
+
+    /// Where a saved state of its cache lies.
+    fn state(&self, key: &str) -> PathBuf {
+        self.path("cache/state").join(key)
+    }
+
+    /// Puts into its cache what a machine of the kernel, with so much memory, would have saved.
+    fn save(&self, key: &str, memory: u32) {
+        let (dir, ram) = (self.state(key), vec![7; 8192]);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("state"), "saved").unwrap();
+        fs::write(dir.join("ram"), &ram).unwrap();
+        let label = json!({
+            "key": key, "kernel": "tiny", "accelerator": "tcg",
+            "size": { "cpus": 1, "memory_mib": memory }, "bytes": [5, ram.len()],
+            "digests": [sha256(b"saved"), sha256(&ram)], "incoming": "file:state"
+        });
+        fs::write(dir.join("label.json"), label.to_string()).unwrap();
     }
 
     /// What it says of a pack that is refused.
@@ -290,7 +326,7 @@ fn a_header_that_tells_of_another_content_is_refused() {
     let said = there.refuses(&pack.saying("format", json!(2)));
     assert_has(&said, "it has format 2, of kassay 0.1.0, and this kassay");
     let said = there.refuses(&pack.saying("tools", json!("../../tools")));
-    assert_has(&said, "its tools have a name that is none");
+    assert_has(&said, "have a name that is none: `../../tools`");
 }
 
 fn what_would_lie_or_lead_elsewhere_is_refused_and_nothing_stays() {
@@ -365,6 +401,57 @@ fn a_kernel_that_is_another_one_here_is_refused() {
     // The key is a path in the cache.
     let elsewhere = pack.saying("key", json!("../../tiny"));
     assert_has(&there.refuses(&elsewhere), "another kernel here");
+}
+
+fn saved_states_come_along_where_they_are_wanted() {
+    let (here, there) = Host::two();
+    here.save("a1", 256);
+    here.save("a2", 512);
+    assert!(here.pack().header["states"].is_null());
+    let file = there.path("pack");
+    there.unpacks(&here.pack_with_states(), "unpacked, 2 saved states are new");
+    for key in ["a1", "a2"] {
+        let [was, is] = [&here, &there].map(|host| fs::read(host.state(key).join("ram")).unwrap());
+        assert_eq!(was, is);
+    }
+    fs::remove_dir_all(there.state("a1")).unwrap();
+    let again = there.succeeds(&["unpack", file.to_str().unwrap()]);
+    assert_eq!(
+        again,
+        "tiny: 1.0-tiny is there already, 1 saved state is new\n"
+    );
+}
+
+fn a_kernel_without_saved_states_is_not_packed_with_them() {
+    let host = Host::with_kernel();
+    let output = host.kernel(&["pack", "tiny", "pack", "--states"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_has(
+        &said,
+        "it has no saved state here: `kassay run --kernel tiny` makes",
+    );
+    assert!(!host.path("pack").exists());
+}
+
+fn saved_states_of_another_host_stay_out() {
+    let (here, there) = Host::two();
+    here.save("a1", 256);
+    let mut pack = here.pack_with_states();
+    pack.header["states"]["host"] = json!("QEMU of long ago");
+    there.unpacks(&pack, "unpacked");
+    assert!(!there.state("a1").exists());
+}
+
+fn a_saved_state_that_is_not_what_was_saved_is_refused() {
+    let (here, there) = Host::two();
+    here.save("a1", 256);
+    fs::write(here.state("a1").join("state"), "other").unwrap();
+    let said = there.refuses(&here.pack_with_states());
+    assert_has(&said, "read the saved state `a1`: it is not what was saved");
+    let pack = here
+        .pack_with_states()
+        .saying("states", json!({ "host": "", "keys": ["../a1"] }));
+    assert_has(&there.refuses(&pack), "have a name that is none: `../a1`");
 }
 
 fn a_built_kernel_needs_neither_its_source_nor_its_cache() {

@@ -51,7 +51,7 @@ const PROGRAMS: [&str; 4] = [
 ];
 
 /// The rooms of the harness. One may use only those that stand before it.
-const ROOMS: [&str; 64] = [
+const ROOMS: [&str; 66] = [
     "plain",
     "frame",
     "milestone",
@@ -80,6 +80,8 @@ const ROOMS: [&str; 64] = [
     "globals",
     "entries",
     "project",
+    "size",
+    "state",
     "kernel",
     "detector",
     "kfuncs",
@@ -159,17 +161,15 @@ const GUEST: [&str; 36] = [
 ];
 
 /// The files of the room `vm`, in the same way.
-const VM: [&str; 17] = [
+const VM: [&str; 15] = [
     "accelerator",
     "qmp",
     "claim",
     "dump",
     "held",
-    "size",
     "slot",
     "tsc",
     "written",
-    "state",
     "directory",
     "machine",
     "vmtest",

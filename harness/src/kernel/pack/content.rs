@@ -1,4 +1,5 @@
-//! The content of a pack: a tar stream with the folder `kernel`, and `tools` where there are any.
+//! The content of a pack: a tar stream with the folder `kernel`, and `tools` and `states` where there
+//! are any.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek, Write};
@@ -19,6 +20,8 @@ use crate::progress::Progress;
 /// The folders of a content.
 pub const KERNEL: &str = "kernel";
 pub const TOOLS: &str = "tools";
+pub const STATES: &str = "states";
+const FOLDERS: [&str; 3] = [KERNEL, TOOLS, STATES];
 
 /// Where a content is unpacked in the folder of an entry, before its parts go where they belong.
 const STAGE: &str = ".pack";
@@ -165,10 +168,12 @@ pub fn unpack(file: &mut File, said: &Content, dir: &Path) -> Result<()> {
 fn put(mut entry: tar::Entry<impl Read>, stage: &Path) -> Result<Option<PathBuf>> {
     let path = entry.path().context("read a path")?.into_owned();
     let is_plain = |part: Component| matches!(part, Component::Normal(_));
-    if !path.components().all(is_plain) || !(path.starts_with(KERNEL) || path.starts_with(TOOLS)) {
+    let is_inside = FOLDERS.iter().any(|folder| path.starts_with(folder));
+    if !path.components().all(is_plain) || !is_inside {
         bail!(
-            "`{}` in it is no path in the folders `{KERNEL}` and `{TOOLS}`",
-            path.display()
+            "`{}` in it is no path in the folders `{}`",
+            path.display(),
+            FOLDERS.join("`, `")
         );
     }
     for folder in path.ancestors().skip(1) {

@@ -13,6 +13,7 @@ use super::super::{Catalog, KIND, Kernel, build, read, toolchain, tools};
 use crate::arch::{Arch, HOST};
 use crate::cache::Cache;
 use crate::progress;
+use crate::state;
 use crate::tool::{self, Tool};
 
 /// The format that packs have.
@@ -43,7 +44,19 @@ pub struct Header {
     found: Option<Found>,
     /// The cache's name for the tools that come along.
     pub tools: Option<String>,
+    /// The saved states that come along, if any do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub states: Option<States>,
     pub content: Content,
+}
+
+/// Saved states of a kernel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct States {
+    /// The host that they are of, and of use on.
+    host: String,
+    /// The cache's names for them.
+    keys: Vec<String>,
 }
 
 /// What there is of a content.
@@ -95,12 +108,29 @@ impl Header {
             package,
             found,
             tools: tools::key(kernel.tools.as_deref()).map(str::to_owned),
+            states: None,
             content: Content {
                 bytes: 0,
                 sha256: String::new(),
                 unpacked: 0,
             },
         })
+    }
+
+    /// Takes note of the saved states of a kernel, which there are.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn add_states(&mut self, cache: &Cache, kernel: &Kernel) -> Result<&[String]> {
+        let keys = state::of(cache, &kernel.name);
+        if keys.is_empty() {
+            let name = &kernel.name;
+            bail!(
+                "it has no saved state here: `kassay run --kernel {name}` makes those that it wants"
+            );
+        }
+        let host = state::host(kernel.arch)?;
+        Ok(&self.states.insert(States { host, keys }).keys)
     }
 
     /// Reads a header.
@@ -122,11 +152,34 @@ impl Header {
             );
         }
         let header: Header = serde_json::from_slice(bytes).with_context(read)?;
-        let tools = header.tools.as_deref().unwrap_or("0");
-        if !tools.chars().all(|c| c.is_ascii_alphanumeric()) || tools.is_empty() {
-            bail!("its tools have a name that is none: `{tools}`");
+        let states = header.states.iter().flat_map(|states| &states.keys);
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric())
+        };
+        let mut names = header.tools.iter().chain(states);
+        if let Some(name) = names.find(|name| !is_name(name)) {
+            bail!("its tools, or a saved state, have a name that is none: `{name}`");
         }
         Ok(header)
+    }
+
+    /// The saved states that are of use here, and not there.
+    ///
+    /// # Errors
+    /// There is no QEMU for the kernel.
+    pub fn new_states(&self, cache: &Cache) -> Result<Vec<String>> {
+        let Some(states) = &self.states else {
+            return Ok(Vec::new());
+        };
+        let is_new = |key: &&String| cache.get(state::KIND, key).is_none();
+        if states.host == state::host(self.processor)? {
+            return Ok(states.keys.iter().filter(is_new).cloned().collect());
+        }
+        progress::note(format!(
+            "the saved states of `{}` stay out: they are of a machine with another QEMU or CPU, {}",
+            self.name, states.host
+        ));
+        Ok(Vec::new())
     }
 
     /// Whether the kernel is in the cache.

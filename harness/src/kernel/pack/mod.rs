@@ -18,6 +18,7 @@ use tempfile::NamedTempFile;
 use super::registry::artifact;
 use super::{Catalog, KIND, Kernel, obtain, tools};
 use crate::cache::{self, Cache};
+use crate::state;
 
 pub use header::Header;
 pub use tree::source_name;
@@ -62,12 +63,20 @@ impl Place {
 /// Packs a kernel of the catalog, which is obtained unless it is cached.
 ///
 /// # Errors
-/// It is a path, or cannot be had; something in it is of use in this cache alone; the disk is full.
-pub fn pack(cache: &Cache, catalog: &Catalog, spec: &str, place: Place) -> Result<Packed> {
+/// It is a path, or cannot be had; it is to have saved states, and there are none; something in it
+/// is of use in this cache alone; the disk is full.
+pub fn pack(
+    cache: &Cache,
+    catalog: &Catalog,
+    spec: &str,
+    with_states: bool,
+    place: Place,
+) -> Result<Packed> {
     let spec = Catalog::shortest(spec);
     let kernel = obtain(cache, catalog, spec)?;
     let Place { mut file, path } = place;
-    let packed = fill(cache, catalog, spec, &kernel, &mut file)
+    let packed = Header::of(cache, catalog, spec, &kernel)
+        .and_then(|header| fill(cache, header, &kernel, with_states, &mut file))
         .with_context(|| format!("pack kernel `{spec}`"))?;
     // A temporary file is its owner's alone.
     let mode = PermissionsExt::from_mode(0o644);
@@ -79,12 +88,11 @@ pub fn pack(cache: &Cache, catalog: &Catalog, spec: &str, place: Place) -> Resul
 
 fn fill(
     cache: &Cache,
-    catalog: &Catalog,
-    spec: &str,
+    mut header: Header,
     kernel: &Kernel,
+    with_states: bool,
     file: &mut NamedTempFile,
 ) -> Result<Packed> {
-    let mut header = Header::of(cache, catalog, spec, kernel)?;
     let entry = cache.dir(KIND).join(&kernel.key);
     let mut all = parts::Parts::default();
     match entry.join(tree::BUILD).is_dir() {
@@ -94,8 +102,14 @@ fn fill(
     if let Some(tools) = &kernel.tools {
         all.tree(tools, content::TOOLS)?;
     }
+    if with_states {
+        for key in header.add_states(cache, kernel)? {
+            let state = cache.dir(state::KIND).join(key);
+            all.tree(&state, &format!("{}/{key}", content::STATES))?;
+        }
+    }
     let folder = file.path().parent().unwrap_or(Path::new("."));
-    let written = content::write(&all, spec, folder)?;
+    let written = content::write(&all, &header.name, folder)?;
     header.content = written.content;
     let header = serde_json::to_vec(&header)?;
     file::write(&header, written.file, file.as_file_mut())?;
@@ -121,6 +135,15 @@ pub fn check(catalog: &Catalog, spec: &str) -> Result<()> {
     catalog.get(spec).map(drop)
 }
 
+/// What was not in a cache before a pack was put into it.
+#[derive(Debug, Clone, Copy)]
+pub struct News {
+    /// Whether the kernel was not.
+    pub is_new: bool,
+    /// How many of its saved states were not, and are of use.
+    pub states: usize,
+}
+
 /// A pack that was opened.
 pub struct Pack {
     /// What it says of itself.
@@ -139,57 +162,91 @@ impl Pack {
         Ok(Pack { header, file })
     }
 
-    /// Unpacks it into the cache, and says whether the kernel was not there before.
+    /// Unpacks it into the cache, and says what of it was not there before.
     ///
     /// # Errors
     /// It is of no use here; it is not what its header says; the disk is full.
-    pub fn unpack(mut self, cache: &Cache, catalog: &Catalog) -> Result<bool> {
-        let Header { name, key, .. } = &self.header;
-        let does = || format!("unpack kernel `{name}`");
-        self.header.check(cache, catalog).with_context(does)?;
-        let is_new = !self.header.is_there(cache);
-        if is_new {
-            // A kernel without its tools is none.
-            cache.remove(KIND, key)?;
-            content::check(&mut self.file, &self.header.content).with_context(does)?;
-            let place = cache.dir(KIND).join(key);
-            cache
-                .get_or_make(KIND, key, name, |dir| {
-                    content::unpack(&mut self.file, &self.header.content, dir)?;
-                    tree::settle(&content::part(dir, content::KERNEL), &place)?;
-                    if let Some(tools) = &self.header.tools {
-                        let what = format!("the tools of {name}");
-                        cache.get_or_make(tools::KIND, tools, &what, |to| {
-                            content::take(dir, content::TOOLS, to)
-                        })?;
-                    }
-                    content::take(dir, content::KERNEL, dir)?;
-                    content::clear(dir)
-                })
-                .with_context(does)?;
-        }
+    pub fn unpack(mut self, cache: &Cache, catalog: &Catalog) -> Result<News> {
+        let does = format!("unpack kernel `{}`", self.header.name);
+        let news = self.put(cache, catalog).context(does)?;
         self.header.settle(cache, catalog)?;
-        Ok(is_new)
+        Ok(news)
     }
+
+    fn put(&mut self, cache: &Cache, catalog: &Catalog) -> Result<News> {
+        self.header.check(cache, catalog)?;
+        let is_new = !self.header.is_there(cache);
+        let states = self.header.new_states(cache)?;
+        if is_new || !states.is_empty() {
+            content::check(&mut self.file, &self.header.content)?;
+        }
+        if is_new {
+            self.put_kernel(cache, &states)?;
+        } else if !states.is_empty() {
+            let folder = temporary(cache)?;
+            content::unpack(&mut self.file, &self.header.content, folder.path())?;
+            put_states(cache, folder.path(), &states)?;
+        }
+        let states = states.len();
+        Ok(News { is_new, states })
+    }
+
+    /// Puts the kernel, its tools and these states of it into the cache.
+    fn put_kernel(&mut self, cache: &Cache, states: &[String]) -> Result<()> {
+        let Header { name, key, .. } = &self.header;
+        // A kernel without its tools is none.
+        cache.remove(KIND, key)?;
+        let place = cache.dir(KIND).join(key);
+        cache.get_or_make(KIND, key, name, |dir| {
+            content::unpack(&mut self.file, &self.header.content, dir)?;
+            tree::settle(&content::part(dir, content::KERNEL), &place)?;
+            if let Some(tools) = &self.header.tools {
+                let what = format!("the tools of {name}");
+                cache.get_or_make(tools::KIND, tools, &what, |to| {
+                    content::take(dir, content::TOOLS, to)
+                })?;
+            }
+            put_states(cache, dir, states)?;
+            content::take(dir, content::KERNEL, dir)?;
+            content::clear(dir)
+        })?;
+        Ok(())
+    }
+}
+
+/// Puts states, of what was unpacked into a folder, into the cache.
+fn put_states(cache: &Cache, dir: &Path, keys: &[String]) -> Result<()> {
+    for key in keys {
+        let from = content::part(dir, content::STATES).join(key);
+        let what = format!("the saved state {key}");
+        cache.get_or_make(state::KIND, key, &what, |to| state::adopt(&from, key, to))?;
+    }
+    Ok(())
 }
 
 /// Packs a kernel and puts it into a registry; returns its digest there.
 ///
 /// # Errors
 /// Those of [`pack`]; the registry does not take it.
-pub fn push(cache: &Cache, catalog: &Catalog, spec: &str, to: &Reference) -> Result<String> {
+pub fn push(
+    cache: &Cache,
+    catalog: &Catalog,
+    spec: &str,
+    with_states: bool,
+    to: &Reference,
+) -> Result<String> {
     let folder = temporary(cache)?;
     let path = folder.path().join("pack");
-    let packed = pack(cache, catalog, spec, Place::of(&path)?)?;
+    let packed = pack(cache, catalog, spec, with_states, Place::of(&path)?)?;
     artifact::push(to, &packed.header, &path).with_context(|| format!("push kernel `{spec}`"))
 }
 
 /// Gets a packed kernel from a registry and unpacks it into the cache, unless it is there; returns
-/// what it is, its digest, and whether the kernel was not there before.
+/// what it is, its digest, and what of it was not there before.
 ///
 /// # Errors
 /// The registry does not have it; those of [`Pack::unpack`].
-pub fn pull(cache: &Cache, catalog: &Catalog, from: &Reference) -> Result<(Header, String, bool)> {
+pub fn pull(cache: &Cache, catalog: &Catalog, from: &Reference) -> Result<(Header, String, News)> {
     let mut artifact = artifact::find(from)?;
     let digest = artifact.digest.clone();
     let header = Header::read(&artifact.header).with_context(|| format!("pull `{from}`"))?;
@@ -197,16 +254,20 @@ pub fn pull(cache: &Cache, catalog: &Catalog, from: &Reference) -> Result<(Heade
     header
         .check(cache, catalog)
         .with_context(|| format!("pull kernel `{}`", header.name))?;
-    if header.is_there(cache) {
+    if header.is_there(cache) && header.new_states(cache)?.is_empty() {
         header.settle(cache, catalog)?;
-        return Ok((header, digest, false));
+        let nothing = News {
+            is_new: false,
+            states: 0,
+        };
+        return Ok((header, digest, nothing));
     }
     let folder = temporary(cache)?;
     let path = folder.path().join("pack");
     artifact.download(&path)?;
     let pack = Pack::open(&path)?;
-    let is_new = pack.unpack(cache, catalog)?;
-    Ok((header, digest, is_new))
+    let news = pack.unpack(cache, catalog)?;
+    Ok((header, digest, news))
 }
 
 /// A folder where there is room for a pack: that of the cache.
