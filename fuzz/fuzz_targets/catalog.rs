@@ -30,6 +30,7 @@ fuzz_target!(|text: &str| {
                 assert!(prebuilt.packages.iter().all(|name| is_plain(name)));
                 0
             }
+            Source::Remote(_) => 0,
         };
         assert_eq!(fragments.len(), own);
         for path in fragments {

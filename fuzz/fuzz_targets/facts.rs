@@ -127,15 +127,14 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn scenario(expect: u8) -> Scenario {
-    let title = |text: &str| text.to_owned();
     let expect = match expect {
-        1 => Some(Expect::Mismatch(title("the packet counts disagree"))),
-        2 => Some(Expect::Report(title("WARNING in f"))),
-        3 => Some(Expect::Panic(title("Oops in f"))),
-        4 => Some(Expect::Hang(title("deadline passed"))),
-        5 => Some(Expect::Oom(title("Out of memory"))),
-        6 => Some(Expect::Leak(title("1 BPF link left behind"))),
-        7 => Some(Expect::Lost(title("no closing record"))),
+        1 => Some(Expect::Mismatch("the packet counts disagree".into())),
+        2 => Some(Expect::Report("WARNING in f".into())),
+        3 => Some(Expect::Panic("Oops in f".into())),
+        4 => Some(Expect::Hang("deadline passed".into())),
+        5 => Some(Expect::Oom("Out of memory".into())),
+        6 => Some(Expect::Leak("1 BPF link left behind".into())),
+        7 => Some(Expect::Lost("no closing record".into())),
         _ => None,
     };
     let packets = vec![Packet::default(); 2];
@@ -157,6 +156,7 @@ fn scenario(expect: u8) -> Scenario {
                 }
                 .into(),
                 names: vec!["drop".to_owned(), "accept".to_owned()],
+                is_random: false,
             },
             Drive {
                 driver: "d".to_owned(),

@@ -32,7 +32,7 @@ fuzz_target!(|text: &str| {
         assert!(name.split('.').all(is_plain), "{name:?}");
     }
     assert_ne!(scenario.timeout, Some(Duration::ZERO));
-    for Asked { step, names } in &scenario.steps {
+    for Asked { step, names, .. } in &scenario.steps {
         match step {
             Step::Udp(Udp { packets, .. }) => {
                 assert_eq!(packets.len(), names.len());
