@@ -164,22 +164,19 @@ impl Header {
     }
 
     /// The saved states that are of use here, and not there.
-    ///
-    /// # Errors
-    /// There is no QEMU for the kernel.
-    pub fn new_states(&self, cache: &Cache) -> Result<Vec<String>> {
+    pub fn new_states(&self, cache: &Cache) -> Vec<String> {
         let Some(states) = &self.states else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let is_new = |key: &&String| cache.get(state::KIND, key).is_none();
-        if states.host == state::host(self.processor)? {
-            return Ok(states.keys.iter().filter(is_new).cloned().collect());
+        if state::host(self.processor).is_ok_and(|here| here == states.host) {
+            return states.keys.iter().filter(is_new).cloned().collect();
         }
         progress::note(format!(
             "the saved states of `{}` stay out: they are of a machine with another QEMU or CPU, {}",
             self.name, states.host
         ));
-        Ok(Vec::new())
+        Vec::new()
     }
 
     /// Whether the kernel is in the cache.

@@ -176,7 +176,7 @@ impl Pack {
     fn put(&mut self, cache: &Cache, catalog: &Catalog) -> Result<News> {
         self.header.check(cache, catalog)?;
         let is_new = !self.header.is_there(cache);
-        let states = self.header.new_states(cache)?;
+        let states = self.header.new_states(cache);
         if is_new || !states.is_empty() {
             content::check(&mut self.file, &self.header.content)?;
         }
@@ -254,7 +254,7 @@ pub fn pull(cache: &Cache, catalog: &Catalog, from: &Reference) -> Result<(Heade
     header
         .check(cache, catalog)
         .with_context(|| format!("pull kernel `{}`", header.name))?;
-    if header.is_there(cache) && header.new_states(cache)?.is_empty() {
+    if header.is_there(cache) && header.new_states(cache).is_empty() {
         header.settle(cache, catalog)?;
         let nothing = News {
             is_new: false,
