@@ -87,19 +87,28 @@ pub fn of(cache: &Cache, kernel: &str) -> Vec<String> {
     keys
 }
 
+/// Sees that a folder has the state of a key, as it was saved.
+///
+/// # Errors
+/// It does not.
+pub fn verify(folder: &Path, key: &str) -> Result<()> {
+    let is_as_saved = |label: Label| digests(folder).is_ok_and(|found| found == label.digests);
+    if !label(folder, key).is_some_and(is_as_saved) {
+        bail!("the saved state `{key}` is missing, or not what was saved");
+    }
+    Ok(())
+}
+
 /// Fills the folder of a state with what another cache had.
 ///
 /// # Errors
-/// It is not what was saved there; the disk is full.
-pub fn adopt(from: &Path, key: &str, to: &Path) -> Result<()> {
-    let label = label(from, key).with_context(|| format!("read the saved state `{key}`"))?;
-    if digests(from)? != label.digests {
-        bail!("read the saved state `{key}`: it is not what was saved");
-    }
+/// It cannot be read; the disk is full.
+pub fn adopt(from: &Path, to: &Path) -> Result<()> {
     let [stream, memory] = FILES;
-    fs::copy(from.join(stream), to.join(stream)).context("copy the stream")?;
-    copy_sparse(&from.join(memory), &to.join(memory)).context("copy the memory")?;
-    fs::write(to.join(LABEL), serde_json::to_vec(&label)?).context("write the label")
+    for file in [stream, LABEL] {
+        fs::copy(from.join(file), to.join(file)).with_context(|| format!("copy `{file}`"))?;
+    }
+    copy_sparse(&from.join(memory), &to.join(memory)).context("copy the memory")
 }
 
 /// What a host is to states: its QEMU and its CPU. QEMU is known by its file, since asking it for its
@@ -130,9 +139,7 @@ pub fn host(arch: Arch) -> Result<String> {
 impl State {
     /// Whether the files are, byte for byte, what was saved, by now perhaps by another kassay.
     pub fn is_as_saved(&self) -> bool {
-        label(&self.folder, &self.key).is_some_and(|label| {
-            digests(&self.folder).is_ok_and(|digests| digests == label.digests)
-        })
+        verify(&self.folder, &self.key).is_ok()
     }
 
     /// Throws the state away.

@@ -1,6 +1,6 @@
 //! What a pack says of itself, and whether the kernel is of use where it is to be unpacked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,7 @@ pub struct States {
     /// The host that they are of, and of use on.
     host: String,
     /// The cache's names for them.
-    keys: Vec<String>,
+    keys: BTreeSet<String>,
 }
 
 /// What there is of a content.
@@ -121,8 +121,8 @@ impl Header {
     ///
     /// # Errors
     /// There are none.
-    pub fn add_states(&mut self, cache: &Cache, kernel: &Kernel) -> Result<&[String]> {
-        let keys = state::of(cache, &kernel.name);
+    pub fn add_states(&mut self, cache: &Cache, kernel: &Kernel) -> Result<&BTreeSet<String>> {
+        let keys: BTreeSet<String> = state::of(cache, &kernel.name).into_iter().collect();
         if keys.is_empty() {
             let name = &kernel.name;
             bail!(

@@ -216,10 +216,14 @@ impl Pack {
 
 /// Puts states, of what was unpacked into a folder, into the cache.
 fn put_states(cache: &Cache, dir: &Path, keys: &[String]) -> Result<()> {
+    let states = content::part(dir, content::STATES);
+    // Nothing of a pack that is refused stays.
+    keys.iter()
+        .try_for_each(|key| state::verify(&states.join(key), key))?;
     for key in keys {
-        let from = content::part(dir, content::STATES).join(key);
+        let from = states.join(key);
         let what = format!("the saved state {key}");
-        cache.get_or_make(state::KIND, key, &what, |to| state::adopt(&from, key, to))?;
+        cache.get_or_make(state::KIND, key, &what, |to| state::adopt(&from, to))?;
     }
     Ok(())
 }
