@@ -42,6 +42,11 @@ pub const LABEL: &str = "label.json";
 /// The guest's memory, in the run's directory, where it is a file.
 pub const MEMORY: &str = "ram";
 
+/// How QEMU is told to read a state: newer ones a file, older ones the descriptor that the stand-in
+/// opens.
+pub const FROM_FILE: &str = "file:state";
+pub const FROM_DESCRIPTOR: &str = "fd:8";
+
 /// A saved state.
 #[derive(Debug)]
 pub struct State {
@@ -154,7 +159,10 @@ impl State {
 /// The label of a state that is whole and of this key.
 pub fn label(entry: &Path, key: &str) -> Option<Label> {
     let label: Label = serde_json::from_slice(&fs::read(entry.join(LABEL)).ok()?).ok()?;
-    (label.key == key && label.bytes == lengths(entry).ok()?).then_some(label)
+    // It may be of another machine, and QEMU does more than read where it is told to.
+    let is_read = [FROM_FILE, FROM_DESCRIPTOR].contains(&&*label.incoming);
+    let is_it = is_read && label.key == key && label.bytes == lengths(entry).ok()?;
+    is_it.then_some(label)
 }
 
 pub fn lengths(folder: &Path) -> Result<[u64; 2]> {

@@ -82,7 +82,10 @@ fn key(cache: &Cache, kernel: &Kernel, machine: &Machine) -> Result<String> {
 /// between. Newer ones want a file to be called one; older ones take the
 /// descriptor that the stand-in opens.
 fn incoming(qemu: (u64, u64)) -> &'static str {
-    if qemu >= (8, 2) { "file:state" } else { "fd:8" }
+    match qemu >= (8, 2) {
+        true => state::FROM_FILE,
+        false => state::FROM_DESCRIPTOR,
+    }
 }
 
 /// Boots a machine to the gate and saves it into a folder. Returns QEMU's version.

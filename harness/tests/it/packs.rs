@@ -25,6 +25,7 @@ tests! {
         a_kernel_without_saved_states_is_not_packed_with_them,
         saved_states_of_another_host_stay_out,
         a_saved_state_that_is_not_what_was_saved_is_refused,
+        a_saved_state_that_is_damaged_is_not_packed,
         a_registry_that_does_not_have_it_is_quoted,
         an_image_that_is_no_kernel_is_told;
     qemu:
@@ -32,6 +33,7 @@ tests! {
         a_text_that_names_this_cache_is_not_packed;
     docker_registry:
         a_pushed_kernel_is_pulled_by_its_digest_once,
+        saved_states_are_pushed_and_pulled,
         a_registry_lets_in_who_has_the_password,
         a_file_that_a_registry_has_damaged_is_refused_and_nothing_stays;
 }
@@ -224,6 +226,15 @@ impl Packed {
         tar.truncate(tar.len() - 1024);
         tar.extend(header.as_bytes());
         tar.extend([0; 1024]);
+        self.of(&tar)
+    }
+
+    /// With another text, as long, in the place where a text comes last.
+    fn with_instead(&self, was: &str, is: &str) -> Packed {
+        let mut tar = zstd::decode_all(&*self.content).unwrap();
+        let mut places = tar.windows(was.len());
+        let place = places.rposition(|text| text == was.as_bytes()).unwrap();
+        tar[place..place + was.len()].copy_from_slice(is.as_bytes());
         self.of(&tar)
     }
 
@@ -453,12 +464,22 @@ fn a_saved_state_that_is_not_what_was_saved_is_refused() {
     assert!(!there.state("a1").exists());
     let said = there.refuses(&with(["a1", "../a1"]));
     assert_has(&said, "have a name that is none: `../a1`");
+    for (was, is) in [("saved", "other"), ("file:state", "elsewhere!")] {
+        let said = there.refuses(&pack.with_instead(was, is));
+        assert_has(
+            &said,
+            "the saved state `a1` is missing, or not what was saved",
+        );
+    }
+}
+
+fn a_saved_state_that_is_damaged_is_not_packed() {
+    let (here, there) = Host::two();
+    here.save("a1", 256);
+    here.save("a2", 512);
     fs::write(here.state("a1").join("state"), "other").unwrap();
-    let said = there.refuses(&here.pack_with_states());
-    assert_has(
-        &said,
-        "the saved state `a1` is missing, or not what was saved",
-    );
+    there.unpacks(&here.pack_with_states(), "unpacked, 1 saved state is new");
+    assert!(there.state("a2").exists());
 }
 
 fn a_built_kernel_needs_neither_its_source_nor_its_cache() {
@@ -636,6 +657,20 @@ fn a_pushed_kernel_is_pulled_by_its_digest_once() {
     );
     let said = here.kernel(&["push", "tiny", by_digest]);
     assert_eq!(said.status.code(), Some(2));
+}
+
+fn saved_states_are_pushed_and_pulled() {
+    let ((here, there), registry) = (Host::two(), Registry::new(""));
+    here.save("a1", 256);
+    here.succeeds(&["push", "tiny", &registry.reference(), "--states"]);
+    let pull = || there.succeeds(&["pull", &registry.reference()]);
+    assert_has(
+        &pull(),
+        "tiny: 1.0-tiny is unpacked, 1 saved state is new, sha256:",
+    );
+    assert_has(&pull(), "tiny: 1.0-tiny is there already, sha256:");
+    fs::remove_dir_all(there.state("a1")).unwrap();
+    assert_has(&pull(), "there already, 1 saved state is new, sha256:");
 }
 
 fn said_of(reference: &str) -> String {

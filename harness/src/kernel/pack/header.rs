@@ -122,7 +122,14 @@ impl Header {
     /// # Errors
     /// There are none.
     pub fn add_states(&mut self, cache: &Cache, kernel: &Kernel) -> Result<&BTreeSet<String>> {
-        let keys: BTreeSet<String> = state::of(cache, &kernel.name).into_iter().collect();
+        let mut keys: BTreeSet<String> = state::of(cache, &kernel.name).into_iter().collect();
+        keys.retain(|key| {
+            // Nobody could unpack the kernel with one that is damaged.
+            let verified = state::verify(&cache.dir(state::KIND).join(key), key);
+            verified
+                .map_err(|error| progress::note(format!("{error:#}; it stays out")))
+                .is_ok()
+        });
         if keys.is_empty() {
             let name = &kernel.name;
             bail!(
