@@ -304,7 +304,7 @@ mod tests {
             let label = serde_json::json!({
                 "key": key, "kernel": kernel, "accelerator": accelerator,
                 "size": { "cpus": 1, "memory_mib": memory_mib },
-                "bytes": [0, 0], "digests": ["", ""], "incoming": ""
+                "bytes": [0, 0], "digests": ["", ""], "incoming": state::FROM_FILE
             });
             let dir = cache.dir(state::KIND).join(key);
             fs::write(dir.join("label.json"), label.to_string()).unwrap();
