@@ -1,8 +1,9 @@
 #!/bin/sh
 # A module cannot register its kfuncs for BPF_PROG_TYPE_TRACING and for BPF_PROG_TYPE_LSM. These are
 # two program types, but one hook of the kernel's table, for which a module has one set at most: the
-# second register_btf_kfunc_id_set() warns with a stack trace and returns EINVAL. The first one has
-# registered the kfuncs for both types. TRACING and SYSCALL, which are two hooks, are fine.
+# second register_btf_kfunc_id_set() warns with a stack trace and returns EINVAL. The first one alone
+# registers the kfuncs for both types. Once the second one has failed, they are registered for neither
+# (see kfunc-set-takes-others.sh). TRACING and SYSCALL, which are two hooks, are fine.
 #
 # Seen with Debian 13's kernel 6.12.118, in QEMU 10.0.13:
 #	WARNING: CPU: 0 PID: 128 at kernel/bpf/btf.c:8499 __register_btf_kfunc_id_set+0x459/0x530
