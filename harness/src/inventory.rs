@@ -293,23 +293,25 @@ mod tests {
     fn a_state_goes_a_day_after_a_newer_one_took_its_place() {
         let (_dir, cache) = cache();
         let states = [
-            ("a", "6.12", "tcg", 256, 25 * 60),
-            ("b", "6.12", "tcg", 256, 1),
-            ("c", "6.12", "kvm", 256, 90 * 60),
-            ("d", "6.12", "tcg", 512, 80 * 60),
-            ("e", "6.12", "tcg", 256, 23 * 60),
+            ("a", "6.12", "tcg", 1, 25 * 60),
+            ("b", "6.12", "tcg", 1, 1),
+            ("c", "6.12", "kvm", 1, 90 * 60),
+            ("d", "6.12", "tcg", 2, 80 * 60),
+            ("e", "6.12", "tcg", 1, 23 * 60),
         ];
         for (key, kernel, accelerator, memory_mib, minutes) in states {
             make(&cache, state::KIND, key, 0);
             let label = serde_json::json!({
-                "key": key, "kernel": kernel, "accelerator": accelerator,
-                "size": { "cpus": 1, "memory_mib": memory_mib },
-                "bytes": [0, 0], "digests": ["", ""], "incoming": state::FROM_FILE
+                "key": key, "kernel": kernel, "kernel_key": "", "host": "",
+                "accelerator": accelerator, "size": { "cpus": 1, "memory_mib": memory_mib },
+                "bytes": [0, memory_mib << 20], "digests": ["", ""],
+                "incoming": state::FROM_FILE
             });
             let dir = cache.dir(state::KIND).join(key);
             fs::write(dir.join("label.json"), label.to_string()).unwrap();
-            for file in ["state", "ram"] {
-                fs::write(dir.join(file), "").unwrap();
+            for (file, length) in [("state", 0), ("ram", memory_mib << 20)] {
+                let file = fs::File::create(dir.join(file)).unwrap();
+                file.set_len(length).unwrap();
             }
             set_used(&cache, state::KIND, key, minutes);
         }

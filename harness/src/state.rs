@@ -12,20 +12,31 @@
 //! whole each time.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::arch::Arch;
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, Key};
 use crate::interrupt;
 use crate::size::Size;
+
+/// What of `/proc/cpuinfo` tells one kind of CPU from another.
+const CPU: [&str; 6] = [
+    "vendor_id",
+    "cpu family",
+    "model",
+    "stepping",
+    "microcode",
+    "flags",
+];
 
 /// The pages of a guest's memory.
 const PAGE: usize = 4096;
@@ -61,7 +72,11 @@ pub struct State {
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
 pub struct Label {
     pub key: String,
+    /// The kernel's name, and its key in the cache.
     pub kernel: String,
+    pub kernel_key: String,
+    /// The [`host`].
+    pub host: String,
     pub accelerator: String,
     pub size: Size,
     /// The lengths of the files.
@@ -72,6 +87,13 @@ pub struct Label {
     pub incoming: String,
 }
 
+impl Label {
+    /// Whether it is of a kernel's key and a host.
+    pub fn is_of(&self, kernel: &str, host: &str) -> bool {
+        self.kernel_key == kernel && self.host == host
+    }
+}
+
 /// The kernel's name, the accelerator and the size that a state in the cache is for. Of the states
 /// for the same, only those that are in use are worth their place.
 pub fn owner(cache: &Cache, key: &str) -> Option<(String, String, Size)> {
@@ -79,45 +101,42 @@ pub fn owner(cache: &Cache, key: &str) -> Option<(String, String, Size)> {
     Some((label.kernel, label.accelerator, label.size))
 }
 
-/// The states of a kernel: of each accelerator and size the one that was used last.
-pub fn of(cache: &Cache, kernel: &str) -> Vec<String> {
+/// The states of a kernel's key that a host has saved: of each accelerator and size the one that was
+/// used last.
+pub fn of(cache: &Cache, kernel: &str, host: &str) -> Vec<String> {
     let used = |key: &String| cache.dir(KIND).join(key).metadata()?.modified();
     let mut keys = cache.keys(KIND);
     keys.sort_by_key(|key| Reverse(used(key).ok()));
     let mut seen = BTreeSet::new();
     keys.retain(|key| {
-        let owner = owner(cache, key);
-        owner.is_some_and(|(of, how, size)| of == kernel && seen.insert((how, size)))
+        let label = label(&cache.dir(KIND).join(key), key);
+        let label = label.filter(|label| label.is_of(kernel, host));
+        label.is_some_and(|label| seen.insert((label.accelerator, label.size)))
     });
     keys
 }
 
-/// Sees that a folder has the state of a key, as it was saved.
-///
-/// # Errors
-/// It does not.
-pub fn verify(folder: &Path, key: &str) -> Result<()> {
-    let is_as_saved = |label: Label| digests(folder).is_ok_and(|found| found == label.digests);
-    if !label(folder, key).is_some_and(is_as_saved) {
-        bail!("the saved state `{key}` is missing, or not what was saved");
-    }
-    Ok(())
+/// What a state of a kernel is called in lists and messages.
+pub fn called(kernel: &str) -> String {
+    format!("the warm state of {kernel}")
 }
 
-/// Fills the folder of a state with what another cache had.
+/// Whether a folder has the state of a key, as it was saved.
 ///
 /// # Errors
-/// It cannot be read; the disk is full.
-pub fn adopt(from: &Path, to: &Path) -> Result<()> {
-    let [stream, memory] = FILES;
-    for file in [stream, LABEL] {
-        fs::copy(from.join(file), to.join(file)).with_context(|| format!("copy `{file}`"))?;
-    }
-    copy_sparse(&from.join(memory), &to.join(memory)).context("copy the memory")
+/// An interrupt.
+pub fn verify(folder: &Path, key: &str) -> Result<bool> {
+    let Some(label) = label(folder, key) else {
+        return Ok(false);
+    };
+    let found = digests(folder);
+    interrupt::check()?;
+    Ok(found.is_ok_and(|found| found == label.digests))
 }
 
 /// What a host is to states: its QEMU and its CPU. QEMU is known by its file, since asking it for its
-/// version takes longer than restoring a machine; a package's file has the package's time.
+/// version takes longer than restoring a machine; a package's file has the package's time. Of two CPUs
+/// of one name, one may lack what a kernel that KVM has restored goes on to use.
 ///
 /// # Errors
 /// There is no QEMU for the processor.
@@ -126,25 +145,40 @@ pub fn host(arch: Arch) -> Result<String> {
     let file = qemu
         .metadata()
         .with_context(|| format!("look at `{}`", qemu.display()))?;
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .filter(|line| line.starts_with("model name") || line.starts_with("microcode"));
     let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
     let modified = file.modified().ok().and_then(since).unwrap_or_default();
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     Ok(format!(
         "{} of {} s, {} bytes; {}",
         qemu.display(),
         modified.as_secs(),
         file.len(),
-        model.take(2).collect::<Vec<_>>().join("; ")
+        cpu_of(&cpu)
     ))
+}
+
+/// The name of the first CPU in `/proc/cpuinfo`, and a digest of what else tells it from others
+/// (`show_cpuinfo` in arch/x86/kernel/cpu/proc.c, 6.12).
+fn cpu_of(cpuinfo: &str) -> String {
+    let lines = cpuinfo.lines().take_while(|line| !line.is_empty());
+    let fields: BTreeMap<&str, &str> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.trim(), value.trim()))
+        .collect();
+    let field = |name: &&str| fields.get(name).copied().unwrap_or_default();
+    let kind = CPU
+        .iter()
+        .fold(Key::new("cpu"), |key, name| key.text(name, field(name)));
+    format!("{}, {:.12}", field(&"model name"), kind.finish())
 }
 
 impl State {
     /// Whether the files are, byte for byte, what was saved, by now perhaps by another kassay.
-    pub fn is_as_saved(&self) -> bool {
-        verify(&self.folder, &self.key).is_ok()
+    ///
+    /// # Errors
+    /// An interrupt.
+    pub fn is_as_saved(&self) -> Result<bool> {
+        verify(&self.folder, &self.key)
     }
 
     /// Throws the state away.
@@ -161,8 +195,9 @@ pub fn label(entry: &Path, key: &str) -> Option<Label> {
     let label: Label = serde_json::from_slice(&fs::read(entry.join(LABEL)).ok()?).ok()?;
     // It may be of another machine, and QEMU does more than read where it is told to.
     let is_read = [FROM_FILE, FROM_DESCRIPTOR].contains(&&*label.incoming);
-    let is_it = is_read && label.key == key && label.bytes == lengths(entry).ok()?;
-    is_it.then_some(label)
+    let memory = u64::from(label.size.memory_mib) << 20;
+    let is_whole = label.bytes == lengths(entry).ok()? && label.bytes[1] == memory;
+    (is_read && is_whole && label.key == key).then_some(label)
 }
 
 pub fn lengths(folder: &Path) -> Result<[u64; 2]> {
@@ -175,23 +210,25 @@ pub fn digests(folder: &Path) -> Result<[String; 2]> {
     Ok([stream?, memory?])
 }
 
-/// Copies a file, with holes where there are pages of zeros: most of a guest's memory is free.
+/// Copies into a file, which is empty, with holes where there are pages of zeros: most of a guest's
+/// memory is free.
 ///
 /// # Errors
 /// The disk is full; an interrupt.
-pub fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
-    let (from, to) = (File::open(from)?, File::create(to)?);
-    let length = from.metadata()?.len();
-    to.set_len(length)?;
-    let mut page = [0; PAGE];
-    for place in (0..length).step_by(PAGE) {
-        interrupt::check()?;
-        from.read_exact_at(&mut page, place)?;
-        if page != [0; PAGE] {
+pub fn copy_sparse(mut from: impl Read, to: &File) -> io::Result<()> {
+    let (mut page, mut place) = (Vec::with_capacity(PAGE), 0);
+    loop {
+        interrupt::check().map_err(io::Error::other)?;
+        page.clear();
+        from.by_ref().take(PAGE as u64).read_to_end(&mut page)?;
+        if page.is_empty() {
+            return to.set_len(place);
+        }
+        if page.iter().any(|byte| *byte != 0) {
             to.write_all_at(&page, place)?;
         }
+        place += page.len() as u64;
     }
-    Ok(())
 }
 
 /// QEMU's arguments of `migrate-set-capabilities`: what is in a file that machines share is not in

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::plain;
+use crate::{interrupt, plain};
 
 /// The name of a cache entry: a digest of everything that shapes its content.
 ///
@@ -89,12 +89,13 @@ pub fn is_scratch(path: &Path) -> bool {
 /// The SHA-256 of a file's content, as 64 hexadecimal digits.
 ///
 /// # Errors
-/// The file cannot be read.
+/// The file cannot be read; an interrupt.
 pub fn digest(path: &Path) -> Result<String> {
     let read = || format!("read `{}`", path.display());
     let mut file = plain::open(path).with_context(read)?;
     let (mut sha, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {
+        interrupt::check()?;
         match file.read(&mut chunk).with_context(read)? {
             0 => return Ok(hex(&sha.finalize())),
             n => sha.update(&chunk[..n]),

@@ -225,6 +225,12 @@ impl Cache {
     /// # Errors
     /// Something cannot be removed.
     pub fn sweep(&self, kinds: &[&str]) -> Result<()> {
+        // Temporary folders of those that were killed.
+        for left in names(&self.dir("locks")) {
+            if left.starts_with(".tmp") {
+                clear(&self.dir("locks").join(left))?;
+            }
+        }
         for kind in kinds {
             for lock in names(&self.dir("locks")) {
                 let Some(key) = lock.strip_prefix(&format!("{kind}-")) else {
@@ -246,7 +252,7 @@ impl Cache {
     }
 
     /// Adds what to do to an error that comes of a full disk, be it a tool's or our own.
-    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+    pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         let text = format!("{error:#}");
         // An entry may be made while another is, and one advice is enough.
         if !text.contains("No space left on device") || text.starts_with("the disk of") {

@@ -32,10 +32,10 @@ impl Ran {
     /// away then.
     ///
     /// # Errors
-    /// It cannot be removed.
+    /// It cannot be removed; an interrupt.
     pub fn is_of_damage(&self, cache: &Cache) -> Result<bool> {
         match &self.state {
-            Some(state) if !state.is_as_saved() => state.discard(cache).map(|()| true),
+            Some(state) if !state.is_as_saved()? => state.discard(cache).map(|()| true),
             _ => Ok(false),
         }
     }

@@ -1,6 +1,6 @@
 //! Has a machine boot to the gate, and saves its state.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
@@ -35,13 +35,14 @@ impl State {
     /// # Errors
     /// The kernel does not come up to the gate, or QEMU does not save it.
     pub fn obtain(cache: &Cache, kernel: &Kernel, machine: &Machine) -> Result<State> {
-        let key = key(cache, kernel, machine)?;
+        let host = state::host(machine.arch)?;
+        let key = key(cache, kernel, machine, &host);
         if let Some(entry) = cache.get(KIND, &key)
             && state::label(&entry, &key).is_none()
         {
             cache.remove(KIND, &key)?;
         }
-        let what = format!("the warm state of {}", kernel.name);
+        let what = state::called(&kernel.name);
         let entry = cache.get_or_make(KIND, &key, &what, |directory| {
             let progress =
                 Progress::steps(format!("boot {} and save its state", kernel.name), None);
@@ -50,6 +51,8 @@ impl State {
                 incoming: incoming(qemu).to_owned(),
                 key: key.clone(),
                 kernel: kernel.name.clone(),
+                kernel_key: kernel.key.clone(),
+                host,
                 accelerator: machine.accelerator.to_string(),
                 size: machine.size,
                 bytes: state::lengths(directory)?,
@@ -70,12 +73,12 @@ impl State {
 }
 
 /// Everything that shapes a state.
-fn key(cache: &Cache, kernel: &Kernel, machine: &Machine) -> Result<String> {
-    Ok(Key::new(KIND)
+fn key(cache: &Cache, kernel: &Kernel, machine: &Machine, host: &str) -> String {
+    Key::new(KIND)
         .text("kernel", &kernel.key)
         .text("machine", &machine.identity(cache))
-        .text("host", &state::host(machine.arch)?)
-        .finish())
+        .text("host", host)
+        .finish()
 }
 
 /// How a QEMU of some version reads a state from a file, without a program in
@@ -105,8 +108,9 @@ fn save(cache: &Cache, machine: &Machine, folder: &Path) -> Result<(u64, u64)> {
     run.reap();
     interrupt::check()?;
     let qemu = saved?;
-    state::copy_sparse(&run.path().join(MEMORY), &folder.join(MEMORY))
-        .context("copy the memory")?;
+    let copied = File::open(run.path().join(MEMORY))
+        .and_then(|from| state::copy_sparse(from, &File::create(folder.join(MEMORY))?));
+    copied.context("copy the memory")?;
     Ok(qemu)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -9,6 +10,11 @@ use serde_json::{Value, json};
 use tar::EntryType;
 use tempfile::TempDir;
 
+use kassay::arch::HOST;
+use kassay::size::Size;
+use kassay::state::{self, Label};
+
+use crate::checkout::Checkout;
 use crate::remote::{Files, KERNEL, deb, serve, sha256};
 
 tests! {
@@ -21,14 +27,18 @@ tests! {
         what_would_lie_or_lead_elsewhere_is_refused_and_nothing_stays,
         a_kernel_for_other_machines_is_refused,
         a_kernel_that_is_another_one_here_is_refused,
+        a_kernel_that_is_there_stays_when_its_tools_come,
+        a_registry_that_does_not_have_it_is_quoted,
+        an_image_that_is_no_kernel_is_told;
+    qemu:
         saved_states_come_along_where_they_are_wanted,
         a_kernel_without_saved_states_is_not_packed_with_them,
         saved_states_of_another_host_stay_out,
         a_saved_state_that_is_not_what_was_saved_is_refused,
         a_saved_state_that_is_damaged_is_not_packed,
-        a_registry_that_does_not_have_it_is_quoted,
-        an_image_that_is_no_kernel_is_told;
-    qemu:
+        saved_states_of_others_are_not_packed,
+        a_saved_state_of_another_kernel_is_refused,
+        a_run_elsewhere_boots_nothing,
         a_built_kernel_needs_neither_its_source_nor_its_cache,
         a_text_that_names_this_cache_is_not_packed;
     docker_registry:
@@ -123,15 +133,18 @@ impl Host {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What the command says when it fails, as it must, with nothing of a kernel left.
+    /// What the command says when it fails, as it must, with nothing of a pack left.
     #[track_caller]
     fn fails(&self, args: &[&str]) -> String {
         let output = self.kernel(args);
         assert!(!output.status.success(), "{output:?}");
-        let left = fs::read_dir(self.path("cache/kernel"))
-            .into_iter()
-            .flatten();
-        assert_eq!(left.count(), 0);
+        for kind in ["kernel", "tools", "state"] {
+            let left = fs::read_dir(self.path("cache").join(kind)).into_iter();
+            assert_eq!(left.flatten().count(), 0, "{kind}");
+        }
+        let locks = fs::read_dir(self.path("cache/locks")).into_iter().flatten();
+        let mut names = locks.map(|entry| entry.unwrap().file_name());
+        assert!(!names.any(|name| name.to_string_lossy().starts_with(".tmp")));
         String::from_utf8(output.stderr).unwrap()
     }
 
@@ -159,18 +172,41 @@ impl Host {
         self.path("cache/state").join(key)
     }
 
-    /// Puts into its cache what a machine of the kernel, with so much memory, would have saved.
+    /// The key of the kernel in its cache.
+    fn key(&self) -> String {
+        self.entry()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Puts into its cache what a machine of the kernel, with so many MiB, would have saved.
     fn save(&self, key: &str, memory: u32) {
-        let (dir, ram) = (self.state(key), vec![7; 8192]);
+        self.save_of(key, memory, &self.key(), &state::host(HOST).unwrap());
+    }
+
+    fn save_of(&self, key: &str, memory_mib: u32, kernel_key: &str, host: &str) {
+        let (dir, ram) = (self.state(key), vec![7; (memory_mib as usize) << 20]);
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("state"), "saved").unwrap();
         fs::write(dir.join("ram"), &ram).unwrap();
-        let label = json!({
-            "key": key, "kernel": "tiny", "accelerator": "tcg",
-            "size": { "cpus": 1, "memory_mib": memory }, "bytes": [5, ram.len()],
-            "digests": [sha256(b"saved"), sha256(&ram)], "incoming": "file:state"
-        });
-        fs::write(dir.join("label.json"), label.to_string()).unwrap();
+        let label = Label {
+            key: key.to_owned(),
+            kernel: "tiny".to_owned(),
+            kernel_key: kernel_key.to_owned(),
+            host: host.to_owned(),
+            accelerator: "tcg".to_owned(),
+            size: Size {
+                cpus: 1,
+                memory_mib,
+            },
+            bytes: [5, ram.len() as u64],
+            digests: [sha256(b"saved"), sha256(&ram)],
+            incoming: state::FROM_FILE.to_owned(),
+        };
+        fs::write(dir.join("label.json"), json!(label).to_string()).unwrap();
     }
 
     /// What it says of a pack that is refused.
@@ -377,11 +413,6 @@ fn what_would_lie_or_lead_elsewhere_is_refused_and_nothing_stays() {
     ] {
         assert_has(&there.refuses(&pack.with(path, kind, leads_to)), why);
     }
-    // A path that is right as long as it is unpacked, and no longer.
-    let key = pack.header["key"].as_str().unwrap();
-    let place = there.path(&format!("cache/kernel/.partial-{key}/.pack/kernel/boot"));
-    let link = pack.with("kernel/link", Symlink, place.to_str().unwrap());
-    assert_has(&there.refuses(&link), "leads out of it, or nowhere");
     // Where a folder is a link, what is said to be in it is not.
     let inside = pack.with("kernel/link", Symlink, "boot");
     let said = there.refuses(&inside.with("kernel/link/a", Regular, ""));
@@ -416,8 +447,8 @@ fn a_kernel_that_is_another_one_here_is_refused() {
 
 fn saved_states_come_along_where_they_are_wanted() {
     let (here, there) = Host::two();
-    here.save("a1", 256);
-    here.save("a2", 512);
+    here.save("a1", 1);
+    here.save("a2", 2);
     assert!(here.pack().header["states"].is_null());
     let file = there.path("pack");
     there.unpacks(&here.pack_with_states(), "unpacked, 2 saved states are new");
@@ -446,7 +477,7 @@ fn a_kernel_without_saved_states_is_not_packed_with_them() {
 
 fn saved_states_of_another_host_stay_out() {
     let (here, there) = Host::two();
-    here.save("a1", 256);
+    here.save("a1", 1);
     let mut pack = here.pack_with_states();
     pack.header["states"]["host"] = json!("QEMU of long ago");
     there.unpacks(&pack, "unpacked");
@@ -455,7 +486,7 @@ fn saved_states_of_another_host_stay_out() {
 
 fn a_saved_state_that_is_not_what_was_saved_is_refused() {
     let (here, there) = Host::two();
-    here.save("a1", 256);
+    here.save("a1", 1);
     let pack = here.pack_with_states();
     let host = &pack.header["states"]["host"];
     let with = |keys: [&str; 2]| pack.saying("states", json!({ "host": host, "keys": keys }));
@@ -466,20 +497,70 @@ fn a_saved_state_that_is_not_what_was_saved_is_refused() {
     assert_has(&said, "have a name that is none: `../a1`");
     for (was, is) in [("saved", "other"), ("file:state", "elsewhere!")] {
         let said = there.refuses(&pack.with_instead(was, is));
-        assert_has(
-            &said,
-            "the saved state `a1` is missing, or not what was saved",
-        );
+        assert_has(&said, "the saved state `a1` is missing, not what was saved");
     }
 }
 
 fn a_saved_state_that_is_damaged_is_not_packed() {
     let (here, there) = Host::two();
-    here.save("a1", 256);
-    here.save("a2", 512);
+    here.save("a1", 1);
+    here.save("a2", 2);
     fs::write(here.state("a1").join("state"), "other").unwrap();
     there.unpacks(&here.pack_with_states(), "unpacked, 1 saved state is new");
     assert!(there.state("a2").exists());
+}
+
+fn saved_states_of_others_are_not_packed() {
+    let (here, there) = Host::two();
+    let (host, kernel) = (state::host(HOST).unwrap(), here.key());
+    for (key, kernel, host) in [
+        ("old", &*kernel, &*host),
+        ("kernel", "another", &host),
+        ("host", &kernel, "another"),
+        ("used", &kernel, &host),
+    ] {
+        here.save_of(key, 1, kernel, host);
+    }
+    there.unpacks(&here.pack_with_states(), "unpacked, 1 saved state is new");
+    assert!(there.state("used").exists());
+}
+
+fn a_saved_state_of_another_kernel_is_refused() {
+    let (here, there) = Host::two();
+    here.save("a1", 1);
+    let (pack, key) = (here.pack_with_states(), here.key());
+    let other = key.replace(|_: char| true, "0");
+    let said = there.refuses(&pack.with_instead(&key, &other));
+    assert_has(&said, "or not of this kernel");
+}
+
+fn a_kernel_that_is_there_stays_when_its_tools_come() {
+    use EntryType::Directory;
+    let (pack, there) = Host::with_pack();
+    there.unpacks(&pack, "unpacked");
+    let made = || there.entry().metadata().unwrap().ino();
+    let before = made();
+    let mut pack = pack.with("tools/", Directory, "");
+    pack.header["tools"] = json!("a1");
+    there.unpacks(&pack, "unpacked");
+    assert_eq!(made(), before);
+    assert!(there.path("cache/tools/a1").is_dir());
+}
+
+fn a_run_elsewhere_boots_nothing() {
+    let [here, there] = [(); 2].map(|()| Checkout::with_cache());
+    here.run(&["kfunc_sum"]).with(0).says("save its state");
+    let pack = there.path("pack").display().to_string();
+    here.kassay(&["kernel", "pack", "distro", &pack, "--states"])
+        .with(0);
+    fs::remove_dir_all(there.path("cache/kernel")).unwrap();
+    there
+        .kassay(&["kernel", "unpack", &pack])
+        .with(0)
+        .says("1 saved state is new");
+    let ended = there.run(&["kfunc_sum"]);
+    ended.with(0).says("pass      distro::kfunc_sum");
+    assert!(!ended.stderr.contains("save its state"), "{ended:?}");
 }
 
 fn a_built_kernel_needs_neither_its_source_nor_its_cache() {
@@ -661,7 +742,7 @@ fn a_pushed_kernel_is_pulled_by_its_digest_once() {
 
 fn saved_states_are_pushed_and_pulled() {
     let ((here, there), registry) = (Host::two(), Registry::new(""));
-    here.save("a1", 256);
+    here.save("a1", 1);
     here.succeeds(&["push", "tiny", &registry.reference(), "--states"]);
     let pull = || there.succeeds(&["pull", &registry.reference()]);
     assert_has(

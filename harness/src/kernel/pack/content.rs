@@ -16,15 +16,13 @@ use super::parts::{Part, Parts};
 use crate::cache::hex;
 use crate::interrupt;
 use crate::progress::Progress;
+use crate::state::copy_sparse;
 
 /// The folders of a content.
 pub const KERNEL: &str = "kernel";
 pub const TOOLS: &str = "tools";
 pub const STATES: &str = "states";
 const FOLDERS: [&str; 3] = [KERNEL, TOOLS, STATES];
-
-/// Where a content is unpacked in the folder of an entry, before its parts go where they belong.
-const STAGE: &str = ".pack";
 
 /// How hard it is compressed: it is packed once and unpacked often. Beyond that, seconds are minutes.
 const LEVEL: i32 = 9;
@@ -44,9 +42,6 @@ pub fn write(parts: &Parts, name: &str, folder: &Path) -> Result<Written> {
     let file = tempfile::tempfile_in(folder).with_context(full)?;
     let zstd = zstd::Encoder::new(Hashed::new(file), LEVEL).with_context(full)?;
     let mut tar = tar::Builder::new(Hashed::new(zstd));
-    // The same kernel makes the same bytes, whoever packs it and when, on whichever disk.
-    tar.mode(HeaderMode::Deterministic);
-    tar.sparse(false);
     let size = |part: &Part| match part {
         Part::File(file) => file.metadata().map_or(0, |found| found.len()),
         _ => 0,
@@ -54,9 +49,8 @@ pub fn write(parts: &Parts, name: &str, folder: &Path) -> Result<Written> {
     let total = parts.iter().map(|(_, part)| size(part)).sum();
     let progress = Progress::bytes(format!("pack {name}"), Some(total));
     for (path, part) in parts.iter() {
-        interrupt::check()?;
-        append(&mut tar, path, part).with_context(|| format!("pack `{}`", path.display()))?;
-        progress.inc(size(part));
+        append(&mut tar, path, part, &progress)
+            .with_context(|| format!("pack `{}`", path.display()))?;
     }
     let plain = tar.into_inner().with_context(full)?;
     let hashed = plain.inner.finish().with_context(full)?;
@@ -71,12 +65,22 @@ pub fn write(parts: &Parts, name: &str, folder: &Path) -> Result<Written> {
     })
 }
 
-fn append(tar: &mut tar::Builder<impl Write>, path: &Path, part: &Part) -> std::io::Result<()> {
+fn append(
+    tar: &mut tar::Builder<impl Write>,
+    path: &Path,
+    part: &Part,
+    progress: &Progress,
+) -> std::io::Result<()> {
+    // The same kernel makes the same bytes, whoever packs it and when, on whichever disk.
     let mut header = tar::Header::new_gnu();
     header.set_mode(0o755);
     header.set_size(0);
     match part {
-        Part::File(file) => tar.append_path_with_name(file, path),
+        Part::File(file) => {
+            let file = File::open(file)?;
+            header.set_metadata_in_mode(&file.metadata()?, HeaderMode::Deterministic);
+            tar.append_data(&mut header, path, Counted::new(file, progress))
+        }
         Part::Folder => {
             header.set_entry_type(EntryType::Directory);
             tar.append_data(&mut header, path, std::io::empty())
@@ -112,7 +116,9 @@ pub fn check(file: &mut File, said: &Content) -> Result<()> {
         std::cmp::Ordering::Equal => {}
     }
     let mut hashed = Hashed::new(std::io::sink());
-    std::io::copy(file, &mut hashed).context("read it")?;
+    let progress = Progress::bytes("check", Some(said.bytes));
+    std::io::copy(&mut Counted::new(&*file, &progress), &mut hashed).context("read it")?;
+    progress.finish();
     let found = hex(&hashed.sha.finalize());
     if found != said.sha256 {
         bail!(
@@ -124,25 +130,23 @@ pub fn check(file: &mut File, said: &Content) -> Result<()> {
     Ok(())
 }
 
-/// Unpacks the content of a file into a folder, for [`part`] and [`take`].
+/// Unpacks the content of a file into a folder, for [`take`].
 ///
 /// # Errors
 /// There is more or less in it than its header says, or what does not belong there; the disk is
 /// full; an interrupt.
 pub fn unpack(file: &mut File, said: &Content, dir: &Path) -> Result<()> {
-    let stage = dir.join(STAGE);
     let progress = Progress::bytes("unpack", Some(said.bytes));
     let counted = BufReader::new(Counted::new(file.take(said.bytes), &progress));
     let mut bounded = Bounded {
         inner: unzstd(counted)?,
         left: said.unpacked,
     };
-    fs::create_dir(&stage).with_context(|| format!("make `{}`", stage.display()))?;
     let mut links = Vec::new();
     let mut archive = tar::Archive::new(&mut bounded);
     for entry in archive.entries()? {
         let entry = entry.context("read it")?;
-        links.extend(put(entry, &stage)?);
+        links.extend(put(entry, dir)?);
     }
     std::io::copy(&mut bounded, &mut std::io::sink()).context("read it")?;
     if bounded.left > 0 {
@@ -152,11 +156,11 @@ pub fn unpack(file: &mut File, said: &Content, dir: &Path) -> Result<()> {
         );
     }
     drop(bounded);
-    let root = stage.canonicalize()?;
+    let root = dir.canonicalize()?;
     for link in links {
         let is_relative = fs::read_link(&link).is_ok_and(|to| to.is_relative());
         if !is_relative || !link.canonicalize().is_ok_and(|to| to.starts_with(&root)) {
-            let link = link.strip_prefix(&stage).unwrap_or(&link);
+            let link = link.strip_prefix(dir).unwrap_or(&link);
             bail!("the link `{}` leads out of it, or nowhere", link.display());
         }
     }
@@ -165,7 +169,7 @@ pub fn unpack(file: &mut File, said: &Content, dir: &Path) -> Result<()> {
 }
 
 /// Makes what an entry of a tar stream tells of; returns the path of a link.
-fn put(mut entry: tar::Entry<impl Read>, stage: &Path) -> Result<Option<PathBuf>> {
+fn put(mut entry: tar::Entry<impl Read>, dir: &Path) -> Result<Option<PathBuf>> {
     let path = entry.path().context("read a path")?.into_owned();
     let is_plain = |part: Component| matches!(part, Component::Normal(_));
     let is_inside = FOLDERS.iter().any(|folder| path.starts_with(folder));
@@ -178,12 +182,12 @@ fn put(mut entry: tar::Entry<impl Read>, stage: &Path) -> Result<Option<PathBuf>
     }
     for folder in path.ancestors().skip(1) {
         // Below a link, a path is another one than it looks.
-        let found = stage.join(folder).symlink_metadata();
+        let found = dir.join(folder).symlink_metadata();
         if !found.is_ok_and(|found| found.is_dir()) {
             bail!("`{}` in it is in no folder of it", path.display());
         }
     }
-    let to = stage.join(&path);
+    let to = dir.join(&path);
     let make = || format!("unpack `{}`", path.display());
     match entry.header().entry_type() {
         EntryType::Directory => fs::create_dir(&to).with_context(make)?,
@@ -195,7 +199,8 @@ fn put(mut entry: tar::Entry<impl Read>, stage: &Path) -> Result<Option<PathBuf>
                 .create_new(true)
                 .mode(mode)
                 .open(&to);
-            std::io::copy(&mut entry, &mut open.with_context(make)?).with_context(make)?;
+            // Of a guest's memory most is free.
+            copy_sparse(&mut entry, &open.with_context(make)?).with_context(make)?;
         }
         EntryType::Symlink => {
             let target = entry.link_name().with_context(make)?.unwrap_or_default();
@@ -210,33 +215,18 @@ fn put(mut entry: tar::Entry<impl Read>, stage: &Path) -> Result<Option<PathBuf>
     Ok(None)
 }
 
-/// Where a part of what was unpacked into a folder lies.
-pub fn part(dir: &Path, name: &str) -> PathBuf {
-    dir.join(STAGE).join(name)
-}
-
-/// Moves a part of what was unpacked into a folder, all that is in it, to another.
+/// Moves what is in a folder that was unpacked to another one.
 ///
 /// # Errors
 /// It is not there.
-pub fn take(dir: &Path, name: &str, to: &Path) -> Result<()> {
-    let from = part(dir, name);
-    let all = fs::read_dir(&from).with_context(|| format!("find the folder `{name}` in it"))?;
+pub fn take(from: &Path, to: &Path) -> Result<()> {
+    let all = fs::read_dir(from).with_context(|| format!("find `{}`", from.display()))?;
     for entry in all {
         let entry = entry?;
         fs::rename(entry.path(), to.join(entry.file_name()))
             .with_context(|| format!("move `{}`", entry.path().display()))?;
     }
     Ok(())
-}
-
-/// Removes what is left of what was unpacked into a folder.
-///
-/// # Errors
-/// It cannot be removed.
-pub fn clear(dir: &Path) -> Result<()> {
-    let stage = dir.join(STAGE);
-    fs::remove_dir_all(&stage).with_context(|| format!("remove `{}`", stage.display()))
 }
 
 /// A writer that counts and takes the digest of what goes through it.
@@ -277,6 +267,8 @@ struct Bounded<R> {
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        // Few bytes of a file may be very many here.
+        interrupt::check().map_err(std::io::Error::other)?;
         let n = self.inner.read(buffer)?;
         let left = self.left.checked_sub(n as u64);
         self.left =

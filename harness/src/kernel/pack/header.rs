@@ -1,6 +1,7 @@
 //! What a pack says of itself, and whether the kernel is of use where it is to be unpacked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,8 @@ use super::super::availability::config;
 use super::super::kinds::Source;
 use super::super::prebuilt::Found;
 use super::super::{Catalog, KIND, Kernel, build, read, toolchain, tools};
+use super::content::{KERNEL, STATES, TOOLS, take};
+use super::tree;
 use crate::arch::{Arch, HOST};
 use crate::cache::Cache;
 use crate::progress;
@@ -122,21 +125,23 @@ impl Header {
     /// # Errors
     /// There are none.
     pub fn add_states(&mut self, cache: &Cache, kernel: &Kernel) -> Result<&BTreeSet<String>> {
-        let mut keys: BTreeSet<String> = state::of(cache, &kernel.name).into_iter().collect();
-        keys.retain(|key| {
+        let host = state::host(kernel.arch)?;
+        let mut keys = BTreeSet::new();
+        for key in state::of(cache, &kernel.key, &host) {
             // Nobody could unpack the kernel with one that is damaged.
-            let verified = state::verify(&cache.dir(state::KIND).join(key), key);
-            verified
-                .map_err(|error| progress::note(format!("{error:#}; it stays out")))
-                .is_ok()
-        });
+            match state::verify(&cache.dir(state::KIND).join(&key), &key)? {
+                true => drop(keys.insert(key)),
+                false => {
+                    progress::note(format!("the saved state `{key}` is damaged; it stays out"))
+                }
+            }
+        }
         if keys.is_empty() {
             let name = &kernel.name;
             bail!(
                 "it has no saved state here: `kassay run --kernel {name}` makes those that it wants"
             );
         }
-        let host = state::host(kernel.arch)?;
         Ok(&self.states.insert(States { host, keys }).keys)
     }
 
@@ -172,18 +177,70 @@ impl Header {
 
     /// The saved states that are of use here, and not there.
     pub fn new_states(&self, cache: &Cache) -> Vec<String> {
-        let Some(states) = &self.states else {
+        let Some(States { host, keys }) = &self.states else {
             return Vec::new();
         };
-        let is_new = |key: &&String| cache.get(state::KIND, key).is_none();
-        if state::host(self.processor).is_ok_and(|here| here == states.host) {
-            return states.keys.iter().filter(is_new).cloned().collect();
-        }
+        let why = match state::host(self.processor) {
+            Ok(here) if here == *host => {
+                let is_new = |key: &&String| cache.get(state::KIND, key).is_none();
+                return keys.iter().filter(is_new).cloned().collect();
+            }
+            Ok(here) => format!("they are of another QEMU or CPU, `{host}`; here it is `{here}`"),
+            Err(error) => format!("{error:#}"),
+        };
         progress::note(format!(
-            "the saved states of `{}` stay out: they are of a machine with another QEMU or CPU, {}",
-            self.name, states.host
+            "the saved states of `{}` stay out: {why}",
+            self.name
         ));
         Vec::new()
+    }
+
+    /// Sees that all is in a folder, into which the content was unpacked, that goes into the cache.
+    ///
+    /// # Errors
+    /// It is not, or a state is not as it was saved, or of another kernel or host.
+    pub fn look_at(&self, folder: &Path, states: &[String]) -> Result<()> {
+        for part in [KERNEL]
+            .into_iter()
+            .chain(self.tools.as_ref().map(|_| TOOLS))
+        {
+            if !folder.join(part).is_dir() {
+                bail!("the folder `{part}` is not in it");
+            }
+        }
+        let host = self.states.as_ref().map_or("", |states| &states.host);
+        for key in states {
+            let state = folder.join(STATES).join(key);
+            let is_ours =
+                state::label(&state, key).is_some_and(|label| label.is_of(&self.key, host));
+            if !is_ours || !state::verify(&state, key)? {
+                bail!(
+                    "the saved state `{key}` is missing, not what was saved, or not of this kernel"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the parts of a content into the cache, with these states. A kernel without its tools is
+    /// none, and a state without its kernel is in the way.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn place(&self, cache: &Cache, folder: &Path, states: &[String]) -> Result<()> {
+        let name = &self.name;
+        if let Some(tools) = &self.tools {
+            let take = |to: &Path| take(&folder.join(TOOLS), to);
+            cache.get_or_make(tools::KIND, tools, &format!("the tools of {name}"), take)?;
+        }
+        let kernel = folder.join(KERNEL);
+        tree::settle(&kernel, &cache.dir(KIND).join(&self.key))?;
+        cache.get_or_make(KIND, &self.key, name, |to| take(&kernel, to))?;
+        for key in states {
+            let take = |to: &Path| take(&folder.join(STATES).join(key), to);
+            cache.get_or_make(state::KIND, key, &state::called(name), take)?;
+        }
+        Ok(())
     }
 
     /// Whether the kernel is in the cache.

@@ -16,7 +16,7 @@ use oci_spec::distribution::Reference;
 use tempfile::NamedTempFile;
 
 use super::registry::artifact;
-use super::{Catalog, KIND, Kernel, obtain, tools};
+use super::{Catalog, KIND, Kernel, obtain};
 use crate::cache::{self, Cache};
 use crate::state;
 
@@ -174,58 +174,25 @@ impl Pack {
     }
 
     fn put(&mut self, cache: &Cache, catalog: &Catalog) -> Result<News> {
-        self.header.check(cache, catalog)?;
-        let is_new = !self.header.is_there(cache);
-        let states = self.header.new_states(cache);
-        if is_new || !states.is_empty() {
-            content::check(&mut self.file, &self.header.content)?;
+        let header = &self.header;
+        header.check(cache, catalog)?;
+        let states = header.new_states(cache);
+        let news = News {
+            is_new: !header.is_there(cache),
+            states: states.len(),
+        };
+        if !news.is_new && states.is_empty() {
+            return Ok(news);
         }
-        if is_new {
-            self.put_kernel(cache, &states)?;
-        } else if !states.is_empty() {
-            let folder = temporary(cache)?;
-            content::unpack(&mut self.file, &self.header.content, folder.path())?;
-            put_states(cache, folder.path(), &states)?;
-        }
-        let states = states.len();
-        Ok(News { is_new, states })
+        content::check(&mut self.file, &header.content)?;
+        let folder = temporary(cache)?;
+        content::unpack(&mut self.file, &header.content, folder.path())
+            .map_err(|error| cache.explain(error))?;
+        // Nothing of a pack that is refused stays, so that all of it is looked at first.
+        header.look_at(folder.path(), &states)?;
+        header.place(cache, folder.path(), &states)?;
+        Ok(news)
     }
-
-    /// Puts the kernel, its tools and these states of it into the cache.
-    fn put_kernel(&mut self, cache: &Cache, states: &[String]) -> Result<()> {
-        let Header { name, key, .. } = &self.header;
-        // A kernel without its tools is none.
-        cache.remove(KIND, key)?;
-        let place = cache.dir(KIND).join(key);
-        cache.get_or_make(KIND, key, name, |dir| {
-            content::unpack(&mut self.file, &self.header.content, dir)?;
-            tree::settle(&content::part(dir, content::KERNEL), &place)?;
-            if let Some(tools) = &self.header.tools {
-                let what = format!("the tools of {name}");
-                cache.get_or_make(tools::KIND, tools, &what, |to| {
-                    content::take(dir, content::TOOLS, to)
-                })?;
-            }
-            put_states(cache, dir, states)?;
-            content::take(dir, content::KERNEL, dir)?;
-            content::clear(dir)
-        })?;
-        Ok(())
-    }
-}
-
-/// Puts states, of what was unpacked into a folder, into the cache.
-fn put_states(cache: &Cache, dir: &Path, keys: &[String]) -> Result<()> {
-    let states = content::part(dir, content::STATES);
-    // Nothing of a pack that is refused stays.
-    keys.iter()
-        .try_for_each(|key| state::verify(&states.join(key), key))?;
-    for key in keys {
-        let from = states.join(key);
-        let what = format!("the saved state {key}");
-        cache.get_or_make(state::KIND, key, &what, |to| state::adopt(&from, to))?;
-    }
-    Ok(())
 }
 
 /// Packs a kernel and puts it into a registry; returns its digest there.
@@ -270,6 +237,8 @@ pub fn pull(cache: &Cache, catalog: &Catalog, from: &Reference) -> Result<(Heade
     let path = folder.path().join("pack");
     artifact.download(&path)?;
     let pack = Pack::open(&path)?;
+    // What is told is what the file says, not what the registry says of it.
+    let header = pack.header.clone();
     let news = pack.unpack(cache, catalog)?;
     Ok((header, digest, news))
 }
