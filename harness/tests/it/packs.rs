@@ -513,13 +513,13 @@ fn a_saved_state_that_is_damaged_is_not_packed() {
 fn saved_states_of_others_are_not_packed() {
     let (here, there) = Host::two();
     let (host, kernel) = (state::host(HOST).unwrap(), here.key());
-    for (key, kernel, host) in [
-        ("old", &*kernel, &*host),
-        ("kernel", "another", &host),
-        ("host", &kernel, "another"),
-        ("used", &kernel, &host),
+    for (key, memory, kernel, host) in [
+        ("old", 1, &*kernel, &*host),
+        ("kernel", 2, "another", &host),
+        ("host", 3, &kernel, "another"),
+        ("used", 1, &kernel, &host),
     ] {
-        here.save_of(key, 1, kernel, host);
+        here.save_of(key, memory, kernel, host);
     }
     there.unpacks(&here.pack_with_states(), "unpacked, 1 saved state is new");
     assert!(there.state("used").exists());
