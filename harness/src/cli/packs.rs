@@ -20,7 +20,7 @@ pub struct PackArgs {
     name: String,
     /// Where the file goes [default: NAME.tar.zst, with `_` for each `/`]
     file: Option<PathBuf>,
-    /// With the saved states of it in the cache, for machines with the same QEMU and CPU
+    /// With its saved states, for machines with the same QEMU, CPU and version of kassay
     #[arg(long)]
     states: bool,
 }
@@ -39,7 +39,7 @@ pub struct PushArgs {
     name: String,
     /// Where it goes, as `HOST/NAME:TAG`; who may write there is whom docker or podman is logged in as
     reference: String,
-    /// With the saved states of it in the cache, for machines with the same QEMU and CPU
+    /// With its saved states, for machines with the same QEMU, CPU and version of kassay
     #[arg(long)]
     states: bool,
 }
