@@ -120,6 +120,14 @@ fn finds(on: &Chosen, plant: &Plant) -> Result<Completion> {
         let why = "where the loop calls KCOV, the kernel names the program and not the function";
         return Ok(Completion::ignored_with(why));
     }
+    for option in ["PREEMPT", "PREEMPT_LAZY", "PREEMPT_RT"] {
+        if plant.name == "endless" && kernel.config_has(option)? {
+            // The watchdog is a thread, too (kernel/watchdog.c).
+            let why =
+                format!("with {option} others run beside the loop, and no lockup is reported");
+            return Ok(Completion::ignored_with(why));
+        }
+    }
     let mut titles = Vec::new();
     let mut calls = None;
     hunt(on, plant.name, MACHINES, |finding| {
