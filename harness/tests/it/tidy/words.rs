@@ -21,6 +21,7 @@ tests! {
         the_readme_is_short,
         every_chapter_is_in_the_summary,
         the_chapter_on_the_command_line_is_what_clap_says,
+        the_chapter_on_titles_is_what_explain_says,
         the_table_of_steps_is_what_the_steps_say,
         the_table_of_sections_is_what_the_guest_does;
 }
@@ -149,6 +150,12 @@ fn every_chapter_is_in_the_summary() {
 
 fn the_chapter_on_the_command_line_is_what_clap_says() {
     is_written(CHAPTER, |_| chapter(cli::command()));
+}
+
+fn the_chapter_on_titles_is_what_explain_says() {
+    is_written("docs/src/explain.md", |_| {
+        fs::read_to_string(repository().join("harness/src/explain.md")).unwrap()
+    });
 }
 
 fn the_table_of_steps_is_what_the_steps_say() {
